@@ -1,0 +1,5 @@
+"""`python -m fivefold`: the command line."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,45 @@
+"""The command line: words in, settings out, messages for people.
+
+Only here does anything print, configure logging or choose an exit status.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+
+from ..errors import FivefoldError, SettingsError
+from .models import models
+from .serve import serve
+
+USAGE, FAILURE = 2, 1
+
+
+class Commands(click.Group):
+    """The commands, with our errors turned into one line and a status."""
+
+    def invoke(self, ctx: click.Context) -> None:
+        try:
+            super().invoke(ctx)
+        except SettingsError as error:
+            leave(error, USAGE)
+        except FivefoldError as error:
+            leave(error, FAILURE)
+
+
+def leave(error: FivefoldError, status: int) -> None:
+    click.echo(f"fivefold: {error}", err=True)
+    sys.exit(status)
+
+
+@click.group(cls=Commands)
+@click.version_option(package_name="fivefold")
+def main() -> None:
+    """A web server: 3 serving models x 5 I/O models, chosen by two flags."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+
+
+main.add_command(serve)
+main.add_command(models)

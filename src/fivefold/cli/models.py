@@ -1,0 +1,76 @@
+"""`fivefold models`: the fifteen pairs and every engine, and what runs here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from ..iomodels import ENGINES, MODELS
+from ..iomodels.base import IOModel
+from ..serving import MODELS as SERVING_MODELS
+
+AUTO = {"folder": "async + multiplexing"}
+"""What `auto` takes, by kind of content."""
+
+
+def engine_row(engine: type[IOModel]) -> dict[str, Any]:
+    reason = engine.available()
+    return {
+        "io": engine.name,
+        "engine": engine.engine,
+        "available": reason is None,
+        "reason": reason,
+        "overlaps": engine.traits.overlaps,
+        "waits_in": engine.traits.waits_in,
+        "files": engine.traits.files,
+        "limit": engine.traits.limit or None,
+    }
+
+
+def pair_row(serving: str, io: str, engines: list[dict[str, Any]]) -> dict[str, Any]:
+    mine = [row for row in engines if row["io"] == io]
+    usable = [row for row in mine if row["available"]]
+    iterative = SERVING_MODELS[serving].traits.one_thread and not mine[0]["overlaps"]
+    return {
+        "serving": serving,
+        "io": io,
+        "available": bool(usable),
+        "reason": None if usable else "; ".join(row["reason"] for row in mine),
+        "engine": usable[0]["engine"] if usable else None,
+        "note": "iterative: one client at a time" if iterative else None,
+    }
+
+
+def report() -> dict[str, Any]:
+    engines = [engine_row(engine) for engine in ENGINES]
+    pairs = [pair_row(serving, io, engines) for serving in SERVING_MODELS for io in MODELS]
+    return {"pairs": pairs, "engines": engines, "auto": AUTO}
+
+
+def in_words(table: dict[str, Any]) -> list[str]:
+    lines = ["Pairs", ""]
+    for row in table["pairs"]:
+        name = f"{row['serving']} + {row['io']}"
+        state = f"available ({row['engine']})" if row["available"] else f"not here: {row['reason']}"
+        note = f"; {row['note']}" if row["note"] else ""
+        lines.append(f"  {name:24} {state}{note}")
+    lines += ["", "Engines", ""]
+    for row in table["engines"]:
+        state = "available" if row["available"] else f"not here: {row['reason']}"
+        lines.append(f"  {row['io'] + ':' + row['engine']:24} {state}")
+        lines += [f"  {'':24} waits in {row['waits_in']}", f"  {'':24} files: {row['files']}"]
+        if row["limit"]:
+            lines.append(f"  {'':24} limit: {row['limit']}")
+    lines += ["", "What `auto` takes", ""]
+    lines += [f"  {kind:24} {pair}" for kind, pair in table["auto"].items()]
+    return lines
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def models(as_json: bool) -> None:  # noqa: FBT001 - click calls by keyword
+    """List the fifteen pairs and every engine: available here, or why not."""
+    table = report()
+    click.echo(json.dumps(table, indent=2) if as_json else "\n".join(in_words(table)))

@@ -1,0 +1,130 @@
+"""`fivefold serve`: its options are the fields of `Settings` and `Limits`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import SettingsError
+from ..http1.limits import HELP, Limits
+from ..server import Server
+from ..settings import Settings, from_environment
+
+TYPES: dict[str, Any] = {"int": int, "int | None": int, "float": float}
+
+
+def option(name: str, kind: str, text: str, default: object) -> click.Option:
+    """One option for one field; without a default, so that file and environment can speak."""
+    words = name.replace("_", "-")
+    if kind == "bool":
+        return click.Option([f"--{words}/--no-{words}"], default=None, help=text)
+    several = kind.startswith("tuple")
+    shown = " ".join(default) if isinstance(default, tuple) else default
+    return click.Option(
+        [f"--{words}"],
+        type=TYPES.get(kind, str),
+        multiple=several,
+        default=None,
+        help=text + (f"  [default: {shown}]" if shown is not None else ""),
+    )
+
+
+def options() -> list[click.Parameter]:
+    parameters: list[click.Parameter] = [click.Argument(["target"], required=False)]
+    settings = [f for f in dataclasses.fields(Settings) if f.name not in ("target", "limits")]
+    for f in (*settings, *dataclasses.fields(Limits)):
+        parameters += [option(f.name, str(f.type), f.metadata[HELP], f.default)]
+    return parameters
+
+
+def merged(given: dict[str, Any], config: str | None) -> Settings:
+    """Command line over environment over file over defaults."""
+    values = from_file(config) if config else {}
+    values |= from_environment(os.environ)
+    values |= {name: value for name, value in given.items() if value not in (None, ())}
+    return Settings.of(values)
+
+
+def from_file(path: str) -> dict[str, Any]:
+    """A TOML file: the settings by name, those of `Limits` in a table `limits` or beside."""
+    try:
+        table = tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"config: cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"config: {path}: {error}") from None
+    limits = table.pop("limits", {})
+    if not isinstance(limits, dict):
+        raise SettingsError(f"config: {path}: `limits` is a table of limits")
+    return {**table, **limits}
+
+
+def as_toml(settings: Settings) -> str:
+    """The settings as a configuration file would give them."""
+    lines = []
+    for f in dataclasses.fields(Settings):
+        value = getattr(settings, f.name)
+        if f.name != "limits" and value is not None:
+            lines.append(f"{f.name} = {toml_value(value)}")
+    lines += ["", "[limits]"]
+    for f in dataclasses.fields(Limits):
+        lines.append(f"{f.name} = {toml_value(getattr(settings.limits, f.name))}")
+    return "\n".join(lines)
+
+
+def toml_value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return str(value)
+
+
+def run(
+    config: str | None,
+    check_config: bool,  # noqa: FBT001 - click calls by keyword
+    print_config: bool,  # noqa: FBT001
+    **given: Any,
+) -> None:
+    """Serve a folder over HTTP/1.1 until SIGTERM or Ctrl-C."""
+    settings = merged(given, config)
+    server = Server(settings)
+    if print_config:
+        click.echo(as_toml(settings))
+    if print_config or check_config:
+        return
+    for sentence in server.passed_over:
+        click.echo(f"fivefold: {sentence}; taking {server.engine.engine}", err=True)
+    server.run(lambda: announce(server))
+
+
+def announce(server: Server) -> None:
+    settings = server.settings
+    for address in server.addresses:
+        click.echo(f"listening on {address}", err=True)
+    engine = server.engine
+    io = engine.name if engine.name == engine.engine else f"{engine.name}:{engine.engine}"
+    click.echo(
+        f"serving {Path(settings.target).absolute()} with {settings.serving_model} + {io}", err=True
+    )
+
+
+serve = click.Command(
+    "serve",
+    callback=run,
+    params=[
+        *options(),
+        click.Option(["--config"], metavar="FILE", help="Read settings from a TOML file."),
+        click.Option(["--check-config"], is_flag=True, help="Check the settings and exit."),
+        click.Option(["--print-config"], is_flag=True, help="Print the settings and exit."),
+    ],
+    help=run.__doc__,
+)

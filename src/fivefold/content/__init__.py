@@ -1,0 +1,1 @@
+"""What answers a request: so far, a folder of files."""

@@ -1,0 +1,160 @@
+"""What is asked often, ready: small files as whole responses, large ones as open files.
+
+An entry is taken on trust until the second ends, then compared with the file system
+(inode, size, times) at its next use; if anything changed it is made anew.  The end of
+the second is also when its `Date` expires, so one comparison checks both.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections import OrderedDict
+
+from ..iomodels.base import File
+from ..linux.openat2 import open_beneath
+
+SMALL_BYTES = 65536
+"""Up to this size a file is kept in memory with its head; above it sendfile is cheaper."""
+
+MEMORY_BYTES = 67_108_864
+"""For all bodies together; the least recently used go first."""
+
+OPEN_FILES = 512
+"""Large files kept open; each costs a descriptor."""
+
+Identity = tuple[int, int, int, int, int]
+
+
+def identity(status: os.stat_result) -> Identity:
+    """Changes whenever the content may have changed."""
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+class Entry:
+    """One file as it was when it was last looked at.
+
+    `file` is open for a large file, `body` is there for a small one.
+    `uses` counts who may still read `file`: the cache, and each response under way.
+    """
+
+    def __init__(self, path: bytes, fd: int, status: os.stat_result) -> None:
+        self.path = path
+        self.identity = identity(status)
+        self.size = status.st_size
+        self.mtime = status.st_mtime
+        self.file: File | None = File(fd, status.st_size)
+        self.body: bytes | None = None
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.whole = b""
+        """The whole response to a plain GET, with the Date of this second."""
+        self.fresh_until = 0.0
+        """Monotonic seconds until which nothing needs to be checked."""
+        self.uses = 0
+
+    @property
+    def cost(self) -> int:
+        """Bytes of memory: a small file stands there twice, alone and in `whole`."""
+        return 0 if self.body is None else 2 * self.size + 1024
+
+
+class FileCache:
+    """Entries by path, least recently used first."""
+
+    def __init__(self, folder: int) -> None:
+        self._folder = folder
+        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+        self._bytes = 0
+        self._open = 0
+        self._lock = threading.Lock()  # the thread model shares one cache among its threads
+
+    def lookup(self, path: bytes) -> Entry | None:
+        """The entry for a file, held for the caller, if it still is what it was."""
+        with self._lock:
+            entry = self._entries.get(path)
+            if entry is None:
+                return None
+            if not self._unchanged(entry):
+                self._remove(entry)
+                return None
+            self._entries.move_to_end(path)
+            entry.uses += 1
+            return entry
+
+    def _unchanged(self, entry: Entry) -> bool:
+        try:
+            return identity(os.stat(entry.path, dir_fd=self._folder)) == entry.identity
+        except OSError:
+            return False
+
+    def open(self, path: bytes) -> Entry:
+        """Open a regular file beneath the folder, held for the caller. Raises OSError.
+
+        IsADirectoryError for a folder; PermissionError for what is neither: opening a
+        FIFO could wait for ever, so O_NONBLOCK, and a look before anything is read.
+        """
+        fd = open_beneath(self._folder, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(fd)
+            if stat.S_ISDIR(status.st_mode):
+                raise IsADirectoryError(path)
+            raise PermissionError(path)
+        entry = Entry(path, fd, status)
+        entry.uses = 1
+        return entry
+
+    def hold(self, entry: Entry) -> bool:
+        """One more use; False if the entry was given up meanwhile."""
+        with self._lock:
+            if entry.uses == 0:
+                return False
+            entry.uses += 1
+            return True
+
+    def drop(self, entry: Entry) -> None:
+        """One use less; the last one out closes the file."""
+        with self._lock:
+            self._drop(entry)
+
+    def _drop(self, entry: Entry) -> None:
+        entry.uses -= 1
+        if entry.uses == 0:
+            self.close_file(entry)
+
+    def close_file(self, entry: Entry) -> None:
+        if entry.file is not None:
+            os.close(entry.file.fd)
+            entry.file = None
+
+    def keep(self, entry: Entry) -> None:
+        """Remember an entry, within the bounds."""
+        with self._lock:
+            previous = self._entries.get(entry.path)
+            if previous is not None:
+                self._remove(previous)
+            entry.uses += 1
+            self._entries[entry.path] = entry
+            self._bytes += entry.cost
+            self._open += entry.body is None
+            while self._bytes > MEMORY_BYTES or self._open > OPEN_FILES:
+                self._remove(next(iter(self._entries.values())))
+
+    def _remove(self, entry: Entry) -> None:
+        del self._entries[entry.path]
+        self._bytes -= entry.cost
+        self._open -= entry.body is None
+        entry.fresh_until = 0.0
+        self._drop(entry)
+
+    def clear(self) -> None:
+        with self._lock:
+            while self._entries:
+                self._remove(next(iter(self._entries.values())))

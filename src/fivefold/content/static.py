@@ -1,0 +1,147 @@
+"""A folder of files.
+
+The hot path is `ready`: what was asked for within this second is in memory as one
+bytes object, head and body.  Everything else goes through `respond`: find the file,
+check it, read it (small) or have it sent from the page cache (large).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from functools import partial
+
+from ..errors import FileShrank, SettingsError
+from ..http1.exchange import Connection
+from ..http1.request import Request
+from ..http1.response import DateField, FilePart, Response, http_date, plain, serialized
+from ..iomodels.base import File
+from .file_cache import SMALL_BYTES, Entry, FileCache
+from .media_types import media_type
+from .paths import relative_path
+
+INDEX = b"index.html"
+
+HOT_TARGETS = 4096
+"""Request targets that lead straight to an entry; many may lead to one, so it is bounded."""
+
+STATUS_OF = {
+    errno.EACCES: 403,
+    errno.EPERM: 403,
+    errno.EMFILE: 503,
+    errno.ENFILE: 503,
+    errno.ENOMEM: 503,
+}
+"""Why a file could not be opened; everything else is 404 (no such file, a name too long,
+a symbolic link that leads out of the folder)."""
+
+
+class Static:
+    """Content that is a folder; shared by all connections of a worker."""
+
+    def __init__(self, folder: str) -> None:
+        try:
+            self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except NotADirectoryError:
+            raise SettingsError(f"target: {folder!r} is not a folder") from None
+        except FileNotFoundError:
+            raise SettingsError(f"target: there is no folder {folder!r}") from None
+        except PermissionError:
+            raise SettingsError(f"target: no permission to read the folder {folder!r}") from None
+        self._cache = FileCache(self._folder)
+        self._hot: dict[bytes | None, Entry] = {}
+        self._date = DateField()
+
+    def close(self) -> None:
+        self._cache.clear()
+        os.close(self._folder)
+
+    def ready(self, request: Request, now: float) -> bytes | None:
+        entry = self._hot.get(request.plain_target)
+        if entry is not None and now < entry.fresh_until:
+            return entry.whole or None
+        return None
+
+    async def respond(self, request: Request, conn: Connection, now: float) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return plain(405, "only GET and HEAD are allowed here", [(b"Allow", b"GET, HEAD")])
+        entry = self._hot.get(request.plain_target)
+        if entry is None or now >= entry.fresh_until or not self._cache.hold(entry):
+            path = relative_path(request.target)
+            if path is None:
+                return plain(404)
+            try:
+                entry = await self._entry(path, conn)
+            except IsADirectoryError:
+                return redirect_into(path, request.target)
+            except OSError as error:
+                return plain(STATUS_OF.get(error.errno or 0, 404))
+            self._make_hot(entry, request.plain_target, now)
+        if entry.body is None:
+            release = partial(self._cache.drop, entry)
+            return Response(200, entry.fields, FilePart(entry.file, 0, entry.size, release))
+        self._cache.drop(entry)
+        return Response(200, entry.fields, entry.body)
+
+    async def _entry(self, path: bytes, conn: Connection) -> Entry:
+        """The entry for a path, held. Raises OSError."""
+        if not path or path.endswith(b"/"):
+            path += INDEX
+        entry = self._cache.lookup(path)
+        if entry is not None:
+            return entry
+        entry = self._cache.open(path)
+        try:
+            await self._load(entry, conn)
+        except BaseException:
+            self._cache.drop(entry)
+            raise
+        self._cache.keep(entry)
+        return entry
+
+    async def _load(self, entry: Entry, conn: Connection) -> None:
+        entry.fields = [
+            (b"Content-Type", media_type(entry.path)),
+            (b"Last-Modified", http_date(entry.mtime)),
+            (b"ETag", etag(entry)),
+        ]
+        if entry.size > SMALL_BYTES:
+            return
+        assert isinstance(entry.file, File)
+        body = await conn.read_file(entry.file, 0, entry.size)
+        if len(body) < entry.size:
+            raise FileShrank(f"{entry.path!r} while it was read")
+        entry.body = body
+        self._cache.close_file(entry)
+
+    def _make_hot(self, entry: Entry, target: bytes | None, now: float) -> None:
+        """Let the next plain GET of this second find it at once."""
+        date = self._date.at(now)
+        if entry.body is not None:
+            fields = [*entry.fields, (b"Content-Length", b"%d" % entry.size)]
+            entry.whole = serialized(200, fields, date) + entry.body
+        entry.fresh_until = self._date.until
+        if target is not None:
+            if len(self._hot) >= HOT_TARGETS:
+                self._hot.clear()
+            self._hot[target] = entry
+
+
+def etag(entry: Entry) -> bytes:
+    """A strong validator: modification time in nanoseconds, and size."""
+    return b'"%x-%x"' % (entry.identity[3], entry.size)
+
+
+def redirect_into(path: bytes, target: bytes) -> Response:
+    """301 to the folder with its slash. The path was cleaned, so it cannot name a host."""
+    if not path:
+        return plain(404)
+    _, question, query = target.partition(b"?")
+    quoted = b"".join(SAFE[byte] for byte in path)
+    location = b"/" + quoted + b"/" + question + query
+    return plain(301, fields=[(b"Location", location)])
+
+
+UNRESERVED = b"/-._~abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!$'()*+,=:@"
+
+SAFE = [bytes((byte,)) if byte in UNRESERVED else b"%%%02X" % byte for byte in range(256)]

@@ -1,0 +1,55 @@
+"""Every exception that Fivefold raises on purpose.
+
+One tree, so that an embedding program can catch `FivefoldError` and nothing else.
+An error that a client should see carries its HTTP status on the class or the
+instance; an error that a user should see says what is wrong and what to do.
+"""
+
+
+class FivefoldError(Exception):
+    """The root of the tree."""
+
+
+class SettingsError(FivefoldError):
+    """A setting is wrong; the message names it and the remedy."""
+
+
+class BindError(FivefoldError):
+    """A listening address cannot be had; the message names it and the remedy."""
+
+
+class Unavailable(FivefoldError):
+    """An I/O model cannot run here; the message is the reason."""
+
+
+class WorkerFailed(FivefoldError):
+    """Workers die faster than it makes sense to replace them."""
+
+
+class LimitReached(FivefoldError):
+    """A limit of the chosen I/O engine is exhausted (descriptors, threads)."""
+
+
+class PeerGone(FivefoldError):
+    """The peer reset the connection or stopped accepting data; nobody is left to answer."""
+
+
+class DeadlineExceeded(FivefoldError):
+    """A connection's `deadline` passed while an operation was pending."""
+
+
+class FileShrank(FivefoldError):
+    """A file ended before the promised number of bytes; the connection cannot be kept."""
+
+
+class ProtocolError(FivefoldError):
+    """The client broke HTTP/1.1, or asked for what we do not do.
+
+    `status` is the answer; the connection closes after it, because the framing of
+    whatever follows is in doubt (RFC 9112, section 9.6).
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail

@@ -1,0 +1,242 @@
+"""The connection coroutine: requests in, responses out, for every pair alike.
+
+It awaits the connection it is given and knows nothing of sockets, threads or loops.
+Two things make it cheap: a head that was seen before, byte for byte, is not parsed
+again, and content may have the whole response ready as bytes, which then leaves in one
+call.  Everything else takes the long way, which is the complete one.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from time import monotonic
+from typing import Any, Protocol
+
+from ..errors import DeadlineExceeded, FileShrank, PeerGone, ProtocolError
+from .body import Body, Stream
+from .limits import Limits
+from .request import HeadParser, Request
+from .response import BODILESS, DateField, FilePart, Response, plain, serialized
+
+log = logging.getLogger("fivefold.http")
+
+REMEMBERED_HEADS = 1024
+"""Heads known by their bytes. A table that is full is emptied: cheaper than keeping order,
+and what is asked often comes back at once."""
+
+REMEMBERED_HEAD_BYTES = 2048
+"""Longer ones carry cookies of their own and will not be seen again."""
+
+ERRORS = 400
+"""The first status that refuses something."""
+
+HEAD_START = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+( |$)")
+"""A method and a space, or the beginning of it (RFC 9110, section 9.1: a token)."""
+
+BARE_LF = re.compile(rb"(?<!\r)\n")
+
+LINGER_BYTES = 1_048_576
+"""What is read, at most, after a refusal (see `Limits.linger_s`)."""
+
+
+class Connection(Stream, Protocol):
+    """What the exchange needs of a connection; iomodels.base.Connection has it."""
+
+    idle: bool
+    closing: bool
+    progress_s: float
+
+    async def send_file(self, head: bytes, file: Any, offset: int, count: int) -> None: ...
+    async def read_file(self, file: Any, offset: int, count: int) -> bytes: ...
+    async def close(self) -> None: ...
+    def shutdown_send(self) -> None: ...
+    def interrupt(self) -> None: ...
+
+
+class Content(Protocol):
+    """What answers requests: a folder, an application."""
+
+    def ready(self, request: Request, now: float) -> bytes | None:
+        """The whole response, if it is there; called for each request, so it must be cheap."""
+
+    async def respond(self, request: Request, conn: Connection, now: float) -> Response:
+        """The response. Raises `ProtocolError` for a refusal."""
+
+
+class Http1:
+    """What the connections of one worker share. `serve` is the connection coroutine."""
+
+    def __init__(self, content: Content, limits: Limits) -> None:
+        self._content = content
+        self._limits = limits
+        self._heads: dict[bytes, Request] = {}
+        self._date = DateField()
+
+    async def serve(self, conn: Connection) -> None:
+        """All exchanges of one connection, then close it. Never raises."""
+        try:
+            await self._exchanges(conn)
+        except (PeerGone, DeadlineExceeded):
+            pass  # nobody is left who could be told
+        except FileShrank as error:
+            log.warning("a file changed while it was sent: %s", error)
+        except Exception:
+            # The edge of a connection: one client's trouble must not become another's.
+            log.exception("a connection failed")
+        finally:
+            await conn.close()
+
+    async def _exchanges(self, conn: Connection) -> None:
+        limits = self._limits
+        heads = self._heads
+        ready = self._content.ready
+        parser = HeadParser(limits)
+        conn.progress_s = send_s = limits.send_s
+        patience = limits.first_byte_s
+        now = monotonic()
+        data: bytes | None = b""
+        while data is not None:
+            if not data:
+                conn.deadline = now + patience
+                conn.idle = True
+                if conn.closing:
+                    conn.interrupt()  # what has arrived is served, nothing more is awaited
+                data = await conn.recv()
+                conn.idle = False
+                if not data:
+                    return
+                patience = limits.keep_alive_s
+                now = monotonic()
+            request = heads.get(data)
+            if request is not None:
+                data = b""
+            else:
+                try:
+                    head, data = await self._next_head(conn, data, now)
+                    request = heads.get(head) or self._parsed(parser, head)
+                except ProtocolError as refusal:
+                    await self._refuse(conn, refusal)
+                    return
+            whole = ready(request, now)
+            if whole is not None and not conn.closing:
+                conn.deadline = now + send_s
+                await conn.send(whole)
+            else:
+                try:
+                    data = await self._exchange(conn, request, data)
+                except ProtocolError as refusal:
+                    await self._refuse(conn, refusal, bodiless=request.method == "HEAD")
+                    return
+                now = monotonic()
+
+    async def _next_head(self, conn: Connection, data: bytes, now: float) -> tuple[bytes, bytes]:
+        """Split the next head off what was received, receiving more as needed."""
+        if data.startswith(b"\r\n"):
+            data = data.lstrip(b"\r\n")  # RFC 9112, section 2.2: tolerate empty lines before
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            data, end = await self._complete_head(conn, bytearray(data), now)
+        return data[: end + 4], data[end + 4 :]
+
+    async def _complete_head(
+        self, conn: Connection, buffer: bytearray, now: float
+    ) -> tuple[bytes, int]:
+        conn.deadline = now + self._limits.head_s
+        seen = 0
+        while True:
+            self._check_unfinished(buffer, seen)
+            seen = max(0, len(buffer) - 3)  # the end may straddle two receives
+            try:
+                data = await conn.recv()
+            except DeadlineExceeded:
+                raise ProtocolError(408, "the request did not come") from None
+            if not data:
+                raise PeerGone("closed in the middle of a request")
+            buffer += data
+            if not seen:
+                buffer = buffer.lstrip(b"\r\n")
+            end = buffer.find(b"\r\n\r\n", seen)
+            if end >= 0:
+                return bytes(buffer), end
+
+    def _check_unfinished(self, buffer: bytearray, seen: int) -> None:
+        """Refuse at once what can no longer become a request that we serve."""
+        if buffer and not HEAD_START.match(buffer):
+            raise ProtocolError(400, "this is not HTTP")
+        if BARE_LF.search(buffer, seen):
+            raise ProtocolError(400, "a line ends without CR")
+        limits = self._limits
+        if len(buffer) > limits.request_line_bytes and b"\r\n" not in buffer:
+            raise ProtocolError(414, "request line too long")
+        if len(buffer) > limits.head_bytes:
+            raise ProtocolError(431, "request head too large")
+
+    def _parsed(self, parser: HeadParser, head: bytes) -> Request:
+        request = parser.parse(head)
+        if not request.has_body and len(head) <= REMEMBERED_HEAD_BYTES:
+            if len(self._heads) >= REMEMBERED_HEADS:
+                self._heads.clear()
+            self._heads[head] = request
+        return request
+
+    async def _exchange(self, conn: Connection, request: Request, data: bytes) -> bytes | None:
+        """Answer one request; what was received beyond it, or None if the connection ends."""
+        body = Body(conn, request, data, self._limits) if request.has_body else None
+        response = await self._content.respond(request, conn, monotonic())
+        keep = request.keep_alive
+        if body is not None:
+            if body.awaits_permission and response.status >= ERRORS:
+                keep = False  # answered before the body was asked for: it need not come
+            else:
+                await body.discard()
+            data = body.rest
+        keep = keep and not conn.closing
+        await self._send(conn, request, response, keep=keep)
+        return data if keep else None
+
+    async def _send(
+        self, conn: Connection, request: Request, response: Response, *, keep: bool
+    ) -> None:
+        now = monotonic()
+        conn.deadline = now + self._limits.send_s
+        fields = response.fields
+        if response.status not in BODILESS:
+            fields = [*fields, (b"Content-Length", b"%d" % response.length)]
+        persistence = b"" if keep else b"Connection: close\r\n"
+        if keep and request.minor == 0:
+            persistence = b"Connection: keep-alive\r\n"
+        date = self._date.at(now)
+        head = serialized(response.status, fields, date, persistence=persistence)
+        body = response.body
+        if not isinstance(body, FilePart):
+            await conn.send(head if request.method == "HEAD" else head + body)
+            return
+        try:
+            if request.method == "HEAD":
+                await conn.send(head)
+            else:
+                await conn.send_file(head, body.file, body.offset, body.count)
+        finally:
+            body.release()
+
+    async def _refuse(
+        self, conn: Connection, refusal: ProtocolError, *, bodiless: bool = False
+    ) -> None:
+        """Say why, then close so that the client can still read it (RFC 9112, section 9.6)."""
+        now = monotonic()
+        conn.deadline = now + self._limits.send_s
+        response = plain(refusal.status, refusal.detail)
+        fields = [*response.fields, (b"Content-Length", b"%d" % response.length)]
+        close = b"Connection: close\r\n"
+        head = serialized(response.status, fields, self._date.at(now), persistence=close)
+        assert isinstance(response.body, bytes)
+        await conn.send(head if bodiless else head + response.body)
+        conn.shutdown_send()
+        conn.deadline = now + self._limits.linger_s
+        remaining = LINGER_BYTES
+        while remaining > 0:
+            data = await conn.recv()
+            if not data:
+                return
+            remaining -= len(data)

@@ -1,0 +1,59 @@
+"""What a client may ask for, and how long it may take.
+
+Each default names its precedent; each excess has a status, so that no limit ever ends
+in silence, except where nobody asked for anything (an idle connection).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+HELP = "help"
+"""The key of a field's metadata that holds its sentence for the command line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bytes, counts and seconds; all greater than zero."""
+
+    # Apache's LimitRequestLine; RFC 9112, section 3 asks for 8000 at least.
+    request_line_bytes: int = field(
+        default=8190, metadata={HELP: "Longest request line; 414 beyond it."}
+    )
+    # nginx's four buffers of 8 KiB.
+    head_bytes: int = field(
+        default=32768, metadata={HELP: "Request line and fields together; 431 beyond it."}
+    )
+    # Apache's LimitRequestFields.
+    header_count: int = field(default=100, metadata={HELP: "Fields of a request; 431 beyond it."})
+    # nginx's client_max_body_size.
+    body_bytes: int = field(
+        default=1_048_576, metadata={HELP: "Largest request body; 413 beyond it."}
+    )
+    # In silence, because browsers connect ahead of need and would show an unasked 408 for
+    # the request that they send later.
+    first_byte_s: float = field(
+        default=20.0,
+        metadata={HELP: "Until the first byte of a new connection; then it is closed."},
+    )
+    # Apache's mod_reqtimeout.
+    head_s: float = field(
+        default=20.0, metadata={HELP: "From a request's first byte to the end of its head; 408."}
+    )
+    body_s: float = field(
+        default=30.0, metadata={HELP: "Between two parts of a request body; 408."}
+    )
+    # nginx's keepalive_timeout.
+    keep_alive_s: float = field(
+        default=75.0, metadata={HELP: "Idle between two requests; then the connection is closed."}
+    )
+    # nginx's send_timeout.  No status: nothing more can be said on that connection.
+    send_s: float = field(
+        default=60.0,
+        metadata={HELP: "Between two parts of a response that the client takes; then it is cut."},
+    )
+    # RFC 9112, section 9.6: unread data would turn our close into a reset, which may
+    # destroy the answer on its way.
+    linger_s: float = field(
+        default=2.0, metadata={HELP: "How long to read on after refusing a request."}
+    )

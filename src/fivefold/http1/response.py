@@ -1,0 +1,88 @@
+"""Responses: the value that content returns, and its head as bytes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+Fields = list[tuple[bytes, bytes]]
+
+SERVER = b"Server: fivefold\r\n"
+
+PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+STATUS_LINES = {code: b"HTTP/1.1 %d %s\r\n" % (code, text) for code, text in PHRASES.items()}
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+BODILESS = (204, 304)
+"""Statuses that have neither a body nor Content-Length of one (RFC 9110, section 8.6)."""
+
+
+@dataclass
+class FilePart:
+    """A range of an open file as a response's body; `file` is what the connection sends."""
+
+    file: Any
+    offset: int
+    count: int
+    release: Callable[[], None]
+    """Called once the part is sent or given up."""
+
+
+@dataclass
+class Response:
+    """What content answers. Framing, Date, Server and Connection are the exchange's."""
+
+    status: int
+    fields: Fields = field(default_factory=list)
+    body: bytes | FilePart = b""
+
+    @property
+    def length(self) -> int:
+        return self.body.count if isinstance(self.body, FilePart) else len(self.body)
+
+
+def http_date(seconds: float) -> bytes:
+    """IMF-fixdate (RFC 9110, section 5.6.7)."""
+    return formatdate(seconds, usegmt=True).encode("ascii")
+
+
+class DateField:
+    """The `Date` line, made once a second instead of once a request.
+
+    `line` is valid while `time.monotonic` is below `until`.
+    """
+
+    def __init__(self) -> None:
+        self.line = b""
+        self.until = 0.0
+
+    def at(self, now: float) -> bytes:
+        """The line at monotonic `now`."""
+        if now >= self.until:
+            wall = time.time()
+            self.line = b"Date: %s\r\n" % http_date(wall)
+            self.until = now + 1.0 - wall % 1.0
+        return self.line
+
+
+def serialized(status: int, fields: Fields, date_line: bytes, *, persistence: bytes = b"") -> bytes:
+    """A response head; `persistence` is a whole Connection line, or nothing."""
+    parts = [STATUS_LINES[status], SERVER, date_line]
+    parts += [b"%s: %s\r\n" % pair for pair in fields]
+    parts += [persistence, b"\r\n"]
+    return b"".join(parts)
+
+
+def plain(status: int, detail: str = "", fields: Fields | None = None) -> Response:
+    """A short answer in text, for refusals and redirects."""
+    text = f"{status} {HTTPStatus(status).phrase}\n"
+    if detail:
+        text += f"\n{detail}\n"
+    kind = (b"Content-Type", b"text/plain; charset=utf-8")
+    return Response(status, [kind, *(fields or [])], text.encode())

@@ -1,0 +1,237 @@
+"""The interface between a connection and its I/O model, and nothing else.
+
+A connection coroutine is written once and awaits the methods of `Connection` and
+`Listener`; each I/O model supplies those methods.  What differs between the models
+is only *how they wait*: a coroutine that has to wait yields a `Waiter`, and the
+model resumes the coroutine when trying (or collecting) is worth while.
+
+Rules of the file:
+
+- One `IOModel` per thread, created in that thread and after any fork: rings, epoll
+  descriptors, signal masks and owners must not cross either.
+- `wake` and `Connection.interrupt` may be called from any thread; everything else
+  only from the model's own thread.
+- A pending operation raises `DeadlineExceeded` once `Connection.deadline` has passed,
+  in every model; it is noticed within one `tick_s`.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Generator
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, ClassVar
+
+Task = Coroutine[Any, None, Any]
+"""A coroutine that yields `Waiter` objects to the model that drives it."""
+
+NEVER = math.inf
+"""The deadline of an operation that may wait for ever."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Facts about an I/O model, as data, so that no code needs to ask for its name."""
+
+    overlaps: bool
+    """Whether one thread can have several connections waiting at once."""
+
+    waits_in: str
+    """Where the thread sleeps, in words (a system call, mostly)."""
+
+    files: str
+    """How regular files are read, in words: no kernel offers readiness for them."""
+
+    limit: str = ""
+    """What bounds the number of connections per thread, in words; empty: only RLIMIT_NOFILE."""
+
+    max_connections: int | None = None
+    """The same as a number, where the engine itself has one."""
+
+
+class Waiter:
+    """What a suspended coroutine waits for.
+
+    The model that receives it from a `yield` stores the coroutine in `task` and
+    resumes it later.  `hints` counts the reasons to try at once instead of waiting:
+    an edge-triggered event or a signal that came while nobody was waiting.
+    """
+
+    __slots__ = ("hints", "task")
+
+    def __init__(self, hints: int = 0) -> None:
+        self.task: Task | None = None
+        self.hints = hints
+
+    def __await__(self) -> Generator[Waiter, None, None]:
+        yield self
+
+
+class File:
+    """An open regular file, and what a model remembers about its pages.
+
+    `resident_until` is monotonic seconds: so long a model may assume that the pages are
+    still in memory, because it has just seen them there.
+    """
+
+    __slots__ = ("fd", "resident_until", "size")
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.fd = fd
+        self.size = size
+        self.resident_until = 0.0
+
+
+class Connection(ABC):
+    """A connected stream socket; every operation completes whole or raises.
+
+    Raises (all operations): `PeerGone`, `DeadlineExceeded`.
+    """
+
+    sock: socket.socket
+    fd: int
+    deadline: float = NEVER
+    """Absolute `time.monotonic` seconds at which a pending operation gives up."""
+    progress_s: float = NEVER
+    """A send that moves some bytes, but not yet all, gets so much more time."""
+    idle: bool = False
+    """True while the peer owes us nothing: between two requests. Set by the protocol."""
+    closing: bool = False
+    """Set when the server stops: finish the current exchange, then close."""
+
+    @abstractmethod
+    async def recv(self) -> bytes:
+        """Some bytes; b"" at the end of the stream."""
+
+    @abstractmethod
+    async def send(self, *buffers: bytes) -> None:
+        """Send all of it; short writes are the model's business."""
+
+    @abstractmethod
+    async def send_file(self, head: bytes, file: File, offset: int, count: int) -> None:
+        """Send `head`, then `count` bytes of `file` from `offset`.
+
+        One operation, so that the head shares the first packet with the file.
+        Raises `FileShrank` if the file ends earlier.
+        """
+
+    @abstractmethod
+    async def read_file(self, file: File, offset: int, count: int) -> bytes:
+        """Up to `count` bytes of a regular file; fewer only at its end."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Give the descriptor back, after whatever the kernel still does with it."""
+
+    def progressed(self) -> None:
+        """Called by the model after each part of a send but the last."""
+        self.deadline = monotonic() + self.progress_s
+
+    def shutdown_send(self) -> None:
+        """Tell the peer that nothing follows, but keep reading (shutdown(2), SHUT_WR)."""
+        self._shutdown(socket.SHUT_WR)
+
+    def interrupt(self) -> None:
+        """End a pending `recv` as if the peer had closed; from any thread.
+
+        Data that already arrived is still delivered first (tcp(7)), so a request
+        that raced with the interruption is not lost.
+        """
+        self._shutdown(socket.SHUT_RD)
+
+    def abort(self) -> None:
+        """End whatever is pending with an error, within a tick; from any thread."""
+        self.deadline = self.progress_s = 0.0
+        self._shutdown(socket.SHUT_RDWR)
+
+    def _shutdown(self, how: int) -> None:
+        try:
+            self.sock.shutdown(how)
+        except OSError:
+            pass  # ENOTCONN or EBADF: the peer or we were faster; it is down either way
+
+
+class Listener(ABC):
+    """A listening socket, seen by one I/O model."""
+
+    @abstractmethod
+    async def accept(self) -> list[socket.socket]:
+        """New sockets, as many as are waiting.
+
+        Empty once a tick where the wait cannot be ended from outside (blocking), so
+        that the caller can look whether it should stop.
+        Raises OSError (EMFILE, ENFILE, ENOBUFS, ENOMEM) when the machine is out of
+        something; the connection then stays in the kernel's queue.
+        """
+
+    @abstractmethod
+    def close(self) -> list[socket.socket]:
+        """Stop watching and return what is still queued: these clients are connected.
+
+        The listening socket stays open; it belongs to the serving model.
+        """
+
+
+class IOModel(ABC):
+    """How one thread waits for the kernel."""
+
+    name: ClassVar[str]
+    """Stevens' word: blocking, nonblocking, multiplexing, sigio, aio."""
+    engine: ClassVar[str]
+    """The system call family; equal to `name` where the model has one engine."""
+    traits: ClassVar[Traits]
+    woken: Waiter
+    """Awaited by whoever wants to know that somebody called `wake`."""
+
+    @classmethod
+    @abstractmethod
+    def available(cls) -> str | None:
+        """None, or the reason why this engine cannot run here."""
+
+    @abstractmethod
+    def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
+        """`connections` is how many are expected at once: it sizes queues, it limits nothing."""
+
+    @abstractmethod
+    def connection(self, sock: socket.socket) -> Connection:
+        """Take over a connected socket. Raises `LimitReached`."""
+
+    @abstractmethod
+    def listener(self, sock: socket.socket) -> Listener:
+        """Watch a listening socket."""
+
+    @abstractmethod
+    def run(self, main: Task) -> Any:
+        """Drive `main`, and all that it spawns meanwhile, until `main` returns."""
+
+    @abstractmethod
+    def spawn(self, task: Task) -> None:
+        """Drive `task` beside the others; where `traits.overlaps` is False, to its end, now."""
+
+    @abstractmethod
+    async def sleep(self, seconds: float) -> None:
+        """Let others run for so long; precise to the model's own wait."""
+
+    @abstractmethod
+    def resume(self, waiter: Waiter) -> None:
+        """Let the coroutine that awaits `waiter`, if any, go on in the next turn."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """End the current wait, and resume whoever awaits `woken`; from any thread or handler."""
+
+    @property
+    @abstractmethod
+    def wake_fd(self) -> int:
+        """A descriptor for `signal.set_wakeup_fd`, or -1 where waits end by themselves."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release descriptors and threads; connections must be closed before."""
+
+    def statistics(self) -> dict[str, int]:
+        """Counters that show what the model did, e.g. tries per operation."""
+        return {}

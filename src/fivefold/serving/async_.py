@@ -1,0 +1,90 @@
+"""async: one thread, all connections.
+
+Promises.  All coroutines of a worker run in its main thread, in turns.  A coroutine that
+computes, or calls something that blocks, stops all the others meanwhile.  A crash of the
+process takes all its connections with it; an exception takes one.  At the limit of
+connections the worker stops accepting, and the kernel's queue holds the rest.  Signals:
+SIGTERM stops; the I/O model may use real-time signals and SIGIO (`sigio` does).
+
+With an I/O model that cannot overlap connections (`traits.overlaps` is False) this is
+the classical iterative server: one client at a time, and an idle one is let go early,
+because it keeps everybody else waiting.
+"""
+
+from __future__ import annotations
+
+import socket
+from time import monotonic
+
+from ..iomodels.base import Connection, IOModel, Listener, Waiter
+from .base import Live, ServingModel, ServingTraits, opened, wake_on_signals
+
+DRAIN_STEP_S = 0.02
+"""How often the end of the last connections is looked for while stopping."""
+
+
+class Async(ServingModel):
+    """An event loop."""
+
+    name = "async"
+    traits = ServingTraits(
+        runs="a coroutine in the worker's only thread",
+        crash_takes="all connections of the worker",
+        default_connections=4096,
+        one_thread=True,
+        scales_by_workers=True,
+        can_be_fresh=False,
+    )
+
+    def run(self) -> None:
+        io = self._io = self.new_io(self.options.max_connections)
+        self._live = Live()
+        self._full: list[Waiter] = []
+        limit = io.traits.max_connections or self.options.max_connections
+        self._limit = min(limit, self.options.max_connections)
+        wake_on_signals(io)
+        try:
+            io.run(self._main(io))
+        finally:
+            io.close()
+
+    async def _main(self, io: IOModel) -> None:
+        listeners = [io.listener(sock) for sock in self.listeners]
+        self.on_ready()
+        for listener in listeners:
+            io.spawn(self.accepting(io, listener, self._start))
+        while not self.stopping:
+            await io.woken
+        await self._drain(io, listeners)
+
+    async def _start(self, sock: socket.socket) -> None:
+        assert self._io is not None
+        connection = opened(self._io, sock)
+        if connection is None:
+            return
+        self._live.add(connection)
+        self._io.spawn(self._attend(connection))
+        while len(self._live) >= self._limit and not self.stopping:
+            room = Waiter()
+            self._full.append(room)
+            await room
+
+    async def _attend(self, connection: Connection) -> None:
+        assert self._io is not None
+        try:
+            await self.handler(connection)
+        finally:
+            self._live.discard(connection)
+            while self._full:
+                self._io.resume(self._full.pop())
+
+    async def _drain(self, io: IOModel, listeners: list[Listener]) -> None:
+        """Serve whoever is connected already, then let everybody go."""
+        for listener in listeners:
+            for sock in listener.close():
+                await self._start(sock)
+        self._live.finish()
+        cut_at = monotonic() + self.options.grace_s
+        while len(self._live) and monotonic() < cut_at:
+            await io.sleep(DRAIN_STEP_S)
+        self._live.cut()

@@ -1,0 +1,179 @@
+"""What the three serving models share: their promises, and accepting.
+
+A serving model is handed listening sockets, the connection coroutine (`handler`) and a
+factory for I/O models (`new_io`), and brings them together; it knows no concrete I/O
+model and nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from ..errors import LimitReached
+from ..iomodels.base import Connection, IOModel, Listener
+
+log = logging.getLogger("fivefold.serving")
+
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""accept(2) failed for want of something that comes back by itself."""
+
+EXHAUSTED_PAUSE_S = 0.1
+"""Until the next try then: long enough not to spin, short enough not to be felt."""
+
+Handler = Callable[[Connection], Coroutine[Any, Any, None]]
+
+
+class NewIO(Protocol):
+    """Makes an I/O model for the calling thread; `connections`: how many it will have."""
+
+    def __call__(self, connections: int) -> IOModel: ...
+
+
+@dataclass(frozen=True)
+class ServingTraits:
+    """Facts about a serving model, as data."""
+
+    runs: str
+    """What runs one connection, in words."""
+
+    crash_takes: str
+    """What is lost when the code that serves a connection dies (not: raises)."""
+
+    default_connections: int
+    """Connections at once, unless the user says otherwise."""
+
+    one_thread: bool
+    """Whether one thread runs all connections of a worker."""
+
+    scales_by_workers: bool
+    """Whether `--workers` applies."""
+
+    can_be_fresh: bool
+    """Whether `--fresh` applies."""
+
+
+@dataclass(frozen=True)
+class ServingOptions:
+    """What a serving model may be told."""
+
+    max_connections: int
+    fresh: bool = False
+    """Never reuse what served a connection."""
+    grace_s: float = 30.0
+    """How long connections may finish their exchange after a request to stop."""
+
+
+class ServingModel(ABC):
+    """Who runs a connection. One instance per worker process, run in its main thread."""
+
+    name: ClassVar[str]
+    traits: ClassVar[ServingTraits]
+
+    def __init__(
+        self,
+        listeners: list[socket.socket],
+        handler: Handler,
+        new_io: NewIO,
+        options: ServingOptions,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.listeners = listeners
+        self.handler = handler
+        self.new_io = new_io
+        self.options = options
+        self.on_ready = on_ready
+        self.stopping = False
+        self._io: IOModel | None = None
+
+    @abstractmethod
+    def run(self) -> None:
+        """Serve until `stop` is called, then until connections have ended or grace is over."""
+
+    def stop(self) -> None:
+        """Ask for the end; from a signal handler or any thread, at any moment."""
+        self.stopping = True
+        if self._io is not None:
+            self._io.wake()
+
+    async def accepting(self, io: IOModel, listener: Listener, hand_over: HandOver) -> None:
+        """Accept and hand over until `stopping`; the kernel's queue holds what must wait."""
+        complained = False
+        while not self.stopping:
+            try:
+                accepted = await listener.accept()
+            except OSError as error:
+                if error.errno not in EXHAUSTED:
+                    raise
+                if not complained:
+                    log.error("cannot accept: %s; trying again", error.strerror)
+                complained = True
+                await io.sleep(EXHAUSTED_PAUSE_S)
+                continue
+            complained = False
+            for sock in accepted:
+                await hand_over(sock)
+
+
+HandOver = Callable[[socket.socket], Awaitable[Any]]
+
+
+class Live:
+    """The connections of one worker that are open now, and how to end them gently."""
+
+    def __init__(self) -> None:
+        self._connections: set[Connection] = set()
+        self._closing = False
+        # Re-entrant: a signal handler may call `finish` in the middle of `add`.
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def add(self, connection: Connection) -> None:
+        with self._lock:
+            self._connections.add(connection)
+            connection.closing = self._closing
+
+    def discard(self, connection: Connection) -> None:
+        with self._lock:
+            self._connections.discard(connection)
+
+    def finish(self) -> None:
+        """Idle connections end now, the others after their exchange."""
+        with self._lock:
+            self._closing = True
+            for connection in self._connections:
+                connection.closing = True
+                if connection.idle:
+                    connection.interrupt()
+
+    def cut(self) -> None:
+        """End all of them, exchange or not: grace is over."""
+        with self._lock:
+            for connection in self._connections:
+                connection.abort()
+
+
+def opened(io: IOModel, sock: socket.socket) -> Connection | None:
+    """The socket as a connection of `io`; None (closed, and logged) if that has no room."""
+    try:
+        return io.connection(sock)
+    except LimitReached as error:
+        log.error("connection refused: %s", error)
+    except OSError as error:
+        log.warning("connection lost before it was served: %s", error)  # reset meanwhile
+    sock.close()
+    return None
+
+
+def wake_on_signals(io: IOModel) -> None:
+    """Let every signal of this (main) thread end the wait of `io`, even one just before it."""
+    signal.set_wakeup_fd(io.wake_fd, warn_on_full_buffer=False)

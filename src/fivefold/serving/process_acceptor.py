@@ -1,0 +1,108 @@
+"""The accepting side of the process model: one process, its own I/O model, no connection."""
+
+from __future__ import annotations
+
+import signal
+import socket
+
+from ..errors import WorkerFailed
+from ..iomodels.base import IOModel
+from .base import ServingModel, wake_on_signals
+from .process_channel import BORN, DEAD, IDLE, MORE, SERVE, hear, tell
+
+SPARES = 4
+"""Children idle before they are needed: a fork takes a millisecond, and so the client."""
+
+
+class Acceptor:
+    """Accepts, and hands each connection to an idle child."""
+
+    def __init__(self, model: ServingModel, inbox: socket.socket, to_forker: socket.socket) -> None:
+        self._model = model
+        self._inbox = inbox
+        self._to_forker = to_forker
+        self._channels: dict[int, socket.socket] = {}
+        # The one that was busy last comes first: its caches are warm.
+        self._idle: list[int] = []
+        self._expected = 0
+
+    def run(self) -> None:
+        io = self._model.new_io(1)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop(io))
+        wake_on_signals(io)
+        try:
+            self._order_spares()
+            io.run(self._main(io))
+        finally:
+            io.close()
+
+    def _stop(self, io: IOModel) -> None:
+        self._model.stopping = True
+        io.wake()
+
+    async def _main(self, io: IOModel) -> None:
+        model = self._model
+        listeners = [io.listener(sock) for sock in model.listeners]
+        model.on_ready()
+        for listener in listeners:
+            io.spawn(model.accepting(io, listener, self._hand_over))
+        while not model.stopping:
+            await io.woken
+        for listener in listeners:
+            for sock in listener.close():
+                await self._hand_over(sock)
+
+    async def _hand_over(self, sock: socket.socket) -> None:
+        with sock:
+            while True:
+                child = self._idle_child()
+                try:
+                    tell(self._channels[child], SERVE, child, sock)
+                    break
+                except OSError:
+                    self._bury(child)  # it died while it was idle; DEAD is on its way
+        self._order_spares()
+
+    def _idle_child(self) -> int:
+        """The number of an idle child; waits for one, at the limit until one is free."""
+        while self._hear(socket.MSG_DONTWAIT):
+            pass
+        while not self._idle:
+            if not self._expected:
+                self._order()
+            self._hear()
+        return self._idle.pop()
+
+    def _order_spares(self) -> None:
+        while len(self._idle) + self._expected < SPARES:
+            self._order()
+
+    def _order(self) -> None:
+        """Ask the forker for one more; at the limit it will not come before another ends."""
+        self._expected += 1
+        tell(self._to_forker, MORE, 0)
+
+    def _hear(self, flags: int = 0) -> bool:
+        """Take one message; False if there is none. Raises `WorkerFailed` if the forker is gone."""
+        try:
+            heard = hear(self._inbox, flags)
+        except BlockingIOError:
+            return False
+        if heard is None:
+            raise WorkerFailed("the forker of the process pool is gone")
+        what, number, attached = heard
+        if what == BORN and attached is not None:
+            self._expected -= 1
+            self._channels[number] = attached
+        elif what == IDLE and number in self._channels:
+            self._idle.append(number)
+        elif what == DEAD:
+            self._bury(number)
+        return True
+
+    def _bury(self, number: int) -> None:
+        channel = self._channels.pop(number, None)
+        if channel is not None:
+            channel.close()
+        if number in self._idle:
+            self._idle.remove(number)

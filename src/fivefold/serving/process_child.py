@@ -1,0 +1,54 @@
+"""The serving side of the process model: one process, one connection at a time."""
+
+from __future__ import annotations
+
+import signal
+import socket
+
+from .base import Live, ServingModel, opened, wake_on_signals
+from .process_channel import IDLE, hear, tell
+
+
+class Child:
+    """Says that it is idle, gets a connection, serves it; until its channel ends."""
+
+    def __init__(
+        self,
+        model: ServingModel,
+        number: int,
+        channel: socket.socket,
+        to_acceptor: socket.socket,
+    ) -> None:
+        self._model = model
+        self._number = number
+        self._channel = channel
+        self._to_acceptor = to_acceptor
+        self._live = Live()
+
+    def run(self) -> None:
+        io = self._model.new_io(1)
+        # After SIGTERM we go on as long as the acceptor has connections to hand over,
+        # but let each of them end after its exchange.
+        signal.signal(signal.SIGTERM, lambda *_: self._live.finish())
+        if self._model.stopping:
+            self._live.finish()
+        wake_on_signals(io)
+        try:
+            while (sock := self._next()) is not None:
+                connection = opened(io, sock)
+                if connection is not None:
+                    self._live.add(connection)
+                    io.run(self._model.handler(connection))
+                    self._live.discard(connection)
+                if self._model.options.fresh:
+                    break
+        finally:
+            io.close()
+
+    def _next(self) -> socket.socket | None:
+        try:
+            tell(self._to_acceptor, IDLE, self._number)
+            heard = hear(self._channel)
+        except OSError:
+            return None  # the acceptor is gone
+        return None if heard is None else heard[2]

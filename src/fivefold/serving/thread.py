@@ -1,0 +1,159 @@
+"""thread: a thread per connection, from a bounded pool.
+
+Promises.  The main thread of a worker accepts, with an instance of the I/O model of its
+own, and hands each connection to an idle thread; a thread serves one connection at a
+time, with an I/O model that it made itself and keeps as long as it lives (descriptors
+that are armed for a thread must not outlive it).  Threads are started on demand, a few
+ahead; with `fresh` a thread ends after one connection.  A crash of the process takes
+all its connections with it; an exception takes one.  When all threads are busy the main
+thread stops accepting, and the kernel's queue holds the rest.  Signals: SIGTERM stops;
+the I/O model may use real-time signals, directed to its thread.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+import time
+from time import monotonic
+
+from ..errors import FivefoldError
+from ..iomodels.base import IOModel
+from .base import (
+    EXHAUSTED_PAUSE_S,
+    Live,
+    ServingModel,
+    ServingTraits,
+    log,
+    opened,
+    wake_on_signals,
+)
+
+SPARES = 4
+"""Threads ready before they are needed: starting one takes 50 to 100 us."""
+
+Mailbox = queue.SimpleQueue[socket.socket | None]
+
+
+class Thread(ServingModel):
+    """A pool of threads, one connection each."""
+
+    name = "thread"
+    traits = ServingTraits(
+        runs="a thread of a pool",
+        crash_takes="all connections of the worker",
+        default_connections=512,
+        one_thread=False,
+        scales_by_workers=True,
+        can_be_fresh=True,
+    )
+
+    def run(self) -> None:
+        self._live = Live()
+        # A mailbox stands for an idle thread.  SimpleQueue, because its `put` may be called
+        # from a signal handler that interrupted its `get` (queue module, "reentrant").
+        self._idle: queue.SimpleQueue[Mailbox | None] = queue.SimpleQueue()
+        self._threads: set[threading.Thread] = set()
+        self._limit = self.options.max_connections
+        io = self._io = self.new_io(1)
+        wake_on_signals(io)
+        try:
+            self._add_spares()
+            io.run(self._main(io))
+        finally:
+            io.close()
+
+    def stop(self) -> None:
+        super().stop()
+        if hasattr(self, "_idle"):
+            self._idle.put(None)  # the main thread may be waiting for an idle thread
+
+    async def _main(self, io: IOModel) -> None:
+        listeners = [io.listener(sock) for sock in self.listeners]
+        self.on_ready()
+        for listener in listeners:
+            io.spawn(self.accepting(io, listener, self._hand_over))
+        while not self.stopping:
+            await io.woken
+        for listener in listeners:
+            for sock in listener.close():
+                await self._hand_over(sock)
+        self._drain()
+
+    # runs in: the main thread
+
+    async def _hand_over(self, sock: socket.socket) -> None:
+        self._idle_thread().put(sock)
+        self._add_spares()
+
+    def _idle_thread(self) -> Mailbox:
+        """An idle thread's mailbox; waits for one at the limit."""
+        while True:
+            try:
+                mailbox = self._idle.get_nowait()
+            except queue.Empty:
+                if len(self._threads) < self._limit:
+                    self._start_thread()
+                mailbox = self._idle.get()
+            if mailbox is not None:
+                return mailbox
+            if self.stopping:
+                self._live.finish()  # so that somebody becomes idle
+
+    def _add_spares(self) -> None:
+        missing = SPARES - self._idle.qsize()
+        for _ in range(min(missing, self._limit - len(self._threads))):
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._life, name="fivefold-connection", daemon=True)
+        self._threads.add(thread)
+        thread.start()
+
+    def _drain(self) -> None:
+        self._live.finish()
+        cut_at = monotonic() + self.options.grace_s
+        while self._threads and monotonic() < cut_at:
+            self._dismiss_one(max(0.0, cut_at - monotonic()))
+        self._live.cut()
+        end = monotonic() + 1.0
+        while self._threads and monotonic() < end:
+            self._dismiss_one(0.1)
+
+    def _dismiss_one(self, timeout_s: float) -> None:
+        try:
+            mailbox = self._idle.get(timeout=timeout_s)
+        except queue.Empty:
+            return
+        if mailbox is not None:
+            mailbox.put(None)
+
+    # runs in: a pool thread
+
+    def _life(self) -> None:
+        try:
+            io = self.new_io(1)
+        except (OSError, FivefoldError) as error:
+            log.error("a thread cannot serve: %s", error)
+            time.sleep(EXHAUSTED_PAUSE_S)  # its successor would fail just as fast
+        else:
+            self._serve_with(io)
+            io.close()
+        self._threads.discard(threading.current_thread())
+        self._idle.put(None)
+
+    def _serve_with(self, io: IOModel) -> None:
+        mailbox: Mailbox = queue.SimpleQueue()
+        while True:
+            self._idle.put(mailbox)
+            sock = mailbox.get()
+            if sock is None:
+                return
+            connection = opened(io, sock)
+            if connection is not None:
+                self._live.add(connection)
+                io.run(self.handler(connection))
+                self._live.discard(connection)
+            if self.options.fresh:
+                return

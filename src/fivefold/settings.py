@@ -1,0 +1,162 @@
+"""What can be set, with its default and its meaning; read once, checked whole, then frozen.
+
+The command line, the environment and the configuration file are generated from these
+fields and meet here: `Settings(**merged)`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from .errors import SettingsError
+from .http1.limits import HELP, Limits
+from .iomodels import choices
+from .serving import MODELS as SERVING_MODELS
+from .serving.listener import Address
+
+AUTO = "auto"
+
+ENVIRONMENT_PREFIX = "FIVEFOLD_"
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={HELP: text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings of a server. Raises `SettingsError`, which names the setting and the remedy."""
+
+    target: str = _setting(".", "What to serve: a folder.")
+    bind: tuple[str, ...] = _setting(
+        ("127.0.0.1:8000",), "Where to listen: HOST:PORT, unix:PATH or fd://N; repeatable."
+    )
+    serving: str = _setting(AUTO, "Who runs a connection: process, thread or async.")
+    io: str = _setting(AUTO, "How a worker waits: an I/O model, or MODEL:ENGINE.")
+    workers: int = _setting(1, "Worker processes of the thread and async models.")
+    fresh: bool = _setting(False, "A new process or thread for every connection.")
+    max_connections: int | None = _setting(
+        None, "Connections at once, per worker; further ones wait in the kernel's queue."
+    )
+    grace_s: float = _setting(30.0, "How long connections may finish when the server stops.")
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        bind = (self.bind,) if isinstance(self.bind, str) else tuple(self.bind)
+        object.__setattr__(self, "bind", bind)
+        object.__setattr__(self, "target", os.fspath(self.target))
+        if not bind:
+            raise SettingsError("bind: name at least one address")
+        for text in bind:
+            Address.parse(text)
+        _one_of("serving", self.serving, [AUTO, *SERVING_MODELS])
+        _one_of("io", self.io, [AUTO, *choices()])
+        _positive("workers", self.workers)
+        _positive("grace_s", self.grace_s)
+        if self.max_connections is not None:
+            _positive("max_connections", self.max_connections)
+        for each in fields(Limits):
+            _positive(each.name, getattr(self.limits, each.name))
+        self._check_serving()
+
+    def _check_serving(self) -> None:
+        traits = SERVING_MODELS[self.serving_model].traits
+        if self.workers > 1 and not traits.scales_by_workers:
+            raise SettingsError(
+                f"workers: {self.serving_model} runs each connection in a process of its own;"
+                " --workers is for thread and async, --max-connections bounds the processes"
+            )
+        if self.fresh and not traits.can_be_fresh:
+            raise SettingsError(
+                f"fresh: {self.serving_model} has nothing to renew;"
+                " take --serving process or thread"
+            )
+
+    @property
+    def serving_model(self) -> str:
+        """The serving model, `auto` resolved: async for a folder."""
+        return "async" if self.serving == AUTO else self.serving
+
+    @property
+    def io_model(self) -> str:
+        """The I/O model as `iomodels.resolve` takes it, `auto` resolved: multiplexing."""
+        return "multiplexing" if self.io == AUTO else self.io
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Settings:
+        """From flat names, those of `Limits` included. Raises `SettingsError` for unknown ones."""
+        own = {f.name for f in fields(cls)} - {"limits"}
+        limits = {f.name for f in fields(Limits)}
+        _known(values, own | limits)
+        return cls(
+            **{name: value for name, value in values.items() if name in own},
+            limits=Limits(**{name: value for name, value in values.items() if name in limits}),
+        )
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """`FIVEFOLD_MAX_CONNECTIONS=100` sets `max_connections`; several addresses are
+    separated by spaces."""
+    values: dict[str, Any] = {}
+    for name, text in environment.items():
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+            values[key] = from_text(key, text)
+    return values
+
+
+def from_text(name: str, text: str) -> Any:
+    """A setting written as text, in its type. Raises `SettingsError`."""
+    kind = KINDS.get(name)
+    if kind is None:
+        _known({name: text}, KINDS)
+    try:
+        return PARSERS[str(kind)](text)
+    except ValueError:
+        raise SettingsError(f"{name}: {text!r} is not {EXPECTED[str(kind)]}") from None
+
+
+def _parse_bool(text: str) -> bool:
+    if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
+        raise ValueError(text)
+    return text.lower() in ("1", "true", "yes")
+
+
+KINDS: dict[str, Any] = {f.name: f.type for f in (*fields(Settings), *fields(Limits))}
+KINDS.pop("limits")
+
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": int,
+    "int | None": int,
+    "float": float,
+    "bool": _parse_bool,
+    "tuple[str, ...]": str.split,
+}
+EXPECTED = {
+    "int": "a whole number",
+    "int | None": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
+
+
+def _known(names: Iterable[str], known: Iterable[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise SettingsError(
+                f"{name}: there is no such setting; there are {', '.join(sorted(known))}"
+            )
+
+
+def _one_of(name: str, value: str, choices: list[str]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{name}: {value!r} is unknown; choose from {', '.join(choices)}")
+
+
+def _positive(name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise SettingsError(f"{name}: {value!r} must be a number greater than zero")
