@@ -4,13 +4,18 @@ llhttp (strict) judges the grammar.  On top of it stand the rules of RFC 9110 an
 that a server must enforce and llhttp leaves to it: Host, the form of the target, the
 version, what may frame a body, what may be expected.
 
-A field costs 120 ns when llhttp hands it over to Python, and a browser sends fifteen;
-so the head is validated as a whole, one regular expression takes out the few fields
-that the server itself obeys, and `Request.fields` splits the others when somebody asks.
+Speed.  A field costs 120 ns when llhttp hands it over to Python, and a browser sends
+fifteen.  So llhttp judges the head as a whole, a sieve picks out the few lines that the
+server itself obeys, and what these lines and the request line mean is examined once and
+remembered: two requests that differ in other fields only are the same request to us.
+`Request.fields` splits all fields when somebody asks.  Together this takes 2 us for
+600 bytes of a browser's head, against 5 us for looking at every field.
 """
 
 from __future__ import annotations
 
+import copy
+import itertools
 import re
 from functools import cached_property
 
@@ -19,17 +24,23 @@ import httptools
 from ..errors import ProtocolError
 from .limits import Limits
 
+SIEVE = re.compile(rb"\n[hHtTcCeErRiI][oOrRxXaAfF][sSaAnNpP-][^\r]*").findall
+"""Lines whose names may be in `OBEYED`: three letters decide, in half the time of whole names."""
+
 OBEYED = re.compile(
-    # The look-ahead on the first letter spares most lines the alternatives: 0.9 us, not 1.3.
-    rb"\n(?=[hHtTcCeErRiI])(?i:(host|transfer-encoding|content-length|connection|expect"
-    rb"|range|if-[a-z-]+)):[ \t]*([^\r]*)"
+    rb"\n(?i:(host|transfer-encoding|content-length|connection|expect|range|if-[a-z-]+))"
+    rb":[ \t]*([^\r]*)"
 )
 """The fields that decide how a request is framed, routed or answered."""
+
+REMEMBERED = 4096
+"""Examined requests that are remembered; a full table is emptied, which costs less than
+keeping order, and what is asked often is back at once."""
 
 REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/(\d)\.(\d)\r\n")
 """RFC 9112 section 3, to tell *why* llhttp refused."""
 
-# RFC 3986: reg-name, IPv4 or bracketed IP literal, and an optional port; may be empty.
+# RFC 3986: a reg-name, IPv4 or bracketed IP literal, and an optional port; may be empty.
 HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
 
 ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*)([^#]*)")
@@ -38,38 +49,33 @@ NEEDS_LENGTH = (b"POST", b"PUT", b"PATCH")
 
 
 class Request:
-    """A request whose head is complete and in order.
+    """What a request asks for, its head being complete and in order.
 
-    `target` is the origin form (path and query), `*`, or for CONNECT an authority.
-    `content_length` is None when the body is chunked, 0 when there is none.
-    `obeyed` maps lower-case names of fields in `OBEYED` to values; repeated ones are joined.
+    One object stands for all requests that ask the same; `received_as` makes the one
+    that also has the `fields` of a particular head.
     """
-
-    __slots__ = (
-        "__dict__",
-        "content_length",
-        "expects_continue",
-        "head",
-        "host",
-        "keep_alive",
-        "method",
-        "minor",
-        "obeyed",
-        "plain_target",
-        "target",
-    )
 
     method: str
     target: bytes
+    """Path and query; `*` for OPTIONS; an authority for CONNECT."""
     minor: int
+    """The minor version of HTTP/1."""
     host: bytes
-    head: bytes
     keep_alive: bool
     content_length: int | None
+    """None when the body is chunked, 0 when there is none."""
     expects_continue: bool
     obeyed: dict[bytes, bytes]
+    """The fields of `OBEYED`: lower-case name, value; repeated ones joined by commas."""
     plain_target: bytes | None
     """`target`, if all that the request says is: GET this, and keep the connection."""
+    head: bytes
+    """Only in what `received_as` returns."""
+
+    def received_as(self, head: bytes) -> Request:
+        request = copy.copy(self)
+        request.head = head
+        return request
 
     @cached_property
     def fields(self) -> list[tuple[bytes, bytes]]:
@@ -84,41 +90,78 @@ class Request:
 
 
 class HeadParser:
-    """llhttp, reused from request to request as long as it is between two messages."""
+    """llhttp, reused from request to request as long as it is between two messages.
 
-    def __init__(self, limits: Limits) -> None:
+    `known` is the memory of examined requests; connections may share it.
+    """
+
+    def __init__(self, limits: Limits, known: dict[bytes, Request]) -> None:
         self._limits = limits
+        self._known = known
         # A head this short cannot break a limit: a field takes at least 4 bytes.
         self._harmless_bytes = min(
             4 * limits.header_count, limits.request_line_bytes, limits.head_bytes
         )
-        self._targets: list[bytes] = []
-        self._complete = False
-        self.on_url = self._targets.append
-        self._llhttp = httptools.HttpRequestParser(self)
+        self._renew()
 
-    def on_message_complete(self) -> None:
-        self._complete = True
+    def whole(self, data: bytes) -> Request | None:
+        """The request, if `data` is exactly one in order and without a body.
+
+        The short way for nearly all requests; None says no more than: take `parse`.
+        """
+        if len(data) > self._harmless_bytes or not data.endswith(b"\r\n\r\n"):
+            return None
+        try:
+            self._llhttp.feed_data(data)
+        except httptools.HttpParserError:
+            self._renew()
+            return None
+        if not self._saw_one():
+            self._renew()
+            return None
+        return self._known_or_examined(data)
 
     def parse(self, head: bytes) -> Request:
         """`head` runs from the request line to the empty line. Raises `ProtocolError`."""
-        if len(head) > self._harmless_bytes:
-            self._check_size(head)
-        self._targets.clear()
-        self._complete = False
+        self._check_size(head)
+        complete = False
+        self._renew()
         try:
             self._llhttp.feed_data(head)
+            complete = self._saw_one()
         except httptools.HttpParserUpgrade:
-            self._llhttp = httptools.HttpRequestParser(self)  # we stay with HTTP/1.1
+            complete = self._saw_one()  # we stay with HTTP/1.1
         except httptools.HttpParserError as error:
-            self._llhttp = httptools.HttpRequestParser(self)
             raise refusal(head, error) from None
-        request = examined(head, b"".join(self._targets))
-        if self._complete == request.has_body:
+        finally:
+            self._renew()
+        request = self._known_or_examined(head)
+        if complete == request.has_body:
             # llhttp and we disagree about where this request ends.
             raise ProtocolError(400, "ambiguous framing")
-        if request.has_body:
-            self._llhttp = httptools.HttpRequestParser(self)  # this one waits for the body
+        return request
+
+    def _saw_one(self) -> bool:
+        """Whether llhttp has met one head and one end of a message since the last look."""
+        self._seen += 2  # one for what llhttp counted, one for our looking
+        return next(self._heads) + 1 == next(self._messages) + 1 == self._seen
+
+    def _renew(self) -> None:
+        # llhttp calls these C functions, at half the price of a method.
+        self._seen = 0
+        self._heads, self._messages = itertools.count(), itertools.count()
+        self.on_headers_complete = self._heads.__next__
+        self.on_message_complete = self._messages.__next__
+        self._llhttp = httptools.HttpRequestParser(self)
+
+    def _known_or_examined(self, head: bytes) -> Request:
+        key = head[: head.index(b"\r\n")] + b"".join(SIEVE(head))
+        request = self._known.get(key)
+        if request is None:
+            request = examined(head)
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[key] = request
         return request
 
     def _check_size(self, head: bytes) -> None:
@@ -142,16 +185,17 @@ def refusal(head: bytes, error: Exception) -> ProtocolError:
     return ProtocolError(400, "malformed request")
 
 
-def examined(head: bytes, target: bytes) -> Request:
+def examined(head: bytes) -> Request:
     """The rules that llhttp leaves to us. Raises `ProtocolError`."""
-    line = head[: head.index(b"\r\n") + 2]
-    method, _, rest = line.partition(b" ")
-    if not rest.endswith((b" HTTP/1.1\r\n", b" HTTP/1.0\r\n")):
+    line = REQUEST_LINE.match(head)
+    if line is None:
+        raise ProtocolError(400, "malformed request line")
+    method, target, major, digit = line.groups()
+    if major != b"1" or digit not in (b"0", b"1"):
         raise ProtocolError(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
     request = Request()
-    request.head = head
     request.method = method.decode("ascii")
-    request.minor = minor = rest[-3] - 48
+    request.minor = minor = int(digit)
     request.obeyed = obeyed = collected(head)
     request.target, authority = origin_form(target, method)
     request.host = checked_host(obeyed.get(b"host"), authority, minor)

@@ -1,0 +1,43 @@
+# One verb each. `make serve` and `make test` need python3 and make, nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: serve test check format bench clean
+
+serve: .venv/serve
+	$(BIN)/fivefold serve examples/site
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/serve
+	$(BIN)/python bench/run.py $(BENCH)
+
+clean:
+	rm -rf .venv bench/build bench/results
+
+# Debian ships python3 without ensurepip; root can fetch it, others are told how.
+.venv/pip:
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 \
+	|| { rm -rf .venv; [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; } \
+	|| { rm -rf .venv; echo "make: python3 cannot make a virtual environment: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+.venv/serve: .venv/pip pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev: .venv/pip pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ .venv/serve

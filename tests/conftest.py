@@ -1,0 +1,56 @@
+"""Fixtures that every suite shares: engines, a folder to serve, a running server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fivefold import Server, Settings
+
+Serve = Callable[..., AbstractContextManager[tuple[str, int]]]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with files from nothing to 50 MiB."""
+    folder = tmp_path_factory.mktemp("site")
+    block = bytes(range(256)) * 4096
+    for name, size in SIZES.items():
+        repeated = block * (size // len(block) + 1)
+        (folder / name).write_bytes(repeated[:size])
+    (folder / "index.html").write_text("<!doctype html><title>home</title>")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "index.html").write_text("<!doctype html><title>sub</title>")
+    (folder / "a b.txt").write_text("space")
+    (folder / "ü.txt").write_text("umlaut")
+    return folder
+
+
+SIZES = {
+    "0.bin": 0,
+    "1.bin": 1,
+    "1k.bin": 1024,
+    "64k.bin": 65536,
+    "64k+1.bin": 65537,
+    "1m.bin": 1_048_576,
+    "50m.bin": 52_428_800,
+}
+"""Around the bound between files kept in memory and files sent from the page cache."""
+
+
+@pytest.fixture
+def serve(site: Path) -> Serve:
+    """`with serve(serving=..., io=...) as (host, port)`: a server in a process of its own."""
+
+    @contextmanager
+    def running(**settings: Any) -> Iterator[tuple[str, int]]:
+        values = {"target": str(site), "bind": "127.0.0.1:0", "grace_s": 10.0, **settings}
+        with Server(Settings.of(values)) as server:
+            host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
+            yield host, int(port)
+
+    return running

@@ -1,0 +1,27 @@
+"""The fifteen pairs and all engines, from the registries and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from fivefold.iomodels import ENGINES
+from fivefold.serving import MODELS
+
+
+def pairs(*, overlapping: bool = False) -> pytest.MarkDecorator:
+    """Parametrise with `pair`: every serving model with every engine.
+
+    `overlapping` leaves out the one pair that serves one client at a time by nature, as
+    the traits of its two models say.
+    """
+    cases = []
+    for serving, model in MODELS.items():
+        for engine in ENGINES:
+            iterative = model.traits.one_thread and not engine.traits.overlaps
+            if overlapping and iterative:
+                continue
+            reason = engine.available()
+            marks = [pytest.mark.skip(reason=reason)] if reason else []
+            settings = {"serving": serving, "io": engine.engine}
+            cases.append(pytest.param(settings, id=f"{serving}-{engine.engine}", marks=marks))
+    return pytest.mark.parametrize("pair", cases)
