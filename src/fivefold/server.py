@@ -26,14 +26,14 @@ from .serving.supervisor import Supervisor, announce_ready
 from .settings import Settings
 
 ITERATIVE_FIRST_BYTE_S = 1.0
-ITERATIVE_KEEP_ALIVE_S = 0.05
+ITERATIVE_KEEP_ALIVE_S = 0.02
 """Where one client holds up all others, it is let go soon: long enough for a client that
 sends its next request at once, too short to be felt by the next in the queue."""
 
 DESCRIPTORS_BESIDE = 1024
 """Open files, pipes and listeners, besides two descriptors for each connection."""
 
-SHORTEST_TICK_S, LONGEST_TICK_S = 0.05, 1.0
+SHORTEST_TICK_S, LONGEST_TICK_S = 0.02, 1.0
 """How exactly deadlines are kept: a quarter of the shortest, within these bounds."""
 
 
@@ -153,7 +153,7 @@ class Server:
         model.run()
 
     def _new_io(self, connections: int) -> IOModel:
-        return self.engine(tick_s=tick(self.settings.limits), connections=connections)
+        return self.engine(tick_s=tick(self._limits()), connections=connections)
 
     def _limits(self) -> Limits:
         limits = self.settings.limits

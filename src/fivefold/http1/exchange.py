@@ -153,6 +153,8 @@ class Http1:
         conn.deadline = now + self._limits.head_s
         seen = 0
         while True:
+            if not seen:
+                buffer = buffer.lstrip(b"\r\n")
             self._check_unfinished(buffer, seen)
             seen = max(0, len(buffer) - 3)  # the end may straddle two receives
             try:
@@ -162,8 +164,6 @@ class Http1:
             if not data:
                 raise PeerGone("closed in the middle of a request")
             buffer += data
-            if not seen:
-                buffer = buffer.lstrip(b"\r\n")
             end = buffer.find(b"\r\n\r\n", seen)
             if end >= 0:
                 return bytes(buffer), end

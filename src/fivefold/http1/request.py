@@ -113,13 +113,16 @@ class HeadParser:
             return None
         try:
             self._llhttp.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._renew()
             return None
         if not self._saw_one():
             self._renew()
             return None
-        return self._known_or_examined(data)
+        if data.startswith(b"\r"):
+            return None
+        request = self._known_or_examined(data)
+        return None if request.has_body else request
 
     def parse(self, head: bytes) -> Request:
         """`head` runs from the request line to the empty line. Raises `ProtocolError`."""
@@ -178,7 +181,7 @@ def refusal(head: bytes, error: Exception) -> ProtocolError:
     line = REQUEST_LINE.match(head)
     if line is None:
         return ProtocolError(400, "malformed request line")
-    if line[3] != b"1":
+    if line[3] != b"1" or line[4] not in b"01":
         return ProtocolError(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
     if isinstance(error, httptools.HttpParserInvalidMethodError):
         return ProtocolError(501, "unknown method")

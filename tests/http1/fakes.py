@@ -1,0 +1,85 @@
+"""A scripted connection, and content that answers everything: the exchange without I/O."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections.abc import Iterable
+
+from fivefold.errors import DeadlineExceeded
+from fivefold.http1.exchange import Http1
+from fivefold.http1.limits import Limits
+from fivefold.http1.request import Request
+from fivefold.http1.response import Response
+
+SILENCE = None
+"""In a script: nothing comes until the deadline has passed."""
+
+
+class FakeConnection:
+    """Hands out `script` part by part, then the end of the stream; keeps what is sent."""
+
+    def __init__(self, script: Iterable[bytes | None]) -> None:
+        self._script = iter(script)
+        self.sent = b""
+        self.deadline = math.inf
+        self.progress_s = math.inf
+        self.idle = False
+        self.closing = False
+        self.closed = False
+        self.half_closed = False
+
+    async def recv(self) -> bytes:
+        data = next(self._script, b"")
+        if data is SILENCE:
+            assert self.deadline < math.inf, "waited without a deadline"
+            raise DeadlineExceeded
+        return data
+
+    async def send(self, *buffers: bytes) -> None:
+        self.sent += b"".join(buffers)
+
+    async def send_file(self, head: bytes, file: object, offset: int, count: int) -> None:
+        raise AssertionError("no files here")
+
+    async def read_file(self, file: object, offset: int, count: int) -> bytes:
+        raise AssertionError("no files here")
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def shutdown_send(self) -> None:
+        self.half_closed = True
+
+    def interrupt(self) -> None:
+        pass
+
+
+class Echo:
+    """200 with a line about the request, so that tests see what was understood."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def ready(self, request: Request, now: float) -> bytes | None:
+        return None
+
+    async def respond(self, request: Request, conn: object, now: float) -> Response:
+        self.requests.append(request)
+        if request.target == b"/missing":
+            return Response(404, [], b"no")
+        return Response(200, [], request.method.encode() + b" " + request.target)
+
+
+def talk(script: Iterable[bytes | None], limits: Limits | None = None) -> FakeConnection:
+    """Serve one scripted connection to its end."""
+    connection = FakeConnection(script)
+    asyncio.run(Http1(Echo(), limits or Limits()).serve(connection))
+    assert connection.closed
+    return connection
+
+
+def statuses(sent: bytes) -> list[int]:
+    """The status codes of what was sent; bodies here never contain a status line."""
+    return [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", sent)]

@@ -1,0 +1,79 @@
+"""The chunked decoder against llhttp, which shares no code with it."""
+
+from __future__ import annotations
+
+import httptools
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fivefold.errors import ProtocolError
+from fivefold.http1.chunked import ChunkedDecoder
+
+HEAD = b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+REST = b"GET / HTTP/1.1\r\n"
+
+
+class Witness:
+    def __init__(self) -> None:
+        self.content = b""
+        self.complete = False
+
+    def on_body(self, data: bytes) -> None:
+        self.content += data
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+def llhttp_says(data: bytes) -> bytes | None:
+    """The content, if the body is complete and in order."""
+    witness = Witness()
+    parser = httptools.HttpRequestParser(witness)
+    try:
+        parser.feed_data(HEAD + data)
+    except httptools.HttpParserError:
+        return None
+    return witness.content if witness.complete else None
+
+
+def we_say(parts: list[bytes]) -> tuple[bytes, bytes] | None:
+    decoder = ChunkedDecoder()
+    content = b""
+    try:
+        for part in parts:
+            content += decoder.feed(part)
+    except ProtocolError:
+        return None
+    return (content, decoder.rest) if decoder.finished else None
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+
+
+chunks = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
+
+
+@given(chunks, st.lists(st.integers(min_value=0), max_size=8), st.sampled_from(["%x", "%X", "%05x"]))
+def test_any_cut_of_a_valid_body_gives_the_content(
+    parts: list[bytes], places: list[int], size: str
+) -> None:
+    encoded = b"".join((size % len(p)).encode() + b"\r\n" + p + b"\r\n" for p in parts)
+    encoded += b"0\r\n\r\n"
+    content = b"".join(parts)
+    assert llhttp_says(encoded) == content
+    assert we_say(cut(encoded + REST, places)) == (content, REST)
+
+
+@given(chunks, st.integers(min_value=0), st.integers(0, 255))
+def test_a_damaged_body_is_never_read_otherwise_than_llhttp_reads_it(
+    parts: list[bytes], place: int, byte: int
+) -> None:
+    """We may refuse more than llhttp; what we accept must have the same content."""
+    encoded = b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in parts) + b"0\r\n\r\n"
+    place %= len(encoded)
+    damaged = encoded[:place] + bytes((byte,)) + encoded[place + 1 :]
+    ours = we_say([damaged])
+    if ours is not None:
+        assert llhttp_says(damaged[: len(damaged) - len(ours[1])]) == ours[0]
