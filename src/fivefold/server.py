@@ -21,7 +21,7 @@ from .iomodels.base import IOModel
 from .serving import MODELS
 from .serving.base import ServingOptions
 from .serving.forking import describe, forked
-from .serving.listener import Address, bind, url
+from .serving.listener import Address, bind, release, url
 from .serving.supervisor import Supervisor, announce_ready
 from .settings import Settings
 
@@ -104,6 +104,9 @@ class Server:
         for row in self._slots:
             for sock in row:
                 sock.close()
+        if self._slots:
+            for text in self.settings.bind:
+                release(Address.parse(text))
         self._slots = []
 
     def __enter__(self) -> Self:

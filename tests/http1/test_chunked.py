@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import httptools
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,13 +51,15 @@ def we_say(parts: list[bytes]) -> tuple[bytes, bytes] | None:
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 chunks = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
 
 
-@given(chunks, st.lists(st.integers(min_value=0), max_size=8), st.sampled_from(["%x", "%X", "%05x"]))
+@given(
+    chunks, st.lists(st.integers(min_value=0), max_size=8), st.sampled_from(["%x", "%X", "%05x"])
+)
 def test_any_cut_of_a_valid_body_gives_the_content(
     parts: list[bytes], places: list[int], size: str
 ) -> None:

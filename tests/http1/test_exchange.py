@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from fakes import SILENCE, FakeConnection, statuses, talk
+import asyncio
 
+import pytest
+from fakes import SILENCE, Echo, FakeConnection, statuses, talk
+
+from fivefold.http1.exchange import Http1
 from fivefold.http1.limits import Limits
 
 H = b"Host: t\r\n"
@@ -71,7 +74,11 @@ REFUSED = {
     "length missing in http/1.0": (b"POST / HTTP/1.0\r\n\r\n", 411),
     "body too large": (b"POST / HTTP/1.1\r\n" + H + b"Content-Length: 21\r\n\r\n", 413),
     "chunked body too large": (
-        b"POST / HTTP/1.1\r\n" + H + b"Transfer-Encoding: chunked\r\n\r\n16\r\n" + b"x" * 22 + b"\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\n"
+        + H
+        + b"Transfer-Encoding: chunked\r\n\r\n16\r\n"
+        + b"x" * 22
+        + b"\r\n0\r\n\r\n",
         413,
     ),
     "long target": (b"GET /" + b"x" * 100 + b" HTTP/1.1\r\n" + H + b"\r\n", 414),
@@ -204,11 +211,6 @@ def test_an_error_of_ours_closes_one_connection_and_shows_no_trace(
     class Broken(FakeConnection):
         async def send(self, *buffers: bytes) -> None:
             raise ZeroDivisionError
-
-    import asyncio
-
-    from fakes import Echo
-    from fivefold.http1.exchange import Http1
 
     connection = Broken([ANSWERED["get"][0]])
     asyncio.run(Http1(Echo(), Limits()).serve(connection))

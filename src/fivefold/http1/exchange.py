@@ -9,32 +9,20 @@ call.  Everything else takes the long way, which is the complete one.
 from __future__ import annotations
 
 import logging
-import re
 from time import monotonic
 from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, FileShrank, PeerGone, ProtocolError
 from .body import Body, Stream
+from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
-from .request import HeadParser, Request
+from .request import Request
 from .response import BODILESS, DateField, FilePart, Response, plain, serialized
 
 log = logging.getLogger("fivefold.http")
 
-REMEMBERED_HEADS = 1024
-"""Heads known by their bytes: what llhttp accepted once it accepts again."""
-
-REMEMBERED_HEAD_BYTES = 256
-"""What comes again byte by byte is short: health checks, programs, load generators. A
-browser's head rarely does, and hashing 600 bytes in vain costs 0.2 us."""
-
 ERRORS = 400
 """The first status that refuses something."""
-
-HEAD_START = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+( |$)")
-"""A method and a space, or the beginning of it (RFC 9110, section 9.1: a token)."""
-
-BARE_LF = re.compile(rb"(?<!\r)\n")
 
 LINGER_BYTES = 1_048_576
 """What is read, at most, after a refusal (see `Limits.linger_s`)."""
@@ -70,8 +58,7 @@ class Http1:
     def __init__(self, content: Content, limits: Limits) -> None:
         self._content = content
         self._limits = limits
-        self._heads: dict[bytes, Request] = {}
-        self._requests: dict[bytes, Request] = {}
+        self._memory = Memory()
         self._date = DateField()
 
     async def serve(self, conn: Connection) -> None:
@@ -90,100 +77,43 @@ class Http1:
 
     async def _exchanges(self, conn: Connection) -> None:
         limits = self._limits
-        heads = self._heads
+        known_heads = self._memory.heads
         ready = self._content.ready
-        parser = HeadParser(limits, self._requests)
+        reader = HeadReader(conn, limits, self._memory)
+        request = None
         conn.progress_s = send_s = limits.send_s
         patience = limits.first_byte_s
         now = monotonic()
         data: bytes | None = b""
-        while data is not None:
-            if not data:
-                conn.deadline = now + patience
-                conn.idle = True
-                if conn.closing:
-                    conn.interrupt()  # what has arrived is served, nothing more is awaited
-                data = await conn.recv()
-                conn.idle = False
+        try:
+            while data is not None:
                 if not data:
-                    return
-                patience = limits.keep_alive_s
-                now = monotonic()
-            head = data
-            request = heads.get(data) if len(data) <= REMEMBERED_HEAD_BYTES else None
-            if request is not None:
-                data = b""
-            else:
-                try:
-                    request = parser.whole(data)
-                    if request is not None:
-                        if len(data) <= REMEMBERED_HEAD_BYTES:
-                            self._remember(data, request)
-                        data = b""
-                    else:
-                        head, data = await self._next_head(conn, data, now)
-                        request = parser.parse(head)
-                except ProtocolError as refusal:
-                    await self._refuse(conn, refusal)
-                    return
-            whole = ready(request, now)
-            if whole is not None and not conn.closing:
-                conn.deadline = now + send_s
-                await conn.send(whole)
-            else:
-                try:
+                    conn.deadline = now + patience
+                    conn.idle = True
+                    if conn.closing:
+                        conn.interrupt()  # what has arrived is served, nothing more is awaited
+                    data = await conn.recv()
+                    conn.idle = False
+                    if not data:
+                        return
+                    patience = limits.keep_alive_s
+                    now = monotonic()
+                request = known_heads.get(data) if len(data) <= SHORT_HEAD_BYTES else None
+                request = request or reader.whole(data)
+                if request is not None:
+                    head, data = data, b""
+                else:
+                    request, head, data = await reader.next(data, now)
+                whole = ready(request, now)
+                if whole is not None and not conn.closing:
+                    conn.deadline = now + send_s
+                    await conn.send(whole)
+                else:
                     data = await self._exchange(conn, request.received_as(head), data)
-                except ProtocolError as refusal:
-                    await self._refuse(conn, refusal, bodiless=request.method == "HEAD")
-                    return
-                now = monotonic()
-
-    async def _next_head(self, conn: Connection, data: bytes, now: float) -> tuple[bytes, bytes]:
-        """Split the next head off what was received, receiving more as needed."""
-        if data.startswith(b"\r\n"):
-            data = data.lstrip(b"\r\n")  # RFC 9112, section 2.2: tolerate empty lines before
-        end = data.find(b"\r\n\r\n")
-        if end < 0:
-            data, end = await self._complete_head(conn, bytearray(data), now)
-        return data[: end + 4], data[end + 4 :]
-
-    async def _complete_head(
-        self, conn: Connection, buffer: bytearray, now: float
-    ) -> tuple[bytes, int]:
-        conn.deadline = now + self._limits.head_s
-        seen = 0
-        while True:
-            if not seen:
-                buffer = buffer.lstrip(b"\r\n")
-            self._check_unfinished(buffer, seen)
-            seen = max(0, len(buffer) - 3)  # the end may straddle two receives
-            try:
-                data = await conn.recv()
-            except DeadlineExceeded:
-                raise ProtocolError(408, "the request did not come") from None
-            if not data:
-                raise PeerGone("closed in the middle of a request")
-            buffer += data
-            end = buffer.find(b"\r\n\r\n", seen)
-            if end >= 0:
-                return bytes(buffer), end
-
-    def _check_unfinished(self, buffer: bytearray, seen: int) -> None:
-        """Refuse at once what can no longer become a request that we serve."""
-        if buffer and not HEAD_START.match(buffer):
-            raise ProtocolError(400, "this is not HTTP")
-        if BARE_LF.search(buffer, seen):
-            raise ProtocolError(400, "a line ends without CR")
-        limits = self._limits
-        if len(buffer) > limits.request_line_bytes and b"\r\n" not in buffer:
-            raise ProtocolError(414, "request line too long")
-        if len(buffer) > limits.head_bytes:
-            raise ProtocolError(431, "request head too large")
-
-    def _remember(self, head: bytes, request: Request) -> None:
-        if len(self._heads) >= REMEMBERED_HEADS:
-            self._heads.clear()
-        self._heads[head] = request
+                    now = monotonic()
+        except ProtocolError as refusal:
+            is_head = request is not None and request.method == "HEAD"
+            await self._refuse(conn, refusal, bodiless=is_head)
 
     async def _exchange(self, conn: Connection, request: Request, data: bytes) -> bytes | None:
         """Answer one request; what was received beyond it, or None if the connection ends."""

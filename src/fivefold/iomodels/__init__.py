@@ -7,12 +7,24 @@ the reports read this table and nothing else.
 from __future__ import annotations
 
 from ..errors import SettingsError, Unavailable
+from .aio.posix import Posix
+from .aio.uring import Uring
 from .base import IOModel
 from .blocking import Blocking
 from .multiplexing import Epoll, Poll, Select
 from .nonblocking import Nonblocking
+from .sigio import Sigio
 
-ENGINES: tuple[type[IOModel], ...] = (Blocking, Nonblocking, Epoll, Poll, Select)
+ENGINES: tuple[type[IOModel], ...] = (
+    Blocking,
+    Nonblocking,
+    Epoll,
+    Poll,
+    Select,
+    Sigio,
+    Uring,
+    Posix,
+)
 """Every engine; of one model the best comes first, so that `auto` can take it."""
 
 MODELS: tuple[str, ...] = tuple(dict.fromkeys(engine.name for engine in ENGINES))

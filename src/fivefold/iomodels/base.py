@@ -48,6 +48,9 @@ class Traits:
     limit: str = ""
     """What bounds the number of connections per thread, in words; empty: only RLIMIT_NOFILE."""
 
+    descriptors: int = 1
+    """How many descriptors a connection takes."""
+
     max_connections: int | None = None
     """The same as a number, where the engine itself has one."""
 

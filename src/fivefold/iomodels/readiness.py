@@ -105,6 +105,8 @@ class ReadyConnection(Connection):
                 break
         if len(data) == RECV_BYTES:
             reader.hints = reader.hints or 1
+        elif not data:
+            reader.hints = ENDED  # an edge or a signal tells of the end only once
         elif reader.hints:
             reader.hints -= 1
         return data

@@ -147,7 +147,9 @@ class Scheduler(IOModel):
         """Raise `DeadlineExceeded` in every operation that is pending past its deadline."""
         late = [c for c in self._connections.values() if c.deadline <= now]
         for connection in late:
-            for waiter in self._waiters(connection):
+            # Looked up first: whoever goes on (to send a 408) may wait here anew.
+            parked = [waiter for waiter in self._waiters(connection) if waiter.task]
+            for waiter in parked:
                 self._throw(waiter, DeadlineExceeded())
 
     def _throw(self, waiter: Waiter, error: Exception) -> None:

@@ -13,11 +13,15 @@ because it keeps everybody else waiting.
 
 from __future__ import annotations
 
+import resource
 import socket
 from time import monotonic
 
-from ..iomodels.base import Connection, IOModel, Listener, Waiter
+from ..iomodels.base import Connection, IOModel, Listener, Traits, Waiter
 from .base import Live, ServingModel, ServingTraits, opened, wake_on_signals
+
+DESCRIPTORS_BESIDE = 32
+"""Kept free for what is no connection: files, pipes, listeners, the log."""
 
 DRAIN_STEP_S = 0.02
 """How often the end of the last connections is looked for while stopping."""
@@ -40,13 +44,19 @@ class Async(ServingModel):
         io = self._io = self.new_io(self.options.max_connections)
         self._live = Live()
         self._full: list[Waiter] = []
-        limit = io.traits.max_connections or self.options.max_connections
-        self._limit = min(limit, self.options.max_connections)
+        self._limit = self._affordable(io.traits)
         wake_on_signals(io)
         try:
             io.run(self._main(io))
         finally:
             io.close()
+
+    def _affordable(self, traits: Traits) -> int:
+        """Connections at once: as asked for, as the engine can, as there are descriptors."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        by_descriptors = max(1, (soft - DESCRIPTORS_BESIDE) // traits.descriptors)
+        by_engine = traits.max_connections or by_descriptors
+        return min(self.options.max_connections, by_descriptors, by_engine)
 
     async def _main(self, io: IOModel) -> None:
         listeners = [io.listener(sock) for sock in self.listeners]
@@ -80,9 +90,7 @@ class Async(ServingModel):
 
     async def _drain(self, io: IOModel, listeners: list[Listener]) -> None:
         """Serve whoever is connected already, then let everybody go."""
-        for listener in listeners:
-            for sock in listener.close():
-                await self._start(sock)
+        await self.close_listeners(listeners, self._start)
         self._live.finish()
         cut_at = monotonic() + self.options.grace_s
         while len(self._live) and monotonic() < cut_at:

@@ -103,6 +103,14 @@ class ServingModel(ABC):
         if self._io is not None:
             self._io.wake()
 
+    async def close_listeners(self, listeners: list[Listener], hand_over: HandOver) -> None:
+        """Hand over whoever is connected already; refuse whoever comes later."""
+        for listener in listeners:
+            for sock in listener.close():
+                await hand_over(sock)
+        for sock in self.listeners:
+            sock.close()
+
     async def accepting(self, io: IOModel, listener: Listener, hand_over: HandOver) -> None:
         """Accept and hand over until `stopping`; the kernel's queue holds what must wait."""
         complained = False

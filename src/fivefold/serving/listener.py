@@ -135,6 +135,12 @@ def _remove_stale(path: str) -> None:
             Path(path).unlink()
 
 
+def release(address: Address) -> None:
+    """Remove what a closed listening socket leaves behind: the file of a UNIX socket."""
+    if address.path:
+        Path(address.path).unlink(missing_ok=True)
+
+
 def _inherited(address: Address) -> socket.socket:
     sock = socket.socket(fileno=os.dup(address.fd))
     if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):

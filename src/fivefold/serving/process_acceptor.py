@@ -48,9 +48,7 @@ class Acceptor:
             io.spawn(model.accepting(io, listener, self._hand_over))
         while not model.stopping:
             await io.woken
-        for listener in listeners:
-            for sock in listener.close():
-                await self._hand_over(sock)
+        await model.close_listeners(listeners, self._hand_over)
 
     async def _hand_over(self, sock: socket.socket) -> None:
         with sock:
@@ -80,7 +78,10 @@ class Acceptor:
     def _order(self) -> None:
         """Ask the forker for one more; at the limit it will not come before another ends."""
         self._expected += 1
-        tell(self._to_forker, MORE, 0)
+        try:
+            tell(self._to_forker, MORE, 0)
+        except OSError:
+            self._model.stopping = True  # the forker died; those who are here go on to the end
 
     def _hear(self, flags: int = 0) -> bool:
         """Take one message; False if there is none. Raises `WorkerFailed` if the forker is gone."""

@@ -139,6 +139,11 @@ class Supervisor:
         self._stopping = True
         self._kill_at = monotonic() + self._grace_s + KILL_MARGIN_S
         self._signal_all(signal.SIGTERM)
+        # The workers have copies, and close them once their queues are empty; who comes
+        # later shall be refused instead of waiting for nobody.
+        for slot in self._slots:
+            for sock in slot.sockets:
+                sock.close()
 
     def _signal_all(self, number: signal.Signals) -> None:
         for pid in self._pids():

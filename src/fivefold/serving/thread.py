@@ -76,9 +76,7 @@ class Thread(ServingModel):
             io.spawn(self.accepting(io, listener, self._hand_over))
         while not self.stopping:
             await io.woken
-        for listener in listeners:
-            for sock in listener.close():
-                await self._hand_over(sock)
+        await self.close_listeners(listeners, self._hand_over)
         self._drain()
 
     # runs in: the main thread

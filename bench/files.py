@@ -1,0 +1,36 @@
+"""The files that are served, the same bytes on every machine, and the proof that they arrive."""
+
+from __future__ import annotations
+
+import http.client
+import random
+from pathlib import Path
+
+
+class WrongAnswer(Exception):
+    """A server that answers something else is not measured."""
+
+
+def write(folder: Path) -> None:
+    """1 KiB of text, and 100 KiB that no server would think of compressing."""
+    folder.chmod(0o755)  # the peers' workers run under another account
+    line = b"<p>Five ways to wait, three ways to serve: one page.</p>\n"
+    (folder / "1k.html").write_bytes((line * 20)[:1024])
+    (folder / "100k.jpg").write_bytes(random.Random(5).randbytes(100 * 1024))
+
+
+def check(port: int, folder: Path, path: str) -> None:
+    """One request: 200, and the file's bytes."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise WrongAnswer(f"no answer to GET {path}: {error!r}") from error
+    finally:
+        connection.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise WrongAnswer(f"GET {path}: status {answer.status}, not 200")
+    if body != (folder / path[1:]).read_bytes():
+        raise WrongAnswer(f"GET {path}: {len(body)} bytes that are not the file's")

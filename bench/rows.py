@@ -1,0 +1,100 @@
+"""What is measured and what it shall reach, as data.
+
+A family is a set of rows run together: its servers take turns, round after round, so a
+ratio between two of its rows compares figures of the same seconds of the same machine.
+Rows of different families are never compared.  A row's name is `family/server`.
+
+Rules of this file: data only; the servers' commands are in `servers.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+EPOLL = "async+multiplexing:epoll"
+SIGIO = "async+sigio"
+URING = "async+aio:uring"
+THREAD = "thread+blocking"
+PROCESS = "process+blocking"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server under one load."""
+
+    name: str
+    server: str  # a key of servers.SERVERS
+    path: str
+    script: str | None  # for wrk, beside this file
+
+
+@dataclass(frozen=True)
+class Family:
+    """Rows that are measured in the same rounds."""
+
+    name: str
+    title: str
+    baseline: str  # the row that the table's last column divides by
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """`row` shall take at most `limit` times the processor time per request of `other`."""
+
+    row: str
+    limit: float
+    other: str
+
+
+def family(
+    name: str, title: str, path: str, servers: tuple[str, ...], script: str | None = None
+) -> Family:
+    rows = tuple(Row(f"{name}/{server}", server, path, script) for server in servers)
+    return Family(name, title, f"{name}/nginx", rows)
+
+
+FAMILIES = (
+    family(
+        "1k",
+        "1 KiB file",
+        "/1k.html",
+        ("floor", "nginx", "lighttpd", EPOLL, SIGIO, URING),
+    ),
+    family(
+        "browser",
+        "1 KiB file, browser-sized request fields, different each time",
+        "/1k.html",
+        ("nginx", EPOLL),
+        script="browser.lua",
+    ),
+    family(
+        "held",
+        "1 KiB file, servers that hold a process or thread per connection",
+        "/1k.html",
+        ("nginx", THREAD, "apache-worker", "apache-event", PROCESS, "apache-prefork"),
+    ),
+    family("100k", "100 KiB file", "/100k.jpg", ("nginx", EPOLL)),
+)
+
+TARGETS = (
+    Target(f"1k/{EPOLL}", 0.75, "1k/nginx"),
+    Target(f"1k/{EPOLL}", 1.35, "1k/floor"),
+    Target(f"1k/{SIGIO}", 1.15, f"1k/{EPOLL}"),
+    Target(f"1k/{URING}", 1.15, f"1k/{EPOLL}"),
+    Target(f"browser/{EPOLL}", 0.90, "browser/nginx"),
+    Target(f"held/{THREAD}", 0.40, "held/apache-worker"),
+    Target(f"held/{PROCESS}", 0.40, "held/apache-prefork"),
+    Target(f"100k/{EPOLL}", 1.00, "100k/nginx"),
+)
+
+
+def chosen(patterns: list[str]) -> list[Family]:
+    """The families, reduced to the rows that one of `patterns` names; all without patterns."""
+    kept = []
+    for each in FAMILIES:
+        rows = tuple(r for r in each.rows if any(fnmatchcase(r.name, p) for p in patterns or "*"))
+        if rows:
+            kept.append(Family(each.name, each.title, each.baseline, rows))
+    return kept

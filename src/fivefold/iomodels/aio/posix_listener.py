@@ -1,0 +1,82 @@
+"""Accepting beside POSIX aio, which has no aio_accept.
+
+Facts.        aio can read and write, nothing else; a listening socket does neither.
+              poll(2) by several processes on one listener is harmless: nothing is taken.
+Consequence.  Somebody else has to wait for connections.  If that one accepted as well,
+              a socket could get lost between it and us, and more would leave the
+              kernel's queue than we have room for.
+Choice.       A helper thread per listener does nothing but poll(2), and only when asked;
+              the model's own thread then accepts.  It is asked, and stopped, through a
+              pipe, so the listener's state, which other processes share, stays as it is.
+Cost.         A thread per listener, and two hand-overs (60 us) before the first accept
+              after a quiet spell; under load a batch needs one.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import types
+from collections.abc import Callable, Generator
+
+from ..base import Listener, Waiter
+from ..readiness import ACCEPT_BATCH, accept_batch
+
+
+class HelpedListener(Listener):
+    """A listening socket that a helper thread polls."""
+
+    def __init__(self, sock: socket.socket, finished: Callable[[Waiter], None]) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.reader = Waiter(hints=1)
+        self._finished = finished
+        self._helper: threading.Thread | None = None
+        self._questions, self._ask = os.pipe2(os.O_CLOEXEC)
+
+    @types.coroutine
+    def accept(self) -> Generator[Waiter, None, list[socket.socket]]:
+        reader = self.reader
+        while True:
+            if not reader.hints:
+                yield from self._until_polled()
+            accepted = accept_batch(self.sock.accept)
+            # A full batch leaves the rest in the queue: try again before asking anybody.
+            reader.hints = 1 if len(accepted) == ACCEPT_BATCH else 0
+            if accepted:
+                return accepted
+
+    def _until_polled(self) -> Generator[Waiter, None, None]:
+        if self._helper is None:
+            self._helper = threading.Thread(target=self._help, name="fivefold-accept", daemon=True)
+            self._helper.start()
+        os.write(self._ask, b"?")
+        yield self.reader
+
+    def close(self) -> list[socket.socket]:
+        self.stop()
+        return accept_batch(self.sock.accept)
+
+    def stop(self) -> None:
+        """End the helper; more than once is all right."""
+        if self._ask < 0:
+            return
+        os.close(self._ask)  # the helper meets the end of its pipe, asked or not
+        self._ask = -1
+        if self._helper is not None:
+            self._helper.join()
+        os.close(self._questions)
+
+    # runs in: the helper thread
+
+    def _help(self) -> None:
+        watched = select.poll()
+        watched.register(self.sock.fileno(), select.POLLIN)
+        watched.register(self._questions, 0)  # POLLHUP is reported regardless
+        while os.read(self._questions, 1):
+            events = dict(watched.poll())
+            if self._questions in events:
+                return
+            self._finished(self.reader)

@@ -1,0 +1,197 @@
+"""Sending through the ring: at most one send of a connection is on its way.
+
+Where the kernel has silent sends, `send` only puts the data into the model's outbox.
+They go out with the next io_uring_enter, and after that call one of three things is
+certain: all of it was taken and there is no completion; a part was taken, and the rest
+is submitted as a second send, which completes aloud; or it failed, and the connection's
+next operation says so.  Elsewhere each send waits for its completion.
+"""
+
+from __future__ import annotations
+
+import os
+import types
+from abc import abstractmethod
+from collections.abc import Generator
+from errno import EAGAIN, ECANCELED, EINTR
+from socket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, socket
+from typing import TYPE_CHECKING
+
+from ...linux import io_uring_abi as abi
+from ...linux.io_uring import BYTES_HEADER, Ring
+from ..base import Connection, Waiter
+from ..readiness import peer_gone
+from .uring_files import Chunk
+from .uring_operations import POSTED, SEND, Target
+
+if TYPE_CHECKING:
+    from .uring import Uring
+
+POST_BYTES = 65536
+"""Sends up to this size return before they are submitted; larger ones wait until all is sent."""
+
+AGAIN = {EAGAIN, ECANCELED, EINTR}
+"""A receive or send that ended so is simply submitted again."""
+
+
+POST_FLAGS = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
+"""Not all of it at once (WAITALL) is a failure, not to be retried by the kernel (DONTWAIT)."""
+
+
+class Outbox:
+    """The silent sends of one ring; at most one of each connection."""
+
+    def __init__(self) -> None:
+        self.queued: dict[UringSender, bytes] = {}
+        """What goes out with the next io_uring_enter."""
+        self.flying: dict[UringSender, bytes] = {}
+        """What went out with the last one; some of it may yet prove to have failed."""
+        self.unsettled: list[UringSender] = []
+        """Who wants to know when the posted data are certainly sent."""
+        self._tail = 0
+
+    def post(self, ring: Ring) -> None:
+        """Submit what is queued, unless the last lot is still in the air."""
+        if not self.flying:
+            self.flying, self.queued = self.queued, self.flying
+            ring.push_bytes(self.flying.items(), POST_FLAGS)
+            self._tail = ring.tail
+
+    def settle(self, ring: Ring) -> None:
+        """Every completion of the last io_uring_enter is known: what flew has landed."""
+        if ring.submitted < self._tail:
+            return  # the kernel, short of memory, has not taken all of it: keep the data
+        self.flying.clear()
+        if self.unsettled:
+            waiting, self.unsettled = self.unsettled, []
+            for connection in waiting:
+                connection.settle()
+
+    def holds(self, connection: UringSender) -> bool:
+        return connection in self.queued or connection in self.flying
+
+
+class UringSender(Connection, Target):
+    """The sending half of a connection."""
+
+    def __init__(self, io: Uring, sock: socket) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.writer = Waiter()
+        self.number = io.register(self)
+        self.send_word = abi.sqe_word(abi.OP_SEND, self.fd, flags=abi.SQE_CQE_SKIP_SUCCESS)
+        self.send_user_data = self.number << 2 | POSTED
+        self._io = io
+        self._outbox = io.outbox
+        self._silent = io.features.silent_sends
+        # What is on its way: an object that keeps the memory alive, and which part of it.
+        self._sending: bytes | Chunk | None = None
+        self._send_at = self._send_left = 0
+        self._shutdown_due = False
+        self._failure = 0
+
+    @types.coroutine
+    def send(self, *buffers: bytes) -> Generator[Waiter, None, None]:
+        data = buffers[0] if len(buffers) == 1 else b"".join(buffers)
+        if type(data) is not bytes:
+            data = bytes(data)  # its memory is handed to the kernel by address
+        if self._failure:
+            raise self._error()
+        if self._silent and self._sending is None and len(data) <= POST_BYTES:
+            queued = self._outbox.queued
+            if self not in queued:
+                queued[self] = data
+                return
+            if len(queued[self]) + len(data) <= POST_BYTES:
+                queued[self] += data  # several responses to pipelined requests
+                return
+        yield from self._send_whole(data)
+
+    def _send_whole(self, data: bytes) -> Generator[Waiter, None, None]:
+        yield from self._settled()
+        if not data:
+            return
+        if self._silent:
+            self._outbox.queued[self] = data
+        else:
+            self._start(data, id(data) + BYTES_HEADER, len(data))
+        yield from self._settled()
+
+    def _start(self, keeper: bytes | Chunk, address: int, count: int) -> None:
+        """Submit a send; `keeper` keeps the memory alive until it has completed."""
+        self._sending = keeper
+        self._send_at, self._send_left = address, count
+        # Not MSG_WAITALL: each part that is sent gives the peer more time (`progressed`).
+        self._io.ring.push(
+            abi.sqe_word(abi.OP_SEND, self.fd),
+            self.number << 2 | SEND,
+            address=address,
+            length=count,
+            flags=MSG_NOSIGNAL,
+        )
+
+    def _sent(self, result: int) -> None:
+        """A send of `_start` completed, whole or in part or with an error."""
+        keeper = self._sending
+        assert keeper is not None
+        if result < 0 and -result not in AGAIN:
+            self._failure = self._failure or -result
+            self._sending = None
+        else:
+            self._send_left -= max(result, 0)
+            if self._send_left and not self._io.ending:
+                if self.writer.task is not None:
+                    self.progressed()
+                self._start(keeper, self._send_at + max(result, 0), self._send_left)
+                return
+            self._sending = None
+        self._release_if_over()
+        self.settle()
+
+    def _refused(self, result: int) -> None:
+        """A posted send could not be made whole at once: send the rest, or fail later."""
+        data = self._outbox.flying[self]
+        later = self._outbox.queued.pop(self, b"")
+        if result >= 0 or result == -EAGAIN:
+            rest = data[max(result, 0) :] + later
+            self._start(rest, id(rest) + BYTES_HEADER, len(rest))
+        else:
+            self._failure = self._failure or -result
+
+    def _settled(self) -> Generator[Waiter, None, None]:
+        """Wait until nothing is on its way out; raises if it did not get there."""
+        outbox = self._outbox
+        while self._sending is not None or outbox.holds(self):
+            if self._sending is None:
+                outbox.unsettled.append(self)
+            yield self.writer
+        if self._failure:
+            raise self._error()
+
+    @types.coroutine
+    def _until_settled(self) -> Generator[Waiter, None, None]:
+        yield from self._settled()
+
+    def settle(self) -> None:
+        """Called when what was posted is certainly sent, unless there is more."""
+        if self in self._outbox.queued:
+            self._outbox.unsettled.append(self)
+        elif self._sending is None:
+            if self._shutdown_due:
+                self._shutdown_due = False
+                super().shutdown_send()
+            self._io.go_on(self.writer)
+
+    def shutdown_send(self) -> None:
+        if self._sending is None and not self._outbox.holds(self):
+            super().shutdown_send()
+        else:
+            self._shutdown_due = True  # after what was sent before
+            self._outbox.unsettled.append(self)
+
+    @abstractmethod
+    def _release_if_over(self) -> None:
+        """Close the descriptor if the connection is closed and nothing is pending."""
+
+    def _error(self) -> Exception:
+        return peer_gone(OSError(self._failure, os.strerror(self._failure)))

@@ -1,0 +1,76 @@
+"""One word everywhere: command line = file = class = `name`; and no code names a pair."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import fivefold
+from fivefold.iomodels import ENGINES, MODELS, resolve
+from fivefold.iomodels.base import IOModel
+from fivefold.serving import MODELS as SERVING_MODELS
+from fivefold.serving.base import ServingModel
+
+SOURCE = Path(fivefold.__file__).parent
+STEVENS = ("blocking", "nonblocking", "multiplexing", "sigio", "aio")
+
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def test_the_registry_has_stevens_models_in_his_order() -> None:
+    assert MODELS == STEVENS
+    assert tuple(SERVING_MODELS) == ("process", "thread", "async")
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.engine)
+def test_an_engine_is_called_alike_everywhere(engine: type[IOModel]) -> None:
+    assert engine.__name__.lower() == engine.engine
+    file = Path(inspect.getfile(engine)).relative_to(SOURCE / "iomodels").with_suffix("")
+    assert str(file) in (engine.name, f"{engine.name}/{engine.engine}")
+    if engine.available() is None:
+        assert resolve(f"{engine.name}:{engine.engine}")[0] is engine
+        assert resolve(engine.engine)[0] is engine
+
+
+@pytest.mark.parametrize(("name", "model"), SERVING_MODELS.items())
+def test_a_serving_model_is_called_alike_everywhere(name: str, model: type[ServingModel]) -> None:
+    assert model.__name__.lower() == model.name == name
+    # `async` is a keyword, so its file has PEP 8's trailing underscore.
+    assert Path(inspect.getfile(model)).stem.removesuffix("_") == name
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(SOURCE)))
+def test_no_code_names_a_pair_and_every_module_says_what_it_is(module: Path) -> None:
+    tree = ast.parse(module.read_text())
+    if module.stat().st_size:
+        assert ast.get_docstring(tree), "no module docstring"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            words = {
+                leaf.value
+                for side in (node.left, *node.comparators)
+                for leaf in ast.walk(side)
+                if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str)
+            }
+            named = words & {*STEVENS, *SERVING_MODELS, *(e.engine for e in ENGINES)}
+            assert not named, f"line {node.lineno} decides by the name {named}"
+
+
+@pytest.mark.parametrize("word", ["utils", "util", "helpers", "manager", "common", "misc"])
+def test_no_grab_bags(word: str) -> None:
+    assert not [module for module in MODULES if word in module.stem.split("_")]
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.engine)
+def test_an_io_model_says_facts_consequence_choice_and_cost(engine: type) -> None:
+    text = inspect.getdoc(inspect.getmodule(engine)) or ""
+    for heading in ("Facts.", "Consequence.", "Choice.", "Cost."):
+        assert heading in text
+
+
+@pytest.mark.parametrize("model", SERVING_MODELS.values(), ids=lambda m: m.name)
+def test_a_serving_model_says_what_it_promises(model: type) -> None:
+    assert "Promises." in (inspect.getdoc(inspect.getmodule(model)) or "")

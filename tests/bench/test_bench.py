@@ -1,0 +1,288 @@
+"""The benchmark's own figures: what wrk prints, processor time of a tree, ratios and targets."""
+
+# ruff: noqa: E402 -- bench/ holds scripts, not a package: its folder goes on the path first
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).resolve().parents[2] / "bench"
+sys.path.append(str(BENCH))
+
+import cputime
+import files
+import floor
+import load
+import servers
+import verdict
+from launch import DidNotStart, started
+from rounds import Result, Sample
+from rows import FAMILIES, TARGETS, Row, Target, chosen
+
+PRINTED = """\
+Running 3s test @ http://127.0.0.1:33333/1k.html
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency   512.70us  210.11us   9.80ms   93.11%
+    Req/Sec   123.44k     4.21k  131.20k    70.00%
+  Latency Distribution
+     50%  498.00us
+     75%  541.00us
+     90%  601.00us
+     99%    1.25ms
+  368432 requests in 3.00s, 441.07MB read
+Requests/sec: 122809.12
+Transfer/sec:    147.02MB
+"""
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(servers.find(program) is None, reason=f"no {program} here")
+
+
+# --- the load
+
+
+def test_what_wrk_prints_is_read() -> None:
+    summary = load.parse(PRINTED)
+
+    assert summary == load.Summary(368432, 122809.12, 498e-6, 1.25e-3, errors=0)
+
+
+def test_all_kinds_of_errors_are_counted() -> None:
+    errors = "  Socket errors: connect 1, read 20, write 0, timeout 300\n"
+    summary = load.parse(PRINTED + errors + "  Non-2xx or 3xx responses: 4000\n")
+
+    assert summary.errors == 4321
+
+
+def test_a_run_without_figures_is_no_run() -> None:
+    with pytest.raises(load.LoadFailed, match="unable to connect"):
+        load.parse("unable to connect to 127.0.0.1:9 Connection refused\n")
+
+
+def requests_of(peer: socket.socket) -> list[bytes]:
+    """Answers everything on one connection; the requests, once it is closed."""
+    seen = []
+    while data := peer.recv(65536):
+        seen.append(data)
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    return seen
+
+
+@needs("wrk")
+def test_browser_requests_are_browser_sized_and_all_different() -> None:
+    seen: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0], listener.accept()[0] as peer:  # the first only probes
+                seen.extend(requests_of(peer))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/1k.html"
+        run = load.run(load.Load(url, 1, 1, "browser.lua"), min(os.sched_getaffinity(0)))
+        thread.join()
+
+    sizes = [len(request) for request in seen]
+    assert run.summary.errors == 0
+    assert all(r.startswith(b"GET /1k.html HTTP/1.1\r\nHost: 127.0.0.1") for r in seen)
+    assert min(sizes) > 550
+    assert max(sizes) < 750
+    assert len(set(seen[:20000])) == len(seen[:20000]) > 100
+
+
+# --- processor time
+
+BURNING = """
+import os, threading, time
+
+def burn():  # 0.1 s of this thread's processor time
+    end = time.thread_time() + 0.1
+    while time.thread_time() < end:
+        pass
+
+burn()
+thread = threading.Thread(target=burn)
+thread.start()
+thread.join()              # a thread that has ended
+
+if (gone := os.fork()) == 0:
+    burn()
+    os._exit(0)
+os.waitpid(gone, 0)        # a child that has ended and was waited for
+
+said, say = os.pipe()
+if (living := os.fork()) == 0:
+    burn()
+    os.write(say, b"x")
+    os.read(0, 1)          # a child that lives
+    os._exit(0)
+os.read(said, 1)
+print("burnt", flush=True)
+os.read(0, 1)
+os.waitpid(living, 0)
+"""
+
+
+def test_processor_time_of_a_tree_is_what_getrusage_says_in_the_end() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", BURNING], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"burnt\n"
+
+        measured = cputime.of_tree(process.pid)
+
+        process.stdin.close()
+        _, status, witness = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    # One child is counted in ticks, user and system apart; the interpreter's end comes after.
+    assert witness.ru_utime + witness.ru_stime - measured == pytest.approx(0, abs=0.04)
+    assert measured > 0.39
+
+
+def test_a_process_that_has_gone_has_no_time() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+
+    assert cputime.of_tree(process.pid) == 0
+
+
+def test_a_process_whose_parent_has_gone_is_still_found_by_its_session() -> None:
+    script = "import os, time; os.fork() and os._exit(0); print('x', flush=True); time.sleep(60)"
+    leader = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert leader.stdout is not None
+    assert leader.stdout.readline() == b"x\n"
+    leader.wait()
+
+    orphans = [entry.pid for entry in cputime.tree(leader.pid)]
+    for pid in orphans:
+        os.kill(pid, 9)
+    leader.stdout.close()
+
+    assert len(orphans) == 1
+
+
+def test_a_program_may_have_any_name() -> None:
+    fields = " ".join(str(n) for n in range(4, 53))
+
+    entry = cputime.parse_stat(f"17 (a) b (c) R {fields}\n")
+
+    assert entry == cputime.Entry(17, 4, 6, 22, (16 + 17) * cputime.TICK_S)
+
+
+# --- ratios and targets
+
+
+def result(name: str, *cpu_us: float, errors: int = 0, disturbed: bool = False) -> Result:
+    samples = [Sample(cpu, 1.0, 1.0, 1.0, 1.0, 1.0, errors, disturbed) for cpu in cpu_us]
+    return Result(Row(name, name, "/", None), samples)
+
+
+def judged(limit: float, row: Result, other: Result) -> verdict.Verdict:
+    return verdict.judge(Target("a", limit, "b"), {"a": row, "b": other})
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    """In the second round the machine is ten times slower, for both alike."""
+    seen = judged(0.75, result("a", 8, 70, 8), result("b", 10, 100, 10))
+
+    assert seen.ratio == verdict.Spread(median=0.8, low=0.7, high=0.8)
+    assert seen.reached is False
+
+
+def test_a_target_is_reached_at_its_limit() -> None:
+    assert judged(0.75, result("a", 3.0), result("b", 4.0)).reached is True
+
+
+def test_errors_and_failures_reach_nothing() -> None:
+    failed = Result(Row("a", "a", "/", None), [], "it ended")
+
+    assert judged(9, result("a", 1, errors=1), result("b", 1)).reached is None
+    assert judged(9, failed, result("b", 1)).note == "not measured: it ended"
+    assert verdict.judge(Target("a", 9, "b"), {"a": result("a", 1)}).note == "not measured"
+
+
+def test_a_disturbed_round_is_mentioned() -> None:
+    seen = judged(9, result("a", 1), result("b", 1, disturbed=True))
+
+    assert (seen.reached, seen.note) == (True, "(disturbed)")
+
+
+def test_every_target_compares_rows_of_one_family() -> None:
+    members = {row.name: family.name for family in FAMILIES for row in family.rows}
+
+    for target in TARGETS:
+        assert members[target.row] == members[target.other]
+
+
+def test_every_row_has_a_server_and_its_files() -> None:
+    for row in (row for family in FAMILIES for row in family.rows):
+        template = servers.server(row.server).template
+        assert template is None or (BENCH / "peers" / template).is_file()
+        assert row.script is None or (BENCH / row.script).is_file()
+
+
+def test_rows_are_chosen_by_pattern() -> None:
+    names = [row.name for family in chosen(["1k/f*", "*/apache-w*"]) for row in family.rows]
+
+    assert names == ["1k/floor", "held/apache-worker"]
+
+
+# --- servers
+
+
+@needs("gcc")
+def test_the_floor_answers_with_the_file_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    floor.build()
+    files.write(tmp_path)
+    core = min(os.sched_getaffinity(0))
+
+    with started("floor", tmp_path, "/1k.html", core) as running:
+        files.check(running.port, tmp_path, "/1k.html")
+        pinned = os.sched_getaffinity(running.process.pid)
+
+    assert pinned == {core}
+    assert cputime.tree(running.process.pid) == []
+
+
+@needs("gcc")
+def test_a_server_that_ends_at_once_says_why(tmp_path: Path) -> None:
+    floor.build()
+    begun = time.monotonic()
+
+    with (
+        pytest.raises(DidNotStart, match=r"status 1: .*No such file"),
+        started("floor", tmp_path, "/none", min(os.sched_getaffinity(0))),
+    ):
+        pass
+    assert time.monotonic() - begun < 5
+
+
+def test_a_wrong_answer_is_noticed(tmp_path: Path) -> None:
+    files.write(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as peer:
+                peer.recv(65536)
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(files.WrongAnswer, match="5 bytes"):
+            files.check(listener.getsockname()[1], tmp_path, "/1k.html")
+        thread.join()

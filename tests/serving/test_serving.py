@@ -1,0 +1,237 @@
+"""What each serving model promises when something dies, is exhausted or is told to stop."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from client import Client
+
+from fivefold.serving import MODELS
+
+
+class Running:
+    """A `fivefold serve` in a process of its own, as a user starts it."""
+
+    def __init__(self, *arguments: str, nofile: int | None = None) -> None:
+        command = [sys.executable, "-m", "fivefold", "serve", *arguments, "--bind", "127.0.0.1:0"]
+        if nofile is not None:
+            command = ["prlimit", f"--nofile={nofile}:{nofile}", *command]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.address = ("127.0.0.1", self._port())
+
+    def _port(self) -> int:
+        match = re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.line_with("listening"))
+        assert match
+        return int(match[1])
+
+    def line_with(self, words: str) -> str:
+        """The next line on standard error that has `words`. Fails if the server ends first."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if words in line:
+                return line
+        raise AssertionError(f"ended without saying {words!r}")
+
+    def descendants(self) -> list[int]:
+        """All processes below the supervisor, parents before children."""
+        found, todo = [], [self.process.pid]
+        while todo:
+            pid = todo.pop(0)
+            tasks = Path(f"/proc/{pid}/task")
+            children = [t.joinpath("children").read_text() for t in tasks.iterdir()]
+            todo += [int(c) for text in children for c in text.split()]
+            found.append(pid)
+        return found[1:]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(timeout=60)
+
+
+@contextmanager
+def running(*arguments: str, nofile: int | None = None) -> Iterator[Running]:
+    server = Running(*arguments, nofile=nofile)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+        assert server.process.stderr is not None
+        server.process.stderr.close()
+        server.process.wait()
+
+
+def wait_until_gone(pid: int) -> None:
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    with os.fdopen(watched) as pidfd:
+        assert select.select([pidfd], [], [], 30)[0], f"{pid} lives on"
+
+
+@pytest.mark.parametrize("serving", MODELS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_clean_stop_has_status_0_and_leaves_no_process(
+    serving: str, number: signal.Signals, site: Path
+) -> None:
+    with running(str(site), "--serving", serving) as server, Client(server.address) as idle:
+        assert idle.get("/1k.bin").status == 200
+        below = server.descendants()
+        assert server.stop(number) == 0
+        assert idle.at_end()
+        for pid in below:
+            wait_until_gone(pid)
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_killed_worker_is_replaced_on_the_same_socket(serving: str, site: Path) -> None:
+    with running(str(site), "--serving", serving) as server:
+        worker = server.descendants()[0]
+        os.kill(worker, signal.SIGKILL)
+        server.line_with("was killed by SIGKILL")
+        with Client(server.address) as client:
+            assert client.get("/1k.bin").status == 200
+        assert server.stop() == 0
+
+
+def test_a_killed_connection_process_takes_one_connection(site: Path) -> None:
+    with running(str(site), "--serving", "process") as server:
+        before = set(server.descendants())
+        with Client(server.address) as victim, Client(server.address) as other:
+            assert victim.get("/1k.bin").status == other.get("/1k.bin").status == 200
+            serving = {serving_pid(server, victim), serving_pid(server, other)}
+            assert len(serving) == 2
+            os.kill(serving_pid(server, victim), signal.SIGKILL)
+            assert victim.at_end()
+            assert other.get("/1k.bin").status == 200
+        with Client(server.address) as newcomer:
+            assert newcomer.get("/1k.bin").status == 200
+        assert before
+        assert server.stop() == 0
+
+
+def serving_pid(server: Running, client: Client) -> int:
+    """Which process holds the other end of the client's connection, by /proc alone."""
+    port = client.sock.getsockname()[1]
+    here = f"{server.address[1]:04X}"
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(f":{here}") and fields[2].endswith(f":{port:04X}"):
+            inode = f"socket:[{fields[9]}]"
+            for pid in reversed(server.descendants()):
+                links = Path(f"/proc/{pid}/fd").iterdir()
+                if any(str(link.readlink()) == inode for link in links if link.is_symlink()):
+                    return pid
+    raise AssertionError("nobody serves this client")
+
+
+def test_idle_children_that_are_killed_lose_no_connection(site: Path) -> None:
+    with running(str(site), "--serving", "process") as server:
+        with Client(server.address) as client:
+            assert client.get("/1k.bin").status == 200
+        forker, acceptor, *children = server.descendants()
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+            wait_until_gone(pid)
+        for _ in range(20):
+            with Client(server.address) as client:
+                assert client.get("/1k.bin").status == 200
+        assert {forker, acceptor} <= set(server.descendants())
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("serving", ["process", "thread"])
+def test_fresh_serves_every_connection_by_another(serving: str, site: Path) -> None:
+    with running(str(site), "--serving", serving, "--fresh") as server:
+        for _ in range(30):
+            with Client(server.address) as client:
+                assert client.get("/1k.bin").status == 200
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("serving", ["process", "thread", "async"])
+@pytest.mark.parametrize("io", ["blocking", "multiplexing"])
+def test_beyond_the_limit_connections_wait_and_are_then_served(
+    serving: str, io: str, site: Path
+) -> None:
+    if (serving, io) == ("async", "blocking"):
+        pytest.skip("one client at a time is its limit anyway")
+    arguments = ("--serving", serving, "--io", io, "--max-connections", "3")
+    with running(str(site), *arguments) as server:
+        clients = [Client(server.address) for _ in range(10)]
+        for client in clients:
+            client.send(b"GET /1k.bin HTTP/1.1\r\nHost: t\r\n\r\n")
+        for client in clients:  # each is let in when one before it leaves
+            assert client.answer().status == 200
+            client.sock.close()
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("serving", ["thread", "async"])
+def test_sighup_replaces_workers_without_losing_a_connection(serving: str, site: Path) -> None:
+    with running(str(site), "--serving", serving, "--workers", "2") as server:
+        old = set(server.descendants())
+        with Client(server.address) as kept:
+            assert kept.get("/1k.bin").status == 200
+            server.process.send_signal(signal.SIGHUP)
+            while any(pid in old for pid in server.descendants()):
+                with Client(server.address) as client:
+                    assert client.get("/1k.bin").status == 200
+        assert len(server.descendants()) == 2
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("serving", ["process", "thread", "async"])
+def test_out_of_descriptors_it_neither_spins_nor_dies_and_recovers(
+    serving: str, site: Path
+) -> None:
+    with running(str(site), "--serving", serving, nofile=40) as server:
+        clients = [Client(server.address) for _ in range(60)]
+        for client in clients:
+            client.send(b"GET /1k.bin HTTP/1.1\r\nHost: t\r\n\r\n")
+        for client in clients:  # whoever does not fit waits in the kernel's queue
+            assert client.answer().status == 200
+            client.sock.close()
+        with Client(server.address) as client:
+            assert client.get("/1k.bin").status == 200
+        assert server.stop() == 0
+
+
+def test_workers_that_cannot_live_end_the_server_with_status_1(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with running(str(folder), "--serving", "async") as server:
+        folder.rmdir()
+        while server.process.poll() is None:
+            for pid in server.descendants():
+                os.kill(pid, signal.SIGKILL)
+            if not server.descendants():
+                break
+        assert server.process.wait(timeout=60) == 1
+
+
+def test_second_interrupt_ends_at_once(site: Path) -> None:
+    with (
+        running(str(site), "--serving", "async", "--grace-s", "600") as server,
+        Client(server.address, receive_buffer=4096) as slow,
+    ):
+        slow.send(b"GET /50m.bin HTTP/1.1\r\nHost: t\r\n\r\n")
+        slow.exactly(1)
+        server.process.send_signal(signal.SIGINT)
+        while True:  # the listener is closed once the first signal was understood
+            try:
+                Client(server.address).sock.close()
+            except ConnectionError:
+                break
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(timeout=60) == 0
