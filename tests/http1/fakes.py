@@ -65,7 +65,7 @@ class Echo:
     def ready(self, request: Request, now: float) -> bytes | None:
         return None
 
-    async def respond(self, request: Request, conn: object, now: float) -> Response:
+    async def respond(self, request: Request, head: bytes, conn: object, now: float) -> Response:
         self.requests.append(request)
         if request.target == b"/missing":
             return Response(404, [], b"no")

@@ -54,7 +54,8 @@ class Entry:
         self.body: bytes | None = None
         self.fields: list[tuple[bytes, bytes]] = []
         self.whole = b""
-        """The whole response to a plain GET, with the Date of this second."""
+        """The response to a plain GET with the Date of this second: all of it, or the head
+        of a large file."""
         self.fresh_until = 0.0
         """Monotonic seconds until which nothing needs to be checked."""
         self.uses = 0

@@ -12,7 +12,7 @@ import os
 from functools import partial
 
 from ..errors import FileShrank, SettingsError
-from ..http1.exchange import Connection
+from ..http1.exchange import Connection, Ready
 from ..http1.request import Request
 from ..http1.response import DateField, FilePart, Response, http_date, plain, serialized
 from ..iomodels.base import File
@@ -56,30 +56,34 @@ class Static:
         self._cache.clear()
         os.close(self._folder)
 
-    def ready(self, request: Request, now: float) -> bytes | None:
+    def ready(self, request: Request, now: float) -> Ready | None:
         entry = self._hot.get(request.plain_target)
-        if entry is not None and now < entry.fresh_until:
-            return entry.whole or None
-        return None
+        if entry is None or now >= entry.fresh_until:
+            return None
+        if entry.body is None:
+            return (entry.whole, self._part(entry)) if self._cache.hold(entry) else None
+        return entry.whole
 
-    async def respond(self, request: Request, conn: Connection, now: float) -> Response:
+    def _part(self, entry: Entry) -> FilePart:
+        return FilePart(entry.file, 0, entry.size, partial(self._cache.drop, entry))
+
+    async def respond(
+        self, request: Request, head: bytes, conn: Connection, now: float
+    ) -> Response:
         if request.method not in ("GET", "HEAD"):
             return plain(405, "only GET and HEAD are allowed here", [(b"Allow", b"GET, HEAD")])
-        entry = self._hot.get(request.plain_target)
-        if entry is None or now >= entry.fresh_until or not self._cache.hold(entry):
-            path = relative_path(request.target)
-            if path is None:
-                return plain(404)
-            try:
-                entry = await self._entry(path, conn)
-            except IsADirectoryError:
-                return redirect_into(path, request.target)
-            except OSError as error:
-                return plain(STATUS_OF.get(error.errno or 0, 404))
-            self._make_hot(entry, request.plain_target, now)
+        path = relative_path(request.target)
+        if path is None:
+            return plain(404)
+        try:
+            entry = await self._entry(path, conn)
+        except IsADirectoryError:
+            return redirect_into(path, request.target)
+        except OSError as error:
+            return plain(STATUS_OF.get(error.errno or 0, 404))
+        self._make_hot(entry, request.plain_target, now)
         if entry.body is None:
-            release = partial(self._cache.drop, entry)
-            return Response(200, entry.fields, FilePart(entry.file, 0, entry.size, release))
+            return Response(200, entry.fields, self._part(entry))
         self._cache.drop(entry)
         return Response(200, entry.fields, entry.body)
 
@@ -117,9 +121,8 @@ class Static:
     def _make_hot(self, entry: Entry, target: bytes | None, now: float) -> None:
         """Let the next plain GET of this second find it at once."""
         date = self._date.at(now)
-        if entry.body is not None:
-            fields = [*entry.fields, (b"Content-Length", b"%d" % entry.size)]
-            entry.whole = serialized(200, fields, date) + entry.body
+        fields = [*entry.fields, (b"Content-Length", b"%d" % entry.size)]
+        entry.whole = serialized(200, fields, date) + (entry.body or b"")
         entry.fresh_until = self._date.until
         if target is not None:
             if len(self._hot) >= HOT_TARGETS:

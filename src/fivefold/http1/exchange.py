@@ -42,13 +42,19 @@ class Connection(Stream, Protocol):
     def interrupt(self) -> None: ...
 
 
+Ready = bytes | tuple[bytes, FilePart]
+"""A response for a connection that is kept: head and body at once, or a head and its file."""
+
+
 class Content(Protocol):
     """What answers requests: a folder, an application."""
 
-    def ready(self, request: Request, now: float) -> bytes | None:
+    def ready(self, request: Request, now: float) -> Ready | None:
         """The whole response, if it is there; called for each request, so it must be cheap."""
 
-    async def respond(self, request: Request, conn: Connection, now: float) -> Response:
+    async def respond(
+        self, request: Request, head: bytes, conn: Connection, now: float
+    ) -> Response:
         """The response. Raises `ProtocolError` for a refusal."""
 
 
@@ -104,21 +110,26 @@ class Http1:
                     head, data = data, b""
                 else:
                     request, head, data = await reader.next(data, now)
-                whole = ready(request, now)
-                if whole is not None and not conn.closing:
-                    conn.deadline = now + send_s
+                whole = None if conn.closing else ready(request, now)
+                if whole is None:
+                    data = await self._exchange(conn, request, head, data)
+                    now = monotonic()
+                    continue
+                conn.deadline = now + send_s
+                if type(whole) is bytes:
                     await conn.send(whole)
                 else:
-                    data = await self._exchange(conn, request.received_as(head), data)
-                    now = monotonic()
+                    await self._send_part(conn, *whole)
         except ProtocolError as refusal:
             is_head = request is not None and request.method == "HEAD"
             await self._refuse(conn, refusal, bodiless=is_head)
 
-    async def _exchange(self, conn: Connection, request: Request, data: bytes) -> bytes | None:
+    async def _exchange(
+        self, conn: Connection, request: Request, head: bytes, data: bytes
+    ) -> bytes | None:
         """Answer one request; what was received beyond it, or None if the connection ends."""
         body = Body(conn, request, data, self._limits) if request.has_body else None
-        response = await self._content.respond(request, conn, monotonic())
+        response = await self._content.respond(request, head, conn, monotonic())
         keep = request.keep_alive
         if body is not None:
             if body.awaits_permission and response.status >= ERRORS:
@@ -147,13 +158,17 @@ class Http1:
         if not isinstance(body, FilePart):
             await conn.send(head if request.method == "HEAD" else head + body)
             return
-        try:
-            if request.method == "HEAD":
-                await conn.send(head)
-            else:
-                await conn.send_file(head, body.file, body.offset, body.count)
-        finally:
+        if request.method == "HEAD":
             body.release()
+            await conn.send(head)
+        else:
+            await self._send_part(conn, head, body)
+
+    async def _send_part(self, conn: Connection, head: bytes, part: FilePart) -> None:
+        try:
+            await conn.send_file(head, part.file, part.offset, part.count)
+        finally:
+            part.release()
 
     async def _refuse(
         self, conn: Connection, refusal: ProtocolError, *, bodiless: bool = False

@@ -114,6 +114,7 @@ class Epoll(Multiplexing):
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
         self._epoll = select.epoll()
+        self._writing: set[int] = set()
         super().__init__(tick_s=tick_s, connections=connections)
 
     def _watch(self, watched: Watched) -> None:
@@ -122,11 +123,13 @@ class Epoll(Multiplexing):
 
     def forget(self, watched: Watched) -> None:
         super().forget(watched)
+        self._writing.discard(watched.fd)
         # Closing would do, were it certain that no forked child holds a copy (epoll(7), Q6).
         self._epoll.unregister(watched.fd)
 
     def _wait(self, timeout_s: float) -> None:
         watched = self._watched
+        writing = self._writing
         for fd, events in self._epoll.poll(timeout_s, MAX_EVENTS):
             source = watched.get(fd)
             if source is None:
@@ -144,8 +147,13 @@ class Epoll(Multiplexing):
                     task.send(None).task = task
                 except StopIteration:
                     continue
-            if source.writer.task is not None:
+            if writing and fd in writing:
+                writing.discard(fd)
                 self._go_on(source.writer)
+
+    def writer_of(self, connection: ReadyConnection) -> Waiter:
+        self._writing.add(connection.fd)
+        return connection.writer
 
     def close(self) -> None:
         super().close()
