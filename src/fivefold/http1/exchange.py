@@ -104,8 +104,10 @@ class Http1:
                         return
                     patience = limits.keep_alive_s
                     now = monotonic()
-                request = known_heads.get(data) if len(data) <= SHORT_HEAD_BYTES else None
-                request = request or reader.whole(data)
+                if len(data) > SHORT_HEAD_BYTES:
+                    request = reader.whole(data)
+                else:
+                    request = known_heads.get(data) or reader.short(data)
                 if request is not None:
                     head, data = data, b""
                 else:

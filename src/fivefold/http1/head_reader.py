@@ -44,11 +44,12 @@ class HeadReader:
         self._limits = limits
         self._heads = memory.heads
         self._parser = HeadParser(limits, memory.requests)
+        self.whole = self._parser.whole
 
-    def whole(self, data: bytes) -> Request | None:
-        """The request, if `data` is exactly one that has no body."""
-        request = self._parser.whole(data)
-        if request is not None and len(data) <= SHORT_HEAD_BYTES:
+    def short(self, data: bytes) -> Request | None:
+        """As `whole`, for a short head, which is then known by its bytes."""
+        request = self.whole(data)
+        if request is not None:
             if len(self._heads) >= REMEMBERED_HEADS:
                 self._heads.clear()
             self._heads[data] = request
