@@ -7,13 +7,14 @@ the second is also when its `Date` expires, so one comparison checks both.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
 from collections import OrderedDict
 
 from ..iomodels.base import File
-from ..linux.openat2 import open_beneath
+from .opening import open_inside
 
 SMALL_BYTES = 65536
 """Up to this size a file is kept in memory with its head; above it sendfile is cheaper."""
@@ -101,13 +102,13 @@ class FileCache:
         IsADirectoryError for a folder; PermissionError for what is neither: opening a
         FIFO could wait for ever, so O_NONBLOCK, and a look before anything is read.
         """
-        fd = open_beneath(self._folder, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        fd = open_inside(self._folder, path)
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
             if stat.S_ISDIR(status.st_mode):
                 raise IsADirectoryError(path)
-            raise PermissionError(path)
+            raise PermissionError(errno.EACCES, "not a regular file")
         entry = Entry(path, fd, status)
         entry.uses = 1
         return entry
