@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 from ..linux.openat2 import open_beneath
 
@@ -34,5 +35,5 @@ def open_inside(folder: int, path: bytes) -> int:
 
 def lies_inside(fd: int, folder: int) -> bool:
     """By the kernel's own record of where both were found (proc_pid_fd(5))."""
-    root = os.readlink(f"/proc/self/fd/{folder}").rstrip("/") + "/"
-    return os.readlink(f"/proc/self/fd/{fd}").startswith(root)
+    opened, root = (Path(f"/proc/self/fd/{number}").readlink() for number in (fd, folder))
+    return opened.is_relative_to(root)
