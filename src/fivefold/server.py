@@ -25,11 +25,6 @@ from .serving.listener import Address, bind, release, url
 from .serving.supervisor import Supervisor, announce_ready
 from .settings import Settings
 
-ITERATIVE_FIRST_BYTE_S = 1.0
-ITERATIVE_KEEP_ALIVE_S = 0.02
-"""Where one client holds up all others, it is let go soon: long enough for a client that
-sends its next request at once, too short to be felt by the next in the queue."""
-
 DESCRIPTORS_BESIDE = 1024
 """Open files, pipes and listeners, besides two descriptors for each connection."""
 
@@ -150,23 +145,13 @@ class Server:
             grace_s=settings.grace_s,
         )
         allow_descriptors(options.max_connections)
-        http = Http1(Static(settings.target), self._limits())
+        http = Http1(Static(settings.target), settings.limits)
         model = self.model(sockets, http.serve, self._new_io, options, on_ready)
         signal.signal(signal.SIGTERM, lambda *_: model.stop())
         model.run()
 
     def _new_io(self, connections: int) -> IOModel:
-        return self.engine(tick_s=tick(self._limits()), connections=connections)
-
-    def _limits(self) -> Limits:
-        limits = self.settings.limits
-        if self.engine.traits.overlaps or not self.model.traits.one_thread:
-            return limits
-        return dataclasses.replace(
-            limits,
-            first_byte_s=min(limits.first_byte_s, ITERATIVE_FIRST_BYTE_S),
-            keep_alive_s=min(limits.keep_alive_s, ITERATIVE_KEEP_ALIVE_S),
-        )
+        return self.engine(tick_s=tick(self.settings.limits), connections=connections)
 
 
 def serve(target: str = ".", **settings: Any) -> None:

@@ -10,7 +10,8 @@ Consequence.  One thread waits for one operation at a time, and only the kernel,
 Choice.       The sockets stay blocking, with a kernel timeout of one tick, so that a
               deadline or a request to stop is noticed.  A coroutine that yields has met
               that timeout: it is resumed at once, unless its deadline has passed.
-              `spawn` runs a task to its end: an iterative server (UNP 1.5).
+              `spawn` runs a task to its end: where the same thread accepts, that is an
+              iterative server (UNP 1.5); it lets an idle client go when another waits.
 Cost.         A silent peer stops every other connection of its thread
               (`traits.overlaps` is False; serving models look at it).  An idle thread
               wakes once a tick.
@@ -18,6 +19,7 @@ Cost.         A silent peer stops every other connection of its thread
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import time
@@ -27,7 +29,13 @@ from typing import Any
 from ..errors import DeadlineExceeded
 from .base import IOModel, Listener, Task, Traits, Waiter
 from .files import FileAccess, InPlace
-from .readiness import ReadyConnection, ReadyListener, accept_batch
+from .readiness import ENDED, ReadyConnection, ReadyListener, accept_batch
+
+ITERATIVE_TICK_S = 0.02
+"""How often an iterative server looks whether somebody waits while a client is idle."""
+
+ITERATIVE_FIRST_S = 1.0
+"""How long a new client may take for its first byte while others wait."""
 
 
 class Blocking(IOModel):
@@ -50,25 +58,23 @@ class Blocking(IOModel):
         self.woken = Waiter()
         self.files: FileAccess = InPlace()
         self._tick_s = tick_s
-        self._timeout = struct.pack("ll", int(tick_s), int(tick_s % 1 * 1e6))  # struct timeval
-        self._connections: dict[Waiter, ReadyConnection] = {}
+        self._connections: dict[Waiter, BlockingConnection] = {}
+        self._others = select.poll()  # the listeners: is somebody else waiting?
         self._wake_called = False
 
-    def connection(self, sock: socket.socket) -> ReadyConnection:
-        self._make_blocking(sock)
-        connection = ReadyConnection(self, sock)
+    def connection(self, sock: socket.socket) -> BlockingConnection:
+        make_blocking(sock, self._tick_s)
+        connection = BlockingConnection(self, sock)
         self._connections[connection.reader] = connection
         self._connections[connection.writer] = connection
         return connection
 
     def listener(self, sock: socket.socket) -> BlockingListener:
-        self._make_blocking(sock)
+        make_blocking(sock, self._tick_s)
+        self._others.register(sock, select.POLLIN)
+        # From now on this thread accepts and serves, one client at a time.
+        self._tick_s = min(self._tick_s, ITERATIVE_TICK_S)
         return BlockingListener(sock)
-
-    def _make_blocking(self, sock: socket.socket) -> None:
-        sock.setblocking(True)
-        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            sock.setsockopt(socket.SOL_SOCKET, direction, self._timeout)
 
     def forget(self, watched: ReadyConnection | ReadyListener) -> None:
         self._connections.pop(watched.reader, None)
@@ -84,12 +90,19 @@ class Blocking(IOModel):
                 connection = self._connections.get(parked)
                 if connection is None:
                     self._sleep_until_woken(parked)
-                elif connection.deadline <= monotonic():
+                elif self._is_over(connection, monotonic()):
                     parked = main.throw(DeadlineExceeded())
                     continue
                 parked = main.send(None)
         except StopIteration as finished:
             return finished.value
+
+    def _is_over(self, connection: BlockingConnection, now: float) -> bool:
+        """Whether a client has had its time: its deadline, or, idle, somebody else's turn."""
+        if connection.deadline <= now:
+            return True
+        in_the_way = connection.idle and (connection.heard or now >= connection.hurry_at)
+        return in_the_way and bool(self._others.poll(0))
 
     def spawn(self, task: Task) -> None:
         self.run(task)
@@ -114,6 +127,27 @@ class Blocking(IOModel):
 
     def close(self) -> None:
         """Nothing to release: no descriptor, no thread."""
+
+
+class BlockingConnection(ReadyConnection):
+    """A connection whose calls are tried at once: they wait themselves."""
+
+    def __init__(self, io: Blocking, sock: socket.socket) -> None:
+        super().__init__(io, sock)
+        self.reader.hints = ENDED
+        self.hurry_at = monotonic() + ITERATIVE_FIRST_S
+
+    @property
+    def heard(self) -> bool:
+        """Whether it has sent anything: each receive takes a hint away."""
+        return self.reader.hints < ENDED
+
+
+def make_blocking(sock: socket.socket, tick_s: float) -> None:
+    sock.setblocking(True)
+    timeval = struct.pack("ll", int(tick_s), int(tick_s % 1 * 1e6))
+    for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, direction, timeval)
 
 
 class BlockingListener(Listener):
