@@ -5,8 +5,8 @@ thread, ring, epoll descriptor; its signals are blocked and waited for, so no ha
 ever interrupts it.  A worker that dies is replaced on the same sockets: at once the
 first time, then after a pause that doubles.  Workers that die young again and again end
 the server (`WorkerFailed`) instead of an endless loop.  SIGTERM or SIGINT: workers stop
-accepting, finish what they have accepted, and end; a second one, or the end of the grace
-time, kills them.  SIGHUP: workers are replaced one by one, each only after its successor
+accepting, finish what they have accepted, and end; a second SIGINT, or the end of the
+grace time, kills them.  SIGHUP: workers are replaced one by one, each only after its successor
 accepts.  Only its own children are waited for, by pid.
 """
 
@@ -87,7 +87,7 @@ class Supervisor:
         received = signal.sigtimedwait(HANDLED, self._patience())
         number = received.si_signo if received else None
         if number in (signal.SIGTERM, signal.SIGINT):
-            self._stop()
+            self._stop(impatient=number == signal.SIGINT)
         elif number == signal.SIGHUP and not self._stopping:
             self._replace_all()
         self._bury()
@@ -132,9 +132,10 @@ class Supervisor:
         readable, _, _ = select.select([ready], [], [], STARTUP_S)
         return bool(readable and os.read(ready, 1))  # b"": it died before it was ready
 
-    def _stop(self) -> None:
+    def _stop(self, *, impatient: bool) -> None:
         if self._stopping:
-            self._kill_at = 0.0  # asked twice: now
+            if impatient:
+                self._kill_at = 0.0  # Ctrl-C again: now
             return
         self._stopping = True
         self._kill_at = monotonic() + self._grace_s + KILL_MARGIN_S
