@@ -55,6 +55,9 @@ class FakeConnection:
     def interrupt(self) -> None:
         pass
 
+    def reset_on_close(self) -> None:
+        pass
+
 
 class Echo:
     """200 with a line about the request, so that tests see what was understood."""

@@ -40,6 +40,7 @@ class Connection(Stream, Protocol):
     async def close(self) -> None: ...
     def shutdown_send(self) -> None: ...
     def interrupt(self) -> None: ...
+    def reset_on_close(self) -> None: ...
 
 
 Ready = bytes | tuple[bytes, FilePart]
@@ -71,8 +72,11 @@ class Http1:
         """All exchanges of one connection, then close it. Never raises."""
         try:
             await self._exchanges(conn)
-        except (PeerGone, DeadlineExceeded):
+        except PeerGone:
             pass  # nobody is left who could be told
+        except DeadlineExceeded:
+            if not conn.idle:
+                conn.reset_on_close()  # it takes nothing more of our answer
         except FileShrank as error:
             log.warning("a file changed while it was sent: %s", error)
         except Exception:

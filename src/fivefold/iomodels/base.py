@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 import socket
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Generator
 from dataclasses import dataclass
@@ -149,6 +150,10 @@ class Connection(ABC):
         """End whatever is pending with an error, within a tick; from any thread."""
         self.deadline = self.progress_s = 0.0
         self._shutdown(socket.SHUT_RDWR)
+
+    def reset_on_close(self) -> None:
+        """Let `close` drop what is unsent instead of keeping it for a peer that takes nothing."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _shutdown(self, how: int) -> None:
         try:

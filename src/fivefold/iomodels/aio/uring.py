@@ -130,6 +130,8 @@ class Uring(Scheduler):
             timeout_s = 0.0
         if outbox.queued:
             outbox.post(self.ring)
+        if outbox.unsettled:
+            timeout_s = 0.0  # somebody waits for a silent send, which has no completion to wake us
         self._enter(1 if timeout_s > 0 else 0, timeout_s)
         self._dispatch(self.ring.completions())
 

@@ -31,6 +31,7 @@ class UringConnection(UringSender):
     def __init__(self, io: Uring, sock: socket) -> None:
         super().__init__(io, sock)
         self.reader = Waiter()
+        self._released = Waiter()
         self._recv_user_data = self.number << 2 | RECEIVE
         self._inbox: deque[bytes] = deque()
         self._inbox_bytes = 0
@@ -160,11 +161,16 @@ class UringConnection(UringSender):
             # The one call that ends both; the descriptor is closed with the last completion.
             self._shutdown(SHUT_RDWR)
         self._release_if_over()
+        # Waited for, because nobody may turn this ring once the coroutine has ended.
+        while self.fd >= 0 and not self._io.ending:
+            await self._released
 
     def _release_if_over(self) -> None:
         if self._closed and not self._receiving and self._sending is None:
             self._io.targets.pop(self.number, None)
             self.sock.close()
+            self.fd = -1
+            self._io.go_on(self._released)
 
     def completed(self, kind: int, result: int, flags: int) -> None:
         if kind == RECEIVE:
@@ -179,4 +185,4 @@ class UringConnection(UringSender):
         return receive + ([self.number << 2 | SEND] if self._sending is not None else [])
 
     def waiters(self) -> list[Waiter]:
-        return [self.reader, self.writer]
+        return [self.reader, self.writer, self._released]
