@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from peers import beside, engine, io, overlapping, pair
 
 from fivefold import Server, Settings
+
+__all__ = ["beside", "engine", "io", "overlapping", "pair"]  # the contract suite's fixtures
 
 Serve = Callable[..., AbstractContextManager[tuple[str, int]]]
 

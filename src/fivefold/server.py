@@ -105,8 +105,8 @@ class Server:
         self._slots = []
 
     def __enter__(self) -> Self:
-        self.listen()
         Static(self.settings.target).close()
+        self.listen()
         ready, announce = os.pipe2(os.O_CLOEXEC)
         supervisor = Supervisor(self._slots, self._work, self.settings.grace_s)
 
@@ -119,6 +119,7 @@ class Server:
         with os.fdopen(ready, "rb") as pipe:
             if not pipe.read(1):
                 self.__exit__(None, None, None)
+                raise WorkerFailed("the server ended before it accepted a connection")
         return self
 
     def __exit__(
@@ -129,6 +130,8 @@ class Server:
     ) -> None:
         """Stop gently and wait for the end. Raises `WorkerFailed` if it was not a clean one."""
         pid, self._pid = self._pid, 0
+        if not pid:
+            return
         os.kill(pid, signal.SIGTERM)
         _, status = os.waitpid(pid, 0)
         self.close()

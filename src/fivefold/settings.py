@@ -45,6 +45,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        self._check_types()
         bind = (self.bind,) if isinstance(self.bind, str) else tuple(self.bind)
         object.__setattr__(self, "bind", bind)
         object.__setattr__(self, "target", os.fspath(self.target))
@@ -61,6 +62,23 @@ class Settings:
         for each in fields(Limits):
             _positive(each.name, getattr(self.limits, each.name))
         self._check_serving()
+
+    def _check_types(self) -> None:
+        """A TOML file may hold anything."""
+        if not isinstance(self.target, str | os.PathLike):
+            raise SettingsError(f"target: {self.target!r} is not a path")
+        texts = [self.bind] if isinstance(self.bind, str) else self.bind
+        if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
+            raise SettingsError(f"bind: {self.bind!r} is not an address or a list of them")
+        if not isinstance(self.fresh, bool):
+            raise SettingsError(f"fresh: {self.fresh!r} is not true or false")
+        counts = {"workers": self.workers, "max_connections": self.max_connections}
+        for each in fields(Limits):
+            if each.type == "int":
+                counts[each.name] = getattr(self.limits, each.name)
+        for name, value in counts.items():
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+                raise SettingsError(f"{name}: {value!r} is not a whole number")
 
     def _check_serving(self) -> None:
         traits = SERVING_MODELS[self.serving_model].traits

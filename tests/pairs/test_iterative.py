@@ -11,3 +11,12 @@ def test_a_silent_client_is_let_go_so_that_the_next_is_served(serve: Serve) -> N
         with Client(address) as next_one:
             assert next_one.get("/1k.bin").status == 200
         assert silent.at_end()
+
+
+def test_it_stops_gently_while_a_client_is_idle(serve: Serve) -> None:
+    """The end of the block waits for a clean end; grace would keep it for ten minutes."""
+    with serve(serving="async", io="blocking", grace_s=600.0) as address:
+        idle = Client(address)
+        assert idle.get("/1k.bin").status == 200
+    with idle:
+        assert idle.at_end()

@@ -58,7 +58,10 @@ class Static:
 
     def ready(self, request: Request, now: float) -> Ready | None:
         entry = self._hot.get(request.plain_target)
-        if entry is None or now >= entry.fresh_until:
+        if entry is None:
+            return None
+        if now >= entry.fresh_until:
+            del self._hot[request.plain_target]  # the cache may have dropped it
             return None
         if entry.body is None:
             return (entry.whole, self._part(entry)) if self._cache.hold(entry) else None

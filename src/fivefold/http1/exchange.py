@@ -126,6 +126,7 @@ class Http1:
                     await conn.send(whole)
                 else:
                     await self._send_part(conn, *whole)
+                    now = monotonic()  # a large file takes its time
         except ProtocolError as refusal:
             is_head = request is not None and request.method == "HEAD"
             await self._refuse(conn, refusal, bodiless=is_head)

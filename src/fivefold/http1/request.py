@@ -31,6 +31,9 @@ OBEYED = re.compile(
 )
 """The fields that decide how a request is framed, routed or answered."""
 
+REMEMBERED_BYTES = 1024
+"""The longest that is remembered of one: 4096 of them take at most a few MiB."""
+
 REMEMBERED = 4096
 """Examined requests that are remembered; a full table is emptied, which costs less than
 keeping order, and what is asked often is back at once."""
@@ -145,9 +148,11 @@ class HeadParser:
 
     def _examined(self, head: bytes) -> Request:
         request = examined(head)
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[head[: head.index(b"\r\n")] + b"".join(SIEVE(head))] = request
+        key = head[: head.index(b"\r\n")] + b"".join(SIEVE(head))
+        if len(key) <= REMEMBERED_BYTES:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[key] = request
         return request
 
     def _check_size(self, head: bytes) -> None:

@@ -100,7 +100,8 @@ class Connection(ABC):
     deadline: float = NEVER
     """Absolute `time.monotonic` seconds at which a pending operation gives up."""
     progress_s: float = NEVER
-    """A send that moves some bytes, but not yet all, gets so much more time."""
+    """A send that moves some bytes, but not yet all, gets so much more time; by
+    default the deadline stands."""
     idle: bool = False
     """True while the peer owes us nothing: between two requests. Set by the protocol."""
     closing: bool = False
@@ -132,7 +133,8 @@ class Connection(ABC):
 
     def progressed(self) -> None:
         """Called by the model after each part of a send but the last."""
-        self.deadline = monotonic() + self.progress_s
+        if self.progress_s < NEVER:
+            self.deadline = monotonic() + self.progress_s
 
     def shutdown_send(self) -> None:
         """Tell the peer that nothing follows, but keep reading (shutdown(2), SHUT_WR)."""

@@ -57,6 +57,7 @@ class Blocking(IOModel):
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1) -> None:
         self.woken = Waiter()
         self.files: FileAccess = InPlace()
+        self.accept_batch = 1
         self._tick_s = tick_s
         self._connections: dict[Waiter, BlockingConnection] = {}
         self._others = select.poll()  # the listeners: is somebody else waiting?
@@ -101,6 +102,8 @@ class Blocking(IOModel):
         """Whether a client has had its time: its deadline, or, idle, somebody else's turn."""
         if connection.deadline <= now:
             return True
+        if self._wake_called and connection.idle:
+            return True  # whoever called `wake` waits behind this client
         in_the_way = connection.idle and (connection.heard or now >= connection.hurry_at)
         return in_the_way and bool(self._others.poll(0))
 

@@ -30,6 +30,9 @@ from .base import File, Waiter
 HELPER_THREADS = 4
 """Threads that wait for the disk: libuv's default for the same purpose."""
 
+SCRATCH_BYTES = 262144
+"""Read at once, and thrown away, to see whether a range is in memory."""
+
 TRUST_S = 1.0
 """So long a file that was wholly resident is taken to be so still."""
 
@@ -72,7 +75,7 @@ class TryAgain(FileAccess):
         return pread_all(file.fd, offset, count)
 
     def until_resident(self, file: File, offset: int, count: int) -> Generator[Waiter, None, None]:
-        scratch = bytearray(page_cache.PAGE_BYTES)
+        scratch = bytearray(min(count, SCRATCH_BYTES) or 1)
         end = min(offset + count, file.size)
         while offset < end:
             try:

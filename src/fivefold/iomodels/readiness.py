@@ -37,8 +37,8 @@ RECV_BYTES = 16384
 SEND_FILE_BYTES = 262144
 """One sendfile: bounds how long a cold page can stall the call, at 3 % of its throughput."""
 
-ACCEPT_BATCH = 64
-"""Accepts in one go: batches gain up to 70 % (Brecht 2004), but others must get a turn."""
+DRAIN_ALL = 1 << 30
+"""When a listener is closed, whoever is in its queue is taken."""
 
 ENDED = 1 << 30
 """So many hints that they never run out: the stream has ended, a call will not block."""
@@ -66,6 +66,8 @@ class Readiness(Protocol):
     """What the connections below need of their model."""
 
     files: FileAccess
+    accept_batch: int
+    """Connections taken at once; no more than the model is meant to hold."""
 
     def writer_of(self, connection: ReadyConnection) -> Waiter:
         """The waiter to yield after a send met a full buffer; arms it where need be."""
@@ -125,6 +127,7 @@ class ReadyConnection(Connection):
             yield from self._send_rest(memoryview(data)[sent:])
 
     def _send_rest(self, rest: memoryview) -> Generator[Waiter, None, None]:
+        self.progressed()
         while rest:
             yield self._io.writer_of(self)
             try:
@@ -191,10 +194,11 @@ class ReadyListener(Listener):
         reader = self.reader
         if not reader.hints:
             yield reader
+        most = self._io.accept_batch
         while True:
-            accepted = accept_batch(self._accept)
+            accepted = accept_batch(self._accept, most)
             # A full batch leaves the rest in the queue: no new event will tell of it.
-            reader.hints = 1 if len(accepted) == ACCEPT_BATCH else 0
+            reader.hints = 1 if len(accepted) == most else 0
             if accepted:
                 return accepted
             yield reader
@@ -204,13 +208,13 @@ class ReadyListener(Listener):
         return accept_batch(self._accept)
 
 
-def accept_batch(accept: Accept) -> list[socket.socket]:
+def accept_batch(accept: Accept, most: int = DRAIN_ALL) -> list[socket.socket]:
     """Accept what is waiting, at most a batch; the listener must be non-blocking.
 
     Raises OSError only if nothing could be accepted (EMFILE and its like).
     """
     accepted: list[socket.socket] = []
-    while len(accepted) < ACCEPT_BATCH:
+    while len(accepted) < most:
         try:
             sock, _ = accept()
         except BlockingIOError:

@@ -23,12 +23,16 @@ from ..errors import DeadlineExceeded
 from .base import Connection, IOModel, Task, Waiter
 from .wakeup import WakePipe
 
+ACCEPT_BATCH = 64
+"""Accepts in one go: batches gain up to 70 % (Brecht 2004), but others must get a turn."""
+
 
 class Scheduler(IOModel):
     """An I/O model whose thread serves many coroutines."""
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
         self.woken = Waiter()
+        self.accept_batch = max(1, min(connections, ACCEPT_BATCH))
         self._tick_s = tick_s
         self._next_sweep = monotonic() + tick_s
         self._ready: deque[Task] = deque()

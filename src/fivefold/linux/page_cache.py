@@ -8,6 +8,7 @@ has then already started the read-ahead (measured: the same call succeeds 10 ms 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 from .libc import checked, libc
@@ -54,8 +55,15 @@ def read_cached(fd: int, offset: int, buffer: bytearray | memoryview) -> int:
     """Read what is cached, never wait. Raises BlockingIOError where nothing is.
 
     Kernels 5.9 and 5.10 may return 0 short of the end of the file (preadv2(2), BUGS).
+    File systems that do not know RWF_NOWAIT (tmpfs, overlayfs: EOPNOTSUPP) are read plainly:
+    tmpfs cannot wait, the others may.
     """
-    return os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)
+    try:
+        return os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        return os.preadv(fd, [buffer], offset)
 
 
 def evict(fd: int) -> None:

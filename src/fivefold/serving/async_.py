@@ -41,7 +41,7 @@ class Async(ServingModel):
     )
 
     def run(self) -> None:
-        io = self._io = self.new_io(self.options.max_connections)
+        io = self._io = self.new_io(min(self.options.max_connections, descriptors_left()))
         self._live = Live()
         self._full: list[Waiter] = []
         self._limit = self._affordable(io.traits)
@@ -53,8 +53,7 @@ class Async(ServingModel):
 
     def _affordable(self, traits: Traits) -> int:
         """Connections at once: as asked for, as the engine can, as there are descriptors."""
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        by_descriptors = max(1, (soft - DESCRIPTORS_BESIDE) // traits.descriptors)
+        by_descriptors = max(1, descriptors_left() // traits.descriptors)
         by_engine = traits.max_connections or by_descriptors
         return min(self.options.max_connections, by_descriptors, by_engine)
 
@@ -96,3 +95,9 @@ class Async(ServingModel):
         while len(self._live) and monotonic() < cut_at:
             await io.sleep(DRAIN_STEP_S)
         self._live.cut()
+
+
+def descriptors_left() -> int:
+    """How many descriptors connections may take, at least one."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, soft - DESCRIPTORS_BESIDE)

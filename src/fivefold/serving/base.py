@@ -25,6 +25,19 @@ log = logging.getLogger("fivefold.serving")
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """accept(2) failed for want of something that comes back by itself."""
 
+PASSING = {
+    errno.ENETDOWN,
+    errno.EPROTO,
+    errno.ENOPROTOOPT,
+    errno.EHOSTDOWN,
+    errno.ENONET,
+    errno.EHOSTUNREACH,
+    errno.EOPNOTSUPP,
+    errno.ENETUNREACH,
+    errno.EPERM,
+}
+"""Errors of one connection that accept(2) passes on ("Error handling"): try the next."""
+
 EXHAUSTED_PAUSE_S = 0.1
 """Until the next try then: long enough not to spin, short enough not to be felt."""
 
@@ -118,6 +131,8 @@ class ServingModel(ABC):
             try:
                 accepted = await listener.accept()
             except OSError as error:
+                if error.errno in PASSING:
+                    continue
                 if error.errno not in EXHAUSTED:
                     raise
                 if not complained:

@@ -72,8 +72,8 @@ class Supervisor:
         """Until stopped. Raises `WorkerFailed` if the workers cannot live."""
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
-            for slot in self._slots:
-                self._start(slot)
+            while not all(self._start(slot) for slot in self._slots if not slot.pid):
+                self._bury()
             on_ready()
             while not self._stopping or self._pids():
                 self._turn()

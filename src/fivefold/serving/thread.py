@@ -107,7 +107,12 @@ class Thread(ServingModel):
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._life, name="fivefold-connection", daemon=True)
         self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no more threads for us
+            self._threads.discard(thread)
+            log.error("cannot start a thread: %s", error)
+            time.sleep(EXHAUSTED_PAUSE_S)
 
     def _drain(self) -> None:
         self._live.finish()

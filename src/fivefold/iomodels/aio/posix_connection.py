@@ -23,6 +23,11 @@ from ..readiness import RECV_BYTES, SEND_FILE_BYTES, peer_gone
 Call = Callable[[posix_aio.ControlBlock], None]
 
 
+WRITE_BYTES = 65536
+"""One aio_write: it completes only when the peer has taken it whole, and a slow peer must
+be seen to make progress."""
+
+
 class Operation(posix_aio.ControlBlock):
     """A control block, what it keeps alive, and who waits for it."""
 
@@ -139,7 +144,7 @@ class PosixConnection(Connection):
         done = 0
         while done < count:
             yield from self._earlier()
-            part = min(count - done, SEND_FILE_BYTES)
+            part = min(count - done, WRITE_BYTES)
             outgoing.over(self._out_fd, address + done, part, keeps)
             done += yield from self._do(posix_aio.write)
             if done < count:

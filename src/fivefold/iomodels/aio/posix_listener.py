@@ -22,7 +22,8 @@ import types
 from collections.abc import Callable, Generator
 
 from ..base import Listener, Waiter
-from ..readiness import ACCEPT_BATCH, accept_batch
+from ..readiness import accept_batch
+from ..scheduler import ACCEPT_BATCH
 
 
 class HelpedListener(Listener):
@@ -42,7 +43,7 @@ class HelpedListener(Listener):
         while True:
             if not reader.hints:
                 yield from self._until_polled()
-            accepted = accept_batch(self.sock.accept)
+            accepted = accept_batch(self.sock.accept, ACCEPT_BATCH)
             # A full batch leaves the rest in the queue: try again before asking anybody.
             reader.hints = 1 if len(accepted) == ACCEPT_BATCH else 0
             if accepted:

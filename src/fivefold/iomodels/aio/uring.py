@@ -227,6 +227,8 @@ class Uring(Scheduler):
             self.outbox.post(self.ring)
             self.ring.submit()
             self._postponed += self.ring.completions()
+        if self.outbox.unsettled:  # a shutdown that was put off until all was sent
+            self._dispatch(self._batch or iter(()))
 
     def wake(self) -> None:
         self._pipe.wake()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ...linux import io_uring_abi as abi
 from ..base import Listener, Waiter
-from ..readiness import ACCEPT_BATCH, accept_batch
+from ..readiness import accept_batch
+from ..scheduler import ACCEPT_BATCH
 from .uring_operations import OTHER, Target
 
 if TYPE_CHECKING:

@@ -1,0 +1,104 @@
+"""A pending operation gives up at its deadline, in every model, and what follows works."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import pytest
+from peers import Pair, Spare, received_by
+
+from fivefold.errors import DeadlineExceeded, PeerGone
+from fivefold.iomodels.base import Connection, File, IOModel
+
+BIG = bytes(8 << 20)
+SOON_S = 0.1
+
+
+async def expect(connection: Connection, coming: str) -> None:
+    """Expect `DeadlineExceeded` from an operation that cannot complete."""
+    connection.deadline = monotonic() + SOON_S
+    with pytest.raises(DeadlineExceeded):
+        if coming == "recv":
+            await connection.recv()
+        else:
+            await connection.send(BIG)
+
+
+def test_receiving_from_a_silent_peer_and_then_sending(io: IOModel, pair: Pair) -> None:
+    connection, peer = pair()
+
+    async def main() -> None:
+        await expect(connection, "recv")
+        connection.deadline = monotonic() + 30
+        await connection.send(b"408")
+        connection.shutdown_send()
+        await connection.close()
+
+    io.run(main())
+    assert received_by(peer) == b"408"
+
+
+def test_data_after_a_missed_deadline_is_received(io: IOModel, pair: Pair) -> None:
+    connection, peer = pair()
+
+    async def main() -> bytes:
+        await expect(connection, "recv")
+        connection.deadline = monotonic() + 30
+        peer.sendall(b"late")
+        return await connection.recv()
+
+    assert io.run(main()) == b"late"
+
+
+def test_sending_to_a_peer_that_takes_nothing(io: IOModel, pair: Pair) -> None:
+    connection, _ = pair(small_buffers=True)
+    io.run(expect(connection, "send"))
+
+
+def test_sending_a_file_to_a_peer_that_takes_nothing(
+    io: IOModel, pair: Pair, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    connection, _ = pair(small_buffers=True)
+    path = tmp_path_factory.mktemp("deadline") / "big"
+    path.write_bytes(BIG)
+
+    async def main() -> None:
+        with path.open("rb") as opened:
+            connection.deadline = monotonic() + SOON_S
+            connection.progress_s = SOON_S
+            with pytest.raises(DeadlineExceeded):
+                await connection.send_file(b"head", File(opened.fileno(), len(BIG)), 0, len(BIG))
+
+    io.run(main())
+
+
+def test_a_send_that_makes_progress_gets_more_time(io: IOModel, pair: Pair, beside: Spare) -> None:
+    connection, peer = pair(small_buffers=True)
+    connection.progress_s = 60
+    connection.deadline = first = monotonic() + 30
+    got = []
+
+    beside(lambda: got.append(received_by(peer)))
+
+    async def main() -> None:
+        await connection.send(BIG[: 1 << 18])
+        assert connection.deadline > first
+        connection.shutdown_send()
+        await connection.close()
+
+    io.run(main())
+
+
+def test_abort_ends_a_pending_send_from_another_thread(
+    io: IOModel, pair: Pair, beside: Spare
+) -> None:
+    connection, peer = pair(small_buffers=True)
+    connection.deadline = monotonic() + 30
+
+    def wait_until_it_sends() -> None:
+        peer.recv(1)
+        connection.abort()
+
+    beside(wait_until_it_sends)
+    with pytest.raises((PeerGone, DeadlineExceeded)):
+        io.run(connection.send(BIG))
