@@ -153,6 +153,8 @@ class UringSender(Connection, Target):
         data = self._outbox.flying[self]
         later = self._outbox.queued.pop(self, b"")
         if result >= 0 or result == -EAGAIN:
+            if result > 0 and self.writer.task is not None:
+                self.progressed()
             rest = data[max(result, 0) :] + later
             self._start(rest, id(rest) + BYTES_HEADER, len(rest))
         else:
