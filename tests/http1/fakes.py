@@ -26,6 +26,7 @@ class FakeConnection:
         self.deadline = math.inf
         self.progress_s = math.inf
         self.idle = False
+        self.new = True
         self.closing = False
         self.closed = False
         self.half_closed = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -46,15 +47,21 @@ class Running:
         found, todo = [], [self.process.pid]
         while todo:
             pid = todo.pop(0)
-            tasks = Path(f"/proc/{pid}/task")
-            children = [t.joinpath("children").read_text() for t in tasks.iterdir()]
-            todo += [int(c) for text in children for c in text.split()]
+            todo += children_of(pid)
             found.append(pid)
         return found[1:]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(timeout=60)
+
+
+def children_of(pid: int) -> list[int]:
+    children = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            children += [int(child) for child in task.read_text().split()]
+    return children
 
 
 @contextmanager
@@ -214,9 +221,8 @@ def test_workers_that_cannot_live_end_the_server_with_status_1(tmp_path: Path) -
         folder.rmdir()
         while server.process.poll() is None:
             for pid in server.descendants():
-                os.kill(pid, signal.SIGKILL)
-            if not server.descendants():
-                break
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         assert server.process.wait(timeout=60) == 1
 
 

@@ -24,6 +24,9 @@ log = logging.getLogger("fivefold.http")
 ERRORS = 400
 """The first status that refuses something."""
 
+LAST_CALL_S = 1.0
+"""How long a stopping server waits for the first request of a connection that it has accepted."""
+
 LINGER_BYTES = 1_048_576
 """What is read, at most, after a refusal (see `Limits.linger_s`)."""
 
@@ -32,6 +35,7 @@ class Connection(Stream, Protocol):
     """What the exchange needs of a connection; iomodels.base.Connection has it."""
 
     idle: bool
+    new: bool
     closing: bool
     progress_s: float
 
@@ -101,9 +105,9 @@ class Http1:
                     conn.deadline = now + patience
                     conn.idle = True
                     if conn.closing:
-                        conn.interrupt()  # what has arrived is served, nothing more is awaited
+                        self._last_call(conn, now)
                     data = await conn.recv()
-                    conn.idle = False
+                    conn.idle = conn.new = False
                     if not data:
                         return
                     patience = limits.keep_alive_s
@@ -130,6 +134,13 @@ class Http1:
         except ProtocolError as refusal:
             is_head = request is not None and request.method == "HEAD"
             await self._refuse(conn, refusal, bodiless=is_head)
+
+    def _last_call(self, conn: Connection, now: float) -> None:
+        """The server stops: what has arrived is served, and a first request awaited briefly."""
+        if conn.new:
+            conn.deadline = now + LAST_CALL_S
+        else:
+            conn.interrupt()
 
     async def _exchange(
         self, conn: Connection, request: Request, head: bytes, data: bytes

@@ -104,6 +104,8 @@ class Connection(ABC):
     default the deadline stands."""
     idle: bool = False
     """True while the peer owes us nothing: between two requests. Set by the protocol."""
+    new: bool = True
+    """True until its first bytes have come: a request may be on its way. Set by the protocol."""
     closing: bool = False
     """Set when the server stops: finish the current exchange, then close."""
 

@@ -15,6 +15,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, ClassVar, Protocol
 
 from ..errors import LimitReached
@@ -37,6 +38,9 @@ PASSING = {
     errno.EPERM,
 }
 """Errors of one connection that accept(2) passes on ("Error handling"): try the next."""
+
+LAST_CALL_S = 1.0
+"""How long a connection that was accepted may take for its first byte when the server stops."""
 
 EXHAUSTED_PAUSE_S = 0.1
 """Until the next try then: long enough not to spin, short enough not to be felt."""
@@ -170,12 +174,16 @@ class Live:
             self._connections.discard(connection)
 
     def finish(self) -> None:
-        """Idle connections end now, the others after their exchange."""
+        """Idle connections end now, the others after their exchange; one that has not
+        spoken yet may have its first request on the way and gets a moment for it."""
         with self._lock:
             self._closing = True
             for connection in self._connections:
                 connection.closing = True
-                if connection.idle:
+                if connection.new:
+                    last_call = monotonic() + LAST_CALL_S
+                    connection.deadline = min(connection.deadline, last_call)
+                elif connection.idle:
                     connection.interrupt()
 
     def cut(self) -> None:
