@@ -76,11 +76,15 @@ class Scheduler(IOModel):
         ready = self._ready
         # Only what was ready at the start: a task that spawns for ever must not keep
         # us from the kernel.
-        for _ in range(len(ready)):
-            self._step(ready.popleft())
-        if self._main_done:
-            return
-        self._wait(self._patience(timeout_s))
+        if ready:
+            for _ in range(len(ready)):
+                self._step(ready.popleft())
+            if self._main_done:
+                return
+        if ready or self._sleepers or timeout_s is not None:
+            self._wait(self._patience(timeout_s))
+        else:
+            self._wait(self._tick_s)  # the usual case, without asking for the time first
         now = monotonic()
         if self._sleepers and self._sleepers[0][0] <= now:
             self._end_sleeps(now)
