@@ -68,8 +68,10 @@ class Server:
         with contextlib.ExitStack() as undo:
             columns = []
             for text in self.settings.bind:
-                sockets = bind(Address.parse(text), slots=count)
+                address = Address.parse(text)
+                sockets = bind(address, slots=count)
                 columns.append(sockets)
+                undo.callback(release, address)
                 for sock in sockets:
                     undo.callback(sock.close)
             undo.pop_all()

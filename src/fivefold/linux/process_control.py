@@ -1,9 +1,11 @@
-"""prctl(2): what happens to a process when its parent is gone."""
+"""prctl(2) and waitid(2): what happens to a process when its parent is gone."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
+from collections.abc import Collection
 
 from .libc import checked, libc
 
@@ -13,3 +15,18 @@ PR_SET_PDEATHSIG = 1
 def die_with_parent(signal_number: signal.Signals) -> None:
     """Get `signal_number` when the thread that forked this process ends (prctl(2))."""
     checked(libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0), "prctl")
+
+
+def reap_orphans(*, besides: Collection[int]) -> None:
+    """Let zombies go that this process has inherited, as PID 1 must (pid_namespaces(7)).
+
+    It ends at the first zombie that is one of `besides`: whoever forked that one waits for it.
+    """
+    while True:
+        try:
+            zombie = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if zombie is None or zombie.si_pid in besides:
+            return
+        os.waitpid(zombie.si_pid, 0)

@@ -7,7 +7,8 @@ first time, then after a pause that doubles.  Workers that die young again and a
 the server (`WorkerFailed`) instead of an endless loop.  SIGTERM or SIGINT: workers stop
 accepting, finish what they have accepted, and end; a second SIGINT, or the end of the
 grace time, kills them.  SIGHUP: workers are replaced one by one, each only after its successor
-accepts.  Only its own children are waited for, by pid.
+accepts.  Only its own children are waited for, by pid; as PID 1, the orphans that a container
+leaves to it as well.  systemd is told when all workers accept, and when they stop.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from ..errors import WorkerFailed
+from ..linux import systemd
+from ..linux.process_control import reap_orphans
 from .forking import HANDLED, describe, forked, reap
 
 log = logging.getLogger("fivefold.supervisor")
@@ -40,6 +43,14 @@ KILL_MARGIN_S = 2.0
 
 STARTUP_S = 30.0
 """Until a worker must accept; importing a large application takes seconds."""
+
+STARTUP_LOOK_S = 0.05
+"""How often a signal is looked for meanwhile."""
+
+STOPS = {signal.SIGTERM, signal.SIGINT}
+
+INIT = 1
+"""The process that inherits orphans (pid_namespaces(7))."""
 
 Worker = Callable[[list[socket.socket], Callable[[], None]], None]
 """Runs in the child: serve on these sockets; call the second argument once they accept."""
@@ -73,8 +84,12 @@ class Supervisor:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
             while not all(self._start(slot) for slot in self._slots if not slot.pid):
+                if stop_requested():
+                    break
                 self._bury()
-            on_ready()
+            else:
+                on_ready()
+                systemd.notify("READY=1")
             while not self._stopping or self._pids():
                 self._turn()
         finally:
@@ -129,8 +144,12 @@ class Supervisor:
             os.close(ready)
 
     def _await_ready(self, ready: int) -> bool:
-        readable, _, _ = select.select([ready], [], [], STARTUP_S)
-        return bool(readable and os.read(ready, 1))  # b"": it died before it was ready
+        give_up_at = monotonic() + STARTUP_S
+        while monotonic() < give_up_at and not stop_requested():
+            readable, _, _ = select.select([ready], [], [], STARTUP_LOOK_S)
+            if readable:
+                return bool(os.read(ready, 1))  # b"": it died before it was ready
+        return False
 
     def _stop(self, *, impatient: bool) -> None:
         if self._stopping:
@@ -138,6 +157,7 @@ class Supervisor:
                 self._kill_at = 0.0  # Ctrl-C again: now
             return
         self._stopping = True
+        systemd.notify("STOPPING=1")
         self._kill_at = monotonic() + self._grace_s + KILL_MARGIN_S
         self._signal_all(signal.SIGTERM)
         # The workers have copies, and close them once their queues are empty; who comes
@@ -165,6 +185,8 @@ class Supervisor:
                 slot.pid = old
 
     def _bury(self) -> None:
+        if os.getpid() == INIT:
+            reap_orphans(besides=self._pids())
         for slot in self._slots:
             slot.leaving = {pid for pid in slot.leaving if reap(pid) is None}
             status = reap(slot.pid) if slot.pid else None
@@ -183,6 +205,11 @@ class Supervisor:
             raise WorkerFailed(f"a worker died {YOUNG_DEATHS} times in a row right after its start")
         pause = 0.0 if not slot.young_deaths else 0.1 * 2.0**slot.young_deaths
         slot.restart_at = now + min(pause, LONGEST_PAUSE_S)
+
+
+def stop_requested() -> bool:
+    """Whether a signal that stops us is pending; it stays so, for the main loop to take."""
+    return bool(signal.sigpending() & STOPS)
 
 
 def announce_ready(pipe: int) -> None:
