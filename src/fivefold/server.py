@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from .content.static import Static
 from .errors import SettingsError, WorkerFailed
-from .http1.exchange import Http1
+from .http1.connection import Http1
 from .http1.limits import Limits
 from .iomodels import resolve
 from .iomodels.base import IOModel

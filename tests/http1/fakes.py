@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable
 
 from fivefold.errors import DeadlineExceeded
-from fivefold.http1.exchange import Http1
+from fivefold.http1.connection import Http1
+from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
 from fivefold.http1.response import Response
@@ -30,6 +31,9 @@ class FakeConnection:
         self.closing = False
         self.closed = False
         self.half_closed = False
+
+    peer = ("192.0.2.1", 4711)
+    local = ("192.0.2.2", 80)
 
     async def recv(self) -> bytes:
         data = next(self._script, b"")
@@ -69,11 +73,16 @@ class Echo:
     def ready(self, request: Request, now: float) -> bytes | None:
         return None
 
-    async def respond(self, request: Request, head: bytes, conn: object, now: float) -> Response:
+    async def respond(self, exchange: Exchange) -> None:
+        request = exchange.request
         self.requests.append(request)
         if request.target == b"/missing":
-            return Response(404, [], b"no")
-        return Response(200, [], request.method.encode() + b" " + request.target)
+            await exchange.answer(Response(404, [], b"no"))
+        else:
+            while exchange.body is not None and await exchange.body.read():
+                pass
+            line = request.method.encode() + b" " + request.target
+            await exchange.answer(Response(200, [], line))
 
 
 def talk(script: Iterable[bytes | None], limits: Limits | None = None) -> FakeConnection:

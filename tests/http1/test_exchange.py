@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from fakes import SILENCE, Echo, FakeConnection, statuses, talk
 
-from fivefold.http1.exchange import Http1
+from fivefold.http1.connection import Http1
 from fivefold.http1.limits import Limits
 
 H = b"Host: t\r\n"

@@ -58,9 +58,10 @@ class Running:
 
 def children_of(pid: int) -> list[int]:
     children = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
-            children += [int(child) for child in task.read_text().split()]
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the process has ended
+        for task in list(Path(f"/proc/{pid}/task").glob("*/children")):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread
+                children += [int(child) for child in task.read_text().split()]
     return children
 
 

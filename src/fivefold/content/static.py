@@ -10,9 +10,11 @@ from __future__ import annotations
 import errno
 import os
 from functools import partial
+from time import monotonic
 
 from ..errors import FileShrank, SettingsError
-from ..http1.exchange import Connection, Ready
+from ..http1.connection import Ready
+from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
 from ..http1.response import DateField, FilePart, Response, http_date, plain, serialized
 from ..iomodels.base import File
@@ -21,6 +23,10 @@ from .media_types import media_type
 from .paths import relative_path
 
 INDEX = b"index.html"
+
+UNWANTED_BYTES = 65536
+"""Of a body that a folder has no use for, so much is read before the answer: most clients
+send all of it before they look at one."""
 
 HOT_TARGETS = 4096
 """Request targets that lead straight to an entry; many may lead to one, so it is bounded."""
@@ -70,9 +76,13 @@ class Static:
     def _part(self, entry: Entry) -> FilePart:
         return FilePart(entry.file, 0, entry.size, partial(self._cache.drop, entry))
 
-    async def respond(
-        self, request: Request, head: bytes, conn: Connection, now: float
-    ) -> Response:
+    async def respond(self, exchange: Exchange) -> None:
+        body = exchange.body
+        if body is not None and not body.awaits_permission:
+            await body.skip(UNWANTED_BYTES)
+        await exchange.answer(await self._response(exchange.request, exchange.conn))
+
+    async def _response(self, request: Request, conn: Connection) -> Response:
         if request.method not in ("GET", "HEAD"):
             return plain(405, "only GET and HEAD are allowed here", [(b"Allow", b"GET, HEAD")])
         path = relative_path(request.target)
@@ -84,7 +94,7 @@ class Static:
             return redirect_into(path, request.target)
         except OSError as error:
             return plain(STATUS_OF.get(error.errno or 0, 404))
-        self._make_hot(entry, request.plain_target, now)
+        self._make_hot(entry, request.plain_target, monotonic())
         if entry.body is None:
             return Response(200, entry.fields, self._part(entry))
         self._cache.drop(entry)

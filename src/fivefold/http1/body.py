@@ -61,9 +61,14 @@ class Body:
                 return content
         return b""
 
-    async def discard(self) -> None:
-        while await self.read():
-            pass
+    async def skip(self, most: int) -> bool:
+        """Read what nobody wanted, up to `most` bytes; whether that was all."""
+        while most > 0:
+            content = await self.read()
+            if not content:
+                return True
+            most -= len(content)
+        return self.finished
 
     async def _more(self) -> bytes:
         self._conn.deadline = monotonic() + self._limits.body_s

@@ -1,9 +1,9 @@
-"""The connection coroutine: requests in, responses out, for every pair alike.
+"""One exchange: a request, and its response as it is written.
 
-It awaits the connection it is given and knows nothing of sockets, threads or loops.
-Two things make it cheap: a head that was seen before, byte for byte, is not parsed
-again, and content may have the whole response ready as bytes, which then leaves in one
-call.  Everything else takes the long way, which is the complete one.
+Content is given an `Exchange` and answers through it: with `answer` when it has the whole
+response, or with `start`, `write` ... when the response comes in parts.  Framing, `Date`
+and the fate of the connection are decided here, at the moment when the head leaves,
+because only then it is known whether the first part is the last.
 """
 
 from __future__ import annotations
@@ -12,32 +12,39 @@ import logging
 from time import monotonic
 from typing import Any, Protocol
 
-from ..errors import DeadlineExceeded, FileShrank, PeerGone, ProtocolError
 from .body import Body, Stream
-from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
 from .request import Request
-from .response import BODILESS, DateField, FilePart, Response, plain, serialized
+from .response import (
+    BODILESS,
+    NOT_MODIFIED,
+    STATUS_LINES,
+    DateField,
+    FilePart,
+    Response,
+    ResponseHead,
+    serialized,
+)
 
 log = logging.getLogger("fivefold.http")
 
-ERRORS = 400
-"""The first status that refuses something."""
-
-LAST_CALL_S = 1.0
-"""How long a stopping server waits for the first request of a connection that it has accepted."""
-
-LINGER_BYTES = 1_048_576
-"""What is read, at most, after a refusal (see `Limits.linger_s`)."""
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+CLOSE = b"Connection: close\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Connection(Stream, Protocol):
-    """What the exchange needs of a connection; iomodels.base.Connection has it."""
+    """What HTTP needs of a connection; iomodels.base.Connection has it."""
 
     idle: bool
     new: bool
     closing: bool
     progress_s: float
+
+    @property
+    def peer(self) -> tuple[str, int] | None: ...
+    @property
+    def local(self) -> tuple[str, int | None]: ...
 
     async def send_file(self, head: bytes, file: Any, offset: int, count: int) -> None: ...
     async def read_file(self, file: Any, offset: int, count: int) -> bytes: ...
@@ -47,164 +54,194 @@ class Connection(Stream, Protocol):
     def reset_on_close(self) -> None: ...
 
 
-Ready = bytes | tuple[bytes, FilePart]
-"""A response for a connection that is kept: head and body at once, or a head and its file."""
+class Exchange:
+    """One request and its response on a connection.
 
+    Raises (everything that sends): `PeerGone`, `DeadlineExceeded`.
+    """
 
-class Content(Protocol):
-    """What answers requests: a folder, an application."""
+    __slots__ = (
+        "_chunked",
+        "_date",
+        "_head",
+        "_limits",
+        "_remaining",
+        "_silent",
+        "body",
+        "conn",
+        "finished",
+        "keep",
+        "pushed_back",
+        "request",
+        "request_head",
+        "started",
+    )
 
-    def ready(self, request: Request, now: float) -> Ready | None:
-        """The whole response, if it is there; called for each request, so it must be cheap."""
-
-    async def respond(
-        self, request: Request, head: bytes, conn: Connection, now: float
-    ) -> Response:
-        """The response. Raises `ProtocolError` for a refusal."""
-
-
-class Http1:
-    """What the connections of one worker share. `serve` is the connection coroutine."""
-
-    def __init__(self, content: Content, limits: Limits) -> None:
-        self._content = content
-        self._limits = limits
-        self._memory = Memory()
-        self._date = DateField()
-
-    async def serve(self, conn: Connection) -> None:
-        """All exchanges of one connection, then close it. Never raises."""
-        try:
-            await self._exchanges(conn)
-        except PeerGone:
-            pass  # nobody is left who could be told
-        except DeadlineExceeded:
-            if not conn.idle:
-                conn.reset_on_close()  # it takes nothing more of our answer
-        except FileShrank as error:
-            log.warning("a file changed while it was sent: %s", error)
-        except Exception:
-            # The edge of a connection: one client's trouble must not become another's.
-            log.exception("a connection failed")
-        finally:
-            await conn.close()
-
-    async def _exchanges(self, conn: Connection) -> None:
-        limits = self._limits
-        known_heads = self._memory.heads
-        ready = self._content.ready
-        reader = HeadReader(conn, limits, self._memory)
-        request = None
-        conn.progress_s = send_s = limits.send_s
-        patience = limits.first_byte_s
-        now = monotonic()
-        data: bytes | None = b""
-        try:
-            while data is not None:
-                if not data:
-                    conn.deadline = now + patience
-                    conn.idle = True
-                    if conn.closing:
-                        self._last_call(conn, now)
-                    data = await conn.recv()
-                    conn.idle = conn.new = False
-                    if not data:
-                        return
-                    patience = limits.keep_alive_s
-                    now = monotonic()
-                if len(data) > SHORT_HEAD_BYTES:
-                    request = reader.whole(data)
-                else:
-                    request = known_heads.get(data) or reader.short(data)
-                if request is not None:
-                    head, data = data, b""
-                else:
-                    request, head, data = await reader.next(data, now)
-                whole = None if conn.closing else ready(request, now)
-                if whole is None:
-                    data = await self._exchange(conn, request, head, data)
-                    now = monotonic()
-                    continue
-                conn.deadline = now + send_s
-                if type(whole) is bytes:
-                    await conn.send(whole)
-                else:
-                    await self._send_part(conn, *whole)
-                    now = monotonic()  # a large file takes its time
-        except ProtocolError as refusal:
-            is_head = request is not None and request.method == "HEAD"
-            await self._refuse(conn, refusal, bodiless=is_head)
-
-    def _last_call(self, conn: Connection, now: float) -> None:
-        """The server stops: what has arrived is served, and a first request awaited briefly."""
-        if conn.new:
-            conn.deadline = now + LAST_CALL_S
-        else:
-            conn.interrupt()
-
-    async def _exchange(
-        self, conn: Connection, request: Request, head: bytes, data: bytes
-    ) -> bytes | None:
-        """Answer one request; what was received beyond it, or None if the connection ends."""
-        body = Body(conn, request, data, self._limits) if request.has_body else None
-        response = await self._content.respond(request, head, conn, monotonic())
-        keep = request.keep_alive
-        if body is not None:
-            if body.awaits_permission and response.status >= ERRORS:
-                keep = False  # answered before the body was asked for: it need not come
-            else:
-                await body.discard()
-            data = body.rest
-        keep = keep and not conn.closing
-        await self._send(conn, request, response, keep=keep)
-        return data if keep else None
-
-    async def _send(
-        self, conn: Connection, request: Request, response: Response, *, keep: bool
+    def __init__(  # noqa: PLR0917 - made once a request, and keywords cost
+        self,
+        conn: Connection,
+        request: Request,
+        request_head: bytes,
+        body: Body | None,
+        limits: Limits,
+        date: DateField,
     ) -> None:
+        self.conn = conn
+        self.request = request
+        self.request_head = request_head
+        """The head as it came: `fields_of` splits it."""
+        self.body = body
+        """None where the request has none."""
+        self.started = False
+        """Whether any of the response has left: from then on nothing can be taken back."""
+        self.finished = False
+        self.keep = request.keep_alive
+        """Whether the connection may serve another request."""
+        self.pushed_back = b""
+        """What content received beyond the body: the beginning of the next request."""
+        self._limits = limits
+        self._date = date
+        self._head: ResponseHead | None = None
+        self._remaining: int | None = None
+        self._chunked = False
+        self._silent = False
+
+    async def answer(self, response: Response) -> None:
+        """The whole response, once."""
+        self.started = self.finished = True
+        conn, request = self.conn, self.request
+        self._settle_keep()
         now = monotonic()
         conn.deadline = now + self._limits.send_s
         fields = response.fields
         if response.status not in BODILESS:
             fields = [*fields, (b"Content-Length", b"%d" % response.length)]
-        persistence = b"" if keep else b"Connection: close\r\n"
-        if keep and request.minor == 0:
-            persistence = b"Connection: keep-alive\r\n"
         date = self._date.at(now)
-        head = serialized(response.status, fields, date, persistence=persistence)
+        head = serialized(response.status, fields, date, persistence=self._persistence())
         body = response.body
         if not isinstance(body, FilePart):
             await conn.send(head if request.method == "HEAD" else head + body)
-            return
-        if request.method == "HEAD":
+        elif request.method == "HEAD":
             body.release()
             await conn.send(head)
         else:
-            await self._send_part(conn, head, body)
+            await send_part(conn, head, body)
 
-    async def _send_part(self, conn: Connection, head: bytes, part: FilePart) -> None:
+    def start(self, head: ResponseHead) -> None:
+        """Fix status and fields; may be called again until the first part has left."""
+        assert not self.started
+        self._head = head
+
+    async def write(self, data: bytes, *, more: bool) -> None:
+        """The next part of the body; with `more` false the last one.
+
+        What exceeds a declared length is dropped, what is missing ends the connection:
+        either way the client can tell, and the next response cannot be mistaken for it.
+        """
+        out = b"" if self.started else self._opening(None if more else len(data))
+        if self._remaining is not None:
+            data = self._counted(data)
+        if data and not self._silent:
+            out += b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+        if not more:
+            if self._remaining and not self._silent:
+                self.keep = False
+                log.error("the response is %d bytes shorter than declared", self._remaining)
+            if self._chunked and not self._silent:
+                out += LAST_CHUNK
+        if out:
+            await self._send(out)
+        if not more:
+            self.finished = True
+
+    async def send_file(self, part: FilePart, *, more: bool = False) -> None:
+        """A range of a file as the next part, by the model's strongest call; releases it."""
+        head = b"" if self.started else self._opening(None if more else part.count)
+        count = part.count if self._remaining is None else min(part.count, self._remaining)
         try:
-            await conn.send_file(head, part.file, part.offset, part.count)
+            if self._silent or not count:
+                if head:
+                    await self._send(head)
+            else:
+                frame = b"%x\r\n" % count if self._chunked else b""
+                self.conn.deadline = monotonic() + self._limits.send_s
+                await self._unbroken(
+                    self.conn.send_file(head + frame, part.file, part.offset, count)
+                )
+                if self._remaining is not None:
+                    self._remaining -= count
+                if self._chunked:
+                    await self._send(b"\r\n")
         finally:
             part.release()
+        if not more:
+            await self.write(b"", more=False)
 
-    async def _refuse(
-        self, conn: Connection, refusal: ProtocolError, *, bodiless: bool = False
-    ) -> None:
-        """Say why, then close so that the client can still read it (RFC 9112, section 9.6)."""
-        now = monotonic()
-        conn.deadline = now + self._limits.send_s
-        response = plain(refusal.status, refusal.detail)
-        fields = [*response.fields, (b"Content-Length", b"%d" % response.length)]
-        close = b"Connection: close\r\n"
-        head = serialized(response.status, fields, self._date.at(now), persistence=close)
-        assert isinstance(response.body, bytes)
-        await conn.send(head if bodiless else head + response.body)
-        conn.shutdown_send()
-        conn.deadline = now + self._limits.linger_s
-        remaining = LINGER_BYTES
-        while remaining > 0:
-            data = await conn.recv()
-            if not data:
-                return
-            remaining -= len(data)
+    async def inform(self, status: int, lines: bytes) -> None:
+        """An interim response (RFC 9110, section 15.2), e.g. 103 with its field lines."""
+        if not self.started and self.request.minor:
+            await self._send(STATUS_LINES[status] + lines + b"\r\n")
+
+    async def _send(self, data: bytes) -> None:
+        self.conn.deadline = monotonic() + self._limits.send_s
+        await self._unbroken(self.conn.send(data))
+
+    async def _unbroken(self, operation: Any) -> None:
+        """If a part of the response does not leave whole, nothing may follow it."""
+        try:
+            await operation
+        except BaseException:
+            self.keep = False
+            raise
+
+    def _counted(self, data: bytes) -> bytes:
+        assert self._remaining is not None
+        if len(data) > self._remaining:
+            log.error("the response is longer than its Content-Length; the rest is dropped")
+            self.keep = False
+            data = data[: self._remaining]
+        self._remaining -= len(data)
+        return data
+
+    def _opening(self, whole_length: int | None) -> bytes:
+        """The head, framed; `whole_length` if this part is the only one."""
+        head = self._head
+        assert head is not None
+        self.started = True
+        self._settle_keep()
+        if head.close:
+            self.keep = False
+        length = head.length if head.length is not None else whole_length
+        self._silent = self.request.method == "HEAD" or head.status in BODILESS
+        framing = b""
+        if head.status in BODILESS:
+            if head.status == NOT_MODIFIED and head.length is not None:
+                framing = b"Content-Length: %d\r\n" % head.length
+        elif length is not None and (head.length is not None or not self._silent):
+            self._remaining = length
+            framing = b"Content-Length: %d\r\n" % length
+        elif self.request.minor:
+            self._chunked = True
+            framing = CHUNKED
+        else:
+            self.keep = False  # HTTP/1.0 knows no other end
+        date = b"" if head.dated else self._date.at(monotonic())
+        return b"".join((head.lines, date, framing, self._persistence(), b"\r\n"))
+
+    def _settle_keep(self) -> None:
+        if self.conn.closing or (self.body is not None and self.body.awaits_permission):
+            # Answered before the body was asked for: it need not come.
+            self.keep = False
+
+    def _persistence(self) -> bytes:
+        if not self.keep:
+            return CLOSE
+        return b"" if self.request.minor else b"Connection: keep-alive\r\n"
+
+
+async def send_part(conn: Connection, head: bytes, part: FilePart) -> None:
+    """A head and its file, which is released whatever happens."""
+    try:
+        await conn.send_file(head, part.file, part.offset, part.count)
+    finally:
+        part.release()

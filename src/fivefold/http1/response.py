@@ -23,6 +23,26 @@ BODILESS = (204, 304)
 """Statuses that have neither a body nor Content-Length of one (RFC 9110, section 8.6)."""
 
 
+NOT_MODIFIED = 304
+"""Of the two it alone may tell the length that a body would have had."""
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """Status and fields of a response whose body comes in parts, checked and serialized.
+
+    `lines` runs from the status line to the last field; framing and Connection are not in it.
+    """
+
+    status: int
+    lines: bytes
+    length: int | None
+    """What Content-Length promises; None where it was not given."""
+    dated: bool = False
+    """Whether `lines` have a Date of their own."""
+    close: bool = False
+
+
 @dataclass
 class FilePart:
     """A range of an open file as a response's body; `file` is what the connection sends."""

@@ -23,6 +23,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Generator
 from dataclasses import dataclass
+from functools import cached_property
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -108,6 +109,21 @@ class Connection(ABC):
     """True until its first bytes have come: a request may be on its way. Set by the protocol."""
     closing: bool = False
     """Set when the server stops: finish the current exchange, then close."""
+
+    @cached_property
+    def peer(self) -> tuple[str, int] | None:
+        """Address and port of the client; None where it has none (a UNIX socket, a reset)."""
+        try:
+            name = self.sock.getpeername()
+        except OSError:
+            return None
+        return name[:2] if isinstance(name, tuple) else None
+
+    @cached_property
+    def local(self) -> tuple[str, int | None]:
+        """Our own end: address and port, or the path of a UNIX socket and None."""
+        name = self.sock.getsockname()
+        return name[:2] if isinstance(name, tuple) else (str(name), None)
 
     @abstractmethod
     async def recv(self) -> bytes:
