@@ -26,6 +26,14 @@ class WorkerFailed(FivefoldError):
     """Workers die faster than it makes sense to replace them."""
 
 
+class ApplicationError(FivefoldError):
+    """An application cannot be loaded or started; the message says which part, and why."""
+
+
+class InvalidResponse(FivefoldError):
+    """An application's status or fields would break HTTP; the client gets 500."""
+
+
 class LimitReached(FivefoldError):
     """A limit of the chosen I/O engine is exhausted (descriptors, threads)."""
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from .content.static import Static
+from .application import enter, interface
+from .content.kinds import KINDS, Surrounded
 from .errors import SettingsError, WorkerFailed
 from .http1.connection import Http1
 from .http1.limits import Limits
@@ -23,7 +24,7 @@ from .serving.base import ServingOptions
 from .serving.forking import describe, forked
 from .serving.listener import Address, bind, release, url
 from .serving.supervisor import Supervisor, announce_ready
-from .settings import Settings
+from .settings import AUTO, Settings
 
 DESCRIPTORS_BESIDE = 1024
 """Open files, pipes and listeners, besides two descriptors for each connection."""
@@ -41,9 +42,13 @@ class Server:
     """
 
     def __init__(self, settings: Settings) -> None:
+        """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
         self.settings = settings
-        self.model = MODELS[settings.serving_model]
-        self.engine, self.passed_over = resolve(settings.io_model)
+        self.interface = interface(settings)
+        kind = self._kind = KINDS[self.interface]
+        self.model = MODELS[kind.serving if settings.serving == AUTO else settings.serving]
+        self.engine, self.passed_over = resolve(kind.io if settings.io == AUTO else settings.io)
+        settings.check_serving(self.model.name)
         self._check_limit()
         self._slots: list[list[socket.socket]] = []
         self._pid = 0
@@ -88,13 +93,18 @@ class Server:
 
         Raises `BindError`, `SettingsError` (nothing to serve there), `WorkerFailed`.
         """
-        Static(self.settings.target).close()  # a wrong target fails here, not in every worker
+        self._check_target()
         if not self._slots:
             self.listen()
         try:
             Supervisor(self._slots, self._work, self.settings.grace_s).run(on_ready)
         finally:
             self.close()
+
+    def _check_target(self) -> None:
+        """A folder that is not there fails here, not in every worker; applications were probed."""
+        if self._kind.probe is not None:
+            self._kind.probe(self.settings.target)
 
     def close(self) -> None:
         """Close the listening sockets."""
@@ -107,7 +117,7 @@ class Server:
         self._slots = []
 
     def __enter__(self) -> Self:
-        Static(self.settings.target).close()
+        self._check_target()
         self.listen()
         ready, announce = os.pipe2(os.O_CLOEXEC)
         supervisor = Supervisor(self._slots, self._work, self.settings.grace_s)
@@ -150,17 +160,40 @@ class Server:
             grace_s=settings.grace_s,
         )
         allow_descriptors(options.max_connections)
-        http = Http1(Static(settings.target), settings.limits)
-        model = self.model(sockets, http.serve, self._new_io, options, on_ready)
+        enter(settings)
+        content = self._kind.open(self._surrounded())
+        http = Http1(content, settings.limits)
+
+        def new_io(connections: int, *, serves: bool = True) -> IOModel:
+            engine = self.engine(tick_s=tick(settings.limits), connections=connections)
+            return content.io(engine) if serves else engine
+
+        model = self.model(sockets, http.serve, new_io, options, on_ready)
         signal.signal(signal.SIGTERM, lambda *_: model.stop())
-        model.run()
+        try:
+            model.run()
+        finally:
+            content.close()
 
-    def _new_io(self, connections: int) -> IOModel:
-        return self.engine(tick_s=tick(self.settings.limits), connections=connections)
+    def _surrounded(self) -> Surrounded:
+        settings, serving = self.settings, self.model.traits
+        shared = serving.one_thread and self.engine.traits.overlaps
+        in_pool = shared and not settings.inline
+        return Surrounded(
+            target=settings.target,
+            root_path=settings.root_path,
+            trusted_proxies=settings.trusted_proxies,
+            threads=settings.threads if in_pool else None,
+            multithread=in_pool or serving.many_threads,
+            multiprocess=settings.workers > 1 or not serving.scales_by_workers,
+        )
 
 
-def serve(target: str = ".", **settings: Any) -> None:
-    """Serve `target` until SIGTERM or SIGINT; the other settings by name (see `Settings`)."""
+def serve(target: Any = ".", **settings: Any) -> None:
+    """Serve `target` (a folder, `module:attribute`, an application) until SIGTERM or SIGINT.
+
+    The other settings by name; see `Settings`.
+    """
     Server(Settings.of({"target": target, **settings})).run()
 
 

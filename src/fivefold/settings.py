@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from .content.kinds import KINDS
+from .content.origin import Proxies
 from .errors import SettingsError
 from .http1.limits import HELP, Limits
 from .iomodels import choices
@@ -30,7 +32,9 @@ def _setting(default: Any, text: str) -> Any:
 class Settings:
     """All settings of a server. Raises `SettingsError`, which names the setting and the remedy."""
 
-    target: str = _setting(".", "What to serve: a folder.")
+    target: Any = _setting(  # noqa: RUF009 - a string, immutable
+        ".", "What to serve: a folder, module:attribute or module:factory() (or an object)."
+    )
     bind: tuple[str, ...] = _setting(
         ("127.0.0.1:8000",), "Where to listen: HOST:PORT, unix:PATH or fd://N; repeatable."
     )
@@ -42,37 +46,64 @@ class Settings:
         None, "Connections at once, per worker; further ones wait in the kernel's queue."
     )
     grace_s: float = _setting(30.0, "How long connections may finish when the server stops.")
+    interface: str = _setting(AUTO, "What the target is: static, wsgi or asgi.")
+    inline: bool = _setting(
+        False, "Call a WSGI application in the event loop: it never blocks (async only)."
+    )
+    threads: int = _setting(
+        32, "Threads for a WSGI application that is served async, and not --inline."
+    )
+    root_path: str = _setting(
+        "", "The path under which an application is mounted (SCRIPT_NAME, root_path)."
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "Peers whose X-Forwarded-* and Forwarded fields are believed: addresses, networks,"
+        " unix, or *; repeatable.",
+    )
+    chdir: str | None = _setting(None, "The folder to enter before the application is loaded.")
+    env_file: str | None = _setting(
+        None, "A .env file with environment variables for the application."
+    )
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         self._check_types()
         bind = (self.bind,) if isinstance(self.bind, str) else tuple(self.bind)
         object.__setattr__(self, "bind", bind)
-        object.__setattr__(self, "target", os.fspath(self.target))
+        if isinstance(self.target, os.PathLike):
+            object.__setattr__(self, "target", os.fspath(self.target))
         if not bind:
             raise SettingsError("bind: name at least one address")
         for text in bind:
             Address.parse(text)
         _one_of("serving", self.serving, [AUTO, *SERVING_MODELS])
         _one_of("io", self.io, [AUTO, *choices()])
+        _one_of("interface", self.interface, [AUTO, *KINDS])
         _positive("workers", self.workers)
+        _positive("threads", self.threads)
         _positive("grace_s", self.grace_s)
         if self.max_connections is not None:
             _positive("max_connections", self.max_connections)
         for each in fields(Limits):
             _positive(each.name, getattr(self.limits, each.name))
-        self._check_serving()
+        self._check_root_path()
+        Proxies(self.trusted_proxies)
+        if self.serving != AUTO:
+            self.check_serving(self.serving)
 
     def _check_types(self) -> None:
         """A TOML file may hold anything."""
-        if not isinstance(self.target, str | os.PathLike):
-            raise SettingsError(f"target: {self.target!r} is not a path")
+        if not isinstance(self.target, str | os.PathLike) and not callable(self.target):
+            raise SettingsError(f"target: {self.target!r} is not a path or an application")
         texts = [self.bind] if isinstance(self.bind, str) else self.bind
         if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
             raise SettingsError(f"bind: {self.bind!r} is not an address or a list of them")
-        if not isinstance(self.fresh, bool):
-            raise SettingsError(f"fresh: {self.fresh!r} is not true or false")
-        counts = {"workers": self.workers, "max_connections": self.max_connections}
+        for name in ("fresh", "inline"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingsError(f"{name}: {getattr(self, name)!r} is not true or false")
+        names = ("workers", "max_connections", "threads")
+        counts = {name: getattr(self, name) for name in names}
         for each in fields(Limits):
             if each.type == "int":
                 counts[each.name] = getattr(self.limits, each.name)
@@ -80,28 +111,23 @@ class Settings:
             if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
                 raise SettingsError(f"{name}: {value!r} is not a whole number")
 
-    def _check_serving(self) -> None:
-        traits = SERVING_MODELS[self.serving_model].traits
+    def _check_root_path(self) -> None:
+        path = self.root_path
+        if path and (not path.startswith("/") or path.endswith("/")):
+            raise SettingsError(f"root_path: {path!r} must begin with a slash and not end with one")
+
+    def check_serving(self, serving: str) -> None:
+        """Whether the other settings suit this serving model. Raises `SettingsError`."""
+        traits = SERVING_MODELS[serving].traits
         if self.workers > 1 and not traits.scales_by_workers:
             raise SettingsError(
-                f"workers: {self.serving_model} runs each connection in a process of its own;"
+                f"workers: {serving} runs each connection in a process of its own;"
                 " --workers is for thread and async, --max-connections bounds the processes"
             )
         if self.fresh and not traits.can_be_fresh:
             raise SettingsError(
-                f"fresh: {self.serving_model} has nothing to renew;"
-                " take --serving process or thread"
+                f"fresh: {serving} has nothing to renew; take --serving process or thread"
             )
-
-    @property
-    def serving_model(self) -> str:
-        """The serving model, `auto` resolved: async for a folder."""
-        return "async" if self.serving == AUTO else self.serving
-
-    @property
-    def io_model(self) -> str:
-        """The I/O model as `iomodels.resolve` takes it, `auto` resolved: multiplexing."""
-        return "multiplexing" if self.io == AUTO else self.io
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -128,9 +154,9 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def from_text(name: str, text: str) -> Any:
     """A setting written as text, in its type. Raises `SettingsError`."""
-    kind = KINDS.get(name)
+    kind = TYPES.get(name)
     if kind is None:
-        _known({name: text}, KINDS)
+        _known({name: text}, TYPES)
     try:
         return PARSERS[str(kind)](text)
     except ValueError:
@@ -143,11 +169,13 @@ def _parse_bool(text: str) -> bool:
     return text.lower() in ("1", "true", "yes")
 
 
-KINDS: dict[str, Any] = {f.name: f.type for f in (*fields(Settings), *fields(Limits))}
-KINDS.pop("limits")
+TYPES: dict[str, Any] = {f.name: f.type for f in (*fields(Settings), *fields(Limits))}
+TYPES.pop("limits")
 
 PARSERS: dict[str, Callable[[str], Any]] = {
     "str": str,
+    "str | None": str,
+    "Any": str,
     "int": int,
     "int | None": int,
     "float": float,

@@ -34,6 +34,8 @@ class FakeConnection:
 
     peer = ("192.0.2.1", 4711)
     local = ("192.0.2.2", 80)
+    io = None
+    remembered = None
 
     async def recv(self) -> bytes:
         data = next(self._script, b"")

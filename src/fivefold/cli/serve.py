@@ -94,7 +94,7 @@ def run(
     print_config: bool,  # noqa: FBT001
     **given: Any,
 ) -> None:
-    """Serve a folder over HTTP/1.1 until SIGTERM or Ctrl-C."""
+    """Serve a folder or an application over HTTP/1.1 until SIGTERM or Ctrl-C."""
     settings = merged(given, config)
     server = Server(settings)
     if print_config:
@@ -112,9 +112,8 @@ def announce(server: Server) -> None:
         click.echo(f"listening on {address}", err=True)
     engine = server.engine
     io = engine.name if engine.name == engine.engine else f"{engine.name}:{engine.engine}"
-    click.echo(
-        f"serving {Path(settings.target).absolute()} with {settings.serving_model} + {io}", err=True
-    )
+    target = settings.target if server.interface != "static" else Path(settings.target).absolute()
+    click.echo(f"serving {target} ({server.interface}) with {server.model.name} + {io}", err=True)
 
 
 serve = click.Command(

@@ -17,7 +17,7 @@ from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
 from ..http1.response import DateField, FilePart, Response, http_date, plain, serialized
-from ..iomodels.base import File
+from ..iomodels.base import File, IOModel
 from .file_cache import SMALL_BYTES, Entry, FileCache
 from .media_types import media_type
 from .paths import relative_path
@@ -51,12 +51,17 @@ class Static:
         except NotADirectoryError:
             raise SettingsError(f"target: {folder!r} is not a folder") from None
         except FileNotFoundError:
-            raise SettingsError(f"target: there is no folder {folder!r}") from None
+            raise SettingsError(
+                f"target: there is no folder {folder!r}, and it is not module:attribute either"
+            ) from None
         except PermissionError:
             raise SettingsError(f"target: no permission to read the folder {folder!r}") from None
         self._cache = FileCache(self._folder)
         self._hot: dict[bytes | None, Entry] = {}
         self._date = DateField()
+
+    def io(self, engine: IOModel) -> IOModel:
+        return engine
 
     def close(self) -> None:
         self._cache.clear()

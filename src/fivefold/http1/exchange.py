@@ -40,6 +40,8 @@ class Connection(Stream, Protocol):
     new: bool
     closing: bool
     progress_s: float
+    io: Any
+    remembered: Any
 
     @property
     def peer(self) -> tuple[str, int] | None: ...

@@ -27,9 +27,10 @@ class Limits:
     # Twice what a browser behind three proxies sends (Apache: 100); and a head below 1 KiB,
     # which is nearly every one, cannot reach it and need not be counted.
     header_count: int = field(default=256, metadata={HELP: "Fields of a request; 431 beyond it."})
-    # nginx's client_max_body_size.
+    # What people upload (a film from a telephone); nginx's 1 MiB surprises everybody once, and
+    # a body beyond a MiB waits on disk here.
     body_bytes: int = field(
-        default=1_048_576, metadata={HELP: "Largest request body; 413 beyond it."}
+        default=134_217_728, metadata={HELP: "Largest request body; 413 beyond it."}
     )
     # In silence, because browsers connect ahead of need and would show an unasked 408 for
     # the request that they send later.

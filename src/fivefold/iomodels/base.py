@@ -98,6 +98,10 @@ class Connection(ABC):
 
     sock: socket.socket
     fd: int
+    io: IOModel
+    """The model it waits with; set by the serving model, for content that must wait, too."""
+    remembered: Any = None
+    """What content knows of this connection: made once, used for every request."""
     deadline: float = NEVER
     """Absolute `time.monotonic` seconds at which a pending operation gives up."""
     progress_s: float = NEVER
@@ -246,6 +250,10 @@ class IOModel(ABC):
     @abstractmethod
     def resume(self, waiter: Waiter) -> None:
         """Let the coroutine that awaits `waiter`, if any, go on in the next turn."""
+
+    @abstractmethod
+    def finished(self, waiter: Waiter) -> None:
+        """Resume `waiter` soon; unlike `resume`, from any thread."""
 
     @abstractmethod
     def wake(self) -> None:

@@ -113,6 +113,9 @@ class Blocking(IOModel):
     def resume(self, waiter: Waiter) -> None:
         waiter.hints += 1
 
+    def finished(self, waiter: Waiter) -> None:
+        waiter.hints += 1
+
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 - blocking is what this model does
 

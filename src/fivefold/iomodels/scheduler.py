@@ -99,7 +99,6 @@ class Scheduler(IOModel):
             self._ready.append(task)
 
     def finished(self, waiter: Waiter) -> None:
-        """Resume `waiter` soon; unlike `resume`, from any thread."""
         self._finished.append(waiter)
         self.wake()
 

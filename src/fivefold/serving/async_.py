@@ -36,6 +36,7 @@ class Async(ServingModel):
         crash_takes="all connections of the worker",
         default_connections=4096,
         one_thread=True,
+        many_threads=False,
         scales_by_workers=True,
         can_be_fresh=False,
     )

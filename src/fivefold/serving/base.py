@@ -49,9 +49,10 @@ Handler = Callable[[Connection], Coroutine[Any, Any, None]]
 
 
 class NewIO(Protocol):
-    """Makes an I/O model for the calling thread; `connections`: how many it will have."""
+    """Makes an I/O model for the calling thread; `connections`: how many it will have;
+    `serves` is false where it only accepts them."""
 
-    def __call__(self, connections: int) -> IOModel: ...
+    def __call__(self, connections: int, *, serves: bool = True) -> IOModel: ...
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ class ServingTraits:
 
     one_thread: bool
     """Whether one thread runs all connections of a worker."""
+
+    many_threads: bool
+    """Whether several threads of one process run connections."""
 
     scales_by_workers: bool
     """Whether `--workers` applies."""
@@ -196,7 +200,9 @@ class Live:
 def opened(io: IOModel, sock: socket.socket) -> Connection | None:
     """The socket as a connection of `io`; None (closed, and logged) if that has no room."""
     try:
-        return io.connection(sock)
+        connection = io.connection(sock)
+        connection.io = io
+        return connection
     except LimitReached as error:
         log.error("connection refused: %s", error)
     except OSError as error:

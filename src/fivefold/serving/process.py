@@ -46,6 +46,7 @@ class Process(ServingModel):
         crash_takes="its own connection only",
         default_connections=256,
         one_thread=False,
+        many_threads=False,
         scales_by_workers=False,
         can_be_fresh=True,
     )

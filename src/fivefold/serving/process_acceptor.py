@@ -27,7 +27,7 @@ class Acceptor:
         self._expected = 0
 
     def run(self) -> None:
-        io = self._model.new_io(1)
+        io = self._model.new_io(1, serves=False)
         signal.signal(signal.SIGTERM, lambda *_: self._stop(io))
         wake_on_signals(io)
         try:

@@ -45,6 +45,7 @@ class Thread(ServingModel):
         crash_takes="all connections of the worker",
         default_connections=512,
         one_thread=False,
+        many_threads=True,
         scales_by_workers=True,
         can_be_fresh=True,
     )
@@ -56,7 +57,7 @@ class Thread(ServingModel):
         self._idle: queue.SimpleQueue[Mailbox | None] = queue.SimpleQueue()
         self._threads: set[threading.Thread] = set()
         self._limit = self.options.max_connections
-        io = self._io = self.new_io(1)
+        io = self._io = self.new_io(1, serves=False)
         wake_on_signals(io)
         try:
             self._add_spares()

@@ -1,0 +1,89 @@
+"""Response fields as applications give them: checked, then serialized.
+
+An application's status and fields are foreign text.  What could end a line (header
+injection) or frame the message otherwise than we do is refused here, before a byte of it
+is sent; `Content-Length` and `Date` are noticed, `Connection: close` is obeyed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ..errors import InvalidResponse
+from ..http1.response import SERVER, STATUS_LINES, ResponseHead
+
+NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+"""RFC 9110, section 5.1: a token."""
+
+CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
+"""RFC 9110, section 5.5: a value has no control characters but the tabulator."""
+
+HOP_BY_HOP = {
+    b"connection",
+    b"keep-alive",
+    b"proxy-authenticate",
+    b"proxy-authorization",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+}
+"""They belong to the connection, which is the server's (RFC 9110, section 7.6.1; PEP 3333)."""
+
+FIRST, LAST = 200, 599
+"""The final statuses."""
+
+REMEMBERED = 1024
+"""Heads that are remembered: most applications have few, and checking takes 2 us."""
+
+Pairs = Iterable[tuple[bytes, bytes]]
+
+
+def response_head(
+    status: int, pairs: Pairs, *, reason: bytes | None = None, refuse_hop_by_hop: bool = False
+) -> ResponseHead:
+    """Check and serialize. Raises `InvalidResponse`.
+
+    Hop-by-hop fields are refused (WSGI demands it) or dropped; `Connection: close` is
+    then obeyed all the same.
+    """
+    if not FIRST <= status <= LAST:
+        raise InvalidResponse(f"status {status} is not between {FIRST} and {LAST}")
+    lines = [status_line(status, reason)]
+    length: int | None = None
+    dated = served = close = False
+    for name, value in pairs:
+        if not NAME(name) or CONTROL(value):
+            raise InvalidResponse(f"field {name!r}: {value!r} would break the response's head")
+        key = name.lower()
+        if key in HOP_BY_HOP:
+            if refuse_hop_by_hop:
+                raise InvalidResponse(f"field {name!r} is the server's, not the application's")
+            close = close or (key == b"connection" and value.strip().lower() == b"close")
+            continue
+        if key == b"content-length":
+            length = declared_length(value, length)
+            continue
+        dated = dated or key == b"date"
+        served = served or key == b"server"
+        lines.append(b"%b: %b\r\n" % (name, value))
+    if not served:
+        lines.append(SERVER)
+    return ResponseHead(status, b"".join(lines), length, dated, close)
+
+
+def status_line(status: int, reason: bytes | None) -> bytes:
+    if reason is None:
+        return STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    if CONTROL(reason):
+        raise InvalidResponse(f"reason {reason!r} would break the response's head")
+    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
+
+
+def declared_length(value: bytes, before: int | None) -> int:
+    text = value.strip()
+    if not text.isdigit() or (before is not None and before != int(text)):
+        raise InvalidResponse(f"Content-Length {value!r} is not one number")
+    return int(text)

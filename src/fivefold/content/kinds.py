@@ -1,0 +1,84 @@
+"""The kinds of content, as data: what opens each, and how it is served unless told.
+
+Adding one is a line in `KINDS`; the command line and the server read this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..http1.connection import Content
+from ..iomodels.base import IOModel
+from .loading import load
+from .origin import Proxies
+from .static import Static
+from .threads import Threads
+from .wsgi import Wsgi
+from .wsgi_environ import Surroundings
+
+
+class Opened(Content, Protocol):
+    """Content in the process that serves it."""
+
+    def io(self, engine: IOModel) -> IOModel:
+        """The I/O model that its connections run on: `engine`, or what hosts it there."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Surrounded:
+    """What content may need to know of the server around it."""
+
+    target: Any
+    """A folder, `module:attribute`, or an application."""
+    root_path: str
+    trusted_proxies: tuple[str, ...]
+    threads: int | None
+    """How many calls of the application at once; None to call it in place."""
+    multithread: bool
+    multiprocess: bool
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Facts about a kind of content."""
+
+    open: Callable[[Surrounded], Opened]
+    serving: str
+    """The serving model that `auto` takes."""
+    io: str
+    """The I/O model that `auto` takes."""
+    probe: Callable[[Any], None] | None = None
+    """Raises `SettingsError` if the target cannot be served; cheap and without traces."""
+
+
+def open_static(around: Surrounded) -> Opened:
+    return Static(around.target)
+
+
+def probe_static(target: Any) -> None:
+    Static(target).close()
+
+
+def application(around: Surrounded) -> Any:
+    return load(around.target) if isinstance(around.target, str) else around.target
+
+
+def open_wsgi(around: Surrounded) -> Opened:
+    surroundings = Surroundings(
+        multithread=around.multithread,
+        multiprocess=around.multiprocess,
+        script_name=around.root_path,
+        proxies=Proxies(around.trusted_proxies),
+    )
+    threads = Threads(around.threads) if around.threads else None
+    return Wsgi(application(around), surroundings, threads)
+
+
+KINDS: dict[str, Kind] = {
+    "static": Kind(open_static, serving="async", io="multiplexing", probe=probe_static),
+    "wsgi": Kind(open_wsgi, serving="thread", io="blocking"),
+}

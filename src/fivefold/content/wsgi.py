@@ -1,0 +1,111 @@
+"""WSGI applications (PEP 3333).
+
+The request body is received in full first, so a slow client never holds the application.
+Where a connection has a thread or process of its own the application is called in place;
+where one thread serves all, in a bounded pool of threads, unless the user promises that
+it never blocks.  A part of the response is asked for only when the one before is with
+the kernel, so a slow client holds its own response and nothing else.
+
+An application that raises is answered with 500 and a line of text; the traceback is for
+the log.  If its response has begun, the connection ends instead, so that the client can
+tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import IO, TypeVar
+
+from ..http1.connection import Ready
+from ..http1.exchange import Exchange
+from ..http1.request import Request
+from ..http1.response import FilePart, plain
+from ..iomodels.base import IOModel
+from .received import received
+from .threads import Threads
+from .wsgi_environ import Environs, Surroundings
+from .wsgi_response import Application, Call
+
+log = logging.getLogger("fivefold.wsgi")
+
+R = TypeVar("R")
+
+
+class Wsgi:
+    """Content that is a WSGI application; shared by all connections of a worker."""
+
+    def __init__(
+        self, application: Application, surroundings: Surroundings, threads: Threads | None
+    ) -> None:
+        """`threads`: None to call the application in place."""
+        self._application = application
+        self._environs = Environs(surroundings)
+        self._threads = threads
+
+    def io(self, engine: IOModel) -> IOModel:
+        return engine
+
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.close()
+
+    def ready(self, request: Request, now: float) -> Ready | None:
+        return None
+
+    async def respond(self, exchange: Exchange) -> None:
+        environ = self._environs.of(exchange)
+        body = await received(exchange.body)
+        environ["wsgi.input"] = body
+        if exchange.body is not None and exchange.request.content_length is None:
+            environ["CONTENT_LENGTH"] = str(length_of(body))
+        call = Call(exchange, environ)
+        try:
+            await self._run(exchange, call)
+        except Failed as failure:
+            target = exchange.request.target.decode("latin-1")
+            log.error("the application failed at %s", target, exc_info=failure.__cause__)
+            await fail(exchange)
+        finally:
+            await self._called(exchange, call.close)
+
+    async def _run(self, exchange: Exchange, call: Call) -> None:
+        part = await self._called(exchange, partial(call.first, self._application))
+        assert call.head is not None
+        exchange.start(call.head)
+        if isinstance(part, FilePart):
+            await exchange.send_file(part)
+            return
+        while part and not call.last:
+            await exchange.write(part, more=True)
+            part = await self._called(exchange, call.step)
+        await exchange.write(part, more=False)
+
+    async def _called(self, exchange: Exchange, function: Callable[[], R]) -> R:
+        """Run a piece of the application where it may block. Raises `Failed`."""
+        try:
+            if self._threads is None:
+                return function()
+            return await self._threads.call(exchange.conn.io, function)
+        except (Exception, SystemExit) as error:
+            # The edge of an application: its trouble must not become another's.
+            raise Failed from error
+
+
+class Failed(Exception):
+    """The application raised; `__cause__` says what."""
+
+
+async def fail(exchange: Exchange) -> None:
+    """500 if there is still time, otherwise an end of the connection that the client can tell."""
+    exchange.keep = False
+    if not exchange.started:
+        await exchange.answer(plain(500))
+
+
+def length_of(body: IO[bytes]) -> int:
+    length = body.seek(0, os.SEEK_END)
+    body.seek(0)
+    return length
