@@ -165,8 +165,10 @@ class Server:
         http = Http1(content, settings.limits)
 
         def new_io(connections: int, *, serves: bool = True) -> IOModel:
-            engine = self.engine(tick_s=tick(settings.limits), connections=connections)
-            return content.io(engine) if serves else engine
+            tick_s = tick(settings.limits)
+            if serves:
+                return content.io(self.engine, tick_s=tick_s, connections=connections)
+            return self.engine(tick_s=tick_s, connections=connections)
 
         model = self.model(sockets, http.serve, new_io, options, on_ready)
         signal.signal(signal.SIGTERM, lambda *_: model.stop())
@@ -186,6 +188,7 @@ class Server:
             threads=settings.threads if in_pool else None,
             multithread=in_pool or serving.many_threads,
             multiprocess=settings.workers > 1 or not serving.scales_by_workers,
+            limits=settings.limits,
         )
 
 

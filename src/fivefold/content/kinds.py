@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..http1.connection import Content
+from ..http1.limits import Limits
 from ..iomodels.base import IOModel
+from .asgi_scope import Scopes
 from .loading import load
 from .origin import Proxies
 from .static import Static
@@ -22,8 +24,8 @@ from .wsgi_environ import Surroundings
 class Opened(Content, Protocol):
     """Content in the process that serves it."""
 
-    def io(self, engine: IOModel) -> IOModel:
-        """The I/O model that its connections run on: `engine`, or what hosts it there."""
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        """The I/O model that its connections run on: an `engine`, or a host on one."""
 
     def close(self) -> None: ...
 
@@ -40,6 +42,7 @@ class Surrounded:
     """How many calls of the application at once; None to call it in place."""
     multithread: bool
     multiprocess: bool
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,15 @@ def open_wsgi(around: Surrounded) -> Opened:
     return Wsgi(application(around), surroundings, threads)
 
 
+def open_asgi(around: Surrounded) -> Opened:
+    from .asgi import Asgi  # noqa: PLC0415 - asyncio and websockets take 50 ms to import
+
+    scopes = Scopes(around.root_path, Proxies(around.trusted_proxies))
+    return Asgi(application(around), scopes, around.limits)
+
+
 KINDS: dict[str, Kind] = {
     "static": Kind(open_static, serving="async", io="multiplexing", probe=probe_static),
     "wsgi": Kind(open_wsgi, serving="thread", io="blocking"),
+    "asgi": Kind(open_asgi, serving="async", io="multiplexing"),
 }

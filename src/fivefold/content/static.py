@@ -60,8 +60,8 @@ class Static:
         self._hot: dict[bytes | None, Entry] = {}
         self._date = DateField()
 
-    def io(self, engine: IOModel) -> IOModel:
-        return engine
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        return engine(tick_s=tick_s, connections=connections)
 
     def close(self) -> None:
         self._cache.clear()

@@ -45,8 +45,8 @@ class Wsgi:
         self._environs = Environs(surroundings)
         self._threads = threads
 
-    def io(self, engine: IOModel) -> IOModel:
-        return engine
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        return engine(tick_s=tick_s, connections=connections)
 
     def close(self) -> None:
         if self._threads is not None:

@@ -69,6 +69,7 @@ class Exchange:
         "_limits",
         "_remaining",
         "_silent",
+        "_trailing",
         "body",
         "conn",
         "finished",
@@ -107,6 +108,7 @@ class Exchange:
         self._remaining: int | None = None
         self._chunked = False
         self._silent = False
+        self._trailing = False
 
     async def answer(self, response: Response) -> None:
         """The whole response, once."""
@@ -155,6 +157,20 @@ class Exchange:
             await self._send(out)
         if not more:
             self.finished = True
+
+    @property
+    def has_head(self) -> bool:
+        return self._head is not None
+
+    async def end(self, trailer_lines: bytes, *, more: bool) -> None:
+        """Trailer fields after the last part; they can only be sent behind chunks."""
+        if not self.started:
+            await self.write(b"", more=True)  # the head leaves chunked, so that they fit
+        if self._chunked and not self._silent:
+            out = trailer_lines if self._trailing else b"0\r\n" + trailer_lines
+            self._trailing = True
+            await self._send(out if more else out + b"\r\n")
+        self.finished = not more
 
     async def send_file(self, part: FilePart, *, more: bool = False) -> None:
         """A range of a file as the next part, by the model's strongest call; releases it."""

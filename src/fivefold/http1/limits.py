@@ -59,3 +59,11 @@ class Limits:
     linger_s: float = field(
         default=2.0, metadata={HELP: "How long to read on after refusing a request."}
     )
+    # uvicorn's and hypercorn's.
+    websocket_message_bytes: int = field(
+        default=16_777_216, metadata={HELP: "Largest websocket message; close code 1009 beyond it."}
+    )
+    websocket_ping_s: float = field(
+        default=20.0,
+        metadata={HELP: "Between two pings to a websocket; without a pong until the next it ends."},
+    )

@@ -1,0 +1,319 @@
+"""One websocket as an ASGI application sees it.
+
+The protocol itself (RFC 6455, permessage-deflate of RFC 7692) is the `websockets`
+library's, which has it without I/O.  The connection's coroutine reads and answers pings
+and closes whatever the application does meanwhile; the application runs in a task of its
+own.  Reading stops while `AHEAD` messages wait for the application, so a fast sender is
+held back by TCP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+
+from websockets.datastructures import Headers
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+from ..errors import DeadlineExceeded, InvalidResponse, PeerGone
+from ..http1.exchange import Exchange
+from ..http1.limits import Limits
+from ..iomodels.base import NEVER
+from .asgi_http import ClientLeft, Message, remembered_head
+from .asgi_turns import Turns
+from .fields import CONTROL, NAME
+
+log = logging.getLogger("fivefold.asgi")
+
+AHEAD = 16
+"""Messages read ahead of the application."""
+
+NORMAL, NO_STATUS, ABNORMAL, NOT_UTF8, FAILED, RESTART = 1000, 1005, 1006, 1007, 1011, 1012
+"""Close codes (RFC 6455, section 7.4.1; 1012 from the IANA registry)."""
+
+SWITCHING = 101
+
+COMPRESSION = [ServerPerMessageDeflateFactory(server_max_window_bits=12, client_max_window_bits=12)]
+"""The library's own choice for servers: 64 KiB per connection instead of 300."""
+
+
+class WebSocket:
+    """`receive` and `send` of one websocket, and the reading side of its connection."""
+
+    def __init__(self, exchange: Exchange, limits: Limits) -> None:
+        self._exchange = exchange
+        self._limits = limits
+        self._protocol = ServerProtocol(
+            extensions=COMPRESSION, max_size=limits.websocket_message_bytes
+        )
+        self._messages: deque[Message] = deque([{"type": "websocket.connect"}])
+        self._arrived: asyncio.Future[None] | None = None
+        self._room = asyncio.Event()
+        self._settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._fragments: list[bytes] = []
+        self._opcode = Opcode.TEXT
+        self._turns = Turns()
+        self._over = False
+        self._denying = False
+        self._ping: asyncio.TimerHandle | None = None
+        self._pinged = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._protocol.receive_data(exchange.request_head)
+        events = self._protocol.events_received()
+        self._request = events[0] if events and isinstance(events[0], Request) else None
+
+    # The application's side
+
+    async def receive(self) -> Message:
+        while not self._messages:
+            self._arrived = asyncio.get_running_loop().create_future()
+            await self._arrived
+        if len(self._messages) <= AHEAD:
+            self._room.set()
+        return self._messages.popleft()
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "websocket.send":
+            await self._send_data(message)
+        elif kind == "websocket.close":
+            await self._close(message)
+        elif kind == "websocket.accept":
+            await self._accept(message)
+        elif kind in ("websocket.http.response.start", "websocket.http.response.body"):
+            await self._deny(kind, message)
+        else:
+            raise RuntimeError(f"unexpected message {kind}")
+
+    async def _send_data(self, message: Message) -> None:
+        if not self._settled.done() or self._denying:
+            raise RuntimeError("websocket.send before websocket.accept")
+        if self._over:
+            raise ClientLeft("the websocket is closed")
+        data = message.get("bytes")
+        if data is not None:
+            self._protocol.send_binary(data)
+        else:
+            self._protocol.send_text(message["text"].encode())
+        await self._flush()
+
+    async def _accept(self, message: Message) -> None:
+        if self._settled.done():
+            raise RuntimeError("websocket.accept after the handshake")
+        assert self._request is not None
+        response = self._protocol.accept(self._request)
+        if response.status_code == SWITCHING:
+            add_fields(response.headers, message)
+        agreed = response.status_code == SWITCHING
+        self._protocol.send_response(response)
+        self._exchange.started = True
+        await self._flush()
+        if agreed:
+            self._schedule_ping()
+        else:
+            self._end(ABNORMAL)
+        self._settled.set_result(agreed)
+
+    async def _close(self, message: Message) -> None:
+        if not self._settled.done():
+            # Before the handshake there is nothing to close: it is refused (ASGI).
+            self._protocol.send_response(self._protocol.reject(403, "Forbidden\n"))
+            self._exchange.started = True
+            await self._flush()
+            self._end(ABNORMAL)
+            self._settled.set_result(False)
+        elif not self._over:
+            self._end(message.get("code") or NORMAL)
+            reason = message.get("reason") or ""
+            self._protocol.send_close(message.get("code") or NORMAL, reason)
+            await self._flush()
+
+    async def _deny(self, kind: str, message: Message) -> None:
+        exchange = self._exchange
+        if kind.endswith("start"):
+            if self._settled.done():
+                raise RuntimeError("websocket.http.response.start after the handshake")
+            self._denying = True
+            head = remembered_head(message)
+            exchange.start(head)
+            exchange.keep = False
+            return
+        more = bool(message.get("more_body", False))
+        await self._turns.take(exchange.write(message.get("body", b""), more=more))
+        if not more:
+            self._end(ABNORMAL)
+            self._settled.set_result(False)
+
+    async def _flush(self) -> None:
+        """Send what the protocol wants sent, in its order."""
+        data = b"".join(self._protocol.data_to_send())
+        if not data:
+            return
+        try:
+            await self._turns.take(self._sent(data))
+        except (PeerGone, DeadlineExceeded) as error:
+            self._end(ABNORMAL)
+            raise ClientLeft(str(error)) from None
+
+    async def _sent(self, data: bytes) -> None:
+        conn = self._exchange.conn
+        conn.deadline = asyncio.get_running_loop().time() + self._limits.send_s
+        await conn.send(data)
+        conn.deadline = NEVER
+
+    # The connection's side
+
+    async def read(self) -> None:
+        """Until the websocket is over: messages to the application, answers to the client."""
+        if not await self._settled:
+            return
+        conn = self._exchange.conn
+        conn.deadline = NEVER
+        while not self._protocol_closed():
+            conn.idle = True  # so that a server that stops interrupts us
+            try:
+                data = await conn.recv()
+            except DeadlineExceeded:
+                if self._turns.busy:
+                    break  # the client takes nothing
+                conn.deadline = NEVER
+                continue
+            except PeerGone:
+                data = b""
+            finally:
+                conn.idle = False
+            self._feed(data)
+            try:
+                await self._flush()
+            except ClientLeft:
+                break
+            if not data:
+                break
+            while len(self._messages) > AHEAD and not self._over:
+                self._room.clear()
+                await self._room.wait()
+        self._end(self._protocol.close_code or ABNORMAL, self._protocol.close_reason or "")
+
+    def _protocol_closed(self) -> bool:
+        return self._protocol.close_expected() and self._protocol.close_rcvd is not None
+
+    def _feed(self, data: bytes) -> None:
+        protocol = self._protocol
+        if data:
+            protocol.receive_data(data)
+        elif self._exchange.conn.closing and not self._over:
+            protocol.send_close(RESTART, "the server stops")
+            self._end(RESTART)
+        else:
+            protocol.receive_eof()
+        for frame in protocol.events_received():
+            if isinstance(frame, Frame):
+                self._take(frame)
+
+    def _take(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        if opcode is Opcode.PONG:
+            self._pinged = False
+            return
+        if opcode is Opcode.CLOSE:
+            self._end(self._protocol.close_code or NO_STATUS, self._protocol.close_reason or "")
+            return
+        if opcode is Opcode.PING or self._over:
+            return
+        if opcode is not Opcode.CONT:
+            self._opcode = opcode
+        if not frame.fin:
+            self._fragments.append(bytes(frame.data))
+            return
+        data = bytes(frame.data)
+        if self._fragments:
+            data = b"".join((*self._fragments, data))
+            self._fragments.clear()
+        if self._opcode is Opcode.TEXT:
+            try:
+                self._put({"type": "websocket.receive", "text": data.decode()})
+            except UnicodeDecodeError:
+                self._protocol.send_close(NOT_UTF8)
+                self._end(NOT_UTF8)
+        else:
+            self._put({"type": "websocket.receive", "bytes": data})
+
+    def _put(self, message: Message) -> None:
+        self._messages.append(message)
+        arrived, self._arrived = self._arrived, None
+        if arrived is not None and not arrived.done():
+            arrived.set_result(None)
+
+    def _end(self, code: int, reason: str = "") -> None:
+        """From now on the application is told that it is over."""
+        if self._over:
+            return
+        self._over = True
+        self._room.set()
+        if self._ping is not None:
+            self._ping.cancel()
+        self._put({"type": "websocket.disconnect", "code": code, "reason": reason})
+
+    # Keeping it alive
+
+    def _schedule_ping(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._ping = loop.call_later(self._limits.websocket_ping_s, self._on_ping_due)
+
+    def _on_ping_due(self) -> None:
+        if self._pinged:
+            self._exchange.conn.interrupt()  # no pong in a whole interval: it is gone
+            self._end(ABNORMAL, "no pong")
+            return
+        self._pinged = True
+        self._protocol.send_ping(b"")
+        task = asyncio.get_running_loop().create_task(self._ping_now())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self._schedule_ping()
+
+    async def _ping_now(self) -> None:
+        try:
+            await self._flush()
+        except ClientLeft:
+            pass  # the reading side notices
+
+    async def finish(self, *, failed: bool) -> None:
+        """The application has ended: so does the websocket."""
+        if not self._settled.done():
+            if not self._exchange.started:
+                self._protocol.send_response(self._protocol.reject(500, "Internal Server Error\n"))
+                self._exchange.started = True
+                await self._flush()
+            self._end(ABNORMAL)
+            self._settled.set_result(False)
+        elif not self._over:
+            self._end(NORMAL)
+            self._protocol.send_close(FAILED if failed else NORMAL)
+            await self._flush()
+        # The closing handshake may be still under way: it has a moment.
+        self._exchange.conn.deadline = asyncio.get_running_loop().time() + self._limits.linger_s
+
+
+def add_fields(headers: Headers, message: Message) -> None:
+    """What the application adds to the handshake. Raises `InvalidResponse`."""
+    subprotocol = message.get("subprotocol")
+    if subprotocol is not None:
+        headers["Sec-WebSocket-Protocol"] = subprotocol
+    for name, value in message.get("headers", ()):
+        if not NAME(name) or CONTROL(value):
+            raise InvalidResponse(f"field {name!r}: {value!r} would break the handshake")
+        headers[name.decode("latin-1")] = value.decode("latin-1")
+
+
+def is_websocket(exchange: Exchange) -> bool:
+    """Whether a request asks for one (RFC 6455, section 4.2.1)."""
+    connection = exchange.request.obeyed.get(b"connection")
+    if connection is None or b"upgrade" not in connection.lower():
+        return False
+    head = exchange.request_head.lower()
+    return exchange.request.method == "GET" and b"\r\nupgrade: websocket\r\n" in head
