@@ -25,7 +25,10 @@ from collections.abc import Coroutine, Generator
 from dataclasses import dataclass
 from functools import cached_property
 from time import monotonic
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from .hosting import Hosting
 
 Task = Coroutine[Any, None, Any]
 """A coroutine that yields `Waiter` objects to the model that drives it."""
@@ -222,6 +225,11 @@ class IOModel(ABC):
     @abstractmethod
     def available(cls) -> str | None:
         """None, or the reason why this engine cannot run here."""
+
+    @classmethod
+    @abstractmethod
+    def hosting(cls) -> type[Hosting]:
+        """The class that lets another event loop, asyncio's, wait in this I/O model."""
 
     @abstractmethod
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:

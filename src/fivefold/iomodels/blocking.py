@@ -29,6 +29,7 @@ from typing import Any
 from ..errors import DeadlineExceeded
 from .base import IOModel, Listener, Task, Traits, Waiter
 from .files import FileAccess, InPlace
+from .hosting import Hosting
 from .readiness import ENDED, ReadyConnection, ReadyListener, accept_batch
 
 ITERATIVE_TICK_S = 0.02
@@ -53,6 +54,13 @@ class Blocking(IOModel):
     @classmethod
     def available(cls) -> str | None:
         return None
+
+    @classmethod
+    def hosting(cls) -> type[Hosting]:
+        # Here, because that class needs this one.
+        from .blocking_host import BlockingHost  # noqa: PLC0415
+
+        return BlockingHost
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1) -> None:
         self.woken = Waiter()

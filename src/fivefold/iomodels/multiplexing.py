@@ -127,13 +127,26 @@ class Epoll(Multiplexing):
         # Closing would do, were it certain that no forked child holds a copy (epoll(7), Q6).
         self._epoll.unregister(watched.fd)
 
+    def _observe(self, fd: int, events: int) -> None:
+        if fd not in self._foreign:
+            self._epoll.register(fd, EVERYTHING)
+
+    def _ignore(self, fd: int) -> None:
+        if fd in self._watched:
+            return  # it was closed, and its number is that of a connection now
+        try:
+            self._epoll.unregister(fd)
+        except OSError:
+            pass  # it was closed before
+
     def _wait(self, timeout_s: float) -> None:
         watched = self._watched
         writing = self._writing
         for fd, events in self._epoll.poll(timeout_s, MAX_EVENTS):
             source = watched.get(fd)
             if source is None:
-                continue  # closed by a coroutine that ran earlier in this batch
+                self._suspect(fd)  # or closed by a coroutine that ran earlier in this batch
+                continue
             reader = source.reader
             if events & OVER:
                 reader.hints = ENDED  # before the step: no further edge will tell of it
@@ -184,6 +197,14 @@ class LevelTriggered(Multiplexing):
         self._left_out.pop(watched.fd, None)
         self._look_at(watched.fd, reading=False, writing=False)
 
+    def _observe(self, fd: int, events: int) -> None:
+        reading, writing = bool(events & select.POLLIN), bool(events & select.POLLOUT)
+        self._look_at(fd, reading=reading, writing=writing)
+
+    def _ignore(self, fd: int) -> None:
+        if fd not in self._watched:  # else its number is that of a connection by now
+            self._look_at(fd, reading=False, writing=False)
+
     def writer_of(self, connection: ReadyConnection) -> Waiter:
         self._left_out[connection.fd] = connection
         return connection.writer
@@ -194,7 +215,8 @@ class LevelTriggered(Multiplexing):
         for fd, readable, writable in self._ask(timeout_s):
             source = self._watched.get(fd)
             if source is None:
-                continue  # closed by a coroutine that ran earlier in this batch
+                self._suspect(fd)  # or closed by a coroutine that ran earlier in this batch
+                continue
             if writable:
                 self._go_on(source.writer)
             if readable and source.reader.task is not None:

@@ -86,6 +86,12 @@ class Nonblocking(Scheduler):
     def writer_of(self, connection: ReadyConnection) -> Waiter:
         return connection.writer
 
+    def _observe(self, fd: int, events: int) -> None:
+        pass  # every round suspects all of them
+
+    def _ignore(self, fd: int) -> None:
+        pass
+
     def _waiters(self, connection: Connection) -> tuple[Waiter, ...]:
         assert isinstance(connection, ReadyConnection)
         return connection.reader, connection.writer
@@ -110,10 +116,11 @@ class Nonblocking(Scheduler):
         waiters, self._file_waiters = self._file_waiters, []
         for waiter in waiters:
             self._go_on(waiter)
+        self.suspects.update(self._foreign)
         if self._wake_called:
             self._wake_called = False
             self._on_wake()
-        elif self._successes == before and not self._ready:
+        elif self._successes == before and not self._ready and timeout_s > 0:
             self._back_off(timeout_s)
         else:
             self._fruitless = 0

@@ -20,14 +20,15 @@ from time import monotonic
 from typing import Any
 
 from ..errors import DeadlineExceeded
-from .base import Connection, IOModel, Task, Waiter
+from .base import Connection, Task, Waiter
+from .hosting import Hosting
 from .wakeup import WakePipe
 
 ACCEPT_BATCH = 64
 """Accepts in one go: batches gain up to 70 % (Brecht 2004), but others must get a turn."""
 
 
-class Scheduler(IOModel):
+class Scheduler(Hosting):
     """An I/O model whose thread serves many coroutines."""
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
@@ -41,6 +42,8 @@ class Scheduler(IOModel):
         self._connections: dict[int, Connection] = {}
         self._main_done = False
         self._finished: deque[Waiter] = deque()
+        self.suspects: set[int] = set()
+        self._foreign: dict[int, int] = {}
 
     @abstractmethod
     def _wait(self, timeout_s: float) -> None:
@@ -62,17 +65,15 @@ class Scheduler(IOModel):
             finally:
                 self._main_done = True
 
-        self._main_done = False
-        self._step(wrapped())
-        while not self._main_done:
-            self.turn(None)
+        try:
+            self._step(wrapped())
+            while not self._main_done:
+                self.turn(None)
+        finally:
+            self._main_done = False  # a later turn, of a host, has nothing to do with this one
         return outcome[0]
 
     def turn(self, timeout_s: float | None) -> None:
-        """Wait once, at most `timeout_s`, and resume whatever can go on.
-
-        Public, so that another loop can be hosted on this model.
-        """
         ready = self._ready
         # Only what was ready at the start: a task that spawns for ever must not keep
         # us from the kernel.
@@ -81,6 +82,8 @@ class Scheduler(IOModel):
                 self._step(ready.popleft())
             if self._main_done:
                 return
+            if self._foreign:
+                timeout_s = 0.0
         if ready or self._sleepers or timeout_s is not None:
             self._wait(self._patience(timeout_s))
         else:
@@ -91,6 +94,28 @@ class Scheduler(IOModel):
         if now >= self._next_sweep:
             self._next_sweep = now + self._tick_s
             self._sweep(now)
+
+    def watch(self, fd: int, events: int) -> None:
+        self._observe(fd, events)
+        self._foreign[fd] = events
+        self.suspects.add(fd)
+
+    def unwatch(self, fd: int) -> None:
+        if self._foreign.pop(fd, None) is not None:
+            self._ignore(fd)
+
+    @abstractmethod
+    def _observe(self, fd: int, events: int) -> None:
+        """Call `_suspect` whenever something happens to this foreign descriptor."""
+
+    @abstractmethod
+    def _ignore(self, fd: int) -> None:
+        """Undo `_observe`."""
+
+    def _suspect(self, fd: int) -> None:
+        """Something happened to a descriptor that is none of ours, or no longer."""
+        if fd in self._foreign:
+            self.suspects.add(fd)
 
     def resume(self, waiter: Waiter) -> None:
         task = waiter.task

@@ -27,8 +27,10 @@ Cost.         3 to 10 % more processor time than epoll per small request.  One s
 
 from __future__ import annotations
 
+import os
 import select
 import socket
+import stat
 from collections import deque
 from collections.abc import Iterable
 from signal import SIGIO, SIGRTMIN, sigtimedwait
@@ -38,6 +40,7 @@ from ..linux import signals
 from .base import Connection, Traits, Waiter
 from .files import FileAccess, Helped
 from .readiness import ENDED, ReadyConnection, ReadyListener
+from .readiness_thread import ReadinessThread
 from .scheduler import Scheduler
 from .wakeup import WakePipe
 
@@ -94,6 +97,7 @@ class Sigio(Scheduler):
         except OSError:
             self._queue.close()
             raise
+        self._helper = ReadinessThread(self.wake)
         self._watch(self._pipe)
         self._step(self._attend(self._pipe))
 
@@ -138,7 +142,7 @@ class Sigio(Scheduler):
         for fd in self._collect(timeout_s):
             source = watched.get(fd)
             if source is None:
-                self._stale += 1
+                self._unclaimed(fd)
                 continue
             # `_hint`, written out: this is the one loop that every small request passes.
             reader = source.reader
@@ -153,6 +157,31 @@ class Sigio(Scheduler):
                     continue
             if source.writer.task is not None:
                 self._go_on(source.writer)
+
+    def _unclaimed(self, fd: int) -> None:
+        if fd in self._foreign:
+            self.suspects.add(fd)
+        else:
+            self._stale += 1
+
+    def _observe(self, fd: int, events: int) -> None:
+        if fd in self._foreign:
+            return
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
+            signals.arm(fd, HINT, self._thread, signals.status_flags(fd))
+        else:
+            self._helper.add(fd)  # a terminal could, but its open file is the shell's as well
+
+    def _ignore(self, fd: int) -> None:
+        if fd in self._watched:
+            return  # it was closed, and its number is that of a connection now
+        self._helper.discard(fd)
+        try:
+            if signals.owner(fd) == self._thread:
+                signals.disarm(fd, signals.status_flags(fd))
+        except OSError:
+            pass  # it was closed before
 
     def _collect(self, timeout_s: float) -> list[int]:
         """The descriptors that signals tell of; waits if there are none."""
@@ -178,6 +207,7 @@ class Sigio(Scheduler):
         while len(self._queue.take()) == BATCH:
             pass
         self._look_at(self._watched.values())
+        self.suspects.update(self._foreign)
         return []
 
     def _look_at(self, sources: Iterable[Watched]) -> None:
@@ -204,6 +234,8 @@ class Sigio(Scheduler):
         super()._sweep(now)
         if self._listeners:
             self._look_at(self._listeners.values())
+        # Two descriptors may share an open file, whose signals name one of them only.
+        self.suspects.update(self._foreign)
 
     def interrupted(self, reader: Waiter) -> None:
         """The stream behind `reader` was shut down here, of which no signal tells; any thread."""
@@ -215,6 +247,8 @@ class Sigio(Scheduler):
             reader = self._interrupted.popleft()
             reader.hints = ENDED
             self.resume(reader)
+        while self._helper.noticed:
+            self._suspect(self._helper.noticed.popleft())
         super()._on_wake()
 
     def wake(self) -> None:
@@ -227,6 +261,7 @@ class Sigio(Scheduler):
     def close(self) -> None:
         super().close()
         self.files.close()
+        self._helper.close()
         self._pipe.close()
         # The signals stay blocked, but what is queued would count against the user's limit.
         while self._queue.take():

@@ -15,7 +15,7 @@ import socket
 import struct
 from collections.abc import Collection
 from contextlib import closing
-from fcntl import F_SETFL, fcntl
+from fcntl import F_GETFL, F_SETFL, fcntl
 from threading import get_native_id
 
 from .libc import checked, libc
@@ -38,19 +38,24 @@ _SIGNO = 0
 _FD = 5
 
 
-def arm(fd: int, number: int, thread: int) -> None:
-    """Send signal `number` to `thread` whenever something happens to `fd`; make it non-blocking.
+def arm(fd: int, number: int, thread: int, flags: int = os.O_NONBLOCK) -> None:
+    """Send signal `number` to `thread` whenever something happens to `fd`.
 
-    What happened before raises no signal.
+    `flags` are its other file status flags.  What happened before raises no signal.
     """
     fcntl(fd, F_SETSIG, number)
     fcntl(fd, F_SETOWN_EX, _OWNER.pack(F_OWNER_TID, thread))
-    fcntl(fd, F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
+    fcntl(fd, F_SETFL, flags | os.O_ASYNC)
 
 
-def disarm(fd: int) -> None:
+def disarm(fd: int, flags: int = os.O_NONBLOCK) -> None:
     """Send no more signals; those in the queue stay there."""
-    fcntl(fd, F_SETFL, os.O_NONBLOCK)
+    fcntl(fd, F_SETFL, flags)
+
+
+def status_flags(fd: int) -> int:
+    """The file status flags of a descriptor, but for O_ASYNC."""
+    return fcntl(fd, F_GETFL) & ~os.O_ASYNC
 
 
 def owner(fd: int) -> int:

@@ -32,6 +32,7 @@ import socket
 from ...errors import LimitReached
 from ...linux import posix_aio
 from ..base import Connection, Traits, Waiter
+from ..readiness_thread import ReadinessThread
 from ..scheduler import Scheduler
 from ..wakeup import DRAIN_BYTES, WakePipe
 from . import posix_pool as threads
@@ -75,6 +76,7 @@ class Posix(Scheduler):
         self._listeners: list[HelpedListener] = []
         self._operations = self._suspends = 0
         self._pipe = WakePipe()
+        self._helper = ReadinessThread(self.wake)
         os.set_blocking(self._pipe.fd, True)  # a thread of glibc shall sleep in the read
         _alive.add(self)
         self._step(self._hear_wakes())
@@ -131,6 +133,18 @@ class Posix(Scheduler):
             operation.completed()
         return done
 
+    def _observe(self, fd: int, events: int) -> None:
+        if fd not in self._foreign:
+            self._helper.add(fd)
+
+    def _ignore(self, fd: int) -> None:
+        self._helper.discard(fd)
+
+    def _on_wake(self) -> None:
+        while self._helper.noticed:
+            self._suspect(self._helper.noticed.popleft())
+        super()._on_wake()
+
     async def _hear_wakes(self) -> None:
         buffer = ctypes.create_string_buffer(DRAIN_BYTES)
         hearing = Operation(self._pipe.reader)
@@ -155,6 +169,7 @@ class Posix(Scheduler):
     def close(self) -> None:
         for listener in self._listeners:
             listener.stop()
+        self._helper.close()
         self._end_all()  # so that a connection's close, run by the next line, need not wait
         super().close()
         self._end_all()

@@ -28,9 +28,10 @@ Cost.         Each received piece is copied once more, out of the ring's buffer.
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Iterator
-from errno import EEXIST
+from errno import EEXIST, EPERM
 from socket import socket
 from typing import Any
 
@@ -43,6 +44,7 @@ from .uring_connection import UringConnection
 from .uring_files import FileReads
 from .uring_listener import UringListener
 from .uring_operations import OTHER, RECEIVE, Target, WakePoll
+from .uring_polls import ForeignPoll
 from .uring_sender import Outbox
 from .uring_setup import Features
 
@@ -91,6 +93,7 @@ class Uring(Scheduler):
         self.files = FileReads(self)
         self.ending = False
         self.counts = {"rearmed": 0, "ran out of buffers": 0, "paused receives": 0}
+        self._polls: dict[int, ForeignPoll] = {}
         self._pipe = WakePipe()
         self._step(self._attend(self._pipe))
         WakePoll(self, self._pipe)
@@ -194,6 +197,31 @@ class Uring(Scheduler):
         """End the operation with this user data; it completes with ECANCELED."""
         self.ring.push(abi.sqe_word(abi.OP_ASYNC_CANCEL, -1), OTHER, address=user_data)
 
+    def _observe(self, fd: int, events: int) -> None:
+        self._drop_poll(fd)
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            raise PermissionError(EPERM, os.strerror(EPERM))  # always ready: epoll's answer
+
+    def _ignore(self, fd: int) -> None:
+        self._drop_poll(fd)
+
+    def rearm(self, fd: int) -> None:
+        if fd not in self._polls:
+            self._polls[fd] = ForeignPoll(self, fd, self._foreign[fd])
+
+    def polled(self, poll: ForeignPoll) -> None:
+        """It completed; or it was dropped, and is none of the descriptor's any more."""
+        if self._polls.get(poll.fd) is poll:
+            del self._polls[poll.fd]
+            self.suspects.add(poll.fd)
+
+    def _drop_poll(self, fd: int) -> None:
+        """Cancel now: the open file shall be over when its owner closes it."""
+        poll = self._polls.pop(fd, None)
+        if poll is not None:
+            self.cancel(poll.user_data)
+            self._enter(0, 0.0)
+
     def collect(self, listener: UringListener) -> None:
         """Wait until the accept of `listener` is over, without resuming anybody.
 
@@ -220,6 +248,9 @@ class Uring(Scheduler):
             return super().run(main)
         finally:
             self._flush()
+
+    def flush(self) -> None:
+        self._flush()
 
     def _flush(self) -> None:
         """Do not leave sends behind that nobody may ever submit."""

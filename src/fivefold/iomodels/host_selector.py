@@ -1,0 +1,141 @@
+"""A selector whose wait is a turn of an I/O model.
+
+The model reports *suspects* (`hosting`); one poll(2) over these tells which of them are
+ready, so that `select` is level-triggered like any other.  Without suspects there is no
+such call: a turn that only moved connections of the model costs what it costs there.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Iterator, Mapping
+from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
+from typing import Any
+
+from .hosting import Hosting
+
+
+class HostSelector(BaseSelector):
+    """What asyncio asks instead of epoll; closing it closes the model."""
+
+    def __init__(self, io: Hosting) -> None:
+        self.io = io
+        self._keys: dict[int, SelectorKey] = {}
+        self._map = KeyMap(self)
+        self._suspects = io.suspects
+        self._turn: Callable[[float | None], None] = io.turn
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
+        if not events or events & ~(EVENT_READ | EVENT_WRITE):
+            raise ValueError(f"Invalid events: {events!r}")
+        key = SelectorKey(fileobj, self._number_of(fileobj), events, data)
+        if key.fd in self._keys:
+            raise KeyError(f"{fileobj!r} (FD {key.fd}) is already registered")
+        self._watch(key)
+        return key
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
+        old = self.get_key(fileobj)
+        if events == old.events:
+            key = self._keys[old.fd] = old._replace(data=data)
+            return key
+        if not events or events & ~(EVENT_READ | EVENT_WRITE):
+            raise ValueError(f"Invalid events: {events!r}")
+        key = old._replace(events=events, data=data)
+        self._watch(key)
+        return key
+
+    def _watch(self, key: SelectorKey) -> None:
+        self.io.watch(key.fd, poll_events(key.events))
+        self._keys[key.fd] = key
+
+    def unregister(self, fileobj: Any) -> SelectorKey:
+        key = self.get_key(fileobj)
+        del self._keys[key.fd]
+        self._suspects.discard(key.fd)
+        self.io.unwatch(key.fd)
+        return key
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        suspects = self._suspects
+        if (suspects and self._ready()) or (timeout is not None and timeout < 0):
+            timeout = 0.0
+        self._turn(timeout)
+        return self._ready() if suspects else []
+
+    def _ready(self) -> list[tuple[SelectorKey, int]]:
+        """Those suspects that are ready; the others are no longer suspect."""
+        suspects, keys = self._suspects, self._keys
+        poll = select.poll()
+        for fd in suspects:
+            poll.register(fd, poll_events(keys[fd].events))
+        found = poll.poll(0)
+        if len(found) < len(suspects):
+            idle = suspects.difference([fd for fd, _ in found])
+            suspects -= idle
+            for fd in idle:
+                self.io.rearm(fd)
+        return [(keys[fd], asked_for(events) & keys[fd].events) for fd, events in found]
+
+    def get_key(self, fileobj: Any) -> SelectorKey:
+        try:
+            return self._keys[self._number_of(fileobj)]
+        except KeyError:
+            raise KeyError(f"{fileobj!r} is not registered") from None
+
+    def get_map(self) -> Mapping[Any, SelectorKey]:
+        return self._map
+
+    def registered(self) -> dict[int, SelectorKey]:
+        """By descriptor."""
+        return self._keys
+
+    def close(self) -> None:
+        for key in list(self._keys.values()):
+            self.unregister(key.fd)
+        self.io.close()
+
+    def _number_of(self, fileobj: Any) -> int:
+        if isinstance(fileobj, int):
+            fd = fileobj
+        else:
+            try:
+                fd = int(fileobj.fileno())
+            except (AttributeError, TypeError, ValueError):
+                raise ValueError(f"Invalid file object: {fileobj!r}") from None
+        return fd if fd >= 0 else self._number_before_close(fileobj)
+
+    def _number_before_close(self, fileobj: Any) -> int:
+        """A closed socket has forgotten its number, but may have to be unregistered."""
+        for key in self._keys.values():
+            if key.fileobj is fileobj:
+                return key.fd
+        raise ValueError(f"Invalid file descriptor: {fileobj!r}")
+
+
+class KeyMap(Mapping[Any, SelectorKey]):
+    """The registered keys, by file object or descriptor."""
+
+    def __init__(self, selector: HostSelector) -> None:
+        self._selector = selector
+
+    def __len__(self) -> int:
+        return len(self._selector.registered())
+
+    def __getitem__(self, fileobj: Any) -> SelectorKey:
+        return self._selector.get_key(fileobj)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._selector.registered())
+
+
+def poll_events(events: int) -> int:
+    """The events of poll(2) for those of a selector."""
+    reading = select.POLLIN if events & EVENT_READ else 0
+    return reading | (select.POLLOUT if events & EVENT_WRITE else 0)
+
+
+def asked_for(events: int) -> int:
+    """A descriptor that hung up or failed is worth both a read and a write, which say so."""
+    reading = EVENT_READ if events & ~select.POLLOUT else 0
+    return reading | (EVENT_WRITE if events & ~select.POLLIN else 0)
