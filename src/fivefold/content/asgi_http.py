@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..errors import (
@@ -149,7 +149,7 @@ class HttpCycle:
             self._left()
             raise ClientLeft(str(error)) from None
 
-    def _operation(self, kind: str, message: Message) -> Awaitable[None]:
+    def _operation(self, kind: str, message: Message) -> Coroutine[Any, Any, None]:
         exchange = self._exchange
         if kind == "http.response.early_hint":
             links = [b"Link: " + bytes(link) + b"\r\n" for link in message.get("links", ())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from typing import Any
 
 from ..iomodels.asyncio_bridge import hosted
@@ -22,13 +22,13 @@ class Turns:
         self.busy = False
         self._queue: deque[asyncio.Future[None]] | None = None
 
-    async def take(self, operation: Awaitable[Any]) -> None:
+    async def take(self, operation: Coroutine[Any, Any, Any]) -> None:
         """Run an operation of the connection when its turn comes."""
         if self.busy:
             try:
                 await self._turn()
             except BaseException:
-                operation.close()  # type: ignore[attr-defined] - it never ran
+                operation.close()  # it never ran
                 raise
         self.busy = True
         try:

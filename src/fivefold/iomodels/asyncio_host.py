@@ -83,6 +83,9 @@ class Host(IOModel):
     def resume(self, waiter: Waiter) -> None:
         self.io.resume(waiter)
 
+    def finished(self, waiter: Waiter) -> None:
+        self.io.finished(waiter)
+
     def wake(self) -> None:
         self.io.wake()
 
