@@ -43,6 +43,8 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
+        if not isinstance(settings, Settings):
+            raise SettingsError(f"Server takes Settings(...), not {settings!r}")
         self.settings = settings
         self.interface = interface(settings)
         kind = self._kind = KINDS[self.interface]
@@ -65,7 +67,7 @@ class Server:
     @property
     def addresses(self) -> list[str]:
         """Where clients reach it, e.g. `http://127.0.0.1:8000`; known once it listens."""
-        return [url(sock) for sock in self._slots[0]] if self._slots else []
+        return list(dict.fromkeys(url(sock) for row in self._slots for sock in row))
 
     def listen(self) -> None:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""
@@ -93,7 +95,7 @@ class Server:
 
         Raises `BindError`, `SettingsError` (nothing to serve there), `WorkerFailed`.
         """
-        self._check_target()
+        self.check_target()
         if not self._slots:
             self.listen()
         try:
@@ -101,7 +103,7 @@ class Server:
         finally:
             self.close()
 
-    def _check_target(self) -> None:
+    def check_target(self) -> None:
         """A folder that is not there fails here, not in every worker; applications were probed."""
         if self._kind.probe is not None:
             self._kind.probe(self.settings.target)
@@ -117,7 +119,7 @@ class Server:
         self._slots = []
 
     def __enter__(self) -> Self:
-        self._check_target()
+        self.check_target()
         self.listen()
         ready, announce = os.pipe2(os.O_CLOEXEC)
         supervisor = Supervisor(self._slots, self._work, self.settings.grace_s)

@@ -23,6 +23,9 @@ AUTO = "auto"
 
 ENVIRONMENT_PREFIX = "FIVEFOLD_"
 
+LONGEST_S = 366 * 86400.0
+"""The kernel's timers end somewhere beyond; whoever means "never" is served by a year."""
+
 
 def _setting(default: Any, text: str) -> Any:
     return field(default=default, metadata={HELP: text})
@@ -102,6 +105,8 @@ class Settings:
         for name in ("fresh", "inline"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name}: {getattr(self, name)!r} is not true or false")
+        if not isinstance(self.limits, Limits):
+            raise SettingsError(f"limits: {self.limits!r} is not Limits(...)")
         names = ("workers", "max_connections", "threads")
         counts = {name: getattr(self, name) for name in names}
         for each in fields(Limits):
@@ -206,3 +211,5 @@ def _one_of(name: str, value: str, choices: list[str]) -> None:
 def _positive(name: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise SettingsError(f"{name}: {value!r} must be a number greater than zero")
+    if name.endswith("_s") and value > LONGEST_S:
+        raise SettingsError(f"{name}: {value!r} seconds are more than a year")

@@ -72,7 +72,8 @@ class Static:
         if entry is None:
             return None
         if now >= entry.fresh_until:
-            del self._hot[request.plain_target]  # the cache may have dropped it
+            # The cache may have dropped it; and another thread may be faster.
+            self._hot.pop(request.plain_target, None)
             return None
         if entry.body is None:
             return (entry.whole, self._part(entry)) if self._cache.hold(entry) else None

@@ -25,9 +25,9 @@ log = logging.getLogger("fivefold.http")
 LAST_CALL_S = 1.0
 """How long a stopping server waits for the first request of a connection that it has accepted."""
 
-LINGER_BYTES = 1_048_576
-"""What is read, at most, after a refusal (see `Limits.linger_s`), or of a body that content
-did not want: beyond, a new connection is cheaper."""
+UNWANTED_BYTES = 1_048_576
+"""What is read, at most, of a body that content did not want, so that the connection can be
+kept: beyond, a new one is cheaper."""
 
 Ready = bytes | tuple[bytes, FilePart]
 """A response for a connection that is kept: head and body at once, or a head and its file."""
@@ -74,7 +74,7 @@ class Http1:
         known_heads = self._memory.heads
         ready = self._content.ready
         reader = HeadReader(conn, limits, self._memory)
-        request = None
+        head = b""
         conn.progress_s = send_s = limits.send_s
         patience = limits.first_byte_s
         now = monotonic()
@@ -92,12 +92,13 @@ class Http1:
                         return
                     patience = limits.keep_alive_s
                     now = monotonic()
+                head = data
                 if len(data) > SHORT_HEAD_BYTES:
                     request = reader.whole(data)
                 else:
                     request = known_heads.get(data) or reader.short(data)
                 if request is not None:
-                    head, data = data, b""
+                    data = b""
                 else:
                     request, head, data = await reader.next(data, now)
                 whole = None if conn.closing else ready(request, now)
@@ -112,7 +113,7 @@ class Http1:
                     await send_part(conn, *whole)
                     now = monotonic()  # a large file takes its time
         except ProtocolError as refusal:
-            is_head = request is not None and request.method == "HEAD"
+            is_head = head.lstrip(b"\r\n").startswith(b"HEAD ")
             await self._refuse(conn, refusal, bodiless=is_head)
 
     def _last_call(self, conn: Connection, now: float) -> None:
@@ -134,12 +135,14 @@ class Http1:
             if exchange.started:
                 return None  # too late to say it
             raise
-        if not exchange.finished or conn.closing or not exchange.keep:
-            return None
+        keep = exchange.finished and exchange.keep and not conn.closing
         if body is not None:
-            if not await body.skip(LINGER_BYTES):
-                return None
+            keep = keep and await skipped(body)
             data = body.rest
+            if exchange.finished and not body.finished:
+                await self._linger(conn)
+        if not keep:
+            return None
         return exchange.pushed_back + data if exchange.pushed_back else data
 
     async def _refuse(
@@ -153,11 +156,21 @@ class Http1:
         head = serialized(response.status, fields, self._date.at(now), persistence=CLOSE)
         assert isinstance(response.body, bytes)
         await conn.send(head if bodiless else head + response.body)
+        await self._linger(conn)
+
+    async def _linger(self, conn: Connection) -> None:
+        """Before a close: what the client still sends would turn it into a reset, which may
+        destroy the answer on its way (RFC 9112, section 9.6)."""
         conn.shutdown_send()
-        conn.deadline = now + self._limits.linger_s
-        remaining = LINGER_BYTES
-        while remaining > 0:
-            data = await conn.recv()
-            if not data:
-                return
-            remaining -= len(data)
+        conn.idle = True  # it owes us nothing: no reset when its time is over
+        conn.deadline = monotonic() + self._limits.linger_s
+        while await conn.recv():
+            pass
+
+
+async def skipped(body: Body) -> bool:
+    """Whether the rest of a body could be read away, so that the next request can follow."""
+    try:
+        return await body.skip(UNWANTED_BYTES)
+    except ProtocolError:
+        return False  # the answer is out: there is no second one

@@ -115,7 +115,8 @@ class Process(ServingModel):
                 continue
             del self._children[pid]
             if self._acceptor:
-                tell(self._to_acceptor, DEAD, number)
+                with contextlib.suppress(OSError):  # it has ended, and is reaped below
+                    tell(self._to_acceptor, DEAD, number)
             if status and not self.stopping:
                 log.error("a connection process (%d) %s", pid, describe(status))
         status = reap(self._acceptor) if self._acceptor else None

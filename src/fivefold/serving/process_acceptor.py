@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 
@@ -21,6 +22,7 @@ class Acceptor:
         self._model = model
         self._inbox = inbox
         self._to_forker = to_forker
+        self._forker = os.getppid()
         self._channels: dict[int, socket.socket] = {}
         # The one that was busy last comes first: its caches are warm.
         self._idle: list[int] = []
@@ -48,7 +50,10 @@ class Acceptor:
             io.spawn(model.accepting(io, listener, self._hand_over))
         while not model.stopping:
             await io.woken
-        await model.close_listeners(listeners, self._hand_over)
+        if os.getppid() == self._forker:
+            await model.close_listeners(listeners, self._hand_over)
+        # Else the forker has died, and whoever is still queued is for its successor, who
+        # has the same sockets: there may not be an idle child left here.
 
     async def _hand_over(self, sock: socket.socket) -> None:
         with sock:

@@ -67,6 +67,7 @@ class Thread(ServingModel):
 
     def stop(self) -> None:
         super().stop()
+        self._cut_at = monotonic() + self.options.grace_s
         if hasattr(self, "_idle"):
             self._idle.put(None)  # the main thread may be waiting for an idle thread
 
@@ -94,11 +95,21 @@ class Thread(ServingModel):
             except queue.Empty:
                 if len(self._threads) < self._limit:
                     self._start_thread()
-                mailbox = self._idle.get()
+                mailbox = self._next_idle()
             if mailbox is not None:
                 return mailbox
             if self.stopping:
                 self._live.finish()  # so that somebody becomes idle
+
+    def _next_idle(self) -> Mailbox | None:
+        """Wait; while stopping no longer than grace allows, then cut who is in the way."""
+        if not self.stopping:
+            return self._idle.get()
+        try:
+            return self._idle.get(timeout=max(0.0, self._cut_at - monotonic()))
+        except queue.Empty:
+            self._live.cut()
+            return self._idle.get()
 
     def _add_spares(self) -> None:
         missing = SPARES - self._idle.qsize()
@@ -117,9 +128,8 @@ class Thread(ServingModel):
 
     def _drain(self) -> None:
         self._live.finish()
-        cut_at = monotonic() + self.options.grace_s
-        while self._threads and monotonic() < cut_at:
-            self._dismiss_one(max(0.0, cut_at - monotonic()))
+        while self._threads and monotonic() < self._cut_at:
+            self._dismiss_one(max(0.0, self._cut_at - monotonic()))
         self._live.cut()
         end = monotonic() + 1.0
         while self._threads and monotonic() < end:
