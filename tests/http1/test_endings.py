@@ -16,7 +16,7 @@ from fivefold.http1.response import Response
 class Deaf:
     """Answers without reading the body."""
 
-    def ready(self, request: Request, now: float) -> bytes | None:
+    def ready(self, request: Request, head: bytes, conn: object, now: float) -> bytes | None:
         return None
 
     async def respond(self, exchange: Exchange) -> None:

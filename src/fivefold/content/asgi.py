@@ -21,8 +21,9 @@ from contextvars import Context, copy_context
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from ..errors import ProtocolError
 from ..http1.connection import Ready
-from ..http1.exchange import Exchange
+from ..http1.exchange import Connection, Exchange
 from ..http1.limits import Limits
 from ..http1.request import Request
 from ..http1.response import plain
@@ -65,24 +66,22 @@ class Asgi:
     def close(self) -> None:
         """Each loop ended its own lifespan."""
 
-    def ready(self, request: Request, now: float) -> Ready | None:
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
         return None
 
     async def respond(self, exchange: Exchange) -> None:
-        state = self._states[asyncio.get_running_loop()]
+        conn = exchange.conn
+        if conn.remembered is None:
+            state = self._states[asyncio.get_running_loop()]
+            conn.remembered = conn.peer, conn.local, state
         if b"connection" in exchange.request.obeyed and is_websocket(exchange):
-            scope = self._scopes.websocket(exchange)
-            scope["state"] = state.copy()
-            await self._websocket(exchange, scope)
-        else:
-            scope = self._scopes.http(exchange)
-            scope["state"] = state.copy()
-            await self._http(exchange, scope)
-
-    async def _http(self, exchange: Exchange, scope: Scope) -> None:
+            await self._websocket(exchange, self._scopes.websocket(exchange))
+            return
+        scope = self._scopes.http(exchange)
         cycle = HttpCycle(exchange)
-        call = self._application(scope, cycle.receive, cycle.send)
+        gone = False
         try:
+            call = self._application(scope, cycle.receive, cycle.send)
             await in_context(copy_context(), call)
         except ClientLeft:
             exchange.keep = False
@@ -92,14 +91,21 @@ class Asgi:
                 log.exception("the application failed at %s", scope["path"])
             exchange.keep = False
         finally:
-            gone = cycle.gone
-            await cycle.over()
-        if cycle.refusal is not None:
-            raise cycle.refusal
+            if cycle.waited:
+                gone = cycle.gone
+                await cycle.over()
         if not exchange.finished:
-            exchange.keep = False
-            if not exchange.started and not gone:
-                await exchange.answer(plain(500))
+            await self._give_up(exchange, cycle.refusal, gone=gone)
+
+    async def _give_up(
+        self, exchange: Exchange, refusal: ProtocolError | None, *, gone: bool
+    ) -> None:
+        """The application ended without a whole response."""
+        exchange.keep = False
+        if refusal is not None:
+            raise refusal
+        if not exchange.started and not gone:
+            await exchange.answer(plain(500))
 
     async def _websocket(self, exchange: Exchange, scope: Scope) -> None:
         exchange.keep = False

@@ -67,7 +67,7 @@ class Static:
         self._cache.clear()
         os.close(self._folder)
 
-    def ready(self, request: Request, now: float) -> Ready | None:
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
         entry = self._hot.get(request.plain_target)
         if entry is None:
             return None

@@ -9,8 +9,9 @@ call.  Everything else takes the long way, which is the complete one.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Coroutine
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, FileShrank, PeerGone, ProtocolError
 from .body import Body
@@ -29,15 +30,20 @@ UNWANTED_BYTES = 1_048_576
 """What is read, at most, of a body that content did not want, so that the connection can be
 kept: beyond, a new one is cheaper."""
 
-Ready = bytes | tuple[bytes, FilePart]
-"""A response for a connection that is kept: head and body at once, or a head and its file."""
+Later = Callable[[Exchange], Coroutine[Any, Any, None]]
+"""The rest of a response that has been begun: called instead of `respond`."""
+
+Ready = bytes | tuple[bytes, FilePart] | Later
+"""A response for a connection that is kept: head and body at once, a head and its file; or
+what is still to do."""
 
 
 class Content(Protocol):
     """What answers requests: a folder, an application."""
 
-    def ready(self, request: Request, now: float) -> Ready | None:
-        """The whole response, if it is there; called for each request, so it must be cheap."""
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+        """The whole response, if it can be had at once; called for each request, before
+        anything of its body is read, so it must be cheap."""
 
     async def respond(self, exchange: Exchange) -> None:
         """Answer through the exchange. Raises `ProtocolError` for a refusal."""
@@ -101,15 +107,15 @@ class Http1:
                     data = b""
                 else:
                     request, head, data = await reader.next(data, now)
-                whole = None if conn.closing else ready(request, now)
-                if whole is None:
-                    data = await self._exchange(conn, request, head, data)
-                    now = monotonic()
-                    continue
-                conn.deadline = now + send_s
+                whole = None if conn.closing else ready(request, head, conn, now)
                 if type(whole) is bytes:
+                    conn.deadline = now + send_s
                     await conn.send(whole)
+                elif whole is None or callable(whole):
+                    data = await self._exchange(conn, request, head, data, whole)
+                    now = monotonic()
                 else:
+                    conn.deadline = now + send_s
                     await send_part(conn, *whole)
                     now = monotonic()  # a large file takes its time
         except ProtocolError as refusal:
@@ -124,13 +130,13 @@ class Http1:
             conn.interrupt()
 
     async def _exchange(
-        self, conn: Connection, request: Request, head: bytes, data: bytes
+        self, conn: Connection, request: Request, head: bytes, data: bytes, begun: Later | None
     ) -> bytes | None:
         """Answer one request; what was received beyond it, or None if the connection ends."""
         body = Body(conn, request, data, self._limits) if request.has_body else None
         exchange = Exchange(conn, request, head, body, self._limits, self._date)
         try:
-            await self._content.respond(exchange)
+            await (begun or self._content.respond)(exchange)
         except ProtocolError:
             if exchange.started:
                 return None  # too late to say it
