@@ -52,8 +52,9 @@ class HttpCycle:
     refusal: ProtocolError | None = None
     """Why the request could not be read whole; it is answered when the application ends."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
         self._exchange = exchange
+        self._loop = loop
         self._body = exchange.body
 
     async def receive(self) -> Message:
@@ -94,15 +95,14 @@ class HttpCycle:
 
     def _left(self) -> None:
         if self._gone is None:
-            self._gone = asyncio.get_running_loop().create_future()
+            self._gone = self._loop.create_future()
         if not self._gone.done():
             self._gone.set_result(None)
 
     async def _until_gone(self) -> None:
         if self._gone is None:
-            loop = asyncio.get_running_loop()
-            self._gone = loop.create_future()
-            self._watch = loop.create_task(self._watch_client())
+            self._gone = self._loop.create_future()
+            self._watch = self._loop.create_task(self._watch_client())
         # Shielded: several tasks may wait, and one of them be cancelled.
         await asyncio.shield(self._gone)
 
@@ -183,13 +183,11 @@ class HttpCycle:
             return exchange.end(checked_lines(lines), more=self._trailers)
         raise RuntimeError(f"unexpected message {kind}")
 
-    async def over(self) -> None:
+    def over(self) -> None:
         """The application has returned: whoever still waits in `receive` is told."""
         if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
-        if self._gone is not None:
-            self._left()
+            self._watch.cancel()  # it lets go of the connection at once (Bridge.cancel)
+        self._left()
 
 
 @types.coroutine

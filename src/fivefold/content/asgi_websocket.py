@@ -22,12 +22,16 @@ from websockets.server import ServerProtocol
 from ..errors import DeadlineExceeded, InvalidResponse, PeerGone
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
+from ..iomodels.asyncio_bridge import hosted
 from ..iomodels.base import NEVER
 from .asgi_http import ClientLeft, Message, remembered_head
 from .asgi_turns import Turns
 from .fields import CONTROL, NAME
 
 log = logging.getLogger("fivefold.asgi")
+
+protocol_log = logging.getLogger("fivefold.asgi.websocket")
+protocol_log.setLevel(logging.WARNING)  # the library reports every connection that opens
 
 AHEAD = 16
 """Messages read ahead of the application."""
@@ -48,7 +52,7 @@ class WebSocket:
         self._exchange = exchange
         self._limits = limits
         self._protocol = ServerProtocol(
-            extensions=COMPRESSION, max_size=limits.websocket_message_bytes
+            extensions=COMPRESSION, max_size=limits.websocket_message_bytes, logger=protocol_log
         )
         self._messages: deque[Message] = deque([{"type": "websocket.connect"}])
         self._arrived: asyncio.Future[None] | None = None
@@ -176,7 +180,7 @@ class WebSocket:
         while not self._protocol_closed():
             conn.idle = True  # so that a server that stops interrupts us
             try:
-                data = await conn.recv()
+                data = await hosted(conn.recv())
             except DeadlineExceeded:
                 if self._turns.busy:
                     break  # the client takes nothing
