@@ -25,7 +25,7 @@ from time import monotonic
 from ..errors import WorkerFailed
 from ..linux import systemd
 from ..linux.process_control import reap_orphans
-from .forking import HANDLED, describe, forked, reap
+from .forking import HANDLED, cannot_start, describe, forked, reap
 
 log = logging.getLogger("fivefold.supervisor")
 
@@ -196,6 +196,8 @@ class Supervisor:
             log_death("worker %d %s", slot.pid, describe(status))
             slot.pid = 0
             if not self._stopping:
+                if cannot_start(status):
+                    raise WorkerFailed("the application cannot be started")
                 self._schedule(slot)
 
     def _schedule(self, slot: Slot) -> None:

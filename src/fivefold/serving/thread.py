@@ -18,7 +18,7 @@ import threading
 import time
 from time import monotonic
 
-from ..errors import FivefoldError
+from ..errors import ApplicationError, FivefoldError
 from ..iomodels.base import IOModel
 from .base import (
     EXHAUSTED_PAUSE_S,
@@ -57,6 +57,7 @@ class Thread(ServingModel):
         self._idle: queue.SimpleQueue[Mailbox | None] = queue.SimpleQueue()
         self._threads: set[threading.Thread] = set()
         self._limit = self.options.max_connections
+        self._failure: ApplicationError | None = None
         io = self._io = self.new_io(1, serves=False)
         wake_on_signals(io)
         try:
@@ -64,6 +65,8 @@ class Thread(ServingModel):
             io.run(self._main(io))
         finally:
             io.close()
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         super().stop()
@@ -148,6 +151,9 @@ class Thread(ServingModel):
     def _life(self) -> None:
         try:
             io = self.new_io(1)
+        except ApplicationError as error:
+            self._failure = error
+            self.stop()
         except (OSError, FivefoldError) as error:
             log.error("a thread cannot serve: %s", error)
             time.sleep(EXHAUSTED_PAUSE_S)  # its successor would fail just as fast
