@@ -10,17 +10,17 @@ import signal
 import socket
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from .application import enter, interface
-from .content.kinds import KINDS, Surrounded
+from .content.kinds import KINDS, Opened, Surrounded
 from .errors import SettingsError, WorkerFailed
 from .http1.connection import Http1
 from .http1.limits import Limits
 from .iomodels import resolve
 from .iomodels.base import IOModel
 from .serving import MODELS
-from .serving.base import ServingOptions
+from .serving.base import Handler, ServingOptions
 from .serving.forking import describe, forked
 from .serving.listener import Address, bind, release, url
 from .serving.supervisor import Supervisor, announce_ready
@@ -33,6 +33,16 @@ SHORTEST_TICK_S, LONGEST_TICK_S = 0.02, 1.0
 """How exactly deadlines are kept: a quarter of the shortest, within these bounds."""
 
 
+class Observer(Protocol):
+    """Somebody who watches from within; tracing has one."""
+
+    def content(self, content: Opened) -> Opened:
+        """`content`, telling when it is asked."""
+
+    def handler(self, handler: Handler) -> Handler:
+        """The connection coroutine, for connections that tell what they do."""
+
+
 class Server:
     """A server, for embedding and for tests.
 
@@ -41,7 +51,7 @@ class Server:
     `run` serves from the calling process instead, until a signal stops it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
         """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
         if not isinstance(settings, Settings):
             raise SettingsError(f"Server takes Settings(...), not {settings!r}")
@@ -52,6 +62,7 @@ class Server:
         self.engine, self.passed_over = resolve(kind.io if settings.io == AUTO else settings.io)
         settings.check_serving(self.model.name)
         self._check_limit()
+        self._observer = observer
         self._slots: list[list[socket.socket]] = []
         self._pid = 0
 
@@ -164,7 +175,11 @@ class Server:
         allow_descriptors(options.max_connections)
         enter(settings)
         content = self._kind.open(self._surrounded())
-        http = Http1(content, settings.limits)
+        if self._observer is not None:
+            content = self._observer.content(content)
+        handler: Handler = Http1(content, settings.limits).serve
+        if self._observer is not None:
+            handler = self._observer.handler(handler)
 
         def new_io(connections: int, *, serves: bool = True) -> IOModel:
             tick_s = tick(settings.limits)
@@ -172,7 +187,7 @@ class Server:
                 return content.io(self.engine, tick_s=tick_s, connections=connections)
             return self.engine(tick_s=tick_s, connections=connections)
 
-        model = self.model(sockets, http.serve, new_io, options, on_ready)
+        model = self.model(sockets, handler, new_io, options, on_ready)
         signal.signal(signal.SIGTERM, lambda *_: model.stop())
         try:
             model.run()
