@@ -7,6 +7,7 @@ such call: a turn that only moved connections of the model costs what it costs t
 
 from __future__ import annotations
 
+import os
 import select
 from collections.abc import Callable, Iterator, Mapping
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
@@ -23,6 +24,7 @@ class HostSelector(BaseSelector):
         self._keys: dict[int, SelectorKey] = {}
         self._map = KeyMap(self)
         self._suspects = io.suspects
+        self._pid = os.getpid()
         self._turn: Callable[[float | None], None] = io.turn
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
@@ -53,7 +55,8 @@ class HostSelector(BaseSelector):
         key = self.get_key(fileobj)
         del self._keys[key.fd]
         self._suspects.discard(key.fd)
-        self.io.unwatch(key.fd)
+        if self._pid == os.getpid():
+            self.io.unwatch(key.fd)  # a forked child would end it for its parent
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
