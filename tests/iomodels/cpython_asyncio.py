@@ -101,14 +101,14 @@ class Timed(unittest.TextTestResult):
 def main(choice: str, modules: list[str]) -> int:
     faulthandler.dump_traceback_later(HANGS_AFTER_S, exit=True)
     engine, _ = resolve(choice)
-    selectors.DefaultSelector = lambda: HostSelector(engine.hosting()())  # type: ignore[assignment,misc]
+    cast("Any", selectors).DefaultSelector = lambda: HostSelector(engine.hosting()())
     loader = unittest.TestLoader()
     found = tests_of(loader.loadTestsFromNames([f"test.test_asyncio.{m}" for m in modules]))
     tests = [test for test in found if not is_excluded(test, engine.engine)]
     for test in tests:
         use_ours(test)
     check_that_loops_are_ours()
-    result = unittest.TextTestRunner(resultclass=Timed).run(unittest.TestSuite(tests))
+    result = unittest.TextTestRunner(resultclass=cast("Any", Timed)).run(unittest.TestSuite(tests))
     return 0 if result.wasSuccessful() else 1
 
 
