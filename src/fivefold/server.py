@@ -9,11 +9,13 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from .application import enter, interface
-from .content.kinds import KINDS, Surrounded
+from .content import mounts
+from .content.kinds import KINDS, Opened, Surrounded
 from .errors import SettingsError, WorkerFailed
 from .http1.connection import Http1
 from .http1.limits import Limits
@@ -105,8 +107,11 @@ class Server:
 
     def check_target(self) -> None:
         """A folder that is not there fails here, not in every worker; applications were probed."""
+        settings = self.settings
+        base = settings.chdir or ""  # the workers will be there
         if self._kind.probe is not None:
-            self._kind.probe(self.settings.target)
+            self._kind.probe(os.fspath(Path(base, settings.target)))
+        mounts.probe(mounts.parsed(settings.mount), base)
 
     def close(self) -> None:
         """Close the listening sockets."""
@@ -163,7 +168,7 @@ class Server:
         )
         allow_descriptors(options.max_connections)
         enter(settings)
-        content = self._kind.open(self._surrounded())
+        content = self._content()
         http = Http1(content, settings.limits)
 
         def new_io(connections: int, *, serves: bool = True) -> IOModel:
@@ -178,6 +183,12 @@ class Server:
             model.run()
         finally:
             content.close()
+
+    def _content(self) -> Opened:
+        content = self._kind.open(self._surrounded())
+        if self.settings.mount:
+            return mounts.Mounts(content, mounts.parsed(self.settings.mount))
+        return content
 
     def _surrounded(self) -> Surrounded:
         settings, serving = self.settings, self.model.traits
