@@ -74,6 +74,18 @@ class Settings:
     env_file: str | None = _setting(
         None, "A .env file with environment variables for the application."
     )
+    reload: bool = _setting(
+        False, "Load the application again when its files change; for development."
+    )
+    reload_dir: tuple[str, ...] = _setting(
+        (), "A folder to watch instead of the application's; repeatable."
+    )
+    reload_include: tuple[str, ...] = _setting(
+        (), "Files to watch besides *.py and the --env-file: a glob, e.g. '*.html'; repeatable."
+    )
+    reload_exclude: tuple[str, ...] = _setting(
+        (), "Files not to watch: a glob, e.g. 'tests/*'; repeatable."
+    )
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -106,7 +118,10 @@ class Settings:
             raise SettingsError(f"target: {self.target!r} is not a path or an application")
         self._make_tuple("bind", "an address")
         self._make_tuple("mount", "/PREFIX=FOLDER")
-        for name in ("fresh", "inline"):
+        self._make_tuple("reload_dir", "a folder")
+        self._make_tuple("reload_include", "a glob")
+        self._make_tuple("reload_exclude", "a glob")
+        for name in ("fresh", "inline", "reload"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name}: {getattr(self, name)!r} is not true or false")
         if not isinstance(self.limits, Limits):
