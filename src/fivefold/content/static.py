@@ -46,7 +46,8 @@ a symbolic link that leads out of the folder)."""
 class Static:
     """Content that is a folder; shared by all connections of a worker."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, prefix: bytes = b"") -> None:
+        """`prefix`: the path that leads to the folder, with a slash at its end."""
         try:
             self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except NotADirectoryError:
@@ -57,6 +58,7 @@ class Static:
             ) from None
         except PermissionError:
             raise SettingsError(f"target: no permission to read the folder {folder!r}") from None
+        self._prefix = prefix
         self._cache = FileCache(self._folder)
         self._hot: dict[bytes | None, Entry] = {}
         self._date = DateField()
@@ -123,6 +125,9 @@ class Static:
 
     async def _entry(self, path: bytes, conn: Connection) -> Entry:
         """The entry for a path, held. Raises OSError."""
+        if not path.startswith(self._prefix):
+            raise IsADirectoryError(path)  # the prefix without its slash
+        path = path[len(self._prefix) :]
         if not path or path.endswith(b"/"):
             path += INDEX
         entry = self._cache.lookup(path)
@@ -171,8 +176,8 @@ def etag(entry: Entry) -> bytes:
 
 def redirect_into(path: bytes, target: bytes) -> Response:
     """301 to the folder with its slash. The path was cleaned, so it cannot name a host."""
-    if not path:
-        return plain(404)
+    if not path or path.endswith(b"/"):
+        return plain(404)  # its index.html is a folder
     _, question, query = target.partition(b"?")
     quoted = b"".join(SAFE[byte] for byte in path)
     location = b"/" + quoted + b"/" + question + query
