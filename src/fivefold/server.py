@@ -73,7 +73,9 @@ class Server:
         self._kind = kind
         self.interface = kind.name
         self.model = MODELS[kind.serving if settings.serving == AUTO else settings.serving]
-        self.engine, self.passed_over = resolve(kind.io if settings.io == AUTO else settings.io)
+        # Whatever suits the content: one thread with many connections must not block.
+        auto = "multiplexing" if self.model.traits.one_thread else kind.io
+        self.engine, self.passed_over = resolve(auto if settings.io == AUTO else settings.io)
         settings.check_serving(self.model.name)
         self._check_limit()
 
