@@ -260,21 +260,26 @@ def test_one_that_blocks_does_not_stop_the_others(serving: str, tmp_path: Path) 
 
 
 def test_a_slow_upload_holds_no_thread_of_the_pool() -> None:
-    with running(wsgi_sample.app, serving="async", threads=1) as url:
-        with Client(address(url)) as slow:
-            slow.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234")
-            assert httpx.get(url).status_code == 200
-            slow.send(b"56789")
-            assert slow.answer().body == b"10 0123456789"
+    with (
+        running(wsgi_sample.app, serving="async", threads=1) as url,
+        Client(address(url)) as slow,
+    ):
+        slow.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234")
+        assert httpx.get(url).status_code == 200
+        slow.send(b"56789")
+        assert slow.answer().body == b"10 0123456789"
 
 
 def test_a_request_that_kills_its_process_takes_no_other_connection() -> None:
-    with running(wsgi_sample.app, serving="process") as url:
-        with Client(address(url)) as other, Client(address(url)) as victim:
-            assert other.get("/").status == 200
-            victim.send(b"GET /dies HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert victim.at_end()
-            assert other.get("/").status == 200
+    with (
+        running(wsgi_sample.app, serving="process") as url,
+        Client(address(url)) as other,
+        Client(address(url)) as victim,
+    ):
+        assert other.get("/").status == 200
+        victim.send(b"GET /dies HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert victim.at_end()
+        assert other.get("/").status == 200
 
 
 def test_a_request_that_kills_a_worker_is_survived_by_the_server() -> None:

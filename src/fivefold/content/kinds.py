@@ -55,7 +55,7 @@ class Kind:
     serving: str
     """The serving model that `auto` takes."""
     io: str
-    """The I/O model that `auto` takes."""
+    """The I/O model that `auto` takes, where a connection has a thread or process of its own."""
     probe: Callable[[Any], None] | None = None
     """Raises `SettingsError` if the target cannot be served; cheap and without traces."""
 

@@ -79,6 +79,7 @@ class Call:
 
     def __init__(self, environ: dict[str, Any], exchange: Exchange | None = None) -> None:
         self._environ = environ
+        self._input: IO[bytes] = environ["wsgi.input"]  # the application may put another there
         self._written: list[bytes] = []
         self.exchange = exchange
 
@@ -149,7 +150,7 @@ class Call:
                 close()
             except Exception:
                 log.exception("the application's close() failed")
-        self._environ["wsgi.input"].close()
+        self._input.close()
 
 
 def remembered_head(status: str, fields: Fields) -> ResponseHead:
