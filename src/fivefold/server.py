@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from . import reloading
 from .application import enter, interface
@@ -22,7 +22,7 @@ from .http1.connection import Http1
 from .iomodels import resolve
 from .iomodels.base import IOModel
 from .serving import MODELS
-from .serving.base import ServingOptions
+from .serving.base import Handler, ServingOptions
 from .serving.forking import describe, forked
 from .serving.listener import Address, bind, release, url
 from .serving.supervisor import Supervisor, announce_ready
@@ -30,6 +30,16 @@ from .settings import AUTO, Settings
 from .sizing import allow_descriptors, tick
 
 log = logging.getLogger("fivefold.server")
+
+
+class Observer(Protocol):
+    """Somebody who watches from within; tracing has one."""
+
+    def content(self, content: Opened) -> Opened:
+        """`content`, telling when it is asked."""
+
+    def handler(self, handler: Handler) -> Handler:
+        """The connection coroutine, for connections that tell what they do."""
 
 
 class Server:
@@ -40,7 +50,7 @@ class Server:
     `run` serves from the calling process instead, until a signal stops it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
         """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
         if not isinstance(settings, Settings):
             raise SettingsError(f"Server takes Settings(...), not {settings!r}")
@@ -53,6 +63,7 @@ class Server:
             if not settings.reload:
                 raise
             self._compose(BROKEN)  # the workers will look for themselves, and say why
+        self._observer = observer
         self._slots: list[list[socket.socket]] = []
         self._pid = 0
 
@@ -207,7 +218,11 @@ class Server:
         )
         allow_descriptors(options.max_connections)
         content = self._content(target)
-        http = Http1(content, settings.limits)
+        if self._observer is not None:
+            content = self._observer.content(content)
+        handler: Handler = Http1(content, settings.limits).serve
+        if self._observer is not None:
+            handler = self._observer.handler(handler)
 
         def new_io(connections: int, *, serves: bool = True) -> IOModel:
             tick_s = tick(settings.limits)
@@ -215,7 +230,7 @@ class Server:
                 return content.io(self.engine, tick_s=tick_s, connections=connections)
             return self.engine(tick_s=tick_s, connections=connections)
 
-        model = self.model(sockets, http.serve, new_io, options, on_ready)
+        model = self.model(sockets, handler, new_io, options, on_ready)
         signal.signal(signal.SIGTERM, lambda *_: model.stop())
         try:
             model.run()

@@ -17,7 +17,8 @@ from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
 from ..http1.response import DateField, FilePart, Response, http_date, plain, serialized
-from ..iomodels.base import File, IOModel
+from ..iomodels.base import File, IOModel, Tell
+from ..iomodels.files import pages_in_memory
 from .file_cache import SMALL_BYTES, Entry, FileCache
 from .media_types import media_type
 from .paths import relative_path
@@ -68,6 +69,20 @@ class Static:
     def close(self) -> None:
         self._cache.clear()
         os.close(self._folder)
+
+    def observe(self, tell: Tell) -> None:
+        """Tell of each file that is opened from now on; for tracing."""
+        open_file = self._cache.open
+
+        def told(path: bytes) -> Entry:
+            tell("open.enter", {})
+            entry = open_file(path)
+            tell("open.exit", {"bytes": entry.size})
+            assert isinstance(entry.file, File)
+            tell("cachestat", pages_in_memory(entry.file))
+            return entry
+
+        self._cache.open = told  # type: ignore[method-assign]
 
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
         entry = self._hot.get(request.plain_target)
