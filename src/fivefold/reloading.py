@@ -68,6 +68,20 @@ def load_again(settings: Settings) -> tuple[Kind, Any]:
     return KINDS[interface], application
 
 
+def once(announce: Callable[[], None]) -> Callable[[], None]:
+    """For an announcement that a worker makes again when its second content takes over."""
+    todo = [announce]
+
+    def announce_once() -> None:
+        if todo:
+            try:
+                todo.pop()()
+            except BrokenPipeError:
+                pass  # a forked acceptor did it, and was heard
+
+    return announce_once
+
+
 @contextmanager
 def watching(settings: Settings, sockets: Iterable[socket.socket]) -> Iterator[None]:
     """A watcher for this process, which takes SIGHUP; `sockets` are not the watcher's.

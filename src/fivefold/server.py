@@ -196,7 +196,7 @@ class Server:
 
     def _work_again(self, sockets: list[socket.socket], on_ready: Callable[[], None]) -> None:
         """Under --reload nothing is known of the application before, and it may not start."""
-        announce = once(on_ready)
+        announce = reloading.once(on_ready)
         copies = [sock.dup() for sock in sockets]  # a serving model closes what it is given
         try:
             kind, application = reloading.load_again(self.settings)
@@ -266,9 +266,3 @@ def serve(target: Any = ".", **settings: Any) -> None:
     The other settings by name; see `Settings`.
     """
     Server(Settings.of({"target": target, **settings})).run()
-
-
-def once(action: Callable[[], None]) -> Callable[[], None]:
-    """The action for the first call, nothing for further ones."""
-    actions = [action]
-    return lambda: actions.pop()() if actions else None

@@ -101,20 +101,20 @@ class Mounts:
         self._main.close()
 
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
-        # Nothing can be ready before it was asked for once, so `respond` has the owner found.
-        owner = self._owners.get(request.target)
-        return None if owner is None else owner.ready(request, head, conn, now)
+        owner = self._owners.get(request.target) or self._remembered(request.target)
+        return owner.ready(request, head, conn, now)
 
     async def respond(self, exchange: Exchange) -> None:
         target = exchange.request.target
-        owner = self._owners.get(target)
-        if owner is None:
-            owner = self._owner(target)
-            if len(target) <= REMEMBERED_BYTES:
-                if len(self._owners) >= REMEMBERED:
-                    self._owners.clear()
-                self._owners[target] = owner
-        await owner.respond(exchange)
+        await (self._owners.get(target) or self._remembered(target)).respond(exchange)
+
+    def _remembered(self, target: bytes) -> Content:
+        owner = self._owner(target)
+        if len(target) <= REMEMBERED_BYTES:
+            if len(self._owners) >= REMEMBERED:
+                self._owners.clear()
+            self._owners[target] = owner
+        return owner
 
     def _owner(self, target: bytes) -> Content:
         if not target.startswith(b"/"):
