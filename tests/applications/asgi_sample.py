@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -108,7 +107,7 @@ async def tasks(scope: Scope, receive: Receive, send: Send) -> None:
     except TimeoutError:
         pass
     loop = asyncio.get_running_loop()
-    in_thread = await loop.run_in_executor(None, time.sleep, 0)
+    in_thread = await loop.run_in_executor(None, sum, (1, 2))
     process = await asyncio.create_subprocess_exec("echo", "sub", stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     await text(send, f"{in_thread} {out.decode().strip()} {process.returncode}")

@@ -45,8 +45,8 @@ def address(url: str) -> tuple[str, int]:
 
 
 def wait_for(path: Path) -> None:
-    """Until the server has made this file."""
-    while not path.exists():
+    """Until the server has written something to this file."""
+    while not (path.exists() and path.stat().st_size):
         pass
 
 

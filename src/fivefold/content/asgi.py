@@ -76,9 +76,10 @@ class Asgi:
             await host.carriers.run(self._application(scope, cycle.receive, cycle.send))
         except ClientLeft:
             exchange.keep = False
-        except (Exception, SystemExit, asyncio.CancelledError):
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
             # The edge of an application: its trouble must not become another's.
-            if cycle.refusal is None:
+            cut = isinstance(error, asyncio.CancelledError) and conn.closing
+            if cycle.refusal is None and not cut:
                 log.exception("the application failed at %s", scope["path"])
             exchange.keep = False
         finally:

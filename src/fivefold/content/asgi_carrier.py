@@ -80,6 +80,8 @@ class Carrier:
             assert job is not None
             try:
                 await job
+            except GeneratorExit:
+                raise  # the loop was closed with us in it
             except BaseException as error:  # noqa: BLE001 - raised again in `run`
                 self._error = error
             done, self._done = self._done, None

@@ -179,11 +179,13 @@ class WebSocket:
         conn.deadline = NEVER
         while not self._protocol_closed():
             conn.idle = True  # so that a server that stops interrupts us
+            if self._over:
+                conn.deadline = asyncio.get_running_loop().time() + self._limits.linger_s
             try:
                 data = await hosted(conn.recv())
             except DeadlineExceeded:
-                if self._turns.busy:
-                    break  # the client takes nothing
+                if self._turns.busy or self._over:
+                    break  # the client takes nothing, or does not end its side
                 conn.deadline = NEVER
                 continue
             except PeerGone:
@@ -217,6 +219,8 @@ class WebSocket:
         for frame in protocol.events_received():
             if isinstance(frame, Frame):
                 self._take(frame)
+        if protocol.close_sent is not None:  # it found something wrong (too large, not masked)
+            self._end(protocol.close_sent.code, protocol.close_sent.reason)
 
     def _take(self, frame: Frame) -> None:
         opcode = frame.opcode
@@ -224,7 +228,8 @@ class WebSocket:
             self._pinged = False
             return
         if opcode is Opcode.CLOSE:
-            self._end(self._protocol.close_code or NO_STATUS, self._protocol.close_reason or "")
+            close = self._protocol.close_rcvd
+            self._end(close.code if close else NO_STATUS, close.reason if close else "")
             return
         if opcode is Opcode.PING or self._over:
             return
