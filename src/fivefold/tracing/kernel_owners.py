@@ -30,22 +30,21 @@ def choose(
     for one in machine:
         group = one.event.partition(":")[0]
         groups[group if group in groups else "net"].append(one)
-    of_machine = (
+    ours = [
         *packets_of(connection, groups["net"], tids),
         *_of_disks(groups["block"], tids),
         *_of_rings(groups["io_uring"], tids),
         *(one for one in groups["signal"] if one.detail["fields"].get("pid") in tids),
-    )
-    return list(heapq.merge(of_threads, sorted(of_machine, key=_moment), key=_moment))
+    ]
+    chosen = set(map(id, ours))
+    of_machine = [one for one in machine if id(one) in chosen]  # in the order of the recording
+    return list(heapq.merge(of_threads, of_machine, key=_moment))
 
 
 def _moment(seen: Observation) -> tuple[int, int]:
     """Two recordings, one microsecond: a call begins before what it does, and ends after it."""
-    return seen.at_ns, 2 if seen.event.startswith("syscalls:sys_exit") else int(_is_machine(seen))
-
-
-def _is_machine(seen: Observation) -> bool:
-    return not seen.event.startswith("syscalls:sys_enter")
+    rank = {"syscalls:sys_enter": 0, "syscalls:sys_exit_": 2}
+    return seen.at_ns, rank.get(seen.event[:18], 1)
 
 
 def _is_by_or_about(seen: Observation, connection: Connection, tids: Collection[int]) -> bool:
