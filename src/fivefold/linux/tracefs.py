@@ -220,9 +220,13 @@ class Instance:
         atexit.unregister(self.remove)
 
     def _write(self, name: str, text: str, *, append: bool = False) -> None:
-        # An empty write would not reach the kernel: opening with O_TRUNC is what clears.
-        with (self.path / name).open("a" if append else "w") as file:
-            file.write(text)
+        # O_TRUNC is what clears; Python's own append mode would seek, which tracefs refuses.
+        how = os.O_APPEND if append else os.O_TRUNC
+        file = os.open(self.path / name, os.O_WRONLY | os.O_CLOEXEC | how)
+        try:
+            os.write(file, text.encode())
+        finally:
+            os.close(file)
 
 
 def _chunks(pipe: int) -> Iterator[bytes]:
