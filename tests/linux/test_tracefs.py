@@ -96,7 +96,13 @@ def test_only_listed_threads_and_what_they_start() -> None:
 @needs_tracefs
 def test_following_a_thread_that_ran_before() -> None:
     go, known = threading.Event(), threading.Event()
-    thread = threading.Thread(target=lambda: (known.set(), go.wait(), read_once()))
+
+    def reader() -> None:
+        known.set()
+        go.wait()
+        read_once()
+
+    thread = threading.Thread(target=reader)
     thread.start()
     known.wait()
     with Instance(READS, pids=[threading.get_native_id()]) as instance:
