@@ -26,7 +26,7 @@ from fivefold.linux.page_cache import cached_pages, evict
 from fivefold.tracing import kernel_trace
 from fivefold.tracing.kernel_trace import KernelTrace
 from fivefold.tracing.model import Observation
-from fivefold.tracing.off_cpu import blocked_in_disk_ns, run_queue_ns
+from fivefold.tracing.off_cpu import blocked_in_disk_ns, off_cpu, run_queue_ns
 
 REASON = tracefs.available()
 needs_tracefs = pytest.mark.skipif(REASON is not None, reason=f"{REASON}")
@@ -43,6 +43,16 @@ def names(observations: list[Observation]) -> list[str]:
     return [one.event for one in observations]
 
 
+def made_cold(fd: int) -> None:
+    """Evict until it is true: pages that somebody still holds stay at first."""
+    for _ in range(100):
+        evict(fd)
+        if not cached_pages(fd, 0, 4 * MIB):
+            return
+        time.sleep(0.01)
+    pytest.skip("this file system does not let go of its pages")
+
+
 @pytest.fixture
 def cold_file(tmp_path: Path) -> Iterator[int]:
     """A file on a disk, of which no page is in memory."""
@@ -53,13 +63,7 @@ def cold_file(tmp_path: Path) -> Iterator[int]:
         device = os.fstat(fd).st_dev
         if not Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").exists():
             pytest.skip("the temporary folder is on no block device")
-        for _ in range(100):
-            evict(fd)
-            if not cached_pages(fd, 0, 4 * MIB):
-                break
-            time.sleep(0.01)
-        else:
-            pytest.skip("this file system does not let go of its pages")
+        made_cold(fd)
         yield fd
 
 
@@ -96,23 +100,26 @@ def test_a_cold_read_shows_the_disk_and_a_warm_one_none(cold_file: int) -> None:
 
 
 @needs_tracefs
-def test_another_process_disk_is_not_ours(cold_file: int) -> None:
-    path = f"/proc/{os.getpid()}/fd/{cold_file}"
-    with KernelTrace(threads=[me()], server_port=NO_PORT) as kernel:
-        # Started by something that is not recorded: a thread of its own would be followed.
-        done = subprocess.run(
-            ["setpriv", "cat", path], stdout=subprocess.DEVNULL, check=False, timeout=20
-        )
-        followed = kernel.observations()
-        kernel.resume()
-        assert done.returncode == 0
-    assert "block:block_rq_complete" in names(followed)  # our child: ours
+def test_whose_disk_request_it_is(cold_file: int) -> None:
+    go = threading.Event()
 
-    evict(cold_file)
-    with KernelTrace(threads=[me()], server_port=NO_PORT) as kernel:
-        kernel._tids = set()
+    def read_it() -> None:
+        go.wait()
         os.pread(cold_file, 4 * MIB, 0)
-        assert [name for name in names(kernel.observations()) if name.startswith("block:")] == []
+
+    stranger = threading.Thread(target=read_it)
+    stranger.start()
+    with KernelTrace(threads=[me()], server_port=NO_PORT) as kernel:
+        go.set()
+        stranger.join()
+        assert "block:block_rq_complete" not in names(kernel.observations())
+        made_cold(cold_file)
+        kernel.resume()
+        followed = threading.Thread(target=read_it)  # started by us: ours
+        followed.start()
+        followed.join()
+        assert "block:block_rq_complete" in names(kernel.observations())
+        assert followed.native_id in kernel.tids
 
 
 @contextmanager
@@ -197,7 +204,7 @@ def test_a_busy_neighbour_shows_as_run_queue_delay_as_the_scheduler_counts_it() 
             until = time.monotonic() + 0.2
             while time.monotonic() < until:
                 time.sleep(0.0005)
-                sum(range(20_000))
+                sum(range(400_000))
             end, after = time.monotonic_ns(), _waited_ns()
             found = kernel.observations()
     finally:
@@ -206,8 +213,10 @@ def test_a_busy_neighbour_shows_as_run_queue_delay_as_the_scheduler_counts_it() 
         busy.wait()
 
     delay = run_queue_ns(found, me(), start, end)
-    assert delay > 1_000_000
-    assert delay == pytest.approx(after - before, rel=0.1, abs=500_000)
+    spans = [span for span in off_cpu(found, me(), end) if span.start_ns >= start]
+    # The scheduler counts from the queue to the switch; we count the work of waking, too.
+    assert delay > 20_000_000
+    assert -500_000 <= delay - (after - before) <= 500_000 + 50_000 * len(spans)
 
 
 def _waited_ns() -> int:
@@ -283,7 +292,7 @@ def test_lost_events_are_said() -> None:
 @needs_tracefs
 def test_events_that_this_kernel_lacks_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     events = ["sched:sched_waking", "syscalls:sys_enter_new", "syscalls:sys_exit_new"]
-    monkeypatch.setattr(kernel_trace, "recorded", lambda where: events)
+    monkeypatch.setattr(kernel_trace, "recorded", lambda _: events)
     with KernelTrace(threads=[me()], server_port=NO_PORT) as kernel:
         assert kernel.notes() == ["this kernel has no syscalls:new"]
 

@@ -41,14 +41,18 @@ RECORDED: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("netif_rx: dev=lo skbaddr=000000007ec1a5c9 len=60", "net:netif_rx", {"len": 60}),
     (
-        "napi_poll: napi poll on napi struct 000000001404717a for device (no_device)"
-        " work 2 budget 64",
+        (
+            "napi_poll: napi poll on napi struct 000000001404717a for device (no_device)"
+            " work 2 budget 64"
+        ),
         "napi:napi_poll",
         {"dev": "(no_device)", "work": 2, "budget": 64},
     ),
     (
-        "tcp_probe: family=AF_INET6 src=[::1]:58515 dest=[::1]:37606 mark=0x0 data_len=5"
-        " snd_nxt=0xbd973652 snd_cwnd=10 sock_cookie=1009 skbaddr=000000007ec1a5c9",
+        (
+            "tcp_probe: family=AF_INET6 src=[::1]:58515 dest=[::1]:37606 mark=0x0 data_len=5"
+            " snd_nxt=0xbd973652 snd_cwnd=10 sock_cookie=1009 skbaddr=000000007ec1a5c9"
+        ),
         "tcp:tcp_probe",
         {"sport": 58515, "dport": 37606, "data_len": 5, "sock_cookie": 0x1009},
     ),
@@ -58,14 +62,18 @@ RECORDED: list[tuple[str, str, dict[str, Any]]] = [
         {"protocol": 6, "func": "sock_def_readable"},
     ),
     (
-        "inet_sock_set_state: family=AF_INET protocol=IPPROTO_TCP sport=58515 dport=37606"
-        " saddr=127.0.0.1 oldstate=TCP_LISTEN newstate=TCP_SYN_RECV",
+        (
+            "inet_sock_set_state: family=AF_INET protocol=IPPROTO_TCP sport=58515 dport=37606"
+            " saddr=127.0.0.1 oldstate=TCP_LISTEN newstate=TCP_SYN_RECV"
+        ),
         "sock:inet_sock_set_state",
         {"sport": 58515, "dport": 37606, "newstate": "TCP_SYN_RECV"},
     ),
     (
-        "sock_recv_length: sk address = 00000000eac365a1, family = AF_INET"
-        " protocol = IPPROTO_TCP, length = 0, error = -11, flags = 0x40",
+        (
+            "sock_recv_length: sk address = 00000000eac365a1, family = AF_INET"
+            " protocol = IPPROTO_TCP, length = 0, error = -11, flags = 0x40"
+        ),
         "sock:sock_recv_length",
         {"address": "00000000eac365a1", "length": 0, "error": -11, "flags": 64},
     ),
@@ -85,8 +93,10 @@ RECORDED: list[tuple[str, str, dict[str, Any]]] = [
         {"comm": "Web Content", "pid": 23441, "target_cpu": 1},
     ),
     (
-        "sched_switch: prev_comm=a ==> b prev_pid=7830 prev_prio=120 prev_state=D|K"
-        " ==> next_comm=kworker/u8:60 next_pid=20615 next_prio=-2",
+        (
+            "sched_switch: prev_comm=a ==> b prev_pid=7830 prev_prio=120 prev_state=D|K"
+            " ==> next_comm=kworker/u8:60 next_pid=20615 next_prio=-2"
+        ),
         "sched:sched_switch",
         {
             "prev_comm": "a ==> b",
@@ -108,20 +118,26 @@ RECORDED: list[tuple[str, str, dict[str, Any]]] = [
         {"sig": 44, "pid": 23884},
     ),
     (
-        "io_uring_submit_req: ring 00000000f4af055b, req 00000000167d65a8, user_data 0xc,"
-        " opcode RECV, flags 0x8400020, sq_thread 0",
+        (
+            "io_uring_submit_req: ring 00000000f4af055b, req 00000000167d65a8, user_data 0xc,"
+            " opcode RECV, flags 0x8400020, sq_thread 0"
+        ),
         "io_uring:io_uring_submit_req",
         {"ring": "00000000f4af055b", "user_data": 12, "opcode": "RECV"},
     ),
     (
-        "io_uring_complete: ring 00000000f4af055b, req 0000000000000000, user_data 0xb,"
-        " result -11, cflags 0x2 extra1 0 extra2 0 ",
+        (
+            "io_uring_complete: ring 00000000f4af055b, req 0000000000000000, user_data 0xb,"
+            " result -11, cflags 0x2 extra1 0 extra2 0 "
+        ),
         "io_uring:io_uring_complete",
         {"user_data": 11, "result": -11, "cflags": 2, "extra2": 0},
     ),
     (
-        "io_uring_task_add: ring 00000000f4af055b, req 00000000faf89ce8, user_data 0xb,"
-        " opcode ACCEPT, mask c3",
+        (
+            "io_uring_task_add: ring 00000000f4af055b, req 00000000faf89ce8, user_data 0xb,"
+            " opcode ACCEPT, mask c3"
+        ),
         "io_uring:io_uring_task_add",
         {"opcode": "ACCEPT", "mask": 0xC3},
     ),
@@ -172,7 +188,7 @@ def test_a_recorded_line(text: str, event: str, expected: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize(
     ("flags", "context"),
-    [(".....", "thread"), ("d.h2.", "hardirq"), ("d.H4.", "hardirq"), ("d.s.", "softirq")],
+    [(".....", "task"), ("d.h2.", "hardirq"), ("d.H4.", "hardirq"), ("d.s.", "softirq")],
 )
 def test_the_context(flags: str, context: str) -> None:
     seen = observation(f"  <idle>-0  [000] {flags} 1.000001: netif_rx: dev=lo len=60")

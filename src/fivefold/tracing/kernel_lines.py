@@ -92,7 +92,7 @@ def _event(name: str, rest: str) -> tuple[str, str]:
 
 def _context(flags: str) -> str:
     """What the processor was doing: the third of the flags of trace(1)'s header."""
-    return {"h": "hardirq", "H": "hardirq", "s": "softirq"}.get(flags[2], "thread")
+    return {"h": "hardirq", "H": "hardirq", "s": "softirq"}.get(flags[2], "task")
 
 
 def fields(short: str, text: str) -> dict[str, Any]:

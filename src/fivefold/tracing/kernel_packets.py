@@ -93,7 +93,7 @@ class _Sorting:
 
     def _queued(self, seen: Observation, skb: str) -> _Packet:
         packet = self._flying[skb] = _Packet()
-        if seen.detail["context"] == "thread":
+        if seen.detail["context"] == "task":
             packet.sent_by_us = seen.detail["tid"] in self._tids
         else:
             packet.answers = self._current.get(seen.detail["cpu"])

@@ -10,6 +10,7 @@ Facts.
 
 Choice.
     Runnable is the time from waking, or from being pushed aside, to getting a processor.
+    The work of waking is in it (about 10 us each here; schedstat's run delay is without).
     Blocked in disk is a sleep in state D during which a disk worked for this request.
 """
 
