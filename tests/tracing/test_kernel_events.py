@@ -216,7 +216,8 @@ def test_a_busy_neighbour_shows_as_run_queue_delay_as_the_scheduler_counts_it() 
     spans = [span for span in off_cpu(found, me(), end) if span.start_ns >= start]
     # The scheduler counts from the queue to the switch; we count the work of waking, too.
     assert delay > 20_000_000
-    assert -500_000 <= delay - (after - before) <= 500_000 + 50_000 * len(spans)
+    # A slice of the neighbour may fall between two readings of ours.
+    assert -8_000_000 <= delay - (after - before) <= 8_000_000 + 50_000 * len(spans)
 
 
 def _waited_ns() -> int:

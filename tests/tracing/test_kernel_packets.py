@@ -48,7 +48,7 @@ def test_a_request_from_outside_and_its_ack() -> None:
     expected = [
         *receive(record, "a"),
         record.probe("a", SERVER, CLIENT),
-        record.add("sock:sk_data_ready"),
+        record.add("sock:sk_data_ready", protocol=6),
         *send(record, "b", "softirq"),
         record.add("napi:napi_poll"),
     ]
@@ -62,7 +62,7 @@ def test_the_address_of_a_packet_is_used_again() -> None:
     ours = [*receive(record, "a"), record.probe("a", SERVER, CLIENT)]
     receive(record, "a")
     record.probe("a", 443, 6000)
-    record.add("sock:sk_data_ready")
+    record.add("sock:sk_data_ready", protocol=6)
     send(record, "a", "task", tid=99)
     receive(record, "a")
     assert record.ours() == ours
@@ -81,7 +81,7 @@ def test_after_a_poll_nothing_answers_the_packets_before() -> None:
     receive(record, "a")
     record.probe("a", SERVER, CLIENT)
     record.add("napi:napi_poll")
-    later = [*send(record, "b", "softirq"), record.add("sock:sk_data_ready")]
+    later = [*send(record, "b", "softirq"), record.add("sock:sk_data_ready", protocol=6)]
     assert not set(map(id, later)) & set(map(id, record.ours()))
 
 
@@ -90,7 +90,7 @@ def test_the_end_of_a_handshake() -> None:
     expected = [
         *receive(record, "a"),
         record.add("sock:inet_sock_set_state", sport=SERVER, dport=CLIENT),
-        record.add("sock:sk_data_ready"),
+        record.add("sock:sk_data_ready", protocol=6),
     ]
     assert record.ours() == expected
 
@@ -103,3 +103,10 @@ def test_over_loopback_our_own_other_connections_are_told_apart() -> None:
     record.add("net:netif_receive_skb", skbaddr="a")
     record.probe("a", 5432, 7000)
     assert record.ours() == []
+
+
+def test_a_unix_socket_has_no_packets() -> None:
+    record = Record()
+    expected = [*receive(record, "a"), record.probe("a", SERVER, CLIENT)]
+    record.add("sock:sk_data_ready", "task", protocol=0)
+    assert record.ours() == expected

@@ -19,6 +19,7 @@ Cost.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -130,6 +131,8 @@ class _Sorting:
         return packet
 
     def _of_current(self, seen: Observation, skb: str) -> _Packet | None:
+        if seen.detail["fields"].get("protocol") != socket.IPPROTO_TCP:
+            return None  # a Unix socket has no packets
         return self._current.get(seen.detail["cpu"])
 
     def _polled(self, seen: Observation, skb: str) -> _Packet | None:

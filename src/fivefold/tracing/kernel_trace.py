@@ -84,6 +84,12 @@ class KernelTrace:
         self._tids |= late
         self._machine.start()
 
+    def _filters(self) -> dict[str, str]:
+        """What the kernel can sort out already; `kernel_owners` does not rely on it."""
+        port = f"sport == {self.server_port} || dport == {self.server_port}"
+        named = ("sock:inet_sock_set_state", "tcp:tcp_retransmit_skb", "tcp:tcp_receive_reset")
+        return {"sock:sk_data_ready": "protocol == 6", **dict.fromkeys(named, port)}
+
     def _running(self) -> set[int]:
         return set().union(*map(threads_of_tree, self._processes))
 
