@@ -69,11 +69,21 @@ class FileWrapper:
 class Call:
     """One call of an application."""
 
-    __slots__ = ("_environ", "_exchange", "_iterable", "_iterator", "_written", "head", "last")
+    __slots__ = (
+        "_body",
+        "_environ",
+        "_exchange",
+        "_iterable",
+        "_iterator",
+        "_written",
+        "head",
+        "last",
+    )
 
     def __init__(self, exchange: Exchange, environ: dict[str, Any]) -> None:
         self._exchange = exchange
         self._environ = environ
+        self._body: IO[bytes] = environ["wsgi.input"]
         self._iterable: Any = None
         self._iterator: Iterator[bytes] | None = None
         self._written: list[bytes] = []
@@ -135,8 +145,7 @@ class Call:
                 close()
             except Exception:
                 log.exception("the application's close() failed")
-        if self._environ["wsgi.input"] is not None:
-            self._environ["wsgi.input"].close()
+        self._body.close()  # ours, whatever the application has put in its place
 
 
 def remembered_head(status: str, fields: Fields) -> ResponseHead:
