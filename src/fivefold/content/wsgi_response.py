@@ -115,7 +115,8 @@ class Call:
                 break
             if part:
                 return part
-        written, self._written = b"".join(self._written), []
+        written = b"".join(self._written)
+        self._written.clear()  # the same list: `write` goes on filling it
         return written
 
     def _checked(self, part: bytes) -> bytes:
