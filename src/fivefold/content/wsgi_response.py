@@ -131,6 +131,7 @@ class Call:
             try:
                 if self._exchange.started:
                     raise exc_info[1].with_traceback(exc_info[2])
+                self._written.clear()  # of a response that will not be
             finally:
                 exc_info = None  # it refers to this frame (PEP 3333, "Error Handling")
         elif self.head is not None:
