@@ -114,7 +114,7 @@ class Call:
                 self._written.append(part)
                 break
             if part:
-                return part
+                return part if type(part) is bytes else b"".join((part,))  # refuses text
         written = b"".join(self._written)
         self._written.clear()  # the same list: `write` goes on filling it
         return written
