@@ -398,7 +398,7 @@ def test_a_unix_socket_has_no_client_and_its_path_as_server(tmp_path: Path) -> N
     """Behind a proxy on the same machine."""
     path = tmp_path / "socket"
     with (
-        hosting(asgi_sample.app, bind=(f"unix:{path}", "127.0.0.1:0"), **ASYNC),
+        hosting(asgi_sample.app, bind=("127.0.0.1:0", f"unix:{path}"), **ASYNC),
         socket.socket(socket.AF_UNIX) as sock,
     ):
         sock.connect(os.fspath(path))
