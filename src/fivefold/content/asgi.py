@@ -91,6 +91,10 @@ class Asgi:
             if cycle.refusal is None:
                 log.exception("the application failed at %s", scope["path"])
             exchange.keep = False
+        except asyncio.CancelledError:
+            # By itself, or because grace is over: then this connection ends as well.
+            log.error("the application was cancelled at %s", scope["path"])
+            exchange.keep = False
         finally:
             gone = cycle.gone
             await cycle.over()
@@ -120,6 +124,10 @@ class Asgi:
             # The edge of an application.
             failed = True
             log.exception("the application failed at %s", scope["path"])
+        except asyncio.CancelledError:
+            # Whoever cancelled it: the reading side waits to be told.
+            failed = True
+            log.error("the application was cancelled at %s", scope["path"])
         try:
             await socket.finish(failed=failed)
         except ClientLeft:
