@@ -63,7 +63,7 @@ def closed_by(client: ClientConnection) -> tuple[int, str]:
 @pytest.mark.parametrize("size", [0, 1, 126, 65536, 1_000_000])
 def test_messages_come_back(site: Site, size: int, compression: str | None) -> None:
     binary, text = os.urandom(size // 2) + bytes(size - size // 2), "ü" * size
-    with opened(site, "/echo", compression=compression) as client:
+    with opened(site, "/echo", compression=compression, max_size=None) as client:
         assert bool(client.protocol.extensions) is (compression is not None)
         for message in (binary, text, binary):
             client.send(message)

@@ -22,6 +22,7 @@ from websockets.server import ServerProtocol
 from ..errors import DeadlineExceeded, InvalidResponse, PeerGone
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
+from ..http1.request import fields_of
 from ..iomodels.base import NEVER
 from .asgi_http import ClientLeft, Message, remembered_head
 from .asgi_turns import Turns
@@ -315,5 +316,7 @@ def is_websocket(exchange: Exchange) -> bool:
     connection = exchange.request.obeyed.get(b"connection")
     if connection is None or b"upgrade" not in connection.lower():
         return False
-    head = exchange.request_head.lower()
-    return exchange.request.method == "GET" and b"\r\nupgrade: websocket\r\n" in head
+    return exchange.request.method == "GET" and any(
+        name == b"upgrade" and value.strip().lower() == b"websocket"
+        for name, value in fields_of(exchange.request_head)
+    )
