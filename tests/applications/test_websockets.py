@@ -8,6 +8,7 @@ import json
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import websocket_sample
@@ -325,11 +326,11 @@ def test_a_client_that_answers_no_ping_is_let_go(model: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_server_that_stops_says_1012(model: str) -> None:
-    with hosting(websocket_sample.app, **MODELS[model]) as site:
-        client = opened(site, "/silent-echo")
-        client.send("there")
-        assert client.recv(timeout=30) == "there"
-    with client:
+    with ExitStack() as later:
+        with hosting(websocket_sample.app, **MODELS[model]) as site:
+            client = later.enter_context(opened(site, "/silent-echo"))
+            client.send("there")
+            assert client.recv(timeout=30) == "there"
         assert closed_by(client)[0] == 1012
 
 

@@ -43,6 +43,7 @@ async def describe(scope: Scope, receive: Receive, send: Send) -> None:
     await accept(receive, send, subprotocol=offered[-1] if offered else None)
     told = {key: scope[key] for key in ("type", "scheme", "path", "subprotocols", "client")}
     await send({"type": "websocket.send", "text": json.dumps(told)})
+    await receive()
 
 
 async def close(scope: Scope, receive: Receive, send: Send) -> None:
