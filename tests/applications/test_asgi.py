@@ -134,6 +134,13 @@ def test_an_application_may_go_on_behind_its_response(site: Site, wire: Wire) ->
     assert still_in_step(wire)
 
 
+def test_a_failure_behind_the_response_harms_nobody(site: Site, wire: Wire) -> None:
+    """Frameworks answer with 500 themselves, then raise for the server's log."""
+    assert wire.ask("/fail-afterwards").body == b"complete"
+    assert still_in_step(wire)
+    assert "the application failed at /fail-afterwards" in site.log
+
+
 # Extensions
 
 

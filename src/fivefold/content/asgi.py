@@ -90,7 +90,6 @@ class Asgi:
             # The edge of an application: its trouble must not become another's.
             if cycle.refusal is None:
                 log.exception("the application failed at %s", scope["path"])
-            exchange.keep = False
         except asyncio.CancelledError:
             # By itself, or because grace is over: then this connection ends as well.
             log.error("the application was cancelled at %s", scope["path"])

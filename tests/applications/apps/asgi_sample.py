@@ -250,6 +250,11 @@ async def afterwards(scope: Scope, receive: Receive, send: Send) -> None:
     note("worked")
 
 
+async def fail_afterwards(scope: Scope, receive: Receive, send: Send) -> None:
+    await answer(send, b"complete")
+    raise Trouble("for the log")
+
+
 async def fail(scope: Scope, receive: Receive, send: Send) -> None:
     raise Trouble("secret detail")
 
@@ -383,7 +388,7 @@ PATHS = {
     for function in (
         *(echo, converse, pushing, left, left_while_sending, left_in_body, pathsend),
         *(zerocopysend, trailers, hints, context, tools, group_fails, children, listening),
-        *(told_at_the_end, afterwards, fail, fail_behind_head, fail_midway, nothing, incomplete),
+        *(told_at_the_end, afterwards, fail_afterwards, fail, fail_behind_head, fail_midway, nothing, incomplete),
         *(leave, cancel, too_long, too_short, bodiless, hop_by_hop, bad_start, bad_order),
         *(unknown_message, text_body, gate, block, burn, count),
     )
