@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,12 +97,20 @@ def open_gate(path: Path) -> None:
 
 
 @contextmanager
-def hosting(target: Any, *, way: str = "", **settings: Any) -> Iterator[Site]:
+def hosting(
+    target: Any,
+    *,
+    way: str = "",
+    prepare: Callable[[str], None] | None = None,
+    **settings: Any,
+) -> Iterator[Site]:
     """A server in processes of its own; its log is a file, its notes come here."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         notes = Notes(folder / "notes")
         os.environ["TEST_FOLDER"] = name
+        if prepare is not None:
+            prepare(name)
         handler = logging.FileHandler(folder / "log")
         logger = logging.getLogger("fivefold")
         logger.addHandler(handler)
