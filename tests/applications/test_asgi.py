@@ -1,263 +1,411 @@
-"""ASGI by the letter (ASGI 3.0, HTTP and lifespan), under every serving model."""
+"""ASGI 3.0 over HTTP, and its lifespan, under every serving model."""
 
 from __future__ import annotations
 
-import ast
+import json
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import asgi_sample
-import httpx
 import pytest
-from client import Client
-from every_pair import pairs
-from test_wsgi import FORWARDED, address, wait_for
-
-from fivefold.testing import running
+from hosting import ASYNC, MODELS, Site, hosting, open_gate
+from wire import Wire, chunked
 
 
-@pytest.fixture(params=["async", "thread", "process"], scope="module")
-def serving(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+@pytest.fixture(scope="module", params=MODELS)
+def shared(request: pytest.FixtureRequest) -> Iterator[Site]:
+    with hosting(asgi_sample.app, way=request.param, **MODELS[request.param]) as site:
+        (site.folder / "file").write_bytes(b"0123456789")
+        (site.folder / "empty").touch()
+        yield site
 
 
-@pytest.fixture(scope="module")
-def url(serving: str) -> Iterator[str]:
-    with running(asgi_sample.app, serving=serving) as url:
-        yield url
+@pytest.fixture
+def site(shared: Site) -> Site:
+    shared.notes.forget()
+    return shared
 
 
-def scope_of(url: str, path: str = "/scope", **arguments: Any) -> dict[str, Any]:
-    scope: dict[str, Any] = ast.literal_eval(httpx.get(url + path, **arguments).text)
-    return scope
+@pytest.fixture
+def wire(site: Site) -> Iterator[Wire]:
+    with site.wire() as wire:
+        yield wire
 
 
-def test_one_part_has_a_length(url: str) -> None:
-    answer = httpx.get(url)
-    assert (answer.text, answer.headers["content-length"]) == ("Hello, World!", "13")
+def still_in_step(wire: Wire) -> bool:
+    """Whether the next response on this connection is the next request's."""
+    return wire.ask("/echo", method="POST", body=b"in step").body == b"in step"
 
 
-def test_head_has_no_body(url: str) -> None:
-    with Client(address(url)) as client:
-        assert client.get("/", method="HEAD").status == 200
-        assert client.get("/trailers", method="HEAD").status == 200
-        assert client.get("/").body == b"Hello, World!"
+# Streaming
 
 
-@pytest.mark.parametrize("size", [0, 10, 70_000, 3_000_000])
-@pytest.mark.parametrize("chunked", [False, True])
-def test_bodies_stream_both_ways(url: str, size: int, chunked: bool) -> None:  # noqa: FBT001
-    sent = bytes(range(250)) * (size // 250)
-    content = iter([sent[: size // 2], sent[size // 2 :]]) if chunked else sent
-    assert httpx.post(f"{url}/echo", content=content).content == sent
-    assert httpx.post(f"{url}/counts", content=sent).text == str(len(sent))
+@pytest.mark.parametrize("size", [0, 1, 65537, 3_000_000])
+def test_bodies_arrive_whole(wire: Wire, size: int) -> None:
+    body = os.urandom(size)
+    assert wire.ask("/echo", method="POST", body=body).body == body
+    wire.put("/echo", method="POST", fields="Transfer-Encoding: chunked\r\n")
+    wire.send(chunked(body, b"end") if size else chunked(b"end"))
+    assert wire.answer().body == body + b"end"
+    assert still_in_step(wire)
 
 
-def test_http_1_0_gets_no_chunks(url: str) -> None:
-    with Client(address(url)) as client:
-        client.send(b"POST /echo HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc")
-        assert b"chunked" not in client._until(b"\r\n\r\n")
-        assert client.exactly(3) == b"abc"
+def test_request_and_response_stream_at_the_same_time(wire: Wire) -> None:
+    wire.put("/converse", method="POST", fields="Transfer-Encoding: chunked\r\n")
+    for word in (b"one", b"two", b"three"):
+        wire.send(b"%x\r\n%b\r\n" % (len(word), word))
+        if word == b"one":
+            wire.head()
+        assert wire.chunk() == word.upper()
+    wire.send(b"0\r\n\r\n")
+    assert wire.chunks() == []
+    assert still_in_step(wire)
 
 
-def test_a_client_that_leaves_is_noticed_by_receive_and_send(url: str, tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
-    with Client(address(url)) as client:
-        client.send(f"GET /waits?{mark} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-        client._until(b"begun")
-    wait_for(mark)
-    assert mark.read_text() == "http.disconnect"
+def test_permission_to_send_a_body_is_given_when_the_application_asks(wire: Wire) -> None:
+    wire.put("/echo", method="POST", fields="Expect: 100-continue\r\nContent-Length: 2\r\n")
+    assert wire.head().status == 100
+    wire.send(b"ok")
+    assert wire.answer().body == b"ok"
+    assert still_in_step(wire)
 
 
-def test_send_waits_for_a_client_that_does_not_read(url: str, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    with Client(address(url), receive_buffer=4096) as client:
-        client.send(f"GET /endless?{log} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-        client._until(b"\r\n\r\n")
-        with httpx.Client() as other:
-            for _ in range(200):
-                other.get(url)  # time for the server, measured in its own work
-        taken = len(log.read_text())
-        assert taken < 300  # 20 MB: no kernel buffers as much for one connection
-    while not log.read_text().endswith("end"):
-        pass
+def test_a_body_that_nobody_reads_is_skipped(wire: Wire) -> None:
+    assert wire.ask("/scope", method="POST", body=b"x" * 100_000).status == 200
+    assert still_in_step(wire)
 
 
-def test_tasks_that_send_at_once_take_turns(url: str) -> None:
-    data = httpx.get(f"{url}/child-tasks").content
-    parts = {data[n : n + 100_000] for n in range(0, len(data), 100_000)}
-    assert len(data) == 2_000_000
-    assert parts == {b"%d" % number * 100_000 for number in range(10)}
+def test_a_slow_reader_holds_send_back(site: Site) -> None:
+    total = asgi_sample.BLOCKS * len(asgi_sample.BLOCK)
+    with site.wire(receive_buffer=4096) as slow, site.wire() as other:
+        slow.put("/pushing")
+        slow.head()
+        assert still_in_step(other)
+        assert int((site.folder / "sent").read_text() or 0) < asgi_sample.BLOCKS
+        assert len(b"".join(slow.chunks())) == total
+    assert site.notes.next() == "done"
 
 
-def test_what_asyncio_offers_works_in_a_handler(url: str) -> None:
-    assert httpx.get(f"{url}/tasks").text == "3 sub 0"
+# The client leaves
 
 
-def test_context_does_not_leak_from_request_to_request(url: str) -> None:
-    with httpx.Client() as client:
-        assert [client.get(f"{url}/context").text for _ in range(3)] == ["clean"] * 3
+def test_receive_and_send_tell_that_the_client_has_left(site: Site) -> None:
+    with site.wire() as wire:
+        wire.put("/left")
+        wire.head()
+        assert wire.chunk() == b"begun"
+    assert [site.notes.next(), site.notes.next()] == ["http.disconnect", "OSError"]
+    assert "Traceback" not in site.log
 
 
-def test_a_handler_that_cancels_itself_fails_alone(url: str) -> None:
+def test_send_raises_when_the_client_leaves_a_response(site: Site) -> None:
+    wire = site.wire()
+    wire.put("/left-while-sending")
+    wire.head()
+    wire.chunk()
+    wire.leave()
+    assert site.notes.next() == "OSError"
+
+
+def test_receive_tells_that_the_client_has_left_its_own_body(site: Site) -> None:
+    wire = site.wire()
+    wire.put("/left-in-body", method="POST", fields="Content-Length: 10\r\n")
+    wire.send(b"12345")
+    assert site.notes.next() == "part"
+    wire.sock.close()
+    assert site.notes.next() == "http.disconnect"
+
+
+def test_receive_tells_that_the_response_is_complete(site: Site, wire: Wire) -> None:
+    assert wire.ask("/told-at-the-end").body == b"complete"
+    assert site.notes.next() == "http.disconnect"
+    assert still_in_step(wire)
+
+
+def test_an_application_may_go_on_behind_its_response(site: Site, wire: Wire) -> None:
+    gate = site.gate("afterwards")
+    assert wire.ask("/afterwards").body == b"complete"
+    open_gate(gate)
+    assert site.notes.next() == "worked"
+    assert still_in_step(wire)
+
+
+def test_a_failure_behind_the_response_harms_nobody(site: Site, wire: Wire) -> None:
+    """Frameworks answer with 500 themselves, then raise for the server's log."""
+    assert wire.ask("/fail-afterwards").body == b"complete"
+    assert still_in_step(wire)
+    assert "the application failed at /fail-afterwards" in site.log
+
+
+# Extensions
+
+
+def test_pathsend(site: Site, wire: Wire) -> None:
+    answer = wire.ask("/pathsend?file")
+    assert (answer.body, answer.fields["content-length"]) == (b"0123456789", "10")
+    assert wire.ask("/pathsend?empty").body == b""
+    assert wire.ask("/pathsend?file", method="HEAD").status == 200
+    assert still_in_step(wire)
+    assert wire.ask("/pathsend?missing").status == 500
+
+
+def test_zerocopysend(wire: Wire) -> None:
+    assert wire.ask("/zerocopysend").body == b"12389!"
+    assert wire.ask("/zerocopysend", method="HEAD").status == 200
+    assert still_in_step(wire)
+
+
+def test_trailers(wire: Wire) -> None:
+    assert wire.ask("/trailers", fields="TE: trailers\r\n").body == b"whole"
+    assert wire.trailers == {"x-sum": "1", "x-more": "2"}
+    assert wire.ask("/trailers", method="HEAD").status == 200
+    assert wire.ask("/trailers?5").body == b"whole"  # no place for them: dropped
+    assert still_in_step(wire)
+    assert wire.ask("/trailers", minor=0).body == b"whole"
+
+
+def test_trailers_behind_a_body_that_is_too_short_end_the_connection(wire: Wire) -> None:
+    wire.put("/trailers?9")
+    wire.put("/echo")
+    with pytest.raises((EOFError, ConnectionResetError), match=r"4 bytes short|reset"):
+        wire.answer()
+
+
+def test_early_hints(wire: Wire) -> None:
+    wire.put("/hints")
+    first = wire.head()
+    assert first.status == 103
+    assert "preload" in first.fields["link"]
+    assert wire.answer().body == b"hinted"
+    assert wire.ask("/hints", minor=0).body == b"hinted"  # HTTP/1.0 does not know them
+
+
+# asyncio
+
+
+def test_contexts_end_with_their_request(wire: Wire) -> None:
     for _ in range(3):
-        assert httpx.get(f"{url}/cancels").status_code == 500
-        assert httpx.get(f"{url}/tasks").status_code == 200
+        assert wire.ask_json("/context") == ["nobody", "somebody", "somebody"]
 
 
-def test_a_path_is_sent(url: str) -> None:
-    assert httpx.get(f"{url}/path?{__file__}").content == Path(__file__).read_bytes()
-    assert httpx.get(f"{url}/path?/dev/zero").status_code == 500
+def test_asyncio_is_all_there(wire: Wire) -> None:
+    for _ in range(2):
+        assert wire.ask_json("/tools") == [True, [0, 1, 2], 6, "hello", 0]
+    assert wire.ask("/group-fails").body == b"went on"
+    assert still_in_step(wire)
 
 
-def test_a_range_of_a_descriptor_is_sent_between_parts(url: str) -> None:
-    expected = Path(__file__).read_bytes()[10:100] + b"end"
-    assert httpx.get(f"{url}/descriptor?{__file__}").content == expected
+def test_children_may_receive_and_send(wire: Wire) -> None:
+    assert wire.ask("/children", method="POST", body=b"123").body == b"123abc"
+    assert still_in_step(wire)
 
 
-def test_trailers_follow_the_last_chunk(url: str) -> None:
-    with Client(address(url)) as client:
-        client.send(b"GET /trailers HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n")
-        client._until(b"7\r\ncontent\r\n0\r\n")
-        assert client.exactly(12) == b"x-sum: 7\r\n\r\n"
+def test_watching_for_the_end_takes_nothing_of_the_next_request(wire: Wire) -> None:
+    for _ in range(3):
+        assert wire.ask("/listening").body == b"ab"
+    request = b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\n"
+    wire.put("/listening")
+    wire.send(request + b"1")
+    assert wire.answer().body == b"ab"
+    wire.send(b"23")
+    assert wire.answer().body == b"123"
 
 
-def test_early_hints_come_first(url: str) -> None:
-    with Client(address(url)) as client:
-        client.send(b"GET /hints HTTP/1.1\r\nHost: a\r\n\r\n")
-        interim = client.answer()
-        assert (interim.status, interim.fields["link"][:12]) == (103, "</style.css>")
-        assert client.answer().body == b"hinted"
+# Responses that are wrong, and failures
 
 
-@pytest.mark.parametrize("path", ["/fails", "/silent", "/injects"])
-def test_failures_are_500_and_tell_nothing(url: str, path: str) -> None:
-    answer = httpx.get(url + path)
-    assert answer.status_code == 500
-    assert "secret" not in answer.text
-    assert "x-injected" not in answer.headers
+@pytest.mark.parametrize("path", ["/fail", "/fail-behind-head"])
+def test_a_failure_is_500_for_the_client_and_a_traceback_for_the_log(
+    site: Site, wire: Wire, path: str
+) -> None:
+    answer = wire.ask(path)
+    assert answer.status == 500
+    assert b"Traceback" not in answer.body
+    assert b"secret detail" not in answer.body
+    at = site.log.index(f"the application failed at {path}\n")
+    assert "Trouble: secret detail" in site.log[at:]
 
 
-def test_a_failure_in_the_middle_ends_the_connection_visibly(url: str) -> None:
-    with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(f"{url}/fails-late")
+@pytest.mark.parametrize("path", ["/fail-midway", "/incomplete"])
+def test_a_response_that_stays_incomplete_can_be_told_from_a_whole_one(
+    wire: Wire, path: str
+) -> None:
+    wire.put(path)
+    assert wire.head().status == 200
+    assert wire.chunk() == b"begun"
+    assert wire.at_end()  # no last chunk
 
 
-def test_a_body_that_is_too_large_is_413(serving: str) -> None:
-    with running(asgi_sample.app, serving=serving, body_bytes=1000) as url:
-        assert httpx.post(f"{url}/counts", content=bytes(1001)).status_code == 413
-        chunks = iter([bytes(600), bytes(600)])
-        assert httpx.post(f"{url}/counts", content=chunks).status_code == 413
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/leave", "/bad-order", "/unknown-message", "/text-body", "/cancel"]
+)
+def test_an_application_that_breaks_the_protocol_is_answered_with_500(
+    site: Site, wire: Wire, path: str
+) -> None:
+    answer = wire.ask(path)
+    assert answer.status == 500
+    assert b"must not leave" not in answer.body
+    with site.wire() as another:
+        assert still_in_step(another)
 
 
-def test_pipelined_requests_are_not_lost_while_the_end_is_awaited(url: str) -> None:
-    with Client(address(url)) as client:
-        client.send(
-            b"GET /tasks HTTP/1.1\r\nHost: a\r\n\r\n" * 2 + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-        )
-        bodies = [client.answer().body for _ in range(3)]
-        assert bodies == [b"3 sub 0", b"3 sub 0", b"Hello, World!"]
+@pytest.mark.parametrize("case", asgi_sample.BAD_STARTS)
+def test_a_head_that_would_break_http_is_answered_with_500(wire: Wire, case: str) -> None:
+    answer = wire.ask(f"/bad-start?{case}")
+    assert answer.status == 500
+    assert b"must not leave" not in answer.body
+    assert "x-injected" not in answer.fields
+    assert wire.at_end()
 
 
-def test_scope(url: str) -> None:
-    host, port = address(url)
-    scope = scope_of(url, "/scope?a=%20b", headers={"X-Twice": "a"})
-    expected = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": "/scope",
-        "raw_path": b"/scope",
-        "query_string": b"a=%20b",
-        "root_path": "",
-        "server": (host, port),
-    }
-    assert expected.items() <= scope.items()
-    assert scope["asgi"] == {"version": "3.0", "spec_version": "2.4"}
-    assert scope["client"][0] == host
-    assert (b"x-twice", b"a") in scope["headers"]
+def test_framing_is_the_servers(wire: Wire) -> None:
+    answer = wire.ask("/hop-by-hop")
+    assert (answer.body, answer.fields["connection"]) == (b"framed", "close")
+    assert wire.at_end()
+
+
+def test_lengths_that_do_not_hold_desynchronise_nothing(site: Site, wire: Wire) -> None:
+    assert wire.ask("/too-long").body == b"1234"
+    assert wire.at_end()
+    with site.wire() as another:
+        another.put("/too-short")
+        another.put("/echo")
+        with pytest.raises((EOFError, ConnectionResetError), match=r"7 bytes short|reset"):
+            another.answer()
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_some_statuses_have_no_body(wire: Wire, status: int) -> None:
+    answer = wire.ask(f"/bodiless?{status}")
+    assert answer.status == status
+    assert not {"content-length", "transfer-encoding"} & answer.fields.keys()
+    assert still_in_step(wire)
+
+
+def test_head_has_no_body(wire: Wire) -> None:
+    for path in ("/scope", "/context", "/children"):
+        assert wire.ask(path, method="HEAD").status == 200
+    assert still_in_step(wire)
+
+
+# scope
+
+
+def test_scope_describes_the_request(site: Site, wire: Wire) -> None:
+    scope = wire.ask_json("/p%C3%A4th%2Fx?a=%20&b", fields="X-Case: V\r\nX-Case: W\r\n")
+    assert scope["type"] == "http"
+    assert scope["asgi"]["version"] == "3.0"
+    assert scope["http_version"] == "1.1"
+    assert (scope["method"], scope["scheme"]) == ("GET", "http")
+    assert (scope["path"], scope["raw_path"]) == ("/päth/x", "/p%C3%A4th%2Fx")
+    assert (scope["query_string"], scope["root_path"]) == ("a=%20&b", "")
+    assert scope["headers"] == [["host", "test"], ["x-case", "V"], ["x-case", "W"]]
+    assert scope["client"] == list(wire.sock.getsockname())
+    assert scope["server"] == list(site.address)
     assert "http.response.pathsend" in scope["extensions"]
 
 
-def test_scope_behind_a_trusted_proxy(serving: str) -> None:
-    settings = {"serving": serving, "trusted_proxies": ("127.0.0.1", "10.0.0.0/8")}
-    with running(asgi_sample.app, root_path="/shop", **settings) as url:
-        scope = scope_of(url, "/scope", headers=FORWARDED)
-    assert (scope["client"], scope["scheme"]) == (("203.0.113.7", 0), "https")
-    assert (scope["root_path"], scope["path"]) == ("/shop", "/shop/scope")
-    assert (b"host", b"shop.example") in scope["headers"]
+def test_root_path_and_trusted_proxies() -> None:
+    with (
+        hosting(
+            asgi_sample.app,
+            root_path="/shop",
+            trusted_proxies=("127.0.0.1", "10.0.0.0/8"),
+            **ASYNC,
+        ) as site,
+        site.wire() as wire,
+    ):
+        for target in ("/shop/a", "/a"):
+            scope = wire.ask_json(target)
+            assert (scope["root_path"], scope["path"]) == ("/shop", "/shop/a")
+        scope = wire.ask_json(
+            "/",
+            fields="X-Forwarded-For: 6.6.6.6, 1.2.3.4, 10.0.0.1\r\nX-Forwarded-Proto: https\r\n"
+            "X-Forwarded-Host: shop.example\r\n",
+        )
+        assert scope["client"] == ["1.2.3.4", 0]
+        assert scope["scheme"] == "https"
+        assert ["host", "shop.example"] in scope["headers"]
+        assert scope["server"] == list(site.address)
+        scope = wire.ask_json("/", fields="X-Forwarded-For: unknown\r\n")
+        assert scope["client"] == list(wire.sock.getsockname())
 
 
-def test_lifespan_state_is_shared_and_copied(url: str) -> None:
-    assert {httpx.get(f"{url}/state").text for _ in range(3)} == {"yes 1"}
+def test_nobody_is_trusted_unless_told(wire: Wire) -> None:
+    fields = "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nForwarded: for=1.2.3.4\r\n"
+    scope = wire.ask_json("/", fields=fields)
+    assert (scope["client"][0], scope["scheme"]) == ("127.0.0.1", "http")
 
 
-def test_an_application_without_lifespan_is_served(serving: str) -> None:
-    async def bare(scope: Any, receive: Any, send: Any) -> None:
-        assert scope["type"] == "http"
-        await asgi_sample.text(send, "bare")
-
-    with running(bare, serving=serving) as url:
-        assert httpx.get(url).text == "bare"
+# Lifespan
 
 
-def test_a_failed_start_ends_the_server_with_its_words(serving: str, tmp_path: Path) -> None:
-    (tmp_path / "broken.py").write_text(
-        "async def app(scope, receive, send):\n"
-        "    await receive()\n"
-        "    await send({'type': 'lifespan.startup.failed', 'message': 'no database'})\n"
-    )
-    command = [sys.executable, "-m", "fivefold", "serve", "broken:app", "--serving", serving]
+@pytest.mark.parametrize("model", MODELS)
+def test_state_is_shared_and_every_start_up_has_its_shutdown(model: str) -> None:
+    with hosting(asgi_sample.app, **MODELS[model]) as site:
+        with site.wire() as wire:
+            counted = [json.loads(wire.ask("/count").body) for _ in range(3)]
+        folder = os.open(site.folder / "record", os.O_RDONLY)
+    with open(folder) as record:  # its name is gone
+        lines = record.read().split()
+    assert counted == [[1, True], [2, True], [3, True]]
+    assert lines.count("startup") == lines.count("shutdown") > 0
+    if model == "async":
+        assert lines == ["startup", "shutdown"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_application_without_lifespan_is_served(model: str) -> None:
+    with hosting(asgi_sample.without_lifespan, **MODELS[model]) as site, site.wire() as wire:
+        assert wire.ask("/").body == b"served"
+        assert not site.log
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["async", "thread", "process"],
+)
+def test_a_start_up_that_fails_ends_the_server_with_its_message(model: str) -> None:
+    apps = Path(__file__).parent / "apps"
     done = subprocess.run(
-        [*command, "--chdir", str(tmp_path), "--bind", "127.0.0.1:0"],
+        [
+            *(sys.executable, "-m", "fivefold", "serve", "asgi_sample:start_fails"),
+            *("--chdir", os.fspath(apps), "--bind", "127.0.0.1:0"),
+            *("--serving", model, "--io", MODELS[model]["io"]),
+        ],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
+        timeout=20,
     )
-    assert done.returncode == 1
-    assert "no database" in done.stderr
+    assert done.returncode > 0
+    assert "the application's start-up failed: no database at all" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
-def test_a_handler_that_sleeps_does_not_stop_the_others(serving: str, tmp_path: Path) -> None:
-    go = tmp_path / "go"
-    with running(asgi_sample.app, serving=serving) as url, Client(address(url)) as sleeper:
-        sleeper.send(f"GET /sleeps?{go} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-        assert httpx.get(url).status_code == 200
-        assert httpx.get(f"{url}/burns").status_code == 200
-        go.touch()
-        assert sleeper.answer().body == b"there"
+def test_a_shutdown_that_fails_is_logged() -> None:
+    with hosting(asgi_sample.shutdown_fails, **ASYNC) as site:
+        with site.wire() as wire:
+            assert wire.ask("/").body == b"served"
+        log = (site.folder / "log").open()
+    with log:
+        assert "the application's shutdown failed: cannot say goodbye" in log.read()
 
 
-def test_a_request_that_kills_its_process_takes_no_other_connection() -> None:
+def test_a_unix_socket_has_no_client_and_its_path_as_server(tmp_path: Path) -> None:
+    """Behind a proxy on the same machine."""
+    path = tmp_path / "socket"
     with (
-        running(asgi_sample.app, serving="process") as url,
-        Client(address(url)) as other,
-        Client(address(url)) as victim,
+        hosting(asgi_sample.app, bind=("127.0.0.1:0", f"unix:{path}"), **ASYNC),
+        socket.socket(socket.AF_UNIX) as sock,
     ):
-        assert other.get("/").status == 200
-        victim.send(b"GET /dies HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert victim.at_end()
-        assert other.get("/").status == 200
-
-
-@pairs()
-def test_every_pair_serves_asgi(pair: dict[str, str], tmp_path: Path) -> None:
-    with running(asgi_sample.app, **pair) as url, httpx.Client(base_url=url) as client:
-        assert client.get("/").text == "Hello, World!"
-        assert client.get("/tasks").text == "3 sub 0"
-        assert client.post("/echo", content=b"x" * 1_000_000).content == b"x" * 1_000_000
-        assert len(client.get("/child-tasks").content) == 2_000_000
-        assert client.get(f"/path?{__file__}").content == Path(__file__).read_bytes()
-        assert client.get("/fails").status_code == 500
-    with running(asgi_sample.app, **pair) as url:
-        mark = tmp_path / "mark"
-        with Client(address(url)) as leaver:
-            leaver.send(f"GET /waits?{mark} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-            leaver._until(b"begun")
-        wait_for(mark)
+        sock.connect(os.fspath(path))
+        sock.sendall(b"GET /scope HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
+        with sock.makefile("rb") as file:
+            scope = json.loads(file.read().partition(b"\r\n\r\n")[2])
+    assert scope["client"] is None
+    assert scope["server"] == [os.fspath(path), None]
