@@ -88,7 +88,9 @@ def unprivileged(**more: Any) -> Trace:
         11: (75.0, ("timestamp", "clock")),
     }
     why_not = dict.fromkeys((5, 7, 10), UNSEEN) | {8: NO_COPY}
-    notes = ("no time stamps of the network: SO_TIMESTAMPING was refused (Operation not permitted)",)
+    notes = (
+        "no time stamps of the network: SO_TIMESTAMPING was refused (Operation not permitted)",
+    )
     summary = Summary(135.0, 30.0, 1537.0, 0.0, 10.0, 0.0, 1836.0, 66048)
     return trace(timed, why_not, summary, **{"privileged": False, "notes": notes} | more)
 

@@ -98,25 +98,28 @@ def request_of(trace: Trace) -> str:
     return f"{trace.request['method']} {trace.request['target']}"
 
 
+TIMES = (("s", 1e6), ("ms", 1e3), ("µs", 1.0))
+SIZES = (("GiB", 1024.0**3), ("MiB", 1024.0**2), ("KiB", 1024.0))
+"""Units, the largest first."""
+
+
 def duration(us: float) -> str:
     """Three significant digits and a unit: "12.3 µs", "1.83 ms", "12.0 s"."""
-    for unit, size in (("s", 1e6), ("ms", 1e3)):
-        if abs(us) >= size * 0.9995:
-            return f"{_three_digits(us / size)} {unit}"
-    return f"{_three_digits(us)} µs"
+    return _in_units(us, TIMES) if us else "0 µs"
 
 
 def amount(count: float) -> str:
     """Bytes as people read them: "512 B", "1.50 KiB"."""
-    if count < 1024:
-        return f"{count:.0f} B"
-    for unit in ("KiB", "MiB", "GiB"):
-        count /= 1024
-        if count < 999.5:
-            break
-    return f"{_three_digits(count)} {unit}"
+    return f"{count:.0f} B" if abs(count) < SIZES[-1][1] else _in_units(count, SIZES)
+
+
+def _in_units(value: float, units: Sequence[tuple[str, float]]) -> str:
+    """In the largest unit of which it is one at least, as far as three digits tell."""
+    nearly_one = 0.9995
+    name, size = next((u for u in units if abs(value) >= u[1] * nearly_one), units[-1])
+    return f"{_three_digits(value / size)} {name}"
 
 
 def _three_digits(value: float) -> str:
-    decimals = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
-    return f"{value:.{decimals}f}" if value else "0"
+    decimals = next((d for d, limit in ((2, 9.995), (1, 99.95)) if abs(value) < limit), 0)
+    return f"{value:.{decimals}f}"
