@@ -29,7 +29,7 @@ class Station:
 
 STATIONS = (
     Station("client", "client", 90, 20, 230),
-    Station("interface", "interface", 363, 20, 230),
+    Station("interface", "network interface", 363, 20, 230),
     Station("kernel", "kernel", 636, 20, 230),
     Station("server", "server", 909, 20, 230),
     Station("disk", "disk", 636, 330, 50),
@@ -74,7 +74,7 @@ def diagram(trace: Trace) -> str:
 def _station(station: Station) -> str:
     middle = station.top + (32 if station.height > 2 * HALF else station.height // 2 + 6)
     return (
-        f'<g class="station {station.actor}"><rect class="box" x="{station.x - HALF}"'
+        f'<g class="station {station.actor}"><rect x="{station.x - HALF}"'
         f' y="{station.top}" width="{2 * HALF}" height="{station.height}" rx="8"/>'
         f'<text x="{station.x}" y="{middle}">{escape(station.label)}</text></g>'
     )
@@ -104,4 +104,4 @@ def _straight(start: Point, end: Point) -> tuple[str, str, Point]:
 
 def _turn() -> tuple[str, str, Point]:
     """Within the disk: out of it on the right and back in."""
-    return "M711 342 H760 V368 H722", "M711 368 L722 363 L722 373 Z", (760, 355)
+    return "M711 340 H790 V370 H722", "M711 370 L722 365 L722 375 Z", (790, 355)

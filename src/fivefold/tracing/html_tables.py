@@ -15,7 +15,6 @@ from .figures import (
     io_of,
     pair_of,
     rights_of,
-    sources_of,
     span_us,
 )
 from .model import STEPS, Evidence, Step, Trace
@@ -102,12 +101,11 @@ def _absent(step: Step) -> str:
 def _happened(step: Step, span: float) -> str:
     bar = _bar(step.start_us / span, step.duration_us / span, actor_of(step))
     listed = "".join(f"<li>{escape(line)}</li>" for line in _evidence(step))
-    sources = escape(", ".join(sources_of(step)) or "none")
     return (
         f'<td class="number">{duration(step.start_us)}</td>'
         f'<td class="number">{duration(step.duration_us)}</td>'
         f'<td class="axis">{bar}</td>'
-        f'<td>{sources}<ul class="quiet">{listed}</ul></td>'
+        f"<td>{f'<ul>{listed}</ul>' if listed else 'none'}</td>"
     )
 
 

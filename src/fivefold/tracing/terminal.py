@@ -43,7 +43,7 @@ COLOURS = {
 }
 """Who has the time, as parameters of the terminal's "select graphic rendition"."""
 
-NARROWEST = 60
+NARROWEST = 64
 NUMBER, NAME, TIME, EVIDENCE = 2, 22, 8, 10
 BEFORE_BAR = NUMBER + NAME + 2 * TIME + 3
 LABEL = 22
