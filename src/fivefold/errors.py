@@ -39,6 +39,10 @@ class InvalidResponse(FivefoldError):
     """An application's status or fields would break HTTP; the client gets 500."""
 
 
+class TraceFailed(FivefoldError):
+    """A request could not be traced; the message says why and what to do."""
+
+
 class LimitReached(FivefoldError):
     """A limit of the chosen I/O engine is exhausted (descriptors, threads)."""
 

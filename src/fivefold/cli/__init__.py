@@ -10,9 +10,10 @@ import sys
 
 import click
 
-from ..errors import FivefoldError, SettingsError
+from ..errors import ApplicationError, FivefoldError, SettingsError
 from .models import models
 from .serve import serve
+from .trace import trace
 
 USAGE, FAILURE = 2, 1
 
@@ -23,7 +24,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> None:
         try:
             super().invoke(ctx)
-        except SettingsError as error:
+        except (SettingsError, ApplicationError) as error:
             leave(error, USAGE)
         except FivefoldError as error:
             leave(error, FAILURE)
@@ -43,3 +44,4 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(models)
+main.add_command(trace)

@@ -115,7 +115,9 @@ def announce(server: Server) -> None:
         click.echo(f"listening on {address}", err=True)
     engine = server.engine
     io = engine.name if engine.name == engine.engine else f"{engine.name}:{engine.engine}"
-    target = settings.target if server.interface != "static" else Path(settings.target).absolute()
+    target = settings.target
+    if server.interface == "static":
+        target = Path(settings.chdir or "", target).absolute()
     click.echo(f"serving {target} ({server.interface}) with {server.model.name} + {io}", err=True)
 
 

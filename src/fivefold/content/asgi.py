@@ -76,11 +76,15 @@ class Asgi:
             await host.carriers.run(self._application(scope, cycle.receive, cycle.send))
         except ClientLeft:
             exchange.keep = False
-        except (Exception, SystemExit, asyncio.CancelledError):
+        except (Exception, SystemExit):
             # The edge of an application: its trouble must not become another's.
-            if cycle.refusal is None:
+            if cycle.refusal is None and not cycle.gone:
                 log.exception("the application failed at %s", scope["path"])
+            exchange.keep = exchange.keep and exchange.finished
+        except asyncio.CancelledError:
             exchange.keep = False
+            if not conn.closing:  # else grace is over
+                log.error("the application was cancelled at %s", scope["path"])
         finally:
             if cycle.waited:
                 gone = cycle.gone
@@ -117,6 +121,10 @@ class Asgi:
             # The edge of an application.
             failed = True
             log.exception("the application failed at %s", scope["path"])
+        except asyncio.CancelledError:
+            # Whoever cancelled it: the reading side waits to be told.
+            failed = True
+            log.error("the application was cancelled at %s", scope["path"])
         try:
             await socket.finish(failed=failed)
         except ClientLeft:

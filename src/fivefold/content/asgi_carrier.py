@@ -71,7 +71,10 @@ class Carrier:
             await waiter
         error, self._error = self._error, None
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                error = None  # it knows this frame, which shall not know it in turn
 
     async def _carry(self) -> None:
         while True:
@@ -80,8 +83,11 @@ class Carrier:
             assert job is not None
             try:
                 await job
+            except GeneratorExit:
+                raise  # the loop was closed with us in it
             except BaseException as error:  # noqa: BLE001 - raised again in `run`
                 self._error = error
+            job = None  # what it held, an async generator perhaps, ends now
             done, self._done = self._done, None
             assert done is not None
             self._io.resume(done)

@@ -173,7 +173,10 @@ class HttpCycle:
             raise RuntimeError(f"{kind} before http.response.start")
         more = bool(message.get("more_body", False)) or self._trailers
         if kind == "http.response.body":
-            return exchange.write(message.get("body", b""), more=more)
+            data = message.get("body", b"")
+            if type(data) is not bytes:
+                data = b"".join((data,))  # whatever is like bytes; refuses text
+            return exchange.write(data, more=more)
         make = PARTS.get(kind)
         if make is not None:
             return exchange.send_file(make(message), more=more)

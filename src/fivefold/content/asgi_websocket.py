@@ -22,6 +22,7 @@ from websockets.server import ServerProtocol
 from ..errors import DeadlineExceeded, InvalidResponse, PeerGone
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
+from ..http1.request import fields_of
 from ..iomodels.asyncio_bridge import hosted
 from ..iomodels.base import NEVER
 from .asgi_http import ClientLeft, Message, remembered_head
@@ -62,6 +63,8 @@ class WebSocket:
         self._opcode = Opcode.TEXT
         self._turns = Turns()
         self._over = False
+        self._until = NEVER
+        """When the client must have closed its side, too."""
         self._denying = False
         self._ping: asyncio.TimerHandle | None = None
         self._pinged = False
@@ -154,20 +157,24 @@ class WebSocket:
 
     async def _flush(self) -> None:
         """Send what the protocol wants sent, in its order."""
-        data = b"".join(self._protocol.data_to_send())
+        parts = self._protocol.data_to_send()
+        data = b"".join(parts)
         if not data:
             return
         try:
-            await self._turns.take(self._sent(data))
+            # An empty part stands for the end: after a failure it alone lets the client go.
+            await self._turns.take(self._sent(data, last=b"" in parts))
         except (PeerGone, DeadlineExceeded) as error:
             self._end(ABNORMAL)
             raise ClientLeft(str(error)) from None
 
-    async def _sent(self, data: bytes) -> None:
+    async def _sent(self, data: bytes, *, last: bool) -> None:
         conn = self._exchange.conn
         conn.deadline = asyncio.get_running_loop().time() + self._limits.send_s
         await conn.send(data)
-        conn.deadline = NEVER
+        if last:
+            conn.shutdown_send()
+        conn.deadline = self._until
 
     # The connection's side
 
@@ -176,15 +183,15 @@ class WebSocket:
         if not await self._settled:
             return
         conn = self._exchange.conn
-        conn.deadline = NEVER
-        while not self._protocol_closed():
+        conn.deadline = self._until
+        while not self._closed():
             conn.idle = True  # so that a server that stops interrupts us
             try:
                 data = await hosted(conn.recv())
             except DeadlineExceeded:
-                if self._turns.busy:
-                    break  # the client takes nothing
-                conn.deadline = NEVER
+                if self._turns.busy or self._over:
+                    break  # the client takes nothing, or does not answer our close
+                conn.deadline = self._until
                 continue
             except PeerGone:
                 data = b""
@@ -202,8 +209,13 @@ class WebSocket:
                 await self._room.wait()
         self._end(self._protocol.close_code or ABNORMAL, self._protocol.close_reason or "")
 
-    def _protocol_closed(self) -> bool:
-        return self._protocol.close_expected() and self._protocol.close_rcvd is not None
+    def _closed(self) -> bool:
+        """Whether both sides have said so, or the client had its time to say so."""
+        if not self._over:
+            return False
+        if self._protocol.close_expected() and self._protocol.close_rcvd is not None:
+            return True
+        return asyncio.get_running_loop().time() >= self._until
 
     def _feed(self, data: bytes) -> None:
         protocol = self._protocol
@@ -217,6 +229,8 @@ class WebSocket:
         for frame in protocol.events_received():
             if isinstance(frame, Frame):
                 self._take(frame)
+        if protocol.close_sent is not None:  # the client has broken the protocol
+            self._end(protocol.close_sent.code, protocol.close_sent.reason)
 
     def _take(self, frame: Frame) -> None:
         opcode = frame.opcode
@@ -224,7 +238,8 @@ class WebSocket:
             self._pinged = False
             return
         if opcode is Opcode.CLOSE:
-            self._end(self._protocol.close_code or NO_STATUS, self._protocol.close_reason or "")
+            closed = self._protocol.close_rcvd
+            self._end(closed.code if closed else NO_STATUS, closed.reason if closed else "")
             return
         if opcode is Opcode.PING or self._over:
             return
@@ -257,6 +272,9 @@ class WebSocket:
         if self._over:
             return
         self._over = True
+        # The closing handshake has a moment.
+        self._until = asyncio.get_running_loop().time() + self._limits.linger_s
+        self._exchange.conn.deadline = self._until
         self._room.set()
         if self._ping is not None:
             self._ping.cancel()
@@ -299,8 +317,6 @@ class WebSocket:
             self._end(NORMAL)
             self._protocol.send_close(FAILED if failed else NORMAL)
             await self._flush()
-        # The closing handshake may be still under way: it has a moment.
-        self._exchange.conn.deadline = asyncio.get_running_loop().time() + self._limits.linger_s
 
 
 def add_fields(headers: Headers, message: Message) -> None:
@@ -319,5 +335,7 @@ def is_websocket(exchange: Exchange) -> bool:
     connection = exchange.request.obeyed.get(b"connection")
     if connection is None or b"upgrade" not in connection.lower():
         return False
-    head = exchange.request_head.lower()
-    return exchange.request.method == "GET" and b"\r\nupgrade: websocket\r\n" in head
+    return exchange.request.method == "GET" and any(
+        name == b"upgrade" and value.strip().lower() == b"websocket"
+        for name, value in fields_of(exchange.request_head)
+    )

@@ -79,6 +79,7 @@ class Call:
 
     def __init__(self, environ: dict[str, Any], exchange: Exchange | None = None) -> None:
         self._environ = environ
+        self._input: IO[bytes] = environ["wsgi.input"]  # the application may put another there
         self._written: list[bytes] = []
         self.exchange = exchange
 
@@ -118,8 +119,9 @@ class Call:
                 self._written.append(part)
                 break
             if part:
-                return part
-        written, self._written = b"".join(self._written), []
+                return part if type(part) is bytes else b"".join((part,))  # refuses text
+        written = b"".join(self._written)
+        self._written.clear()  # the same list: `write` goes on filling it
         return written
 
     def _checked(self, part: bytes) -> bytes:
@@ -134,6 +136,7 @@ class Call:
             try:
                 if self.exchange is not None and self.exchange.started:
                     raise exc_info[1].with_traceback(exc_info[2])
+                self._written.clear()  # of a response that will not be
             finally:
                 exc_info = None  # it refers to this frame (PEP 3333, "Error Handling")
         elif self.head is not None:
@@ -149,7 +152,7 @@ class Call:
                 close()
             except Exception:
                 log.exception("the application's close() failed")
-        self._environ["wsgi.input"].close()
+        self._input.close()
 
 
 def remembered_head(status: str, fields: Fields) -> ResponseHead:

@@ -149,9 +149,7 @@ class Exchange:
         if data and not self._silent:
             out += b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
         if not more:
-            if self._remaining and not self._silent:
-                self.keep = False
-                log.error("the response is %d bytes shorter than declared", self._remaining)
+            self._check_whole()
             if self._chunked and not self._silent:
                 out += LAST_CHUNK
         if out:
@@ -171,6 +169,8 @@ class Exchange:
             out = trailer_lines if self._trailing else b"0\r\n" + trailer_lines
             self._trailing = True
             await self._send(out if more else out + b"\r\n")
+        if not more:
+            self._check_whole()
         self.finished = not more
 
     async def send_file(self, part: FilePart, *, more: bool = False) -> None:
@@ -212,6 +212,11 @@ class Exchange:
         except BaseException:
             self.keep = False
             raise
+
+    def _check_whole(self) -> None:
+        if self._remaining and not self._silent:
+            self.keep = False
+            log.error("the response is %d bytes shorter than declared", self._remaining)
 
     def _counted(self, data: bytes) -> bytes:
         assert self._remaining is not None

@@ -31,6 +31,7 @@ class Bridge:
     __slots__ = (
         "_asyncio_future_blocking",
         "_context",
+        "_early",
         "_error",
         "_loop",
         "_resume_task",
@@ -45,7 +46,8 @@ class Bridge:
         self._loop = loop
         self._asyncio_future_blocking = False
         self._context: Context | None = None
-        self._run: Callable[..., object] = _not_waiting
+        self._run: Callable[..., object] = self._come_early
+        self._early = False
         self._resume_task: Callable[[Bridge], object] = _not_waiting
         self._error: BaseException | None = None
         self._scheduled = False
@@ -65,6 +67,10 @@ class Bridge:
             # Not through the model, which would lose the rest of its batch.
             self._loop.call_soon(_raise, error)
         return _ignored
+
+    def _come_early(self, *_: object) -> None:
+        """The wait is over before a task awaits it: it may be on its way to another task."""
+        self._early = True
 
     def throw(self, error: BaseException) -> Waiter:
         self._error = error
@@ -91,6 +97,8 @@ class Bridge:
             assert context is not None
             self._context = context
             self._run = context.run
+            if self._early:
+                self._schedule()
 
     def result(self) -> Any:
         if self._error is not None:
@@ -128,7 +136,7 @@ _ignored = Waiter()
 
 
 def _not_waiting(*_: object) -> None:
-    """Before the first wait and after the last."""
+    """After the last wait."""
 
 
 def _raise(error: BaseException) -> None:

@@ -91,7 +91,10 @@ class Host(IOModel):
 
     @property
     def wake_fd(self) -> int:
-        return self.io.wake_fd
+        """The loop's own: it wakes the model as well, and handlers of the application's
+        (`loop.add_signal_handler`) hear of their signals there and nowhere else."""
+        own = getattr(self.loop, "_csock", None)
+        return self.io.wake_fd if own is None else int(own.fileno())
 
     def close(self) -> None:
         """Cancel what still runs, and close the loop, which closes the model."""

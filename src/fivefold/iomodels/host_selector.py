@@ -8,6 +8,7 @@ such call: a turn that only moved connections of the model costs what it costs t
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 from collections.abc import Callable, Iterator, Mapping
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
@@ -31,6 +32,7 @@ class HostSelector(BaseSelector):
         self._keys: dict[int, SelectorKey] = {}
         self._map = KeyMap(self)
         self._suspects = io.suspects
+        self._pid = os.getpid()
         self._turn: Callable[[float | None], None] = io.turn
         self._loop: Any = None
         self._queue: Any = NOT_EMPTY
@@ -64,7 +66,8 @@ class HostSelector(BaseSelector):
         key = self.get_key(fileobj)
         del self._keys[key.fd]
         self._suspects.discard(key.fd)
-        self.io.unwatch(key.fd)
+        if self._pid == os.getpid():
+            self.io.unwatch(key.fd)  # a forked child would end it for its parent
         return key
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -87,12 +87,16 @@ class Thread(ServingModel):
     # runs in: the main thread
 
     async def _hand_over(self, sock: socket.socket) -> None:
-        self._idle_thread().put(sock)
+        mailbox = self._idle_thread()
+        if mailbox is None:
+            sock.close()
+            return
+        mailbox.put(sock)
         self._add_spares()
 
-    def _idle_thread(self) -> Mailbox:
-        """An idle thread's mailbox; waits for one at the limit."""
-        while True:
+    def _idle_thread(self) -> Mailbox | None:
+        """An idle thread's mailbox; waits for one at the limit. None if there will never be one."""
+        while self._failure is None:
             try:
                 mailbox = self._idle.get_nowait()
             except queue.Empty:
@@ -103,6 +107,7 @@ class Thread(ServingModel):
                 return mailbox
             if self.stopping:
                 self._live.finish()  # so that somebody becomes idle
+        return None
 
     def _next_idle(self) -> Mailbox | None:
         """Wait; while stopping no longer than grace allows, then cut who is in the way."""
