@@ -113,3 +113,9 @@ def test_several_traces_are_compared_and_chosen_from() -> None:
 def test_no_trace_is_an_error() -> None:
     with pytest.raises(ValueError, match="no trace"):
         as_html([])
+
+
+def test_bytes_that_are_no_text_leave_the_page_writable() -> None:
+    page = as_html(cold_file(target="/\udcff"))
+    assert "/\\udcff" in page
+    page.encode()
