@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fivefold.tracing.html import as_html
-from fivefold.tracing.model import Trace
+from fivefold.tracing.model import Evidence, Trace
 
 HOSTILE = "/</script><script>document.title='taken'</script><img src=x onerror=alert(1)>\"'&$json"
 KIND = pytest.mark.parametrize("kind", KINDS)
@@ -108,6 +109,17 @@ def test_several_traces_are_compared_and_chosen_from() -> None:
     assert page.count("<option ") == 5
     assert page.count("<table") == 1 + 2 * 5
     assert "Side by side" not in as_html(cold_file())
+
+
+def test_long_evidence_is_cut_in_the_table_and_whole_in_the_data() -> None:
+    seen = [Evidence("tracefs", "tcp:tcp_probe", 1.0, "field=1 " * 100)] * 9
+    trace = cold_file()
+    first = replace(trace.steps[0], evidence=tuple(seen))
+    page = as_html(replace(trace, steps=(first, *trace.steps[1:])))
+    assert "<li>and 5 more</li>" in page
+    assert "field=1 …)" in page
+    assert "; and 5 more." in page
+    assert page.count("field=1 " * 100) == 9
 
 
 def test_no_trace_is_an_error() -> None:
