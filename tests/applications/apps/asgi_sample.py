@@ -11,7 +11,8 @@ from typing import Any
 
 from telling import Receive, Scope, Send, burn_until, folder, note, pass_at, record, wait_at
 
-BLOCK = bytes(65536)
+BLOCK_BYTES = 65536
+BLOCK = bytes(BLOCK_BYTES)
 BLOCKS = 512
 TEXT = [(b"content-type", b"text/plain")]
 
