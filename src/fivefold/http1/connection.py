@@ -140,7 +140,8 @@ class Http1:
             if not await body.skip(LINGER_BYTES):
                 return None
             data = body.rest
-        return exchange.pushed_back + data if exchange.pushed_back else data
+        # What content read while it watched the client came after what came with the request.
+        return data + exchange.pushed_back if exchange.pushed_back else data
 
     async def _refuse(
         self, conn: Connection, refusal: ProtocolError, *, bodiless: bool = False
