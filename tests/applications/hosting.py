@@ -93,6 +93,11 @@ class Site:
     def wire(self, receive_buffer: int | None = None) -> Wire:
         return Wire(self.address, receive_buffer)
 
+    def recorded(self, text: str) -> int:
+        """How often the application has recorded this (`telling.record`)."""
+        path = self.folder / "record"
+        return path.read_text().split().count(text) if path.exists() else 0
+
     def gate(self, name: str) -> Path:
         """A closed gate: whoever comes to it (`telling.wait_at`) waits for `open_gate`."""
         path = self.folder / name

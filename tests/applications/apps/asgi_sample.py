@@ -80,9 +80,9 @@ async def converse(scope: Scope, receive: Receive, send: Send) -> None:
 async def pushing(scope: Scope, receive: Receive, send: Send) -> None:
     """More than any buffer between us holds."""
     await start(send)
-    for number in range(BLOCKS):
+    for _ in range(BLOCKS):
         await body(send, BLOCK, more=True)
-        (folder() / "sent").write_text(str(number + 1))
+        record("sent")
     await body(send, b"")
     note("done")
 
