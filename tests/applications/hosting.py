@@ -22,9 +22,9 @@ from wire import Wire
 
 from fivefold import Server, Settings
 
-ASYNC = {"serving": "async", "io": "multiplexing"}
-THREAD = {"serving": "thread", "io": "blocking"}
-PROCESS = {"serving": "process", "io": "blocking"}
+ASYNC: dict[str, Any] = {"serving": "async", "io": "multiplexing"}
+THREAD: dict[str, Any] = {"serving": "thread", "io": "blocking"}
+PROCESS: dict[str, Any] = {"serving": "process", "io": "blocking"}
 
 MODELS: dict[str, dict[str, Any]] = {"async": ASYNC, "thread": THREAD, "process": PROCESS}
 """The serving models, each with the I/O model that it is mostly used with."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import asgi_sample
 import flask_site
-import pytest
 import websocket_sample
 import wsgi_sample
 from every_pair import pairs

@@ -24,14 +24,14 @@ BESIDES_BLOCKING = {
 """Where a handler that blocks stops itself only; an event loop cannot promise that."""
 
 
-@pytest.fixture(params=EVERYWHERE, ids="-".join)
+@pytest.fixture(scope="module", params=EVERYWHERE, ids="-".join)
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     kind, name = request.param
     with hosting(APPS[kind], **MODELS[name]) as site:
         yield site
 
 
-@pytest.fixture(params=BESIDES_BLOCKING)
+@pytest.fixture(scope="module", params=BESIDES_BLOCKING)
 def patient(request: pytest.FixtureRequest) -> Iterator[Site]:
     application, settings = BESIDES_BLOCKING[request.param]
     with hosting(application, **settings) as site:
@@ -124,10 +124,11 @@ def test_more_handlers_than_threads_wait_for_their_turn() -> None:
     assert bodies == [b"passed", b"passed", b"onetwo", b"onetwo"]
 
 
-def test_a_server_that_stops_finishes_what_has_begun(site: Site) -> None:
+@pytest.mark.parametrize(("kind", "name"), EVERYWHERE)
+def test_a_server_that_stops_finishes_what_has_begun(kind: str, name: str) -> None:
     """SIGTERM comes while a handler is at work: its client gets the whole answer."""
-    gate = site.gate("gate")
-    with site.wire() as waiting:
+    with hosting(APPS[kind], **MODELS[name]) as site, site.wire() as waiting:
+        gate = site.gate("gate")
         waiting.put("/gate?gate")
         assert site.notes.next() == "waiting"
         site.terminate()

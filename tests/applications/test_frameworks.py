@@ -174,7 +174,11 @@ def test_httpbin(model: dict[str, Any]) -> None:
     with browsing("httpbin:app", **model) as (_, client):
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             told = client.request(method, "/anything/x?a=1", headers={"X-Y": "z"}).json()
-            assert (told["method"], told["args"], told["headers"]["X-Y"]) == (method, {"a": "1"}, "z")
+            assert (told["method"], told["args"], told["headers"]["X-Y"]) == (
+                method,
+                {"a": "1"},
+                "z",
+            )
         assert client.post("/post", content=iter([b"one", b"two"])).json()["data"] == "onetwo"
         assert client.post("/post", files={"f": b"content"}).json()["files"] == {"f": "content"}
         for status in (200, 204, 304, 404, 418, 500):

@@ -9,12 +9,13 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import websocket_sample
 from hosting import ASYNC, MODELS, Site, hosting, open_gate
 from websockets.asyncio.client import connect as connect_async
-from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -35,8 +36,8 @@ def site(shared: Site) -> Site:
     return shared
 
 
-def opened(site: Site, path: str, **options: object) -> ClientConnection:
-    return connect(site.ws + path, proxy=None, **options)  # type: ignore[arg-type]
+def opened(site: Site, path: str, **options: Any) -> ClientConnection:
+    return connect(site.ws + path, proxy=None, **options)
 
 
 def handshake(wire: Wire, path: str, fields: str = "Sec-WebSocket-Version: 13\r\n") -> None:
@@ -177,7 +178,9 @@ def test_an_invalid_handshake_is_refused(site: Site, fields: str, status: int) -
         assert wire.at_end()
 
 
-@pytest.mark.parametrize("line", ["Upgrade:websocket", "upgrade:  WebSocket ", "UPGRADE: websocket"])
+@pytest.mark.parametrize(
+    "line", ["Upgrade:websocket", "upgrade:  WebSocket ", "UPGRADE: websocket"]
+)
 def test_an_upgrade_is_understood_however_it_is_written(site: Site, line: str) -> None:
     key = base64.b64encode(os.urandom(16)).decode()
     with site.wire() as wire:
@@ -284,9 +287,7 @@ def test_a_frame_without_mask_is_1002(site: Site) -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("compression", ["deflate", None])
 def test_a_message_too_big_is_1009(model: str, compression: str | None) -> None:
-    with hosting(
-        websocket_sample.app, websocket_message_bytes=1000, **MODELS[model]
-    ) as site:
+    with hosting(websocket_sample.app, websocket_message_bytes=1000, **MODELS[model]) as site:
         with opened(site, "/echo", compression=compression) as client:
             client.send(bytes(1000))
             assert client.recv(timeout=30) == bytes(1000)

@@ -389,7 +389,16 @@ PATHS = {
     for function in (
         *(echo, converse, pushing, left, left_while_sending, left_in_body, pathsend),
         *(zerocopysend, trailers, hints, context, tools, group_fails, children, listening),
-        *(told_at_the_end, afterwards, fail_afterwards, fail, fail_behind_head, fail_midway, nothing, incomplete),
+        *(
+            told_at_the_end,
+            afterwards,
+            fail_afterwards,
+            fail,
+            fail_behind_head,
+            fail_midway,
+            nothing,
+            incomplete,
+        ),
         *(leave, cancel, too_long, too_short, bodiless, hop_by_hop, bad_start, bad_order),
         *(unknown_message, text_body, gate, block, burn, count),
     )

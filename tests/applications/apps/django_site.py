@@ -23,7 +23,7 @@ settings.configure(
     ROOT_URLCONF=__name__,
     SECRET_KEY="not a secret",
     STATIC_URL="/static/",
-    STATICFILES_DIRS=[os.environ["TEST_FOLDER"] + "/static"],
+    STATICFILES_DIRS=[folder() / "static"],
     USE_TZ=True,
 )
 django.setup()
@@ -47,7 +47,7 @@ def stream(request: HttpRequest) -> Any:
 
 
 def download(request: HttpRequest) -> Any:
-    return FileResponse(open(os.environ["TEST_FOLDER"] + "/static/site.css", "rb"))
+    return FileResponse((folder() / "static" / "site.css").open("rb"))
 
 
 urlpatterns = [
