@@ -23,7 +23,7 @@ from string import Template
 
 import cputime
 from cores import on_core
-from servers import APACHE_MODULES, BUILD, HERE, Server, find, server
+from servers import APACHE_MODULES, BUILD, HERE, Server, path_of, server
 
 START_S = 15.0
 STOP_S = 5.0
@@ -68,7 +68,7 @@ def command(each: Server, words: dict[str, str]) -> list[str]:
     if each.template is not None:
         text = Template((HERE / "peers" / each.template).read_text()).substitute(words)
         Path(words["config"]).write_text(text)
-    program = str(BUILD / "floor") if each.program == "gcc" else find(each.program)
+    program = str(BUILD / "floor") if each.program == "gcc" else path_of(each)
     assert program is not None, "run.py has checked that the programs are there"
     return [program, *(word.format(**words) for word in each.command)]
 
@@ -100,7 +100,7 @@ def started(name: str, files: Path, path: str, core: int) -> Iterator[Running]:
                 start_new_session=True,
             )
         try:
-            announces = server(name).template is None
+            announces = server(name).template is None and not server(name).listens_on_port
             given = None if announces else int(words["port"])
             yield Running(process, wait_until_listening(process, log, given))
         finally:

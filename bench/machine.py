@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from cores import Cores, describe
-from servers import find, server
+from servers import find, path_of, server
 
 VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
 
@@ -25,9 +25,13 @@ def facts(cores: Cores, names: set[str]) -> dict[str, str]:
         "python": platform.python_version(),
         "load average before": " ".join(f"{x:.2f}" for x in os.getloadavg()),
     }
-    asked = {server(name).program: server(name).version for name in sorted(names)}
-    versions = {program: version(program, words) for program, words in asked.items()}
-    return known | versions | {"wrk": version("wrk", ("-v",))}
+    asked = {server(name).program: server(name) for name in sorted(names)}
+    versions = {
+        program: version(path_of(each), each.version)
+        for program, each in asked.items()
+        if program not in known
+    }
+    return known | versions | {"wrk": version(find("wrk"), ("-v",))}
 
 
 def processor() -> str:
@@ -36,9 +40,8 @@ def processor() -> str:
     return f"{found[1] if found else platform.machine()}, {os.cpu_count()} cores"
 
 
-def version(program: str, words: tuple[str, ...]) -> str:
+def version(path: str | None, words: tuple[str, ...]) -> str:
     """The first number with a dot that the program prints about itself."""
-    path = find(program)
     if path is None:
         return "missing"
     # wrk answers -v with its version and status 1

@@ -19,7 +19,7 @@ HEADINGS = (
     "row",
     "us/request",
     "(min-max)",
-    "x nginx",
+    "x baseline",
     "requests/s",
     "p50 ms",
     "p99 ms",
@@ -92,7 +92,7 @@ def problems(results: list[Result]) -> list[str]:
 def family_text(family: Family, results: list[Result], connections: int) -> str:
     baseline = next((r for r in results if r.row.name == family.baseline), None)
     parts = [
-        f"## {family.title}, {connections} keep-alive connections",
+        f"## {family.title}, {connections} keep-alive connections (baseline: {family.baseline})",
         table(HEADINGS, [line_of(r, baseline) for r in results]),
     ]
     notes = problems(results)
@@ -103,7 +103,8 @@ def verdict_line(verdict: Verdict) -> list[str]:
     target, measured = verdict.target, verdict.ratio
     word = {True: "reached", False: "MISSED", None: ""}[verdict.reached]
     extent = f"{measured.low:.2f}-{measured.high:.2f}" if measured else ""
-    goal = f"<= {target.limit:.2f} x {target.other}"
+    what = ">= {:.2f} x requests/s of {}" if target.throughput else "<= {:.2f} x {}"
+    goal = what.format(target.limit, target.other)
     return [target.row, goal, shown(measured), extent, f"{word} {verdict.note}".strip()]
 
 
@@ -121,7 +122,10 @@ def markdown(report: Report) -> str:
         " Processor time is user and system time of the server's whole process tree;"
         " ratios are medians of the rounds' ratios."
     )
-    tables = [family_text(family, results, plan.connections) for family, results in report.families]
+    tables = [
+        family_text(family, results, family.connections or plan.connections)
+        for family, results in report.families
+    ]
     targets = [verdicts_text(report.verdicts)] if report.verdicts else []
     return "\n\n".join(["# Benchmarks", about, how, *tables, *targets]) + "\n"
 

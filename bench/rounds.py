@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cputime
@@ -66,6 +66,8 @@ class Result:
 def measure(family: Family, plan: Plan, tell: Callable[[str], None]) -> list[Result]:
     """One result per row, whatever happens to its server."""
     results = [Result(row) for row in family.rows]
+    if family.connections:
+        plan = replace(plan, connections=family.connections)
     with contextlib.ExitStack() as stack:
         up: list[tuple[Result, Running]] = []
         for result in results:

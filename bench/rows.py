@@ -37,15 +37,18 @@ class Family:
     title: str
     baseline: str  # the row that the table's last column divides by
     rows: tuple[Row, ...]
+    connections: int | None = None  # None: as asked for
 
 
 @dataclass(frozen=True)
 class Target:
-    """`row` shall take at most `limit` times the processor time per request of `other`."""
+    """`row` shall take at most `limit` times the processor time per request of `other`; or
+    serve at least `limit` times its requests per second."""
 
     row: str
     limit: float
     other: str
+    throughput: bool = False
 
 
 def family(
@@ -53,6 +56,17 @@ def family(
 ) -> Family:
     rows = tuple(Row(f"{name}/{server}", server, path, script) for server in servers)
     return Family(name, title, f"{name}/nginx", rows)
+
+
+def applications(
+    name: str,
+    title: str,
+    baseline: str,
+    servers: tuple[str, ...],
+    connections: int | None = None,
+) -> Family:
+    rows = tuple(Row(f"{name}/{server}", server, "/", None) for server in (baseline, *servers))
+    return Family(name, title, f"{name}/{baseline}", rows, connections)
 
 
 FAMILIES = (
@@ -76,6 +90,34 @@ FAMILIES = (
         ("nginx", THREAD, "apache-worker", "apache-event", PROCESS, "apache-prefork"),
     ),
     family("100k", "100 KiB file", "/100k.jpg", ("nginx", EPOLL)),
+    applications(
+        "wsgi",
+        "WSGI, hello world",
+        "wsgi-granian",
+        ("wsgi-inline", "wsgi-thread", "bjoern", "gunicorn-gthread"),
+    ),
+    applications(
+        "asgi",
+        "ASGI, hello world",
+        "asgi-granian",
+        ("asgi-epoll", "asgi-uring", "uvicorn", "hypercorn"),
+    ),
+    applications(
+        "starlette",
+        "Starlette, JSON",
+        "starlette-granian",
+        ("starlette-epoll", "starlette-uvicorn"),
+    ),
+    applications(
+        "fastapi", "FastAPI, JSON", "fastapi-granian", ("fastapi-epoll", "fastapi-uvicorn")
+    ),
+    applications(
+        "sleep",
+        "ASGI, 10 ms of asyncio.sleep",
+        "sleep-granian",
+        ("sleep-epoll", "sleep-uvicorn"),
+        connections=512,
+    ),
 )
 
 TARGETS = (
@@ -87,6 +129,18 @@ TARGETS = (
     Target(f"held/{THREAD}", 0.40, "held/apache-worker"),
     Target(f"held/{PROCESS}", 0.40, "held/apache-prefork"),
     Target(f"100k/{EPOLL}", 1.00, "100k/nginx"),
+    Target("wsgi/wsgi-inline", 0.65, "wsgi/wsgi-granian"),
+    Target("wsgi/wsgi-inline", 1.10, "wsgi/bjoern"),
+    Target("wsgi/wsgi-thread", 1.00, "wsgi/wsgi-granian"),
+    Target("wsgi/wsgi-thread", 0.20, "wsgi/gunicorn-gthread"),
+    Target("asgi/asgi-epoll", 0.75, "asgi/asgi-granian"),
+    Target("asgi/asgi-epoll", 0.60, "asgi/uvicorn"),
+    Target("asgi/asgi-uring", 1.15, "asgi/asgi-epoll"),
+    Target("starlette/starlette-epoll", 1.00, "starlette/starlette-uvicorn"),
+    Target("starlette/starlette-epoll", 1.00, "starlette/starlette-granian"),
+    Target("fastapi/fastapi-epoll", 1.00, "fastapi/fastapi-uvicorn"),
+    Target("fastapi/fastapi-epoll", 1.00, "fastapi/fastapi-granian"),
+    Target("sleep/sleep-epoll", 1.00, "sleep/sleep-granian", throughput=True),
 )
 
 

@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 import cores
+import environment
 import files
 import floor
 import machine
@@ -23,7 +24,7 @@ import rounds
 import verdict
 from report import Report, as_json, markdown
 from rows import FAMILIES, TARGETS, Family, chosen
-from servers import HERE, missing
+from servers import HERE, missing, server
 
 
 def positive(text: str) -> int:
@@ -92,6 +93,10 @@ def main() -> int:
             f"missing, by the names of Debian's packages: {' '.join(packages)}\n"
             "Install them, or choose rows that need none of them with --rows."
         )
+    if any(server(name).application for name in names):
+        problem = environment.make(tell)
+        if problem:
+            return refuse(problem)
     if "floor" in names:
         floor.build()
     signal.signal(signal.SIGTERM, on_sigterm)

@@ -30,6 +30,8 @@ class Server:
     command: tuple[str, ...]
     template: str | None = None  # in peers/
     version: tuple[str, ...] = ("--version",)
+    listens_on_port: bool = False  # it is told a port, rather than announcing one
+    application: bool = False  # it runs in the environment of application servers
 
 
 def find(program: str) -> str | None:
@@ -77,10 +79,71 @@ def server(name: str) -> Server:
     return pair(name) if "+" in name else PEERS[name]
 
 
+PEER_BIN = BUILD / "peers" / "bin"
+APPS = str(HERE / "apps")
+
+
+def python_server(program: str, *command: str) -> Server:
+    """A server of applications, in their environment, told its port."""
+    return Server(program, program, command, listens_on_port=True, application=True)
+
+
+def ours(target: str, *options: str) -> Server:
+    """Fivefold, with an application."""
+    fixed = ("serve", target, "--chdir", APPS, "--bind", "127.0.0.1:0")
+    return Server("fivefold", "fivefold", (*fixed, *options), application=True)
+
+
+def granian(interface: str, target: str) -> Server:
+    options = ("--port", "{port}", "--workers", "1", "--no-access-log", "--log-level", "warning")
+    return python_server(
+        "granian", "--interface", interface, "--working-dir", APPS, *options, target
+    )
+
+
+def uvicorn(target: str) -> Server:
+    quiet = ("--no-access-log", "--log-level", "warning")
+    return python_server("uvicorn", "--port", "{port}", "--app-dir", APPS, *quiet, target)
+
+
+EPOLL_OPTIONS = ("--serving", "async", "--io", "multiplexing:epoll")
+GUNICORN = ("-k", "gthread", "--threads", "64", "-w", "1", "--chdir", APPS)
+
+PEERS |= {
+    "wsgi-inline": ours("hello:wsgi", *EPOLL_OPTIONS, "--inline"),
+    "wsgi-thread": ours("hello:wsgi", "--serving", "thread", "--io", "blocking"),
+    "wsgi-granian": granian("wsgi", "hello:wsgi"),
+    "bjoern": python_server("python", f"{APPS}/bjoern_server.py", "{port}"),
+    "gunicorn-gthread": python_server(
+        "gunicorn", *GUNICORN, "--keep-alive", "60", "-b", "127.0.0.1:{port}", "hello:wsgi"
+    ),
+    "asgi-epoll": ours("hello:asgi", *EPOLL_OPTIONS),
+    "asgi-uring": ours("hello:asgi", "--serving", "async", "--io", "aio:uring"),
+    "asgi-granian": granian("asgi", "hello:asgi"),
+    "uvicorn": uvicorn("hello:asgi"),
+    "hypercorn": python_server("hypercorn", "-b", "127.0.0.1:{port}", f"{APPS}/hello:asgi"),
+    "starlette-epoll": ours("frameworks:starlette", *EPOLL_OPTIONS),
+    "starlette-granian": granian("asgi", "frameworks:starlette"),
+    "starlette-uvicorn": uvicorn("frameworks:starlette"),
+    "fastapi-epoll": ours("frameworks:fastapi", *EPOLL_OPTIONS),
+    "fastapi-granian": granian("asgi", "frameworks:fastapi"),
+    "fastapi-uvicorn": uvicorn("frameworks:fastapi"),
+    "sleep-epoll": ours("hello:sleeping", *EPOLL_OPTIONS),
+    "sleep-granian": granian("asgi", "hello:sleeping"),
+    "sleep-uvicorn": uvicorn("hello:sleeping"),
+}
+
+
+def path_of(each: Server) -> str | None:
+    """Where its program is."""
+    return str(PEER_BIN / each.program) if each.application else find(each.program)
+
+
 def missing(names: set[str]) -> list[str]:
     """The packages to install before these servers, and the load, can run."""
     wanted = {server(name) for name in names}
-    packages = {each.package for each in wanted if find(each.program) is None}
+    debian = [each for each in wanted if not each.application]
+    packages = {each.package for each in debian if find(each.program) is None}
     if find("wrk") is None:
         packages.add("wrk")
     return sorted(packages)

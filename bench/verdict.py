@@ -35,10 +35,15 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 
 
-def ratio(result: Result, other: Result) -> Spread | None:
-    """How much more processor time `result` takes; None without a common round."""
+def ratio(result: Result, other: Result, *, throughput: bool = False) -> Spread | None:
+    """How much more processor time `result` takes, or how many more requests it serves;
+    None without a common round."""
     rounds = list(zip(result.samples, other.samples, strict=False))
-    return spread([a.cpu_us / b.cpu_us for a, b in rounds]) if rounds else None
+    if not rounds:
+        return None
+    if throughput:
+        return spread([a.requests_per_s / b.requests_per_s for a, b in rounds])
+    return spread([a.cpu_us / b.cpu_us for a, b in rounds])
 
 
 def judge(target: Target, results: dict[str, Result]) -> Verdict:
@@ -47,14 +52,16 @@ def judge(target: Target, results: dict[str, Result]) -> Verdict:
     if row is None or other is None:
         return Verdict(target, None, None, "not measured")
     problem = row.problem or other.problem
-    measured = ratio(row, other)
+    measured = ratio(row, other, throughput=target.throughput)
     if problem is not None or measured is None:
         return Verdict(target, None, None, f"not measured: {problem or 'no rounds'}")
     if sum(s.errors for s in (*row.samples, *other.samples)):
         return Verdict(target, measured, None, "the load saw errors")
     disturbed = sum(s.disturbed for s in (*row.samples, *other.samples))
     note = "(disturbed)" if disturbed else ""
-    return Verdict(target, measured, measured.median <= target.limit, note)
+    below = measured.median <= target.limit
+    reached = measured.median >= target.limit if target.throughput else below
+    return Verdict(target, measured, reached, note)
 
 
 def judge_all(targets: Sequence[Target], results: dict[str, Result]) -> list[Verdict]:

@@ -23,6 +23,7 @@ REPORT_BYTES = 65536
 
 def interface(settings: Settings) -> str:
     """`static`, `wsgi` or `asgi`. Raises `ApplicationError`, `SettingsError`."""
+    check_home(settings)
     target = settings.target
     if not isinstance(target, str):
         return interface_of(target) if settings.interface == AUTO else settings.interface
@@ -30,8 +31,7 @@ def interface(settings: Settings) -> str:
         if settings.interface in ("wsgi", "asgi"):
             raise SettingsError(f"target: {target!r} is not module:attribute or module:factory()")
         return "static"
-    found = probed(settings)
-    return found if settings.interface == AUTO else settings.interface
+    return probed(settings)
 
 
 def probed(settings: Settings) -> str:
@@ -41,7 +41,7 @@ def probed(settings: Settings) -> str:
     def life() -> None:
         try:
             enter(settings)
-            report = "interface " + interface_of(load(settings.target))
+            report = "interface " + loaded(settings)[1]
         except (ApplicationError, SettingsError) as error:
             report = f"error {error}"
         os.write(say, report.encode()[:REPORT_BYTES])
@@ -54,6 +54,25 @@ def probed(settings: Settings) -> str:
     if kind == "interface":
         return text
     raise ApplicationError(text or f"importing {settings.target} {describe(status)}")
+
+
+def loaded(settings: Settings) -> tuple[Any, str]:
+    """The application and its interface, imported here. Raises `ApplicationError`."""
+    application = load(settings.target)
+    told = settings.interface != AUTO
+    return application, settings.interface if told else interface_of(application)
+
+
+def check_home(settings: Settings) -> None:
+    """Whether `enter` will succeed in the workers. Raises `SettingsError`."""
+    if settings.env_file is not None:
+        variables(settings.env_file)
+    if settings.chdir is None:
+        return
+    if not Path(settings.chdir).is_dir():
+        raise SettingsError(f"chdir: there is no folder {settings.chdir!r}")
+    if not os.access(settings.chdir, os.X_OK):
+        raise SettingsError(f"chdir: no permission to enter {settings.chdir!r}")
 
 
 def enter(settings: Settings) -> None:
@@ -73,10 +92,20 @@ def enter(settings: Settings) -> None:
 
 
 def variables(path: str) -> dict[str, str]:
-    """The variables that a `.env` file sets; those that are set already stay. As uvicorn has it."""
+    """The variables that a `.env` file sets; those that are set already stay. As uvicorn has it.
+
+    Raises `SettingsError`.
+    """
     from dotenv import dotenv_values  # noqa: PLC0415 - few need it
 
     if not Path(path).is_file():
         raise SettingsError(f"env_file: there is no file {path!r}")
-    values: dict[str, Any] = dotenv_values(path)
-    return {name: value for name, value in values.items() if value and name not in os.environ}
+    try:
+        values = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"env_file: cannot read {path!r}: {error}") from None
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and name not in os.environ
+    }

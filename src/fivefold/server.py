@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import logging
 import os
-import resource
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
+from . import reloading
 from .application import enter, interface
-from .content.kinds import KINDS, Surrounded
-from .errors import SettingsError, WorkerFailed
+from .content import mounts
+from .content.broken import trace_of
+from .content.kinds import BROKEN, KINDS, Kind, Opened, Surrounded
+from .errors import ApplicationError, SettingsError, WorkerFailed
 from .http1.connection import Http1
-from .http1.limits import Limits
 from .iomodels import resolve
 from .iomodels.base import IOModel
 from .serving import MODELS
-from .serving.base import ServingOptions
+from .serving.base import Handler, ServingOptions
 from .serving.forking import describe, forked
 from .serving.listener import Address, bind, release, url
 from .serving.supervisor import Supervisor, announce_ready
 from .settings import AUTO, Settings
+from .sizing import allow_descriptors, tick
 
-DESCRIPTORS_BESIDE = 1024
-"""Open files, pipes and listeners, besides two descriptors for each connection."""
+log = logging.getLogger("fivefold.server")
 
-SHORTEST_TICK_S, LONGEST_TICK_S = 0.02, 1.0
-"""How exactly deadlines are kept: a quarter of the shortest, within these bounds."""
+
+class Observer(Protocol):
+    """Somebody who watches from within; tracing has one."""
+
+    def content(self, content: Opened) -> Opened:
+        """`content`, telling when it is asked."""
+
+    def handler(self, handler: Handler) -> Handler:
+        """The connection coroutine, for connections that tell what they do."""
 
 
 class Server:
@@ -41,17 +50,34 @@ class Server:
     `run` serves from the calling process instead, until a signal stops it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
         """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
+        if not isinstance(settings, Settings):
+            raise SettingsError(f"Server takes Settings(...), not {settings!r}")
         self.settings = settings
-        self.interface = interface(settings)
-        kind = self._kind = KINDS[self.interface]
-        self.model = MODELS[kind.serving if settings.serving == AUTO else settings.serving]
-        self.engine, self.passed_over = resolve(kind.io if settings.io == AUTO else settings.io)
-        settings.check_serving(self.model.name)
-        self._check_limit()
+        if settings.reload:
+            reloading.check(settings)
+        try:
+            self._compose(KINDS[interface(settings)])
+        except ApplicationError:
+            if not settings.reload:
+                raise
+            self._compose(BROKEN)  # the workers will look for themselves, and say why
+        self._observer = observer
         self._slots: list[list[socket.socket]] = []
         self._pid = 0
+
+    def _compose(self, kind: Kind) -> None:
+        """Choose the serving model and the engine for this kind of content."""
+        settings = self.settings
+        self._kind = kind
+        self.interface = kind.name
+        self.model = MODELS[kind.serving if settings.serving == AUTO else settings.serving]
+        # Whatever suits the content: one thread with many connections must not block.
+        auto = "multiplexing" if self.model.traits.one_thread else kind.io
+        self.engine, self.passed_over = resolve(auto if settings.io == AUTO else settings.io)
+        settings.check_serving(self.model.name)
+        self._check_limit()
 
     def _check_limit(self) -> None:
         most = self.engine.traits.max_connections
@@ -65,7 +91,7 @@ class Server:
     @property
     def addresses(self) -> list[str]:
         """Where clients reach it, e.g. `http://127.0.0.1:8000`; known once it listens."""
-        return [url(sock) for sock in self._slots[0]] if self._slots else []
+        return list(dict.fromkeys(url(sock) for row in self._slots for sock in row))
 
     def listen(self) -> None:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""
@@ -83,8 +109,9 @@ class Server:
         self._slots = self._per_worker([list(row) for row in zip(*columns, strict=True)])
 
     def _per_worker(self, rows: list[list[socket.socket]]) -> list[list[socket.socket]]:
-        """Where a thread cannot wait for two things, every address needs a worker of its own."""
-        if self.engine.traits.overlaps:
+        """Where a thread cannot wait for two things, every address needs a worker of its own;
+        a reloaded application may come to be served by such threads."""
+        if self.engine.traits.overlaps and not self.settings.reload:
             return rows
         return [[sock] for row in rows for sock in row]
 
@@ -93,18 +120,30 @@ class Server:
 
         Raises `BindError`, `SettingsError` (nothing to serve there), `WorkerFailed`.
         """
-        self._check_target()
+        self.check_target()
         if not self._slots:
             self.listen()
         try:
-            Supervisor(self._slots, self._work, self.settings.grace_s).run(on_ready)
+            self._supervise(on_ready)
         finally:
             self.close()
 
-    def _check_target(self) -> None:
+    def _supervise(self, on_ready: Callable[[], None]) -> None:
+        work = self._work
+        with contextlib.ExitStack() as stack:
+            if self.settings.reload:
+                work = self._work_again
+                sockets = [sock for row in self._slots for sock in row]
+                stack.enter_context(reloading.watching(self.settings, sockets))
+            Supervisor(self._slots, work, self.settings.grace_s).run(on_ready)
+
+    def check_target(self) -> None:
         """A folder that is not there fails here, not in every worker; applications were probed."""
+        settings = self.settings
+        base = settings.chdir or ""  # the workers will be there
         if self._kind.probe is not None:
-            self._kind.probe(self.settings.target)
+            self._kind.probe(os.fspath(Path(base, settings.target)))
+        mounts.probe(mounts.parsed(settings.mount), base)
 
     def close(self) -> None:
         """Close the listening sockets."""
@@ -117,14 +156,13 @@ class Server:
         self._slots = []
 
     def __enter__(self) -> Self:
-        self._check_target()
+        self.check_target()
         self.listen()
         ready, announce = os.pipe2(os.O_CLOEXEC)
-        supervisor = Supervisor(self._slots, self._work, self.settings.grace_s)
 
         def life() -> None:
             os.close(ready)
-            supervisor.run(lambda: announce_ready(announce))
+            self._supervise(lambda: announce_ready(announce))
 
         self._pid = forked(life)
         os.close(announce)
@@ -153,6 +191,27 @@ class Server:
     # runs in: a worker
 
     def _work(self, sockets: list[socket.socket], on_ready: Callable[[], None]) -> None:
+        enter(self.settings)
+        self._serve(self.settings.target, sockets, on_ready)
+
+    def _work_again(self, sockets: list[socket.socket], on_ready: Callable[[], None]) -> None:
+        """Under --reload nothing is known of the application before, and it may not start."""
+        announce = reloading.once(on_ready)
+        copies = [sock.dup() for sock in sockets]  # a serving model closes what it is given
+        try:
+            kind, application = reloading.load_again(self.settings)
+            self._compose(kind)
+            self._serve(application, copies, announce)
+        except (ApplicationError, SettingsError) as error:
+            log.error("%s", f"{error}\n{trace_of(error)}".rstrip())
+            for sock in copies:
+                sock.close()
+            self._compose(BROKEN)
+            self._serve(error, sockets, announce)
+
+    def _serve(
+        self, target: Any, sockets: list[socket.socket], on_ready: Callable[[], None]
+    ) -> None:
         settings = self.settings
         options = ServingOptions(
             max_connections=settings.max_connections or self.model.traits.default_connections,
@@ -160,9 +219,12 @@ class Server:
             grace_s=settings.grace_s,
         )
         allow_descriptors(options.max_connections)
-        enter(settings)
-        content = self._kind.open(self._surrounded())
-        http = Http1(content, settings.limits)
+        content = self._content(target)
+        if self._observer is not None:
+            content = self._observer.content(content)
+        handler: Handler = Http1(content, settings.limits).serve
+        if self._observer is not None:
+            handler = self._observer.handler(handler)
 
         def new_io(connections: int, *, serves: bool = True) -> IOModel:
             tick_s = tick(settings.limits)
@@ -170,19 +232,25 @@ class Server:
                 return content.io(self.engine, tick_s=tick_s, connections=connections)
             return self.engine(tick_s=tick_s, connections=connections)
 
-        model = self.model(sockets, http.serve, new_io, options, on_ready)
+        model = self.model(sockets, handler, new_io, options, on_ready)
         signal.signal(signal.SIGTERM, lambda *_: model.stop())
         try:
             model.run()
         finally:
             content.close()
 
-    def _surrounded(self) -> Surrounded:
+    def _content(self, target: Any) -> Opened:
+        content = self._kind.open(self._surrounded(target))
+        if self.settings.mount and self._kind is not BROKEN:
+            return mounts.Mounts(content, mounts.parsed(self.settings.mount))
+        return content
+
+    def _surrounded(self, target: Any) -> Surrounded:
         settings, serving = self.settings, self.model.traits
         shared = serving.one_thread and self.engine.traits.overlaps
         in_pool = shared and not settings.inline
         return Surrounded(
-            target=settings.target,
+            target=target,
             root_path=settings.root_path,
             trusted_proxies=settings.trusted_proxies,
             threads=settings.threads if in_pool else None,
@@ -198,17 +266,3 @@ def serve(target: Any = ".", **settings: Any) -> None:
     The other settings by name; see `Settings`.
     """
     Server(Settings.of({"target": target, **settings})).run()
-
-
-def tick(limits: Limits) -> float:
-    """How often, in seconds, a model looks at its deadlines."""
-    times = [getattr(limits, f.name) for f in dataclasses.fields(limits) if f.name.endswith("_s")]
-    return float(min(max(min(times) / 4, SHORTEST_TICK_S), LONGEST_TICK_S))
-
-
-def allow_descriptors(connections: int) -> None:
-    """Raise the soft limit of open descriptors, if it is in the way and the hard one allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * connections + DESCRIPTORS_BESIDE
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from .content import mounts
 from .content.kinds import KINDS
 from .content.origin import Proxies
 from .errors import SettingsError
@@ -22,6 +23,9 @@ from .serving.listener import Address
 AUTO = "auto"
 
 ENVIRONMENT_PREFIX = "FIVEFOLD_"
+
+LONGEST_S = 366 * 86400.0
+"""The kernel's timers end somewhere beyond; whoever means "never" is served by a year."""
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -53,6 +57,9 @@ class Settings:
     threads: int = _setting(
         32, "Threads for a WSGI application that is served async, and not --inline."
     )
+    mount: tuple[str, ...] = _setting(
+        (), "A folder under a prefix beside the target: /PREFIX=FOLDER; repeatable."
+    )
     root_path: str = _setting(
         "", "The path under which an application is mounted (SCRIPT_NAME, root_path)."
     )
@@ -61,22 +68,35 @@ class Settings:
         "Peers whose X-Forwarded-* and Forwarded fields are believed: addresses, networks,"
         " unix, or *; repeatable.",
     )
-    chdir: str | None = _setting(None, "The folder to enter before the application is loaded.")
+    chdir: str | None = _setting(
+        None, "The folder to enter before the application is loaded and folders are opened."
+    )
     env_file: str | None = _setting(
         None, "A .env file with environment variables for the application."
+    )
+    reload: bool = _setting(
+        False, "Load the application again when its files change; for development."
+    )
+    reload_dir: tuple[str, ...] = _setting(
+        (), "A folder to watch instead of the application's; repeatable."
+    )
+    reload_include: tuple[str, ...] = _setting(
+        (), "Files to watch besides *.py and the --env-file: a glob, e.g. '*.html'; repeatable."
+    )
+    reload_exclude: tuple[str, ...] = _setting(
+        (), "Files not to watch: a glob, e.g. 'tests/*'; repeatable."
     )
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         self._check_types()
-        bind = (self.bind,) if isinstance(self.bind, str) else tuple(self.bind)
-        object.__setattr__(self, "bind", bind)
         if isinstance(self.target, os.PathLike):
             object.__setattr__(self, "target", os.fspath(self.target))
-        if not bind:
+        if not self.bind:
             raise SettingsError("bind: name at least one address")
-        for text in bind:
+        for text in self.bind:
             Address.parse(text)
+        mounts.parsed(self.mount)
         _one_of("serving", self.serving, [AUTO, *SERVING_MODELS])
         _one_of("io", self.io, [AUTO, *choices()])
         _one_of("interface", self.interface, [AUTO, *KINDS])
@@ -96,12 +116,16 @@ class Settings:
         """A TOML file may hold anything."""
         if not isinstance(self.target, str | os.PathLike) and not callable(self.target):
             raise SettingsError(f"target: {self.target!r} is not a path or an application")
-        texts = [self.bind] if isinstance(self.bind, str) else self.bind
-        if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
-            raise SettingsError(f"bind: {self.bind!r} is not an address or a list of them")
-        for name in ("fresh", "inline"):
+        self._make_tuple("bind", "an address")
+        self._make_tuple("mount", "/PREFIX=FOLDER")
+        self._make_tuple("reload_dir", "a folder")
+        self._make_tuple("reload_include", "a glob")
+        self._make_tuple("reload_exclude", "a glob")
+        for name in ("fresh", "inline", "reload"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name}: {getattr(self, name)!r} is not true or false")
+        if not isinstance(self.limits, Limits):
+            raise SettingsError(f"limits: {self.limits!r} is not Limits(...)")
         names = ("workers", "max_connections", "threads")
         counts = {name: getattr(self, name) for name in names}
         for each in fields(Limits):
@@ -110,6 +134,14 @@ class Settings:
         for name, value in counts.items():
             if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
                 raise SettingsError(f"{name}: {value!r} is not a whole number")
+
+    def _make_tuple(self, name: str, what: str) -> None:
+        """Of a setting that is repeatable; one text stands for a list of one."""
+        value = getattr(self, name)
+        texts = (value,) if isinstance(value, str) else value
+        if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
+            raise SettingsError(f"{name}: {value!r} is not {what} or a list of them")
+        object.__setattr__(self, name, tuple(texts))
 
     def _check_root_path(self) -> None:
         path = self.root_path
@@ -206,3 +238,5 @@ def _one_of(name: str, value: str, choices: list[str]) -> None:
 def _positive(name: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise SettingsError(f"{name}: {value!r} must be a number greater than zero")
+    if name.endswith("_s") and value > LONGEST_S:
+        raise SettingsError(f"{name}: {value!r} seconds are more than a year")

@@ -365,14 +365,9 @@ def test_an_application_without_lifespan_is_served(model: str) -> None:
         assert not site.log
 
 
-UNSEEN = pytest.mark.xfail(
-    run=False, reason="in these models the failure is only logged, again and again, for ever"
-)
-
-
 @pytest.mark.parametrize(
     "model",
-    ["async", pytest.param("thread", marks=UNSEEN), pytest.param("process", marks=UNSEEN)],
+    ["async", "thread", "process"],
 )
 def test_a_start_up_that_fails_ends_the_server_with_its_message(model: str) -> None:
     apps = Path(__file__).parent / "apps"

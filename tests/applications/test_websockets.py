@@ -37,7 +37,8 @@ def site(shared: Site) -> Site:
 
 
 def opened(site: Site, path: str, **options: Any) -> ClientConnection:
-    return connect(site.ws + path, proxy=None, **options)
+    client: ClientConnection = connect(site.ws + path, proxy=None, **options)
+    return client
 
 
 def handshake(wire: Wire, path: str, fields: str = "Sec-WebSocket-Version: 13\r\n") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import wsgi_sample
@@ -333,7 +334,7 @@ def test_environ_tells_the_truth_about_threads_and_processes(site: Site, wire: W
 
 
 @pytest.mark.parametrize("settings", [ASYNC, THREAD], ids=["async", "thread"])
-def test_several_workers_are_several_processes(settings: dict[str, str]) -> None:
+def test_several_workers_are_several_processes(settings: dict[str, Any]) -> None:
     with hosting(wsgi_sample.app, workers=2, **settings) as site, site.wire() as wire:
         assert wire.ask_json("/")["wsgi.multiprocess"] is True
 

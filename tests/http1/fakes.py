@@ -72,7 +72,7 @@ class Echo:
     def __init__(self) -> None:
         self.requests: list[Request] = []
 
-    def ready(self, request: Request, now: float) -> bytes | None:
+    def ready(self, request: Request, head: bytes, conn: object, now: float) -> bytes | None:
         return None
 
     async def respond(self, exchange: Exchange) -> None:

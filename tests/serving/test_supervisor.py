@@ -23,6 +23,21 @@ def never_ready(sockets, on_ready):
 Supervisor([[]], never_ready, 5.0).run()
 """
 
+LINGERS_WITHOUT_ACCEPTING = """
+import os, signal
+from fivefold.errors import WorkerFailed
+from fivefold.serving.supervisor import Supervisor
+
+def lingers(sockets, on_ready):
+    os.closerange(3, 100)  # what on_ready would write to: the supervisor reads its end
+    signal.pause()
+
+try:
+    Supervisor([[]], lingers, 5.0).run(lambda: print("ready"))
+except WorkerFailed:
+    print("failed")
+"""
+
 LEAVES_AN_ORPHAN = """
 import contextlib, ctypes, os
 from fivefold.linux.process_control import reap_orphans
@@ -56,6 +71,17 @@ def test_a_signal_while_a_worker_starts_ends_the_server(number: signal.Signals) 
         assert process.stdout.read(7) == b"started"
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
+
+
+def test_a_worker_that_never_accepted_does_not_count_as_ready_while_it_dies() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LINGERS_WITHOUT_ACCEPTING],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout == "failed\n"
 
 
 def test_an_orphan_is_reaped_but_never_a_child_that_somebody_waits_for() -> None:

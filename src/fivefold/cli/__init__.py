@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from ..errors import FivefoldError, SettingsError
+from ..errors import ApplicationError, FivefoldError, SettingsError
 from .models import models
 from .serve import serve
 
@@ -23,7 +23,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> None:
         try:
             super().invoke(ctx)
-        except SettingsError as error:
+        except (SettingsError, ApplicationError) as error:
             leave(error, USAGE)
         except FivefoldError as error:
             leave(error, FAILURE)

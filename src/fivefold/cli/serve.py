@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -83,8 +84,8 @@ def toml_value(value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        # JSON's escapes are TOML's, but for one character.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value)
 
 
@@ -99,6 +100,8 @@ def run(
     server = Server(settings)
     if print_config:
         click.echo(as_toml(settings))
+    if check_config:
+        server.check_target()
     if print_config or check_config:
         return
     for sentence in server.passed_over:
@@ -112,7 +115,9 @@ def announce(server: Server) -> None:
         click.echo(f"listening on {address}", err=True)
     engine = server.engine
     io = engine.name if engine.name == engine.engine else f"{engine.name}:{engine.engine}"
-    target = settings.target if server.interface != "static" else Path(settings.target).absolute()
+    target = settings.target
+    if server.interface == "static":
+        target = Path(settings.chdir or "", target).absolute()
     click.echo(f"serving {target} ({server.interface}) with {server.model.name} + {io}", err=True)
 
 

@@ -1,9 +1,9 @@
 """ASGI 3.0 applications: http, websocket, lifespan.
 
 An application needs a running asyncio loop, and every I/O model hosts one: the loop's
-selector is the model, and our connections are tasks of the loop that go on inside its
-wait (iomodels.asyncio_host).  The application is called in the task of its connection,
-in a context of its own; so nothing is queued between the request's arrival and the
+selector is the model, and our connections go on inside its wait (iomodels.asyncio_host).
+The application is called there, at once, in a context of its own and in a task that is
+lent to it (asgi_carrier); so nothing is queued between the request's arrival and the
 application's first line.
 
 A loop has a lifespan of its own, because what an application opens at its start belongs
@@ -15,19 +15,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import types
-from collections.abc import Awaitable, Generator
-from contextvars import Context, copy_context
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from ..errors import ProtocolError
 from ..http1.connection import Ready
-from ..http1.exchange import Exchange
+from ..http1.exchange import Connection, Exchange
 from ..http1.limits import Limits
 from ..http1.request import Request
 from ..http1.response import plain
 from ..iomodels.asyncio_host import Host
-from ..iomodels.base import IOModel
+from ..iomodels.base import IOModel, Task
+from .asgi_carrier import Carriers
 from .asgi_http import ClientLeft, HttpCycle
 from .asgi_lifespan import Application, Lifespan
 from .asgi_scope import Scope, Scopes
@@ -43,66 +41,66 @@ class Asgi:
         self._application = application
         self._scopes = scopes
         self._limits = limits
-        # Weak: under --fresh threads, and their loops, come and go.
-        self._states: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Any]] = (
-            WeakKeyDictionary()
-        )
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         """An event loop on the engine, in which the application has started.
 
         Raises `ApplicationError`.
         """
-        host = LifespanHost(engine.hosting()(tick_s=tick_s, connections=connections))
+        host = AsgiHost(engine.hosting()(tick_s=tick_s, connections=connections))
         try:
-            state = host.start(self._application)
+            host.start(self._application)
         except BaseException:
             host.close()
             raise
-        self._states[host.loop] = state
         return host
 
     def close(self) -> None:
         """Each loop ended its own lifespan."""
 
-    def ready(self, request: Request, now: float) -> Ready | None:
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
         return None
 
     async def respond(self, exchange: Exchange) -> None:
-        state = self._states[asyncio.get_running_loop()]
+        conn = exchange.conn
+        host = conn.io
+        if conn.remembered is None:
+            conn.remembered = conn.peer, conn.local, host.state
         if b"connection" in exchange.request.obeyed and is_websocket(exchange):
-            scope = self._scopes.websocket(exchange)
-            scope["state"] = state.copy()
-            await self._websocket(exchange, scope)
-        else:
-            scope = self._scopes.http(exchange)
-            scope["state"] = state.copy()
-            await self._http(exchange, scope)
-
-    async def _http(self, exchange: Exchange, scope: Scope) -> None:
-        cycle = HttpCycle(exchange)
-        call = self._application(scope, cycle.receive, cycle.send)
+            await host.carriers.run(self._websocket(exchange, self._scopes.websocket(exchange)))
+            return
+        scope = self._scopes.http(exchange)
+        cycle = HttpCycle(exchange, host.loop)
+        gone = False
         try:
-            await in_context(copy_context(), call)
+            await host.carriers.run(self._application(scope, cycle.receive, cycle.send))
         except ClientLeft:
             exchange.keep = False
         except (Exception, SystemExit):
             # The edge of an application: its trouble must not become another's.
-            if cycle.refusal is None:
+            if cycle.refusal is None and not cycle.gone:
                 log.exception("the application failed at %s", scope["path"])
+            exchange.keep = exchange.keep and exchange.finished
         except asyncio.CancelledError:
-            # By itself, or because grace is over: then this connection ends as well.
-            log.error("the application was cancelled at %s", scope["path"])
             exchange.keep = False
+            if not conn.closing:  # else grace is over
+                log.error("the application was cancelled at %s", scope["path"])
         finally:
-            gone = cycle.gone
-            await cycle.over()
-        if cycle.refusal is not None:
-            raise cycle.refusal
+            if cycle.waited:
+                gone = cycle.gone
+                cycle.over()
         if not exchange.finished:
-            exchange.keep = False
-            if not exchange.started and not gone:
-                await exchange.answer(plain(500))
+            await self._give_up(exchange, cycle.refusal, gone=gone)
+
+    async def _give_up(
+        self, exchange: Exchange, refusal: ProtocolError | None, *, gone: bool
+    ) -> None:
+        """The application ended without a whole response."""
+        exchange.keep = False
+        if refusal is not None:
+            raise refusal
+        if not exchange.started and not gone:
+            await exchange.answer(plain(500))
 
     async def _websocket(self, exchange: Exchange, scope: Scope) -> None:
         exchange.keep = False
@@ -133,16 +131,32 @@ class Asgi:
             pass  # nobody to say goodbye to
 
 
-class LifespanHost(Host):
-    """A loop that begins and ends with the application's lifespan."""
+class AsgiHost(Host):
+    """A loop that begins and ends with the application's lifespan.
+
+    Connections are coroutines of the I/O model here, not tasks of asyncio: what of them
+    needs a task is carried by one (see `asgi_carrier`).
+    """
 
     lifespan: Lifespan | None = None
 
-    def start(self, application: Application) -> dict[str, Any]:
-        """The application's state. Raises `ApplicationError`."""
+    def start(self, application: Application) -> None:
+        """Raises `ApplicationError`."""
+        self.carriers = Carriers(self.loop, self.io)
         self.lifespan = Lifespan(application, self.loop)
         self.lifespan.startup()
-        return self.lifespan.state
+        self.state = self.lifespan.state
+
+    def spawn(self, task: Task) -> None:
+        self.io.spawn(task)
+
+    def run(self, main: Task) -> Any:
+        outcome: asyncio.Future[Any] = self.loop.create_future()
+        self.io.spawn(reported(main, outcome))
+        try:
+            return self.loop.run_until_complete(outcome)
+        finally:
+            self.io.flush()
 
     def close(self) -> None:
         if self.lifespan is not None and not self.loop.is_closed():
@@ -150,22 +164,10 @@ class LifespanHost(Host):
         super().close()
 
 
-@types.coroutine
-def in_context(context: Context, call: Awaitable[None]) -> Generator[Any, Any, None]:
-    """Await `call`, each step of it in `context`: what it sets there ends with the request."""
-    run = context.run
-    coroutine: Any = call
-    step, argument = coroutine.send, None
+async def reported(main: Task, outcome: asyncio.Future[Any]) -> None:
     try:
-        while True:
-            parked = run(step, argument)
-            try:
-                argument = yield parked
-                step = coroutine.send
-            except GeneratorExit:
-                run(coroutine.close)
-                raise
-            except BaseException as thrown:  # noqa: BLE001 - passed on
-                step, argument = coroutine.throw, thrown
-    except StopIteration:
-        return
+        result = await main
+    except BaseException as error:  # noqa: BLE001 - raised by whoever runs it
+        outcome.set_exception(error)
+    else:
+        outcome.set_result(result)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Callable, Coroutine
+import types
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from ..errors import (
@@ -43,27 +44,18 @@ class ClientLeft(OSError):
 class HttpCycle:
     """`receive` and `send` of one exchange."""
 
-    __slots__ = (
-        "_body",
-        "_complete",
-        "_exchange",
-        "_gone",
-        "_trailers",
-        "_turns",
-        "_watch",
-        "refusal",
-    )
+    _complete = False
+    _gone: asyncio.Future[None] | None = None
+    _watch: asyncio.Task[None] | None = None
+    _trailers = False
+    _turns: Turns | None = None
+    refusal: ProtocolError | None = None
+    """Why the request could not be read whole; it is answered when the application ends."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
         self._exchange = exchange
+        self._loop = loop
         self._body = exchange.body
-        self._complete = False
-        self._gone: asyncio.Future[None] | None = None
-        self._watch: asyncio.Task[None] | None = None
-        self._trailers = False
-        self._turns = Turns()
-        self.refusal: ProtocolError | None = None
-        """Why the request could not be read whole; it is answered when the application ends."""
 
     async def receive(self) -> Message:
         if not self._complete:
@@ -92,21 +84,25 @@ class HttpCycle:
         return {"type": "http.disconnect"}
 
     @property
+    def waited(self) -> bool:
+        """Whether anybody has waited in `receive`, so that `over` has something to do."""
+        return self._gone is not None
+
+    @property
     def gone(self) -> bool:
         """Whether the client has left."""
         return self._gone is not None and self._gone.done()
 
     def _left(self) -> None:
         if self._gone is None:
-            self._gone = asyncio.get_running_loop().create_future()
+            self._gone = self._loop.create_future()
         if not self._gone.done():
             self._gone.set_result(None)
 
     async def _until_gone(self) -> None:
         if self._gone is None:
-            loop = asyncio.get_running_loop()
-            self._gone = loop.create_future()
-            self._watch = loop.create_task(self._watch_client())
+            self._gone = self._loop.create_future()
+            self._watch = self._loop.create_task(self._watch_client())
         # Shielded: several tasks may wait, and one of them be cancelled.
         await asyncio.shield(self._gone)
 
@@ -114,7 +110,7 @@ class HttpCycle:
         exchange = self._exchange
         conn = exchange.conn
         while len(exchange.pushed_back) < AHEAD_BYTES:
-            if not self._turns.busy:
+            if self._turns is None or not self._turns.busy:
                 conn.deadline = NEVER
             try:
                 data = await hosted(conn.recv())
@@ -132,8 +128,8 @@ class HttpCycle:
         kind = message["type"]
         exchange = self._exchange
         if kind == "http.response.start":
-            if exchange.started or exchange.finished:
-                raise RuntimeError("http.response.start was sent before")
+            if exchange.started:
+                raise RuntimeError("http.response.start after the head has left")
             exchange.start(remembered_head(message))
             self._trailers = bool(message.get("trailers", False))
             return
@@ -141,11 +137,30 @@ class HttpCycle:
             raise ClientLeft("the client left")
         if exchange.finished:
             raise RuntimeError(f"{kind} after the end of the response")
-        operation = self._operation(kind, message)
+        whole = None
+        if kind == "http.response.body" and not self._trailers and not message.get("more_body"):
+            whole = exchange.whole(message.get("body", b""))
+        if whole is not None:
+            operation: Any = exchange.conn.send(whole)
+            try:
+                parked = operation.send(None)  # nearly always the kernel takes it at once
+            except StopIteration:
+                return
+            except PeerGone as error:
+                operation = raising(error)
+            else:
+                operation = resumed(operation, parked)
+        else:
+            operation = self._operation(kind, message)
+        await self._take(operation)
+
+    async def _take(self, operation: Coroutine[Any, Any, None]) -> None:
+        if self._turns is None:
+            self._turns = Turns()
         try:
             await self._turns.take(operation)
         except (PeerGone, DeadlineExceeded, FileShrank) as error:
-            exchange.keep = False
+            self._exchange.keep = False
             self._left()
             raise ClientLeft(str(error)) from None
 
@@ -171,21 +186,43 @@ class HttpCycle:
             return exchange.end(checked_lines(lines), more=self._trailers)
         raise RuntimeError(f"unexpected message {kind}")
 
-    async def over(self) -> None:
+    def over(self) -> None:
         """The application has returned: whoever still waits in `receive` is told."""
         if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
-        if self._gone is not None:
-            self._left()
+            self._watch.cancel()  # it lets go of the connection at once (Bridge.cancel)
+        self._left()
+
+
+@types.coroutine
+def resumed(operation: Any, parked: Any) -> Generator[Any, Any, None]:
+    """The rest of an operation that has taken its first step."""
+    while True:
+        try:
+            value = yield parked
+        except BaseException as error:  # noqa: BLE001 - passed on
+            step, argument = operation.throw, error
+        else:
+            step, argument = operation.send, value
+        try:
+            parked = step(argument)
+        except StopIteration:
+            return
+
+
+async def raising(error: Exception) -> None:
+    raise error
 
 
 def remembered_head(message: Message) -> ResponseHead:
     """The status and fields of a message, checked. Raises `InvalidResponse`."""
     status, fields = message["status"], message.get("headers", ())
     try:
-        key = (status, *map(tuple, fields))
-        head = _known.get(key)
+        key = (status, *fields)
+        try:
+            head = _known.get(key)
+        except TypeError:  # pairs that are lists have no hash
+            key = (status, *map(tuple, fields))
+            head = _known.get(key)
         if head is None:
             head = response_head(status, key[1:])
             if len(_known) >= REMEMBERED:

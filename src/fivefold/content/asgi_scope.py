@@ -94,10 +94,8 @@ class Scopes:
 
     def _add_ends(self, scope: Scope, exchange: Exchange) -> None:
         conn = exchange.conn
-        ends = conn.remembered
-        if ends is None:
-            ends = conn.remembered = (conn.peer, conn.local)
-        scope["client"], scope["server"] = ends
+        scope["client"], scope["server"], state = conn.remembered
+        scope["state"] = state.copy()
         if self._proxies.none:
             return
         origin = self._proxies.origin(conn, scope["headers"])

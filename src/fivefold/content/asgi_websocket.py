@@ -23,12 +23,16 @@ from ..errors import DeadlineExceeded, InvalidResponse, PeerGone
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
 from ..http1.request import fields_of
+from ..iomodels.asyncio_bridge import hosted
 from ..iomodels.base import NEVER
 from .asgi_http import ClientLeft, Message, remembered_head
 from .asgi_turns import Turns
 from .fields import CONTROL, NAME
 
 log = logging.getLogger("fivefold.asgi")
+
+protocol_log = logging.getLogger("fivefold.asgi.websocket")
+protocol_log.setLevel(logging.WARNING)  # the library reports every connection that opens
 
 AHEAD = 16
 """Messages read ahead of the application."""
@@ -49,7 +53,7 @@ class WebSocket:
         self._exchange = exchange
         self._limits = limits
         self._protocol = ServerProtocol(
-            extensions=COMPRESSION, max_size=limits.websocket_message_bytes
+            extensions=COMPRESSION, max_size=limits.websocket_message_bytes, logger=protocol_log
         )
         self._messages: deque[Message] = deque([{"type": "websocket.connect"}])
         self._arrived: asyncio.Future[None] | None = None
@@ -183,7 +187,7 @@ class WebSocket:
         while not self._closed():
             conn.idle = True  # so that a server that stops interrupts us
             try:
-                data = await conn.recv()
+                data = await hosted(conn.recv())
             except DeadlineExceeded:
                 if self._turns.busy or self._over:
                     break  # the client takes nothing, or does not answer our close

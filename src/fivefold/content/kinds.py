@@ -13,6 +13,7 @@ from ..http1.connection import Content
 from ..http1.limits import Limits
 from ..iomodels.base import IOModel
 from .asgi_scope import Scopes
+from .broken import Broken
 from .loading import load
 from .origin import Proxies
 from .static import Static
@@ -35,7 +36,7 @@ class Surrounded:
     """What content may need to know of the server around it."""
 
     target: Any
-    """A folder, `module:attribute`, or an application."""
+    """A folder, `module:attribute`, or an application; for `BROKEN` an exception."""
     root_path: str
     trusted_proxies: tuple[str, ...]
     threads: int | None
@@ -49,11 +50,12 @@ class Surrounded:
 class Kind:
     """Facts about a kind of content."""
 
+    name: str
     open: Callable[[Surrounded], Opened]
     serving: str
     """The serving model that `auto` takes."""
     io: str
-    """The I/O model that `auto` takes."""
+    """The I/O model that `auto` takes, where a connection has a thread or process of its own."""
     probe: Callable[[Any], None] | None = None
     """Raises `SettingsError` if the target cannot be served; cheap and without traces."""
 
@@ -88,8 +90,19 @@ def open_asgi(around: Surrounded) -> Opened:
     return Asgi(application(around), scopes, around.limits)
 
 
+def open_broken(around: Surrounded) -> Opened:
+    return Broken(around.target)
+
+
 KINDS: dict[str, Kind] = {
-    "static": Kind(open_static, serving="async", io="multiplexing", probe=probe_static),
-    "wsgi": Kind(open_wsgi, serving="thread", io="blocking"),
-    "asgi": Kind(open_asgi, serving="async", io="multiplexing"),
+    kind.name: kind
+    for kind in (
+        Kind("static", open_static, serving="async", io="multiplexing", probe=probe_static),
+        Kind("wsgi", open_wsgi, serving="thread", io="blocking"),
+        Kind("asgi", open_asgi, serving="async", io="multiplexing"),
+    )
 }
+
+BROKEN = Kind("broken", open_broken, serving="thread", io="blocking")
+"""An application that cannot be loaded, under --reload. Its serving model is the one that
+all other settings suit."""

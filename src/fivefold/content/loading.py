@@ -7,12 +7,14 @@ attribute, the factory, or something that the module itself imports; with near n
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import inspect
 import os
 import pkgutil
 import re
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,15 @@ from ..errors import ApplicationError
 
 TARGET = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(\(\))?")
 
-ASGI_ARGUMENTS = 3
-"""scope, receive, send."""
+WSGI_ARGUMENTS, ASGI_ARGUMENTS = 2, 3
+"""environ, start_response; scope, receive, send."""
+
+TOO_FEW = {
+    0: "if it makes the application, write module:{name}()",
+    1: "ASGI 2 is not spoken here, but asgiref.compatibility.guarantee_single_callable"
+    " makes ASGI 3 of it",
+}
+"""What a callable may be that takes fewer arguments than any application."""
 
 
 def names_application(target: str) -> bool:
@@ -55,16 +64,20 @@ def imported(name: str, folder: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
-            raise ApplicationError(f"importing {name} failed: {error}") from error
-        parent, _, last = error.name.rpartition(".")
-        there = submodules(parent, folder)
-        where = f"package {parent}" if parent else folder
-        raise ApplicationError(
-            f"there is no module {error.name!r} in {where}{near(last, there)}"
-        ) from error
-    except Exception as error:
+            raise ApplicationError(f"importing {name} failed: {described(error)}") from error
+        raise ApplicationError(missing(error.name, folder)) from error
+    except (Exception, SystemExit) as error:
         # Import runs the application's own code, which may fail in any way.
         raise ApplicationError(f"importing {name} failed: {described(error)}") from error
+
+
+def missing(name: str, folder: str) -> str:
+    """Why there is no module of this name, its package being there."""
+    package, _, last = name.rpartition(".")
+    if package and not hasattr(sys.modules[package], "__path__"):
+        return f"there is no module {name!r}: {package} is a module, not a package"
+    where = f"package {package}" if package else folder
+    return f"there is no module {name!r} in {where}{near(last, submodules(package, folder))}"
 
 
 def submodules(parent: str, folder: str) -> list[str]:
@@ -88,7 +101,7 @@ def made(factory: Any, target: str) -> Any:
         raise ApplicationError(f"{target}: a {type(factory).__name__} is no factory: not callable")
     try:
         application = factory()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ApplicationError(f"{target} failed: {described(error)}") from error
     if not callable(application):
         raise ApplicationError(f"{target} made a {type(application).__name__}: not callable")
@@ -97,14 +110,14 @@ def made(factory: Any, target: str) -> Any:
 
 def described(error: BaseException) -> str:
     """An error, and the line of the application's code that it came from."""
-    trace = error.__traceback__
-    place = ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if "importlib" not in code.co_filename:
-            place = f" ({code.co_filename}:{trace.tb_lineno})"
-        trace = trace.tb_next
-    return f"{type(error).__name__}: {error}{place}"
+    text = str(error)
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    places = [
+        f" ({frame.filename}:{frame.lineno})"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__ and "importlib" not in frame.filename
+    ]
+    return said + (places[-1] if places else "")
 
 
 def near(name: str, names: list[str]) -> str:
@@ -113,29 +126,39 @@ def near(name: str, names: list[str]) -> str:
 
 
 def interface_of(application: Any) -> str:
-    """`asgi` or `wsgi`, by what is called: ASGI 3 applications are coroutine functions."""
+    """`asgi` or `wsgi`, by what is called: ASGI 3 applications are coroutine functions.
+
+    Raises `ApplicationError` if it takes too few arguments for either.
+    """
+    required, most = arguments(application)
+    if most < WSGI_ARGUMENTS:
+        name = getattr(application, "__name__", type(application).__name__)
+        raise ApplicationError(
+            f"{name} takes {most or 'no'} argument{'s' * (not most)}, a WSGI application takes 2"
+            f" and an ASGI application 3; {TOO_FEW[most].format(name=name)}"
+        )
     call = application
-    while hasattr(call, "func"):
-        call = call.func  # functools.partial
-    if inspect.iscoroutinefunction(call):
+    while isinstance(call, functools.partial):
+        call = call.func
+    if inspect.isclass(call):
+        return "wsgi"  # its instances are responses, and cannot be awaited
+    if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(type(call).__call__):
         return "asgi"
-    method = getattr(type(call), "__call__", None)  # noqa: B004 - it is the function that is looked at
-    if inspect.isclass(call) or method is None:
-        return "wsgi"
-    if inspect.iscoroutinefunction(method):
-        return "asgi"
-    return "asgi" if takes_asgi_arguments(call) else "wsgi"
+    # A decorator may hide the coroutine, but hardly the number of arguments.
+    return "asgi" if required == ASGI_ARGUMENTS else "wsgi"
 
 
-def takes_asgi_arguments(call: Any) -> bool:
-    """A decorator may hide the coroutine, but hardly the number of arguments."""
+def arguments(call: Any) -> tuple[int, int]:
+    """How many positional arguments it must be given, and how many at most."""
     try:
         parameters = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):
-        return False
-    required = [
-        p
-        for p in parameters
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
-    ]
-    return len(required) == ASGI_ARGUMENTS
+        return WSGI_ARGUMENTS, sys.maxsize  # written in C, and it does not say
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        most = sys.maxsize
+    else:
+        most = sum(p.kind in POSITIONAL for p in parameters)
+    return sum(p.kind in POSITIONAL and p.default is p.empty for p in parameters), most
+
+
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

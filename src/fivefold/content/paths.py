@@ -13,6 +13,12 @@ from urllib.parse import unquote_to_bytes
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
+def segments(target: bytes) -> list[bytes]:
+    """The named segments of a target's path, decoded; any of them may be `..`."""
+    path = unquote_to_bytes(target.partition(b"?")[0])
+    return [s for s in path.split(b"/") if s not in (b"", b".")]
+
+
 def relative_path(target: bytes) -> bytes | None:
     """The path of `target` relative to the folder, `b""` for the folder itself.
 
@@ -23,16 +29,11 @@ def relative_path(target: bytes) -> bytes | None:
     raw = target.partition(b"?")[0]
     if BAD_ESCAPE.search(raw):
         return None
-    path = unquote_to_bytes(raw).lstrip(b"/")
+    path = unquote_to_bytes(raw)
     if b"\0" in path or b"\\" in path:
         return None
-    segments = path.split(b"/")
-    if any(s.startswith(b".") and s not in (b".", b".well-known") for s in segments):
+    kept = segments(raw)
+    if any(s.startswith(b".") and s != b".well-known" for s in kept):
         return None
-    if segments[-1] in (b"", b"."):
-        segments[-1] = b""
-        trailing = True
-    else:
-        trailing = False
-    kept = [s for s in segments if s not in (b"", b".")]
+    trailing = path.rpartition(b"/")[2] in (b"", b".")
     return b"/".join(kept) + (b"/" if trailing and kept else b"")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from io import BytesIO
-from typing import IO
+from typing import IO, Any
 
 from ..http1.body import Body
 
@@ -17,10 +17,20 @@ IN_MEMORY_BYTES = 1_048_576
 """As much as fits beside a few hundred connections without anybody noticing."""
 
 
+class NoBody(BytesIO):
+    """The body of a request that has none; one for all, so nobody can close it."""
+
+    def close(self) -> None:
+        pass
+
+
+NO_BODY: Any = NoBody()
+
+
 async def received(body: Body | None) -> IO[bytes]:
     """A file at its start. Raises `ProtocolError` (408, 413, 400), `PeerGone`."""
     if body is None:
-        return BytesIO()
+        return NO_BODY  # type: ignore[no-any-return]
     file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
     try:
         while data := await body.read():

@@ -17,7 +17,8 @@ from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
 from ..http1.response import DateField, FilePart, Response, http_date, plain, serialized
-from ..iomodels.base import File, IOModel
+from ..iomodels.base import File, IOModel, Tell
+from ..iomodels.files import pages_in_memory
 from .file_cache import SMALL_BYTES, Entry, FileCache
 from .media_types import media_type
 from .paths import relative_path
@@ -45,7 +46,8 @@ a symbolic link that leads out of the folder)."""
 class Static:
     """Content that is a folder; shared by all connections of a worker."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, prefix: bytes = b"") -> None:
+        """`prefix`: the path that leads to the folder, with a slash at its end."""
         try:
             self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except NotADirectoryError:
@@ -56,6 +58,7 @@ class Static:
             ) from None
         except PermissionError:
             raise SettingsError(f"target: no permission to read the folder {folder!r}") from None
+        self._prefix = prefix
         self._cache = FileCache(self._folder)
         self._hot: dict[bytes | None, Entry] = {}
         self._date = DateField()
@@ -67,12 +70,27 @@ class Static:
         self._cache.clear()
         os.close(self._folder)
 
-    def ready(self, request: Request, now: float) -> Ready | None:
+    def observe(self, tell: Tell) -> None:
+        """Tell of each file that is opened from now on; for tracing."""
+        open_file = self._cache.open
+
+        def told(path: bytes) -> Entry:
+            tell("open.enter", {})
+            entry = open_file(path)
+            tell("open.exit", {"bytes": entry.size})
+            assert isinstance(entry.file, File)
+            tell("cachestat", pages_in_memory(entry.file))
+            return entry
+
+        self._cache.open = told  # type: ignore[method-assign]
+
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
         entry = self._hot.get(request.plain_target)
         if entry is None:
             return None
         if now >= entry.fresh_until:
-            del self._hot[request.plain_target]  # the cache may have dropped it
+            # The cache may have dropped it; and another thread may be faster.
+            self._hot.pop(request.plain_target, None)
             return None
         if entry.body is None:
             return (entry.whole, self._part(entry)) if self._cache.hold(entry) else None
@@ -107,6 +125,9 @@ class Static:
 
     async def _entry(self, path: bytes, conn: Connection) -> Entry:
         """The entry for a path, held. Raises OSError."""
+        if not path.startswith(self._prefix):
+            raise IsADirectoryError(path)  # the prefix without its slash
+        path = path[len(self._prefix) :]
         if not path or path.endswith(b"/"):
             path += INDEX
         entry = self._cache.lookup(path)
@@ -155,8 +176,8 @@ def etag(entry: Entry) -> bytes:
 
 def redirect_into(path: bytes, target: bytes) -> Response:
     """301 to the folder with its slash. The path was cleaned, so it cannot name a host."""
-    if not path:
-        return plain(404)
+    if not path or path.endswith(b"/"):
+        return plain(404)  # its index.html is a folder
     _, question, query = target.partition(b"?")
     quoted = b"".join(SAFE[byte] for byte in path)
     location = b"/" + quoted + b"/" + question + query

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from ..http1.exchange import Connection, Exchange
-from ..http1.request import fields_of
+from ..http1.exchange import Connection
+from ..http1.request import Request, fields_of
 from .origin import Proxies
 from .wsgi_response import FileWrapper
 
@@ -59,13 +59,11 @@ class Environs:
             "wsgi.input_terminated": True,
         }
 
-    def of(self, exchange: Exchange) -> Environ:
+    def of(self, request: Request, head: bytes, conn: Connection) -> Environ:
         """A fresh dictionary, complete but for `wsgi.input`."""
-        head = exchange.request_head
-        conn = exchange.conn
         known = self._known.get(head)
         if known is None:
-            known = self._described(exchange)
+            known = self._described(request, head)
             if len(head) <= REMEMBERED_BYTES:
                 if len(self._known) >= REMEMBERED:
                     self._known.clear()
@@ -73,11 +71,10 @@ class Environs:
         environ = known.copy()
         environ.update(conn.remembered or remember_ends(conn))
         if not self._proxies.none:
-            self._apply_proxies(environ, exchange)
+            self._apply_proxies(environ, head, conn)
         return environ
 
-    def _described(self, exchange: Exchange) -> Environ:
-        request = exchange.request
+    def _described(self, request: Request, head: bytes) -> Environ:
         target, _, query = request.target.partition(b"?")
         environ = self._base | {
             "REQUEST_METHOD": request.method,
@@ -86,7 +83,7 @@ class Environs:
             "REQUEST_URI": request.target.decode("latin-1"),
             "SERVER_PROTOCOL": f"HTTP/1.{request.minor}",
         }
-        for name, value in fields_of(exchange.request_head):
+        for name, value in fields_of(head):
             key = OWN_NAMES.get(name)
             if key is None:
                 if b"_" in name or name == b"proxy":
@@ -108,8 +105,8 @@ class Environs:
             return path[len(prefix) :]
         return path
 
-    def _apply_proxies(self, environ: Environ, exchange: Exchange) -> None:
-        origin = self._proxies.origin(exchange.conn, fields_of(exchange.request_head))
+    def _apply_proxies(self, environ: Environ, head: bytes, conn: Connection) -> None:
+        origin = self._proxies.origin(conn, fields_of(head))
         environ["wsgi.url_scheme"] = origin.scheme
         if origin.client is not None:
             environ["REMOTE_ADDR"] = origin.client[0]

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from ..errors import InvalidResponse
 from ..http1.exchange import Exchange
-from ..http1.response import FilePart, ResponseHead
+from ..http1.response import BODILESS, FilePart, ResponseHead
 from ..iomodels.base import File
 from .fields import REMEMBERED, response_head
 
@@ -69,34 +69,39 @@ class FileWrapper:
 class Call:
     """One call of an application."""
 
-    __slots__ = (
-        "_body",
-        "_environ",
-        "_exchange",
-        "_iterable",
-        "_iterator",
-        "_written",
-        "head",
-        "last",
-    )
+    exchange: Exchange | None = None
+    """None as long as nothing can have left."""
+    head: ResponseHead | None = None
+    last = False
+    """Whether the part that `first` has returned is known to be the last."""
+    _iterable: Any = None
+    _iterator: Iterator[bytes] | None = None
 
-    def __init__(self, exchange: Exchange, environ: dict[str, Any]) -> None:
-        self._exchange = exchange
+    def __init__(self, environ: dict[str, Any], exchange: Exchange | None = None) -> None:
         self._environ = environ
-        self._body: IO[bytes] = environ["wsgi.input"]
-        self._iterable: Any = None
-        self._iterator: Iterator[bytes] | None = None
+        self._input: IO[bytes] = environ["wsgi.input"]  # the application may put another there
         self._written: list[bytes] = []
-        self.head: ResponseHead | None = None
-        self.last = False
-        """Whether the part that `step` has returned is known to be the last."""
+        self.exchange = exchange
+
+    @property
+    def simple(self) -> bool:
+        """Whether the response has an ordinary body, and there is nothing to close."""
+        head = self.head
+        return (
+            head is not None
+            and not head.close
+            and head.status not in BODILESS
+            and type(self._iterable) is list
+        )
 
     def first(self, application: Application) -> bytes | FilePart:
         """Call the application; the first part. Raises what it raises, and `InvalidResponse`."""
         iterable = self._iterable = application(self._environ, self.start_response)
         if isinstance(iterable, list | tuple):
             self.last = True
-            return self._checked(b"".join((*self._written, *iterable)))
+            if self._written:
+                iterable = (*self._written, *iterable)
+            return self._checked(b"".join(iterable))
         if isinstance(iterable, FileWrapper) and not self._written:
             part = iterable.part()
             if part is not None:
@@ -129,7 +134,7 @@ class Call:
     ) -> Callable[[bytes], object]:
         if exc_info is not None:
             try:
-                if self._exchange.started:
+                if self.exchange is not None and self.exchange.started:
                     raise exc_info[1].with_traceback(exc_info[2])
                 self._written.clear()  # of a response that will not be
             finally:
@@ -147,7 +152,7 @@ class Call:
                 close()
             except Exception:
                 log.exception("the application's close() failed")
-        self._body.close()  # ours, whatever the application has put in its place
+        self._input.close()
 
 
 def remembered_head(status: str, fields: Fields) -> ResponseHead:

@@ -9,8 +9,9 @@ call.  Everything else takes the long way, which is the complete one.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Coroutine
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, FileShrank, PeerGone, ProtocolError
 from .body import Body
@@ -25,19 +26,24 @@ log = logging.getLogger("fivefold.http")
 LAST_CALL_S = 1.0
 """How long a stopping server waits for the first request of a connection that it has accepted."""
 
-LINGER_BYTES = 1_048_576
-"""What is read, at most, after a refusal (see `Limits.linger_s`), or of a body that content
-did not want: beyond, a new connection is cheaper."""
+UNWANTED_BYTES = 1_048_576
+"""What is read, at most, of a body that content did not want, so that the connection can be
+kept: beyond, a new one is cheaper."""
 
-Ready = bytes | tuple[bytes, FilePart]
-"""A response for a connection that is kept: head and body at once, or a head and its file."""
+Later = Callable[[Exchange], Coroutine[Any, Any, None]]
+"""The rest of a response that has been begun: called instead of `respond`."""
+
+Ready = bytes | tuple[bytes, FilePart] | Later
+"""A response for a connection that is kept: head and body at once, a head and its file; or
+what is still to do."""
 
 
 class Content(Protocol):
     """What answers requests: a folder, an application."""
 
-    def ready(self, request: Request, now: float) -> Ready | None:
-        """The whole response, if it is there; called for each request, so it must be cheap."""
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+        """The whole response, if it can be had at once; called for each request, before
+        anything of its body is read, so it must be cheap."""
 
     async def respond(self, exchange: Exchange) -> None:
         """Answer through the exchange. Raises `ProtocolError` for a refusal."""
@@ -74,7 +80,7 @@ class Http1:
         known_heads = self._memory.heads
         ready = self._content.ready
         reader = HeadReader(conn, limits, self._memory)
-        request = None
+        head = b""
         conn.progress_s = send_s = limits.send_s
         patience = limits.first_byte_s
         now = monotonic()
@@ -92,27 +98,28 @@ class Http1:
                         return
                     patience = limits.keep_alive_s
                     now = monotonic()
+                head = data
                 if len(data) > SHORT_HEAD_BYTES:
                     request = reader.whole(data)
                 else:
                     request = known_heads.get(data) or reader.short(data)
                 if request is not None:
-                    head, data = data, b""
+                    data = b""
                 else:
                     request, head, data = await reader.next(data, now)
-                whole = None if conn.closing else ready(request, now)
-                if whole is None:
-                    data = await self._exchange(conn, request, head, data)
-                    now = monotonic()
-                    continue
-                conn.deadline = now + send_s
+                whole = None if conn.closing else ready(request, head, conn, now)
                 if type(whole) is bytes:
+                    conn.deadline = now + send_s
                     await conn.send(whole)
+                elif whole is None or callable(whole):
+                    data = await self._exchange(conn, request, head, data, whole)
+                    now = monotonic()
                 else:
+                    conn.deadline = now + send_s
                     await send_part(conn, *whole)
                     now = monotonic()  # a large file takes its time
         except ProtocolError as refusal:
-            is_head = request is not None and request.method == "HEAD"
+            is_head = head.lstrip(b"\r\n").startswith(b"HEAD ")
             await self._refuse(conn, refusal, bodiless=is_head)
 
     def _last_call(self, conn: Connection, now: float) -> None:
@@ -123,23 +130,25 @@ class Http1:
             conn.interrupt()
 
     async def _exchange(
-        self, conn: Connection, request: Request, head: bytes, data: bytes
+        self, conn: Connection, request: Request, head: bytes, data: bytes, begun: Later | None
     ) -> bytes | None:
         """Answer one request; what was received beyond it, or None if the connection ends."""
         body = Body(conn, request, data, self._limits) if request.has_body else None
         exchange = Exchange(conn, request, head, body, self._limits, self._date)
         try:
-            await self._content.respond(exchange)
+            await (begun or self._content.respond)(exchange)
         except ProtocolError:
             if exchange.started:
                 return None  # too late to say it
             raise
-        if not exchange.finished or conn.closing or not exchange.keep:
-            return None
+        keep = exchange.finished and exchange.keep and not conn.closing
         if body is not None:
-            if not await body.skip(LINGER_BYTES):
-                return None
+            keep = keep and await skipped(body)
             data = body.rest
+            if exchange.finished and not body.finished:
+                await self._linger(conn)
+        if not keep:
+            return None
         # What content read while it watched the client came after what came with the request.
         return data + exchange.pushed_back if exchange.pushed_back else data
 
@@ -154,11 +163,21 @@ class Http1:
         head = serialized(response.status, fields, self._date.at(now), persistence=CLOSE)
         assert isinstance(response.body, bytes)
         await conn.send(head if bodiless else head + response.body)
+        await self._linger(conn)
+
+    async def _linger(self, conn: Connection) -> None:
+        """Before a close: what the client still sends would turn it into a reset, which may
+        destroy the answer on its way (RFC 9112, section 9.6)."""
         conn.shutdown_send()
-        conn.deadline = now + self._limits.linger_s
-        remaining = LINGER_BYTES
-        while remaining > 0:
-            data = await conn.recv()
-            if not data:
-                return
-            remaining -= len(data)
+        conn.idle = True  # it owes us nothing: no reset when its time is over
+        conn.deadline = monotonic() + self._limits.linger_s
+        while await conn.recv():
+            pass
+
+
+async def skipped(body: Body) -> bool:
+    """Whether the rest of a body could be read away, so that the next request can follow."""
+    try:
+        return await body.skip(UNWANTED_BYTES)
+    except ProtocolError:
+        return False  # the answer is out: there is no second one

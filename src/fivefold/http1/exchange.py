@@ -62,23 +62,16 @@ class Exchange:
     Raises (everything that sends): `PeerGone`, `DeadlineExceeded`.
     """
 
-    __slots__ = (
-        "_chunked",
-        "_date",
-        "_head",
-        "_limits",
-        "_remaining",
-        "_silent",
-        "_trailing",
-        "body",
-        "conn",
-        "finished",
-        "keep",
-        "pushed_back",
-        "request",
-        "request_head",
-        "started",
-    )
+    started = False
+    """Whether any of the response has left: from then on nothing can be taken back."""
+    finished = False
+    pushed_back = b""
+    """What content received beyond the body: the beginning of the next request."""
+    _head: ResponseHead | None = None
+    _remaining: int | None = None
+    _chunked = False
+    _silent = False
+    _trailing = False
 
     def __init__(  # noqa: PLR0917 - made once a request, and keywords cost
         self,
@@ -95,20 +88,10 @@ class Exchange:
         """The head as it came: `fields_of` splits it."""
         self.body = body
         """None where the request has none."""
-        self.started = False
-        """Whether any of the response has left: from then on nothing can be taken back."""
-        self.finished = False
         self.keep = request.keep_alive
         """Whether the connection may serve another request."""
-        self.pushed_back = b""
-        """What content received beyond the body: the beginning of the next request."""
         self._limits = limits
         self._date = date
-        self._head: ResponseHead | None = None
-        self._remaining: int | None = None
-        self._chunked = False
-        self._silent = False
-        self._trailing = False
 
     async def answer(self, response: Response) -> None:
         """The whole response, once."""
@@ -135,6 +118,24 @@ class Exchange:
         """Fix status and fields; may be called again until the first part has left."""
         assert not self.started
         self._head = head
+
+    def whole(self, data: bytes) -> bytes | None:
+        """The whole response as bytes to send at once, in the usual case; otherwise None.
+
+        Whoever gets the bytes must send them: the response counts as finished.
+        """
+        head, request = self._head, self.request
+        usual = not self.started and self.body is None and self.keep and not self.conn.closing
+        if not usual or head is None or head.close or not request.minor:
+            return None
+        if request.method == "HEAD" or head.status in BODILESS:
+            return None
+        now = monotonic()
+        out = joined(head, data, self._date.at(now))
+        if out is not None:
+            self.started = self.finished = True
+            self.conn.deadline = now + self._limits.send_s
+        return out
 
     async def write(self, data: bytes, *, more: bool) -> None:
         """The next part of the body; with `more` false the last one.
@@ -260,6 +261,17 @@ class Exchange:
         if not self.keep:
             return CLOSE
         return b"" if self.request.minor else b"Connection: keep-alive\r\n"
+
+
+def joined(head: ResponseHead, data: bytes, date: bytes) -> bytes | None:
+    """Head and body of an ordinary response; None if the declared length is another one."""
+    if head.length is None:
+        framing = b"Content-Length: %d\r\n\r\n" % len(data)
+    elif head.length == len(data):
+        framing = head.framing
+    else:
+        return None
+    return b"".join((head.lines, b"" if head.dated else date, framing, data))
 
 
 async def send_part(conn: Connection, head: bytes, part: FilePart) -> None:

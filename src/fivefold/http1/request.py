@@ -42,9 +42,9 @@ REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/(\d)\.(\d)
 """RFC 9112 section 3, to tell *why* llhttp refused."""
 
 # RFC 3986: a reg-name, IPv4 or bracketed IP literal, and an optional port; may be empty.
-HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
+HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]{0,5})?")
 
-ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]*)([^#]*)")
+ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)([^#]*)")
 
 NEEDS_LENGTH = (b"POST", b"PUT", b"PATCH")
 

@@ -41,6 +41,12 @@ class ResponseHead:
     dated: bool = False
     """Whether `lines` have a Date of their own."""
     close: bool = False
+    framing: bytes = b""
+    """The Content-Length line, where it was given, and the empty line behind it."""
+
+    def __post_init__(self) -> None:
+        if self.length is not None:
+            self.framing = b"Content-Length: %d\r\n\r\n" % self.length
 
 
 @dataclass

@@ -46,7 +46,7 @@ class Host(IOModel):
         self.traits = io.traits  # type: ignore[misc]
         self.woken = io.woken
         self.io = io
-        self.loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop(HostSelector(io))
+        self.loop = loop_on(io)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def connection(self, sock: socket.socket) -> Connection:
@@ -91,7 +91,10 @@ class Host(IOModel):
 
     @property
     def wake_fd(self) -> int:
-        return self.io.wake_fd
+        """The loop's own: it wakes the model as well, and handlers of the application's
+        (`loop.add_signal_handler`) hear of their signals there and nowhere else."""
+        own = getattr(self.loop, "_csock", None)
+        return self.io.wake_fd if own is None else int(own.fileno())
 
     def close(self) -> None:
         """Cancel what still runs, and close the loop, which closes the model."""
@@ -127,4 +130,11 @@ def event_loop(io: str = "auto") -> asyncio.AbstractEventLoop:
     Raises `SettingsError` for an unknown word, `Unavailable` if it cannot run here.
     """
     engine, _ = resolve(BEST if io == "auto" else io)
-    return asyncio.SelectorEventLoop(HostSelector(engine.hosting()()))
+    return loop_on(engine.hosting()())
+
+
+def loop_on(io: Hosting) -> asyncio.AbstractEventLoop:
+    selector = HostSelector(io)
+    loop = asyncio.SelectorEventLoop(selector)
+    selector.attach(loop)
+    return loop

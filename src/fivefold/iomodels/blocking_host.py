@@ -40,6 +40,7 @@ class BlockingHost(Poll):
         self.files = InPlace()
         self.accept_batch = 1
         self._others = select.poll()  # the listeners: is somebody else waiting?
+        self._client: socket.socket | None = None
         self._vacancies: list[Waiter] = []
 
     @classmethod
@@ -62,11 +63,16 @@ class BlockingHost(Poll):
         self._next_sweep = monotonic()
         return listener
 
+    def took(self, client: socket.socket) -> None:
+        """This client was accepted: it is served until its socket is closed."""
+        self._client = client
+
     def is_busy(self) -> bool:
-        return bool(self._connections)
+        accepted = self._client is not None and self._client.fileno() >= 0
+        return accepted or bool(self._connections)
 
     def vacancy(self) -> Waiter:
-        """Resumed when a client has gone, or in the next turn if there is none."""
+        """Resumed when the client has gone."""
         waiter = Waiter()
         self._vacancies.append(waiter)
         return waiter
@@ -77,7 +83,7 @@ class BlockingHost(Poll):
         super().forget(watched)
 
     def _wait(self, timeout_s: float) -> None:
-        if self._vacancies and not self._connections:
+        if self._vacancies and not self.is_busy():
             waiting, self._vacancies = self._vacancies, []
             for waiter in waiting:
                 self._go_on(waiter)
@@ -126,14 +132,12 @@ class IterativeListener(ReadyListener):
     def __init__(self, io: BlockingHost, sock: socket.socket) -> None:
         super().__init__(io, sock)
         self._host = io
-        self._accepted_before = False
 
     @types.coroutine
     def accept(self) -> Generator[Waiter, None, list[socket.socket]]:
-        # The last one may not have become a connection yet: that takes its task a turn.
-        while self._accepted_before or self._host.is_busy():
-            self._accepted_before = False
+        while self._host.is_busy():
             yield self._host.vacancy()
         accepted = yield from super().accept()
-        self._accepted_before = True
+        for client in accepted:  # one at most: that is the batch
+            self._host.took(client)
         return accepted

@@ -162,3 +162,13 @@ def is_resident(file: File, offset: int, count: int) -> bool:
         return page_cache.cached_pages(file.fd, offset, count) >= page_cache.pages_of(offset, count)
     except OSError:
         return False  # before Linux 6.5 nobody can tell: let the helper warm the pages
+
+
+def pages_in_memory(file: File) -> dict[str, int]:
+    """How many pages the file has, and how many of them are in memory, if the kernel says so."""
+    pages = {"pages": page_cache.pages_of(0, file.size)}
+    try:
+        pages["cached"] = page_cache.cached_pages(file.fd, 0, file.size)
+    except OSError:
+        pass  # before Linux 6.5 nobody can ask
+    return pages

@@ -7,12 +7,21 @@ such call: a turn that only moved connections of the model costs what it costs t
 
 from __future__ import annotations
 
+import asyncio
+import os
 import select
 from collections.abc import Callable, Iterator, Mapping
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
+from time import monotonic
 from typing import Any
 
 from .hosting import Hosting
+
+NOT_EMPTY = (None,)
+"""What an unknown queue is taken for."""
+
+MANY_TIMERS = 100
+"""From here on asyncio throws cancelled timers away at each pass, and must get one."""
 
 
 class HostSelector(BaseSelector):
@@ -23,7 +32,11 @@ class HostSelector(BaseSelector):
         self._keys: dict[int, SelectorKey] = {}
         self._map = KeyMap(self)
         self._suspects = io.suspects
+        self._pid = os.getpid()
         self._turn: Callable[[float | None], None] = io.turn
+        self._loop: Any = None
+        self._queue: Any = NOT_EMPTY
+        self._timers: Any = NOT_EMPTY
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
         if not events or events & ~(EVENT_READ | EVENT_WRITE):
@@ -53,14 +66,35 @@ class HostSelector(BaseSelector):
         key = self.get_key(fileobj)
         del self._keys[key.fd]
         self._suspects.discard(key.fd)
-        self.io.unwatch(key.fd)
+        if self._pid == os.getpid():
+            self.io.unwatch(key.fd)  # a forked child would end it for its parent
         return key
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let `select` see what the loop has to do, so that it need not return in vain.
+
+        The names are private, though the same from Python 3.8 to 3.14; without them only
+        the time is lost.
+        """
+        self._loop = loop
+        self._queue = getattr(loop, "_ready", NOT_EMPTY)
+        self._timers = getattr(loop, "_scheduled", NOT_EMPTY)
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         suspects = self._suspects
-        if (suspects and self._ready()) or (timeout is not None and timeout < 0):
+        if (suspects and self._ready()) or (timeout is not None and timeout <= 0):
             timeout = 0.0
         self._turn(timeout)
+        # A turn that only moved connections gives asyncio nothing to do: take another.
+        while not (suspects or self._queue or timeout == 0 or self._loop._stopping):  # noqa: SLF001
+            timers = self._timers
+            if timers:
+                timeout = timers[0].when() - monotonic()
+                if timeout <= 0 or len(timers) > MANY_TIMERS:
+                    break
+            elif timeout is not None:
+                break
+            self._turn(timeout)
         return self._ready() if suspects else []
 
     def _ready(self) -> list[tuple[SelectorKey, int]]:

@@ -63,8 +63,10 @@ class ReadinessThread:
         """End the thread; more than once is all right."""
         if self._epoll is None:
             return
-        os.close(self._stop_writer)  # the thread meets the end of the pipe
+        # Closing would not do: a forked child may hold the writing end, too.
+        os.write(self._stop_writer, b"s")
         self._thread.join()
+        os.close(self._stop_writer)
         self._epoll.close()
         self._epoll = None
         os.close(self._stop_reader)

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from typing import NoReturn
 
-from ..errors import FivefoldError
+from ..errors import ApplicationError, FivefoldError
 from ..linux.process_control import die_with_parent
 
 log = logging.getLogger("fivefold.serving")
@@ -50,6 +50,7 @@ def _live(life: Callable[[], object], parent: int, mask: set[signal.Signals | in
         code = 0
     except FivefoldError as error:
         log.error("%s", error)
+        code = error.exit_status
     except BaseException:
         log.exception("a process of the server failed")
     finally:
@@ -61,6 +62,11 @@ def reap(pid: int) -> int | None:
     """The wait status of a child that has ended, None while it lives."""
     ended, status = os.waitpid(pid, os.WNOHANG)
     return status if ended else None
+
+
+def cannot_start(status: int) -> bool:
+    """Whether a wait status says that the application cannot be started: not here, not again."""
+    return os.waitstatus_to_exitcode(status) == ApplicationError.exit_status
 
 
 def describe(status: int) -> str:

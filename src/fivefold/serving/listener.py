@@ -43,7 +43,10 @@ class Address:
     def parse(cls, text: str) -> Address:
         """Raises `SettingsError`."""
         if text.startswith("unix:"):
-            return cls(text, path=text.removeprefix("unix:"))
+            path = text.removeprefix("unix:")
+            if not path:
+                raise SettingsError(f"bind: {text!r} names no file, as in unix:/run/site.sock")
+            return cls(text, path=path)
         if text.startswith("fd://"):
             return cls(text, fd=_number(text, text.removeprefix("fd://"), "descriptor"))
         host, colon, port = text.rpartition(":")
@@ -73,6 +76,9 @@ def bind(address: Address, *, slots: int) -> list[socket.socket]:
             return [_inherited(address)] * slots
         if address.path:
             return [_bind_unix(address.path)] * slots
+        if slots > 1 and address.port:
+            # Shared ports would let a second server take half of the first one's clients.
+            _bind_ip(address, address.port, shared=False).close()
         first = _bind_ip(address, address.port, shared=slots > 1)
         port = first.getsockname()[1]
         rest = [_bind_ip(address, port, shared=True) for _ in range(slots - 1)]

@@ -26,9 +26,9 @@ import socket
 from time import monotonic
 from typing import Any
 
-from ..errors import WorkerFailed
+from ..errors import ApplicationError, FivefoldError, WorkerFailed
 from .base import ServingModel, ServingTraits, log
-from .forking import describe, forked, reap
+from .forking import cannot_start, describe, forked, reap
 from .process_acceptor import Acceptor
 from .process_channel import BORN, DEAD, MESSAGE, capacity, pair, tell
 from .process_child import Child
@@ -60,7 +60,7 @@ class Process(ServingModel):
         self._births = 0
         self._wanted = 0
         self._kill_at = math.inf
-        self._failed = False
+        self._failure: FivefoldError | None = None
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the pipe is what counts
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
@@ -69,8 +69,8 @@ class Process(ServingModel):
             not_ours.close()
         while self._acceptor or self._children:
             self._turn()
-        if self._failed:
-            raise WorkerFailed("the acceptor of the process pool died")
+        if self._failure is not None:
+            raise self._failure
 
     # runs in: the forker
 
@@ -115,16 +115,23 @@ class Process(ServingModel):
                 continue
             del self._children[pid]
             if self._acceptor:
-                tell(self._to_acceptor, DEAD, number)
+                with contextlib.suppress(OSError):  # it has ended, and is reaped below
+                    tell(self._to_acceptor, DEAD, number)
             if status and not self.stopping:
                 log.error("a connection process (%d) %s", pid, describe(status))
+                if cannot_start(status):
+                    self._fail(ApplicationError("no connection process can start"))
         status = reap(self._acceptor) if self._acceptor else None
         if status is not None:
             self._acceptor = 0
             if not self.stopping:
                 log.error("the acceptor %s", describe(status))
-                self._failed = self.stopping = True
-                self._pass_on(CRASHED_GRACE_S)
+                self._fail(WorkerFailed("the acceptor of the process pool died"))
+
+    def _fail(self, error: FivefoldError) -> None:
+        self._failure = error
+        self.stopping = True
+        self._pass_on(CRASHED_GRACE_S)
 
     def _pass_on(self, grace_s: float) -> None:
         self._kill_at = monotonic() + grace_s

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 
 from ..errors import WorkerFailed
 from ..iomodels.base import IOModel
-from .base import ServingModel, wake_on_signals
+from .base import ServingModel, opened, wake_on_signals
 from .process_channel import BORN, DEAD, IDLE, MORE, SERVE, hear, tell
 
 SPARES = 4
@@ -21,13 +22,15 @@ class Acceptor:
         self._model = model
         self._inbox = inbox
         self._to_forker = to_forker
+        self._forker = os.getppid()
+        self._io: IOModel | None = None
         self._channels: dict[int, socket.socket] = {}
         # The one that was busy last comes first: its caches are warm.
         self._idle: list[int] = []
         self._expected = 0
 
     def run(self) -> None:
-        io = self._model.new_io(1, serves=False)
+        io = self._io = self._model.new_io(1, serves=False)
         signal.signal(signal.SIGTERM, lambda *_: self._stop(io))
         wake_on_signals(io)
         try:
@@ -48,18 +51,34 @@ class Acceptor:
             io.spawn(model.accepting(io, listener, self._hand_over))
         while not model.stopping:
             await io.woken
-        await model.close_listeners(listeners, self._hand_over)
+        if os.getppid() == self._forker:
+            await model.close_listeners(listeners, self._hand_over)
+        # Else the forker has died, and whoever is still queued is for its successor, who
+        # has the same sockets: there may not be an idle child left here.
 
     async def _hand_over(self, sock: socket.socket) -> None:
         with sock:
             while True:
-                child = self._idle_child()
+                try:
+                    child = self._idle_child()
+                except WorkerFailed:
+                    await self._serve_here(sock)
+                    return
                 try:
                     tell(self._channels[child], SERVE, child, sock)
                     break
                 except OSError:
                     self._bury(child)  # it died while it was idle; DEAD is on its way
         self._order_spares()
+
+    async def _serve_here(self, sock: socket.socket) -> None:
+        """The forker died while this connection was accepted, and no child is left: there is
+        nobody else who could answer it."""
+        assert self._io is not None
+        connection = opened(self._io, sock)
+        if connection is not None:
+            connection.closing = True
+            await self._model.handler(connection)
 
     def _idle_child(self) -> int:
         """The number of an idle child; waits for one, at the limit until one is free."""

@@ -25,7 +25,7 @@ from time import monotonic
 from ..errors import WorkerFailed
 from ..linux import systemd
 from ..linux.process_control import reap_orphans
-from .forking import HANDLED, describe, forked, reap
+from .forking import HANDLED, cannot_start, describe, forked, reap
 
 log = logging.getLogger("fivefold.supervisor")
 
@@ -46,6 +46,9 @@ STARTUP_S = 30.0
 
 STARTUP_LOOK_S = 0.05
 """How often a signal is looked for meanwhile."""
+
+DYING_S = 0.5
+"""How long a worker that will not accept may take to die; well below `YOUNG_S`."""
 
 STOPS = {signal.SIGTERM, signal.SIGINT}
 
@@ -123,7 +126,7 @@ class Supervisor:
         return [pid for slot in self._slots for pid in (slot.pid, *slot.leaving) if pid]
 
     def _start(self, slot: Slot) -> bool:
-        """Fork the slot's worker and wait until it accepts (or has died)."""
+        """Fork the slot's worker and wait until it accepts or is dead, for `_bury` to find."""
         ready, announce = os.pipe2(os.O_CLOEXEC)
         others = [s for o in self._slots if o is not slot for s in o.sockets]
 
@@ -139,9 +142,13 @@ class Supervisor:
         slot.pid = forked(life)
         os.close(announce)
         try:
-            return self._await_ready(ready)
+            accepts = self._await_ready(ready)
         finally:
             os.close(ready)
+        if not accepts and not stop_requested():
+            # A slot whose worker is about to die must not look as if it were filled.
+            end(slot.pid)
+        return accepts
 
     def _await_ready(self, ready: int) -> bool:
         give_up_at = monotonic() + STARTUP_S
@@ -196,6 +203,8 @@ class Supervisor:
             log_death("worker %d %s", slot.pid, describe(status))
             slot.pid = 0
             if not self._stopping:
+                if cannot_start(status):
+                    raise WorkerFailed("the application cannot be started")
                 self._schedule(slot)
 
     def _schedule(self, slot: Slot) -> None:
@@ -205,6 +214,17 @@ class Supervisor:
             raise WorkerFailed(f"a worker died {YOUNG_DEATHS} times in a row right after its start")
         pause = 0.0 if not slot.young_deaths else 0.1 * 2.0**slot.young_deaths
         slot.restart_at = now + min(pause, LONGEST_PAUSE_S)
+
+
+def end(pid: int) -> None:
+    """Wait until a child that will not accept has died, of itself or of a signal; not reaped."""
+    dead = os.pidfd_open(pid)
+    try:
+        if not select.select([dead], [], [], DYING_S)[0]:
+            os.kill(pid, signal.SIGKILL)
+            select.select([dead], [], [])
+    finally:
+        os.close(dead)
 
 
 def stop_requested() -> bool:

@@ -18,7 +18,7 @@ import threading
 import time
 from time import monotonic
 
-from ..errors import FivefoldError
+from ..errors import ApplicationError, FivefoldError
 from ..iomodels.base import IOModel
 from .base import (
     EXHAUSTED_PAUSE_S,
@@ -57,6 +57,7 @@ class Thread(ServingModel):
         self._idle: queue.SimpleQueue[Mailbox | None] = queue.SimpleQueue()
         self._threads: set[threading.Thread] = set()
         self._limit = self.options.max_connections
+        self._failure: ApplicationError | None = None
         io = self._io = self.new_io(1, serves=False)
         wake_on_signals(io)
         try:
@@ -64,9 +65,12 @@ class Thread(ServingModel):
             io.run(self._main(io))
         finally:
             io.close()
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         super().stop()
+        self._cut_at = monotonic() + self.options.grace_s
         if hasattr(self, "_idle"):
             self._idle.put(None)  # the main thread may be waiting for an idle thread
 
@@ -83,22 +87,37 @@ class Thread(ServingModel):
     # runs in: the main thread
 
     async def _hand_over(self, sock: socket.socket) -> None:
-        self._idle_thread().put(sock)
+        mailbox = self._idle_thread()
+        if mailbox is None:
+            sock.close()
+            return
+        mailbox.put(sock)
         self._add_spares()
 
-    def _idle_thread(self) -> Mailbox:
-        """An idle thread's mailbox; waits for one at the limit."""
-        while True:
+    def _idle_thread(self) -> Mailbox | None:
+        """An idle thread's mailbox; waits for one at the limit. None if there will never be one."""
+        while self._failure is None:
             try:
                 mailbox = self._idle.get_nowait()
             except queue.Empty:
                 if len(self._threads) < self._limit:
                     self._start_thread()
-                mailbox = self._idle.get()
+                mailbox = self._next_idle()
             if mailbox is not None:
                 return mailbox
             if self.stopping:
                 self._live.finish()  # so that somebody becomes idle
+        return None
+
+    def _next_idle(self) -> Mailbox | None:
+        """Wait; while stopping no longer than grace allows, then cut who is in the way."""
+        if not self.stopping:
+            return self._idle.get()
+        try:
+            return self._idle.get(timeout=max(0.0, self._cut_at - monotonic()))
+        except queue.Empty:
+            self._live.cut()
+            return self._idle.get()
 
     def _add_spares(self) -> None:
         missing = SPARES - self._idle.qsize()
@@ -117,9 +136,8 @@ class Thread(ServingModel):
 
     def _drain(self) -> None:
         self._live.finish()
-        cut_at = monotonic() + self.options.grace_s
-        while self._threads and monotonic() < cut_at:
-            self._dismiss_one(max(0.0, cut_at - monotonic()))
+        while self._threads and monotonic() < self._cut_at:
+            self._dismiss_one(max(0.0, self._cut_at - monotonic()))
         self._live.cut()
         end = monotonic() + 1.0
         while self._threads and monotonic() < end:
@@ -138,6 +156,9 @@ class Thread(ServingModel):
     def _life(self) -> None:
         try:
             io = self.new_io(1)
+        except ApplicationError as error:
+            self._failure = error
+            self.stop()
         except (OSError, FivefoldError) as error:
             log.error("a thread cannot serve: %s", error)
             time.sleep(EXHAUSTED_PAUSE_S)  # its successor would fail just as fast

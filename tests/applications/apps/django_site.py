@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from typing import Any
 
@@ -11,6 +10,7 @@ import django
 from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
+from telling import folder
 
 # Django says so whenever it sends a file under ASGI: its own FileResponse is synchronous.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")

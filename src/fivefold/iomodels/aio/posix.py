@@ -75,6 +75,7 @@ class Posix(Scheduler):
         self._in_flight: posix_aio.WaitList[Operation] = posix_aio.WaitList()
         self._listeners: list[HelpedListener] = []
         self._operations = self._suspends = 0
+        self._owner = os.getpid()
         self._pipe = WakePipe()
         self._helper = ReadinessThread(self.wake)
         os.set_blocking(self._pipe.fd, True)  # a thread of glibc shall sleep in the read
@@ -170,6 +171,10 @@ class Posix(Scheduler):
         for listener in self._listeners:
             listener.stop()
         self._helper.close()
+        if self._owner != os.getpid():
+            super().close()  # a forked child: glibc's threads, and what they do, are its parent's
+            self._pipe.close()
+            return
         self._end_all()  # so that a connection's close, run by the next line, need not wait
         super().close()
         self._end_all()

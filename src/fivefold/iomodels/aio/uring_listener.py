@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import types
 from collections.abc import Generator
 from errno import EAGAIN, ECANCELED, ECONNABORTED, EINTR
@@ -18,6 +19,9 @@ from .uring_operations import OTHER, Target
 if TYPE_CHECKING:
     from .uring import Uring
 
+LONGEST_QUEUE = 4096
+"""net.core.somaxconn: so many descriptors may be taken beside the expected connections."""
+
 AGAIN = {EAGAIN, ECANCELED, ECONNABORTED, EINTR}
 """An accept that ended so is simply submitted again."""
 
@@ -32,7 +36,10 @@ class UringListener(Listener, Target):
         self.number = io.register(self)
         self.user_data = self.number << 2 | OTHER
         self._io = io
-        ioprio = abi.ACCEPT_MULTISHOT if io.features.multishot_accept else 0
+        # A multishot accept empties the kernel's queue at one go, wanted or not.
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        room = soft - io.expected >= LONGEST_QUEUE
+        ioprio = abi.ACCEPT_MULTISHOT if io.features.multishot_accept and room else 0
         self._word = abi.sqe_word(abi.OP_ACCEPT, sock.fileno(), ioprio=ioprio)
         self._queue: list[socket] = []
         # Nobody takes them: the rest shall wait in the kernel, where other workers may see it.

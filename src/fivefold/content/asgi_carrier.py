@@ -1,0 +1,152 @@
+"""Running an application's coroutine beside a connection that is no task of asyncio.
+
+Facts.        A connection's coroutine is resumed by its I/O model, inside the wait of the
+              loop, where no task is current.  An application wants to be in a task:
+              `asyncio.current_task`, timeouts and cancel scopes rest on it.  Making a task
+              takes 3 us and a pass of the loop; most calls of an application need one
+              step and never wait.
+Consequence.  A task per request would cost more than the application.
+Choice.       A `Carrier` owns a task that is made once and lent to one call after the
+              other.  The first step is taken at once, with the carrier's task entered as
+              the current one (asyncio.tasks._enter_task, documented for this under
+              "Extending asyncio").  A call that waits then is carried on by that task.
+Cost.         An application that compares tasks of different requests may see the same one
+              twice.  A task that was asked to cancel is not lent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from asyncio import _enter_task, _leave_task
+from collections.abc import Coroutine, Generator
+from contextvars import Context, copy_context
+from typing import Any
+
+from ..iomodels.base import IOModel, Waiter
+
+Call = Coroutine[Any, Any, Any]
+
+
+class Carrier:
+    """A task of asyncio for one call at a time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, io: IOModel) -> None:
+        self._loop = loop
+        self._io = io
+        self._job: Call | None = None
+        self._arrived: asyncio.Future[None] | None = None
+        self._done: Waiter | None = None
+        self._error: BaseException | None = None
+        self.task = loop.create_task(self._carry())
+
+    async def run(self, call: Call) -> None:
+        """Await `call` in a context of its own. Raises what it raises.
+
+        To be awaited by a coroutine of the I/O model, not in a task of asyncio.
+        """
+        context = copy_context()
+        _enter_task(self._loop, self.task)
+        try:
+            parked = context.run(call.send, None)
+        except StopIteration:
+            return
+        finally:
+            _leave_task(self._loop, self.task)
+        if self.task.cancelling():
+            # By the call itself; a task that has not begun would end without a word.
+            carrier = Carrier(self._loop, self._io)
+            error = asyncio.CancelledError()
+            await carrier.carry_on(continued(context, call, parked, error))
+        else:
+            await self.carry_on(continued(context, call, parked))
+
+    async def carry_on(self, job: Any) -> None:
+        """Let the task await `job`."""
+        self._job = job
+        self._done = waiter = Waiter()
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+        while self._done is not None:
+            await waiter
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                error = None  # it knows this frame, which shall not know it in turn
+
+    async def _carry(self) -> None:
+        while True:
+            await self._next_job()
+            job, self._job = self._job, None
+            assert job is not None
+            try:
+                await job
+            except GeneratorExit:
+                raise  # the loop was closed with us in it
+            except BaseException as error:  # noqa: BLE001 - raised again in `run`
+                self._error = error
+            job = None  # what it held, an async generator perhaps, ends now
+            done, self._done = self._done, None
+            assert done is not None
+            self._io.resume(done)
+            if self.task.cancelling():
+                return  # it was meant for the call that is over, or for all tasks
+
+    async def _next_job(self) -> None:
+        while self._job is None:
+            self._arrived = self._loop.create_future()
+            await self._arrived
+
+
+class Carriers:
+    """The carriers of one loop; those that are free are used again."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, io: IOModel) -> None:
+        self._loop = loop
+        self._io = io
+        self._free: list[Carrier] = []
+
+    async def run(self, call: Call) -> None:
+        """Await `call` in a context of its own, in the task of a carrier that is free."""
+        carrier = self._take()
+        try:
+            await carrier.run(call)
+        finally:
+            self._free.append(carrier)
+
+    def _take(self) -> Carrier:
+        while self._free:
+            carrier = self._free.pop()
+            if not (carrier.task.done() or carrier.task.cancelling()):
+                return carrier
+        return Carrier(self._loop, self._io)
+
+
+@types.coroutine
+def continued(
+    context: Context, call: Call, parked: Any, error: BaseException | None = None
+) -> Generator[Any, Any, None]:
+    """The rest of a call that has taken its first step, each step in `context`.
+
+    `error` is thrown into it first, instead of waiting for `parked`.
+    """
+    run = context.run
+    step: Any
+    argument: Any
+    try:
+        if error is not None:
+            parked = run(call.throw, error)
+        while True:
+            try:
+                argument = yield parked
+                step = call.send
+            except GeneratorExit:
+                run(call.close)
+                raise
+            except BaseException as thrown:  # noqa: BLE001 - passed on
+                step, argument = call.throw, thrown
+            parked = run(step, argument)
+    except StopIteration:
+        return

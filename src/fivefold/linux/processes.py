@@ -1,0 +1,44 @@
+"""proc(5): which threads a process and its descendants have, and when a process started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FIRST_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks between boot and the start of the process; None if there is none.
+
+    A process id is used again, a process id with its start time is not.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat.rpartition(")")[2].split()[19])  # the name may contain spaces and brackets
+
+
+def threads_of_tree(pid: int) -> set[int]:
+    """The threads of a process and of its descendants."""
+    try:
+        threads = {int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()}
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+    return threads.union(*map(threads_of_tree, _children(pid, threads)))
+
+
+def _children(pid: int, threads: set[int]) -> set[int]:
+    children: set[int] = set()
+    for thread in threads:
+        try:
+            text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        children.update(map(int, text.split()))
+    return children
+
+
+def in_first_pid_namespace() -> bool:
+    """Whether process ids here are those that the kernel's own records use."""
+    return Path("/proc/self/ns/pid").stat().st_ino == FIRST_PID_NAMESPACE

@@ -1,0 +1,106 @@
+"""SO_TIMESTAMPING: when the kernel moved our bytes, without any rights.
+
+Facts.        A socket can ask for a stamp when a segment is handed to the packet scheduler
+              (SCHED), to the interface (SND), is acknowledged (ACK), and when one arrives
+              (Documentation/networking/timestamping.rst).  Stamps are CLOCK_REALTIME.
+              Those of sending wait in the socket's error queue, which raises POLLERR until
+              it is read.  Over loopback the whole way to the other side is made within the
+              call that sends.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from dataclasses import dataclass
+
+SO_TIMESTAMPING_NEW = 65
+IP_RECVERR = 11
+IPV6_RECVERR = 25
+
+TX_SOFTWARE, RX_SOFTWARE, SOFTWARE = 1 << 1, 1 << 3, 1 << 4
+OPT_ID, TX_SCHED, TX_ACK, OPT_TSONLY, OPT_ID_TCP = 1 << 7, 1 << 8, 1 << 9, 1 << 11, 1 << 16
+
+SENDING = TX_SOFTWARE | TX_SCHED | TX_ACK | OPT_ID | OPT_TSONLY | OPT_ID_TCP
+RECEIVING = RX_SOFTWARE
+
+KINDS = {0: "SND", 1: "SCHED", 2: "ACK"}
+"""ee_info of a stamp of sending (linux/errqueue.h, SCM_TSTAMP_*)."""
+
+STAMPS = struct.Struct("=qqqqqq")
+"""Three of (seconds, nanoseconds); software is the first."""
+
+ERROR = struct.Struct("=IBBBBII")
+"""struct sock_extended_err."""
+
+CONTROL_BYTES = 512
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """One time stamp of a socket."""
+
+    kind: str
+    """SCHED, SND, ACK, or RX."""
+    at_ns: int
+    """On the monotonic clock."""
+    byte: int = 0
+    """For stamps of sending: the last byte it is about, counted from when it was enabled."""
+
+
+def enable(sock: socket.socket) -> str | None:
+    """Ask for all stamps of a connected TCP socket; the reason if the kernel refuses."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING_NEW, SENDING | RECEIVING | SOFTWARE)
+    except OSError as error:
+        return error.strerror
+    return None
+
+
+def realtime_offset_ns() -> int:
+    """CLOCK_REALTIME minus CLOCK_MONOTONIC; the tightest of a few readings."""
+    best = None
+    for _ in range(5):
+        before = time.monotonic_ns()
+        wall = time.time_ns()
+        after = time.monotonic_ns()
+        if best is None or after - before < best[0]:
+            best = after - before, wall - (before + after) // 2
+    assert best is not None
+    return best[1]
+
+
+def received(ancillary: list[tuple[int, int, bytes]], offset_ns: int) -> Stamp | None:
+    """The stamp that came with data, of its last segment."""
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPING_NEW:
+            return Stamp("RX", stamp_ns(data) - offset_ns)
+    return None
+
+
+def sent(sock: socket.socket, offset_ns: int) -> list[Stamp]:
+    """Empty the error queue: the stamps of what was sent so far."""
+    stamps: list[Stamp] = []
+    while True:
+        try:
+            _, ancillary, _, _ = sock.recvmsg(
+                0, CONTROL_BYTES, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT
+            )
+        except BlockingIOError:
+            return stamps
+        at_ns = kind = None
+        byte = 0
+        for level, number, data in ancillary:
+            if level == socket.SOL_SOCKET and number == SO_TIMESTAMPING_NEW:
+                at_ns = stamp_ns(data) - offset_ns
+            elif number in (IP_RECVERR, IPV6_RECVERR):
+                _, _, _, _, _, info, byte = ERROR.unpack_from(data)
+                kind = KINDS.get(info)
+        if at_ns is not None and kind is not None:
+            stamps.append(Stamp(kind, at_ns, byte))
+
+
+def stamp_ns(data: bytes) -> int:
+    seconds, nanoseconds, *_ = STAMPS.unpack_from(data)
+    return int(seconds) * 1_000_000_000 + int(nanoseconds)

@@ -1,0 +1,170 @@
+"""From observations to eleven steps: who had the request when.
+
+The time from the client's first byte to its last is cut into the steps, one after the
+other.  Each cut is something that was seen: an event of the kernel, a time stamp of a
+socket, or our clock around a call, in this order of preference.  A step that nothing
+shows takes no time and says so; the time stays with the neighbour that was seen.  So the
+steps add up to the whole, in order, and no figure was derived from what should have been.
+"""
+
+from __future__ import annotations
+
+from .model import STEPS, Observation, Step
+from .timeline import Timeline
+
+UNSEEN = "cannot be told apart here: the kernel's trace events need root and tracefs"
+NO_FILE = "no file was asked for: {}"
+IN_MEMORY = "the pages were in memory already ({})"
+NO_COPY = "sendfile(2) makes no copy to the process"
+
+HAND_OVER = ("sendto.enter", "sendfile64.enter", "send.begin", "send_file.begin")
+"""The server gives something of the response to the kernel."""
+
+AT_INTERFACE = ("net:netif_rx", "net:net_dev_xmit", "TX_SND")
+
+SHOWN: dict[int, tuple[str, ...]] = {
+    1: ("client.send.enter", "client.send.exit", "TX_SCHED", "TX_SND", "net:netif_rx"),
+    2: ("net:netif_receive_skb", "sock:sk_data_ready", "tcp:tcp_probe"),
+    3: (
+        "sock:sk_data_ready",
+        "sched:sched_waking",
+        "sched:sched_switch",
+        "recvfrom.enter",
+        "recvfrom.exit",
+        "recv.end",
+    ),
+    4: ("content.enter", "open.enter", "open.exit", "read_file.begin", "sendfile64.enter"),
+    5: ("block:block_bio_queue",),
+    6: ("block:block_rq_issue", "block:block_rq_complete", "cachestat", "accounting"),
+    7: ("block:block_rq_complete", "sched:sched_waking"),
+    8: ("read_file.begin", "read_file.end"),
+    9: ("read_file.end", "content.enter", "content.exit", *HAND_OVER),
+    10: ("sendto.exit", "sendfile64.exit", "net:net_dev_queue", "net:net_dev_xmit", "RX"),
+    11: ("RX", "client.recv.exit"),
+}
+"""Which observations a step may rest on, if they lie within it."""
+
+
+class Assembly:
+    """Cuts one timeline; `steps` is the result."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self._at = timeline.start_ns
+        self.steps: list[Step] = []
+        self._arrival()
+        self._file()
+        self._response()
+
+    def _until(self, end_ns: int | None, why_not: str | None = None) -> None:
+        """The next step takes the time until then; none, if that is None or past."""
+        kind = STEPS[len(self.steps)]
+        start = self._at
+        happened = why_not is None and end_ns is not None
+        if happened:
+            assert end_ns is not None
+            self._at = min(max(start, end_ns), self._timeline.end_ns)
+        self.steps.append(
+            Step(
+                step=kind.number,
+                name=kind.name,
+                happened=happened,
+                why_not=None if happened else (why_not or UNSEEN),
+                start_us=self._timeline.us(start),
+                duration_us=(self._at - start) / 1000,
+                evidence=tuple(
+                    self._timeline.evidence(o)
+                    for o in self._timeline.of(*SHOWN[kind.number], after=start, before=self._at)
+                )
+                if happened
+                else (),
+            )
+        )
+
+    def _arrival(self) -> None:
+        """Steps 1 to 3: until the server has the whole request."""
+        timeline = self._timeline
+        asked = timeline.first("content.enter") or timeline.first(*HAND_OVER)
+        got = timeline.last("recv.end", before=asked.at_ns if asked else None)
+        got_ns = got.at_ns if got else timeline.end_ns
+        sent = timeline.last("client.send.enter", before=got_ns)
+        begun = sent.at_ns if sent else timeline.start_ns
+        reached = timeline.first(*AT_INTERFACE, after=begun, before=got_ns)
+        left = timeline.first("client.send.exit", after=begun)
+        self._until(min(reached.at_ns if reached else left.at_ns if left else got_ns, got_ns))
+        ready = timeline.last("sock:sk_data_ready", after=self._at, before=got_ns)
+        self._until(ready.at_ns if ready else None)
+        self._until(got_ns)
+
+    def _file(self) -> None:
+        """Steps 4 to 8: the second I/O of the request."""
+        timeline, got_ns = self._timeline, self._at
+        read = timeline.first("read_file.begin", after=got_ns)
+        sendfile = timeline.first("send_file.begin", after=got_ns)
+        asked = read or sendfile
+        if asked is None:
+            self._no_file(got_ns)
+            return
+        done_event = "read_file.end" if read else "sendfile64.enter"
+        done = timeline.first(done_event, after=asked.at_ns) or asked
+        opened = timeline.first("open.exit", after=got_ns, before=asked.at_ns)
+        self._until(asked.at_ns if opened or read or sendfile else None)
+        self._disk(asked, done)
+        if read:
+            self._until(done.at_ns)
+        else:
+            self._until(None, NO_COPY)
+
+    def _no_file(self, got_ns: int) -> None:
+        timeline = self._timeline
+        memory = timeline.first("content.exit", after=got_ns)
+        by_memory = memory is not None and memory.detail.get("from") == "memory"
+        who = "the response was in memory" if by_memory else "an application answered"
+        if timeline.first("content.enter") is None:
+            who = "the server refused the request"
+        for _ in range(5):
+            self._until(None, NO_FILE.format(who))
+
+    def _disk(self, asked: Observation, done: Observation) -> None:
+        """Steps 5 to 7: whether the disk had to be asked, and how long it took."""
+        timeline = self._timeline
+        span = {"after": asked.at_ns, "before": done.at_ns}
+        queued = timeline.first("block:block_bio_queue", **span)
+        issued = timeline.first("block:block_rq_issue", **span)
+        complete = timeline.last("block:block_rq_complete", **span)
+        if queued and issued and complete:
+            self._until(issued.at_ns)
+            self._until(complete.at_ns)
+            woken = timeline.first("sched:sched_switch", after=complete.at_ns, before=done.at_ns)
+            self._until(woken.at_ns if woken else None)
+            return
+        touched = timeline.counted("read_bytes") or timeline.counted("blocks_read")
+        if not touched:
+            for _ in range(3):
+                self._until(None, IN_MEMORY.format(self._why_in_memory()))
+            return
+        self._until(None)
+        self._until(done.at_ns)
+        self._until(None)
+
+    def _why_in_memory(self) -> str:
+        stat = self._timeline.first("cachestat")
+        if stat is None or "cached" not in stat.detail:
+            return "the thread's counters saw no disk"
+        return f"cachestat: {stat.detail['cached']} of {stat.detail['pages']} pages"
+
+    def _response(self) -> None:
+        """Steps 9 to 11: until the client has it."""
+        timeline, since = self._timeline, self._at
+        given = timeline.last("sendto.enter", "sendfile64.enter", after=since)
+        given = given or timeline.last("send.begin", "send_file.begin", after=since)
+        queued = timeline.last("net:net_dev_queue", after=given.at_ns if given else since)
+        arrived = timeline.last("RX", after=since)
+        self._until((given or queued or arrived or timeline.all[-1]).at_ns)
+        self._until(arrived.at_ns if arrived else None)
+        self._until(timeline.end_ns)
+
+
+def assembled(timeline: Timeline) -> tuple[Step, ...]:
+    """The eleven steps."""
+    return tuple(Assembly(timeline).steps)

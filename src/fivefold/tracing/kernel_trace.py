@@ -1,0 +1,143 @@
+"""The kernel's own evidence for one request: recorded while it runs, then chosen.
+
+Two instances of tracefs.  One records for the request's threads and all that they start,
+whatever they are doing.  The other records for everybody what happens in interrupts:
+packets, disks, rings, signals.  After `stop`, `observations` finds those of the request.
+
+Rights: root, and the host's PID namespace (`Unavailable` says which is missing).
+Cost: on a machine with much traffic the second instance records all of it; keep the time
+between `start` and `stop` short, and look at `notes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from ..errors import Unavailable
+from ..linux import tracefs
+from ..linux.processes import threads_of_tree
+from .kernel_events import MACHINE, THREADS, recorded
+from .kernel_lines import observe
+from .kernel_owners import choose
+from .kernel_packets import Connection
+from .model import Observation
+
+
+class KernelTrace:
+    """`with KernelTrace(...) as kernel:` records from entering until `observations`."""
+
+    def __init__(
+        self,
+        *,
+        server_port: int,
+        client_port: int | None = None,
+        processes: Iterable[int] = (),
+        threads: Iterable[int] = (),
+        buffer_kib: int = 4096,
+    ) -> None:
+        """`processes`: with all their threads and descendants; `threads`: just these."""
+        self.server_port = server_port
+        self.client_port = client_port
+        """May be set later, when the client has connected; None: every connection."""
+        self._processes = tuple(processes)
+        self._buffer_kib = buffer_kib
+        self._tids = set(threads)
+        self._resources = ExitStack()
+        self._lost = 0
+
+    @property
+    def tids(self) -> frozenset[int]:
+        """The threads that count as the request's, with those that they started so far."""
+        return frozenset(self._tids)
+
+    def __enter__(self) -> Self:
+        reason = tracefs.available()
+        if reason is not None:
+            raise Unavailable(reason)
+        tracefs.sweep()
+        with ExitStack() as resources:
+            self._record(resources)
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._resources.close()
+
+    def _record(self, resources: ExitStack) -> None:
+        self._tids |= self._running()
+        kib = self._buffer_kib
+        self._threads = resources.enter_context(
+            tracefs.Instance(recorded(THREADS), pids=self._tids, buffer_kib=kib)
+        )
+        self._machine = resources.enter_context(tracefs.Instance(recorded(MACHINE), buffer_kib=kib))
+        self._threads.start()
+        late = self._running() - self._tids  # those that started while we set up
+        self._threads.follow(late)
+        self._tids |= late
+        self._machine.start()
+
+    def _filters(self) -> dict[str, str]:
+        """What the kernel can sort out already; `kernel_owners` does not rely on it."""
+        port = f"sport == {self.server_port} || dport == {self.server_port}"
+        named = ("sock:inet_sock_set_state", "tcp:tcp_retransmit_skb", "tcp:tcp_receive_reset")
+        return {"sock:sk_data_ready": "protocol == 6", **dict.fromkeys(named, port)}
+
+    def _running(self) -> set[int]:
+        return set().union(*map(threads_of_tree, self._processes))
+
+    def stop(self) -> None:
+        """Record no more; what was recorded stays."""
+        self._machine.stop()
+        self._threads.stop()
+
+    def resume(self) -> None:
+        """Forget what was recorded and record again, for the next request."""
+        self._lost = 0
+        for instance in (self._threads, self._machine):
+            instance.clear()
+            instance.start()
+
+    def observations(self) -> list[Observation]:
+        """Stop, and the request's events in the order in which they happened."""
+        self.stop()
+        self._lost = self._threads.lost() + self._machine.lost()
+        threads = observe(self._threads.lines())
+        machine = observe(self._machine.lines())
+        self._tids |= _started(threads)
+        return choose(threads, machine, Connection(self.server_port, self.client_port), self._tids)
+
+    def notes(self) -> list[str]:
+        """What a reader of the observations must know about them."""
+        missing = [*self._threads.missing, *self._machine.missing]
+        notes = []
+        if self._lost:
+            notes.append(
+                f"{self._lost} kernel events were lost, so steps may lack evidence:"
+                f" a larger buffer than {self._buffer_kib} KiB per processor keeps them"
+            )
+        if missing:
+            notes.append(f"this kernel has no {', '.join(_kinds(missing))}")
+        return notes
+
+
+def _started(observations: Iterable[Observation]) -> set[int]:
+    """The threads and processes that were started by those we record."""
+    return {
+        one.detail["fields"]["child_pid"]
+        for one in observations
+        if one.event == "sched:sched_process_fork"
+    }
+
+
+def _kinds(events: list[str]) -> list[str]:
+    """sys_enter_X and sys_exit_X are one thing to a reader."""
+    kinds = [one.replace("sys_enter_", "").replace("sys_exit_", "") for one in events]
+    return list(dict.fromkeys(kinds))

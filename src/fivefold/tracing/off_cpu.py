@@ -1,0 +1,126 @@
+"""When a thread did not run: waiting for a processor, or for a disk.
+
+Facts.
+    `sched:sched_switch` says which thread leaves a processor, in which state, and which one
+    gets it; `sched:sched_waking` says that a sleeping thread may run again.  A thread that
+    leaves in state R was pushed aside and still wants to run.  A waking may be recorded just
+    before the switch that it ends (the other processor was that fast), or while the thread has
+    not gone to sleep yet and will not.  State D is a sleep that no signal ends: most are
+    disks, but locks are among them.
+
+Choice.
+    Runnable is the time from waking, or from being pushed aside, to getting a processor.
+    The work of waking is in it (about 10 us each here; schedstat's run delay is without).
+    Blocked in disk is a sleep in state D during which a disk worked for this request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .model import Observation
+
+RUNNABLE = "runnable"
+UNINTERRUPTIBLE = "D"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A thread off its processor; `why` is RUNNABLE or the state that it slept in."""
+
+    why: str
+    start_ns: int
+    end_ns: int
+
+    def within(self, start_ns: int, end_ns: int) -> int:
+        """How much of it lies between two moments."""
+        return max(0, min(self.end_ns, end_ns) - max(self.start_ns, start_ns))
+
+
+def run_queue_ns(observations: Iterable[Observation], tid: int, start_ns: int, end_ns: int) -> int:
+    """How long the thread could have run, had it had a processor."""
+    spans = off_cpu(observations, tid, end_ns)
+    return sum(span.within(start_ns, end_ns) for span in spans if span.why == RUNNABLE)
+
+
+def blocked_in_disk_ns(
+    observations: Iterable[Observation], tid: int, start_ns: int, end_ns: int
+) -> int:
+    """How long the thread slept while a disk worked for this request."""
+    seen = list(observations)
+    requests = list(disk_requests(seen))
+    return sum(
+        span.within(start_ns, end_ns)
+        for span in off_cpu(seen, tid, end_ns)
+        if UNINTERRUPTIBLE in span.why.split("|") and any(_meet(span, one) for one in requests)
+    )
+
+
+def _meet(span: Span, request: tuple[int, int]) -> bool:
+    return span.start_ns <= request[1] and request[0] <= span.end_ns
+
+
+def disk_requests(observations: Iterable[Observation]) -> Iterator[tuple[int, int]]:
+    """From asking to completion, for what was asked of disks; lost ends are passed over."""
+    open_since: dict[tuple[int, int], int] = {}
+    for seen in observations:
+        fields = seen.detail.get("fields", {})
+        if seen.event == "block:block_bio_queue":
+            open_since[fields["sector"], fields["sectors"]] = seen.at_ns
+        elif seen.event == "block:block_rq_complete":
+            end = fields["sector"] + fields["sectors"]
+            for where in [one for one in open_since if fields["sector"] <= one[0] < end]:
+                yield open_since.pop(where), seen.at_ns
+
+
+def off_cpu(observations: Iterable[Observation], tid: int, end_ns: int) -> Iterator[Span]:
+    """The spans in which a thread did not run, until `end_ns`; they do not overlap."""
+    thread = _Thread(tid)
+    for seen in observations:
+        if seen.event == "sched:sched_waking" and seen.detail["fields"].get("pid") == tid:
+            yield from thread.woken(seen.at_ns)
+        elif seen.event == "sched:sched_switch":
+            yield from thread.switched(seen)
+    yield from thread.left(end_ns)
+
+
+class _Thread:
+    """Where one thread is: on a processor (or unknown), asleep, or runnable."""
+
+    def __init__(self, tid: int) -> None:
+        self._tid = tid
+        self._why: str | None = None
+        """None: on a processor, or not seen yet."""
+        self._since = 0
+        self._woken_early = False
+
+    def woken(self, at_ns: int) -> Iterator[Span]:
+        if self._why is None:
+            self._woken_early = True
+        elif self._why != RUNNABLE:
+            yield from self._becomes(RUNNABLE, at_ns)
+
+    def switched(self, seen: Observation) -> Iterator[Span]:
+        fields = seen.detail["fields"]
+        if fields.get("prev_pid") == self._tid:
+            state = str(fields["prev_state"])
+            yield from self._becomes(RUNNABLE if state in {"R", "R+"} else state, seen.at_ns)
+        elif fields.get("next_pid") == self._tid:
+            yield from self._runs(seen.at_ns)
+
+    def left(self, at_ns: int) -> Iterator[Span]:
+        yield from self._becomes(None, max(at_ns, self._since))
+
+    def _runs(self, at_ns: int) -> Iterator[Span]:
+        if self._why not in {None, RUNNABLE} and self._woken_early:
+            self._why = RUNNABLE  # nobody woke it afterwards: it was woken before it slept
+        self._woken_early = False
+        yield from self._becomes(None, at_ns)
+
+    def _becomes(self, why: str | None, at_ns: int) -> Iterator[Span]:
+        if self._why is not None:
+            yield Span(self._why, self._since, at_ns)
+        self._why, self._since = why, at_ns
+        if why == RUNNABLE:
+            self._woken_early = False

@@ -1,0 +1,62 @@
+"""What the whole idea is about: how long a request waited, and how long it was copied."""
+
+from __future__ import annotations
+
+from .model import Step, Summary
+from .timeline import Timeline
+
+APPLICATION_AFTER = ("recv.end",)
+
+
+def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
+    """Sums over the whole request, not only over the part of it that a step shows."""
+    ns = timeline.spent_in
+    sending = ns("sendto") + ns("sendfile64") or operations(timeline, "send", "send_file")
+    reading = operations(timeline, "read_file")
+    disk_wait = sum(s.duration_us for s in steps if s.step in (5, 6, 7) and s.happened)
+    copied = steps[7].duration_us if steps[7].happened else 0.0
+    waited = sum(s.duration_us for s in steps if s.step in (1, 2, 11))
+    return Summary(
+        network_wait_us=waited + stalled(timeline) / 1000,
+        network_copy_us=(ns("recvfrom") + sending) / 1000,
+        disk_wait_us=disk_wait,
+        disk_copy_us=copied,
+        application_us=max(0.0, (inside_content(timeline) - sending - reading) / 1000),
+        runqueue_us=(timeline.counted("runqueue_ns") or 0) / 1000,
+        total_us=timeline.us(timeline.end_ns),
+        bytes_copied=timeline.bytes_of("recv.end", "read_file.end", "send.end"),
+    )
+
+
+def operations(timeline: Timeline, *names: str) -> int:
+    """Nanoseconds in operations of the connection."""
+    total = 0
+    for name in names:
+        begun = None
+        for o in timeline.of(f"{name}.begin", f"{name}.end"):
+            if o.event.endswith(".begin"):
+                begun = o.at_ns
+            elif begun is not None:
+                total += o.at_ns - begun
+                begun = None
+    return total
+
+
+def stalled(timeline: Timeline) -> int:
+    """Nanoseconds in which the client took nothing: between a send that the kernel cut short
+    or refused, and the next one."""
+    total, left = 0, None
+    for o in timeline.of("sendto.enter", "sendto.exit", "sendfile64.enter", "sendfile64.exit"):
+        if o.event.endswith(".exit"):
+            left = o.at_ns if o.detail.get("error") == "EAGAIN" else None
+        elif left is not None:
+            total += o.at_ns - left
+    return total
+
+
+def inside_content(timeline: Timeline) -> int:
+    entered = timeline.first("content.enter")
+    left = timeline.last("content.exit")
+    if entered is None or left is None:
+        return 0
+    return max(0, left.at_ns - entered.at_ns)

@@ -1,0 +1,63 @@
+"""The observations of one request in order, and finding something among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..errors import TraceFailed
+from .model import Evidence, Observation
+
+
+class Timeline:
+    """Everything that was seen between the client's first byte and its last."""
+
+    def __init__(self, observations: Iterable[Observation]) -> None:
+        everything = sorted(observations, key=lambda o: o.at_ns)
+        begun = [o.at_ns for o in everything if o.event == "client.send.enter"]
+        ended = [o.at_ns for o in everything if o.event == "client.recv.exit"]
+        if not begun or not ended:
+            raise TraceFailed("the client did not see the request through")
+        self.start_ns, self.end_ns = begun[0], ended[-1]
+        # A moment longer: the server may notice later than the client that it is done.
+        self.all = [o for o in everything if o.at_ns >= self.start_ns]
+
+    def of(self, *events: str, after: int = 0, before: int | None = None) -> list[Observation]:
+        """Those of these events, in order."""
+        end = self.end_ns if before is None else before
+        return [o for o in self.all if o.event in events and after <= o.at_ns <= end]
+
+    def first(self, *events: str, after: int = 0, before: int | None = None) -> Observation | None:
+        return next(iter(self.of(*events, after=after, before=before)), None)
+
+    def last(self, *events: str, after: int = 0, before: int | None = None) -> Observation | None:
+        return next(reversed(self.of(*events, after=after, before=before)), None)
+
+    def spent_in(self, call: str, after: int = 0) -> int:
+        """Nanoseconds between the enters and exits of a call, those that moved something."""
+        total, entered = 0, None
+        for o in self.of(f"{call}.enter", f"{call}.exit", after=after):
+            if o.event.endswith(".enter"):
+                entered = o.at_ns
+            elif entered is not None:
+                total += 0 if "error" in o.detail else o.at_ns - entered
+                entered = None
+        return total
+
+    def bytes_of(self, *events: str) -> int:
+        return sum(int(o.detail.get("bytes", 0)) for o in self.of(*events))
+
+    def counted(self, name: str) -> int | None:
+        """How much a counter of the serving thread grew over the exchange; None if unknown."""
+        seen = [o for o in self.all if o.event == "accounting" and name in o.detail]
+        if len(seen) < 2:  # noqa: PLR2004 - one before, one after
+            return None
+        same = [o for o in seen if o.detail.get("tid") == seen[0].detail.get("tid")]
+        return int(same[-1].detail[name]) - int(same[0].detail[name])
+
+    def us(self, at_ns: int) -> float:
+        """Microseconds since the client began."""
+        return (at_ns - self.start_ns) / 1000
+
+    def evidence(self, observation: Observation) -> Evidence:
+        detail = ", ".join(f"{name} {value}" for name, value in observation.detail.items())
+        return Evidence(observation.source, observation.event, self.us(observation.at_ns), detail)
