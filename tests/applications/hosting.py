@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -66,7 +67,8 @@ class Site:
     address: tuple[str, int]
     folder: Path
     notes: Notes
-    way: str = ""
+    way: str
+    server: Server
 
     @property
     def url(self) -> str:
@@ -80,8 +82,21 @@ class Site:
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
+    @property
+    def is_asgi(self) -> bool:
+        return self.server.interface == "asgi"
+
+    def terminate(self) -> None:
+        """Ask the server to stop, as an init system does."""
+        os.kill(self.server._pid, signal.SIGTERM)
+
     def wire(self, receive_buffer: int | None = None) -> Wire:
         return Wire(self.address, receive_buffer)
+
+    def recorded(self, text: str) -> int:
+        """How often the application has recorded this (`telling.record`)."""
+        path = self.folder / "record"
+        return path.read_text().split().count(text) if path.exists() else 0
 
     def gate(self, name: str) -> Path:
         """A closed gate: whoever comes to it (`telling.wait_at`) waits for `open_gate`."""
@@ -118,7 +133,7 @@ def hosting(
         try:
             with Server(Settings.of(values)) as server:
                 host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-                yield Site((host, int(port)), folder, notes, way)
+                yield Site((host, int(port)), folder, notes, way, server)
         finally:
             logger.removeHandler(handler)
             handler.close()

@@ -9,6 +9,7 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import websocket_sample
@@ -35,8 +36,9 @@ def site(shared: Site) -> Site:
     return shared
 
 
-def opened(site: Site, path: str, **options: object) -> ClientConnection:
-    return connect(site.ws + path, proxy=None, **options)  # type: ignore[arg-type]
+def opened(site: Site, path: str, **options: Any) -> ClientConnection:
+    client: ClientConnection = connect(site.ws + path, proxy=None, **options)
+    return client
 
 
 def handshake(wire: Wire, path: str, fields: str = "Sec-WebSocket-Version: 13\r\n") -> None:

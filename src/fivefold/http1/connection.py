@@ -149,7 +149,8 @@ class Http1:
                 await self._linger(conn)
         if not keep:
             return None
-        return exchange.pushed_back + data if exchange.pushed_back else data
+        # What content read while it watched the client came after what came with the request.
+        return data + exchange.pushed_back if exchange.pushed_back else data
 
     async def _refuse(
         self, conn: Connection, refusal: ProtocolError, *, bodiless: bool = False

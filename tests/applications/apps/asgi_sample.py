@@ -11,7 +11,8 @@ from typing import Any
 
 from telling import Receive, Scope, Send, burn_until, folder, note, pass_at, record, wait_at
 
-BLOCK = bytes(65536)
+BLOCK_BYTES = 65536
+BLOCK = bytes(BLOCK_BYTES)
 BLOCKS = 512
 TEXT = [(b"content-type", b"text/plain")]
 
@@ -79,9 +80,9 @@ async def converse(scope: Scope, receive: Receive, send: Send) -> None:
 async def pushing(scope: Scope, receive: Receive, send: Send) -> None:
     """More than any buffer between us holds."""
     await start(send)
-    for number in range(BLOCKS):
+    for _ in range(BLOCKS):
         await body(send, BLOCK, more=True)
-        (folder() / "sent").write_text(str(number + 1))
+        record("sent")
     await body(send, b"")
     note("done")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from typing import Any
 
@@ -11,6 +10,7 @@ import django
 from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
+from telling import folder
 
 # Django says so whenever it sends a file under ASGI: its own FileResponse is synchronous.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
@@ -23,7 +23,7 @@ settings.configure(
     ROOT_URLCONF=__name__,
     SECRET_KEY="not a secret",
     STATIC_URL="/static/",
-    STATICFILES_DIRS=[os.environ["TEST_FOLDER"] + "/static"],
+    STATICFILES_DIRS=[folder() / "static"],
     USE_TZ=True,
 )
 django.setup()
@@ -47,7 +47,7 @@ def stream(request: HttpRequest) -> Any:
 
 
 def download(request: HttpRequest) -> Any:
-    return FileResponse(open(os.environ["TEST_FOLDER"] + "/static/site.css", "rb"))
+    return FileResponse((folder() / "static" / "site.css").open("rb"))
 
 
 urlpatterns = [

@@ -45,11 +45,8 @@ async def echo(request: Request) -> Response:
 
 async def endless(request: Request) -> Response:
     async def parts() -> AsyncIterator[bytes]:
-        try:
-            while True:
-                yield bytes(65536)
-        finally:
-            note("ended")
+        while True:
+            yield bytes(65536)
 
     return StreamingResponse(parts())
 

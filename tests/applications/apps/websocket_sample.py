@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from telling import Receive, Scope, Send, note, pass_at
+from telling import Message, Receive, Scope, Send, note, pass_at
 
 
 class Trouble(Exception):
@@ -154,8 +154,11 @@ async def both_ways(scope: Scope, receive: Receive, send: Send) -> None:
         for number in range(50):
             await send({"type": "websocket.send", "text": f"{name}{number}"})
 
+    async def listen() -> Message:
+        return await receive()
+
     async with asyncio.TaskGroup() as group:
-        listener = group.create_task(receive())
+        listener = group.create_task(listen())
         for name in "abc":
             group.create_task(sender(name))
     await send({"type": "websocket.send", "text": listener.result()["text"]})
