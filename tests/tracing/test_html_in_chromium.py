@@ -143,7 +143,8 @@ def test_scrolling_keys_scroll_outside_the_player(opened: Opened) -> None:
     page = opened.show(cold_file())
     page.keyboard.press("End")
     assert step(page) == 1
-    page.wait_for_function("scrollY > 0")
+    last_heading = page.get_by_role("heading", name="Summary")
+    expect(last_heading).to_be_in_viewport(timeout=20_000)
 
 
 def test_the_current_step_is_said(opened: Opened) -> None:
