@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 
@@ -62,6 +63,9 @@ class Load:
     script: str | None = None
 
     def command(self) -> list[str]:
+        if self.script and self.script.endswith(".py"):  # a load of our own
+            words = [str(self.connections), str(self.seconds), self.url]
+            return [sys.executable, str(HERE / self.script), *words]
         wrk = find("wrk")
         assert wrk is not None, "run.py has checked that the programs are there"
         counts = ["-t1", f"-c{self.connections}", f"-d{self.seconds}s", "--latency"]

@@ -26,7 +26,7 @@ class Row:
     name: str
     server: str  # a key of servers.SERVERS
     path: str
-    script: str | None  # for wrk, beside this file
+    script: str | None  # beside this file: for wrk, or (.py) a load of our own
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,15 @@ def family(
     return Family(name, title, f"{name}/nginx", rows)
 
 
-def applications(
+def applications(  # noqa: PLR0917 - as family()
     name: str,
     title: str,
     baseline: str,
     servers: tuple[str, ...],
     connections: int | None = None,
+    script: str | None = None,
 ) -> Family:
-    rows = tuple(Row(f"{name}/{server}", server, "/", None) for server in (baseline, *servers))
+    rows = tuple(Row(f"{name}/{server}", server, "/", script) for server in (baseline, *servers))
     return Family(name, title, f"{name}/{baseline}", rows, connections)
 
 
@@ -112,6 +113,14 @@ FAMILIES = (
         "fastapi", "FastAPI, JSON", "fastapi-granian", ("fastapi-epoll", "fastapi-uvicorn")
     ),
     applications(
+        "websocket",
+        "ASGI, echo of a websocket message",
+        "websocket-uvicorn",
+        ("websocket-epoll", "websocket-granian"),
+        connections=32,
+        script="websocket_load.py",
+    ),
+    applications(
         "sleep",
         "ASGI, 10 ms of asyncio.sleep",
         "sleep-granian",
@@ -140,6 +149,7 @@ TARGETS = (
     Target("starlette/starlette-epoll", 1.00, "starlette/starlette-granian"),
     Target("fastapi/fastapi-epoll", 1.00, "fastapi/fastapi-uvicorn"),
     Target("fastapi/fastapi-epoll", 1.00, "fastapi/fastapi-granian"),
+    Target("websocket/websocket-epoll", 1.00, "websocket/websocket-uvicorn", throughput=True),
     Target("sleep/sleep-epoll", 1.00, "sleep/sleep-granian", throughput=True),
 )
 

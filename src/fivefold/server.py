@@ -93,6 +93,11 @@ class Server:
         """Where clients reach it, e.g. `http://127.0.0.1:8000`; known once it listens."""
         return list(dict.fromkeys(url(sock) for row in self._slots for sock in row))
 
+    @property
+    def pid(self) -> int:
+        """The process that serves, as a context manager; 0 outside of it."""
+        return self._pid
+
     def listen(self) -> None:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""
         count = self.settings.workers

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 from hand_made_traces import KINDS, all_io, cold_file, warm_file
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fivefold.tracing.html import as_html
-from fivefold.tracing.model import Trace
+from fivefold.tracing.model import Evidence, Trace
 
 HOSTILE = "/</script><script>document.title='taken'</script><img src=x onerror=alert(1)>\"'&$json"
 KIND = pytest.mark.parametrize("kind", KINDS)
@@ -96,6 +97,7 @@ def test_what_a_trace_says_is_text(field: str) -> None:
 
 
 @given(st.text())
+@settings(deadline=None)  # a whole page each time, on a machine that may be busy
 def test_any_target_leaves_the_data_whole(target: str) -> None:
     trace = cold_file(target=target)
     assert embedded(as_html(trace)) == json.loads(json.dumps([trace.as_json()]))
@@ -109,6 +111,23 @@ def test_several_traces_are_compared_and_chosen_from() -> None:
     assert "Side by side" not in as_html(cold_file())
 
 
+def test_long_evidence_is_cut_in_the_table_and_whole_in_the_data() -> None:
+    seen = [Evidence("tracefs", "tcp:tcp_probe", 1.0, "field=1 " * 100)] * 9
+    trace = cold_file()
+    first = replace(trace.steps[0], evidence=tuple(seen))
+    page = as_html(replace(trace, steps=(first, *trace.steps[1:])))
+    assert "<li>and 5 more</li>" in page
+    assert "field=1 …)" in page
+    assert "; and 5 more." in page
+    assert page.count("field=1 " * 100) == 9
+
+
 def test_no_trace_is_an_error() -> None:
     with pytest.raises(ValueError, match="no trace"):
         as_html([])
+
+
+def test_bytes_that_are_no_text_leave_the_page_writable() -> None:
+    page = as_html(cold_file(target="/\udcff"))
+    assert "/\\udcff" in page
+    page.encode()

@@ -87,33 +87,45 @@ def test_keys_go_from_step_to_step(opened: Opened) -> None:
         assert step(page) == then
 
 
+TIMER_BY_HAND = """
+let tick = null;
+window.setInterval = (callback) => { tick = callback; return 1; };
+window.clearInterval = () => { tick = null; };
+window.passTime = (times) => { while (times-- && tick) tick(); };
+"""
+
+
 @pytest.mark.parametrize("focused", ["body", "#drawing", "#position", "#play"])
 def test_space_plays_and_pauses(opened: Opened, focused: str) -> None:
+    opened.page.add_init_script(TIMER_BY_HAND)
     page = opened.show(cold_file())
-    page.clock.install()
-    page.reload()
     if focused != "body":
         page.locator(focused).focus()
     page.keyboard.press("Space")
     assert page.locator("#play").inner_text() == "Pause"
-    page.clock.run_for(5_100)
+    page.evaluate("passTime(2)")
     assert step(page) == 3
     page.keyboard.press("Space")
     assert page.locator("#play").inner_text() == "Play"
-    page.clock.run_for(10_000)
+    page.evaluate("passTime(2)")
     assert step(page) == 3
 
 
 def test_playing_ends_at_the_last_step_and_begins_again(opened: Opened) -> None:
+    opened.page.add_init_script(TIMER_BY_HAND)
     page = opened.show(cold_file())
-    page.clock.install()
-    page.reload()
     page.locator("#play").click()
-    page.clock.run_for(60_000)
+    page.evaluate("passTime(100)")
     assert step(page) == 11
     assert page.locator("#play").inner_text() == "Play"
     page.locator("#play").click()
     assert step(page) == 1
+
+
+def test_playing_takes_its_time(opened: Opened) -> None:
+    page = opened.show(cold_file())
+    page.keyboard.press("Space")
+    expect(page.get_by_role("status")).to_contain_text("Step 2 of 11", timeout=20_000)
 
 
 def test_buttons_and_slider(opened: Opened) -> None:
@@ -140,7 +152,7 @@ def test_the_current_step_is_said(opened: Opened) -> None:
     assert says.get_attribute("aria-live") == "polite"
     expect(says).to_contain_text("Step 1 of 11 (client)")
     expect(says).to_contain_text("It took 38.0 µs")
-    expect(says).to_contain_text("Evidence: tracefs tracefs.event at 19.0 µs (bytes=512)")
+    expect(says).to_contain_text("Evidence: tracefs tracefs.event at 19.0 µs.")
     page.locator("#position").fill("8")
     expect(says).to_contain_text("No time of its own: sendfile(2) makes no copy")
 
@@ -166,11 +178,13 @@ def test_a_trace_is_chosen(opened: Opened) -> None:
 
 def test_light_and_dark_differ(opened: Opened) -> None:
     page = opened.show(cold_file())
+    assert opened.complaints == []
     shots = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         shots.append(page.screenshot())
     assert shots[0] != shots[1]
+    opened.complaints.clear()  # a screenshot hides the caret by a style, which the page refuses
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

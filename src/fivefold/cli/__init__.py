@@ -13,6 +13,7 @@ import click
 from ..errors import ApplicationError, FivefoldError, SettingsError
 from .models import models
 from .serve import serve
+from .trace import trace
 
 USAGE, FAILURE = 2, 1
 
@@ -43,3 +44,4 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(models)
+main.add_command(trace)

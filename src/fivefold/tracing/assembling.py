@@ -9,6 +9,7 @@ steps add up to the whole, in order, and no figure was derived from what should 
 
 from __future__ import annotations
 
+from .kernel_events import STEPS_OF
 from .model import STEPS, Observation, Step
 from .timeline import Timeline
 
@@ -45,6 +46,12 @@ SHOWN: dict[int, tuple[str, ...]] = {
 """Which observations a step may rest on, if they lie within it."""
 
 
+def shown_in(event: str) -> set[int]:
+    """The steps for which an event may be evidence."""
+    ours = {step for step, events in SHOWN.items() if event in events}
+    return ours | set(STEPS_OF.get(event, ()))
+
+
 class Assembly:
     """Cuts one timeline; `steps` is the result."""
 
@@ -74,7 +81,8 @@ class Assembly:
                 duration_us=(self._at - start) / 1000,
                 evidence=tuple(
                     self._timeline.evidence(o)
-                    for o in self._timeline.of(*SHOWN[kind.number], after=start, before=self._at)
+                    for o in self._timeline.within(start, self._at)
+                    if kind.number in shown_in(o.event)
                 )
                 if happened
                 else (),

@@ -25,7 +25,7 @@ def as_html(traces: Trace | Sequence[Trace]) -> str:
     """The page, for one trace or for several of one request."""
     several = listed(traces)
     style, script = _part("trace.css"), _part("trace.js")
-    return Template(_part("trace.html")).substitute(
+    page = Template(_part("trace.html")).substitute(
         title=escape(request_of(several[0])),
         style=style,
         style_hash=_hash(style),
@@ -37,6 +37,8 @@ def as_html(traces: Trace | Sequence[Trace]) -> str:
         reports="\n".join(report(index, trace) for index, trace in enumerate(several)),
         json=_embedded(several),
     )
+    # A command line's bytes that are no UTF-8 come as surrogates, which no file can hold.
+    return page.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _part(name: str) -> str:

@@ -12,7 +12,7 @@ from html import escape
 from .model import Trace
 
 WIDTH, HEIGHT = 1000, 400
-HALF = 75
+HALF = 85
 """Half the width of a station."""
 
 
@@ -28,14 +28,14 @@ class Station:
 
 
 STATIONS = (
-    Station("client", "client", 90, 20, 230),
-    Station("interface", "network interface", 363, 20, 230),
-    Station("kernel", "kernel", 636, 20, 230),
-    Station("server", "server", 909, 20, 230),
-    Station("disk", "disk", 636, 330, 50),
+    Station("client", "client", 95, 20, 230),
+    Station("interface", "network interface", 365, 20, 230),
+    Station("kernel", "kernel", 635, 20, 230),
+    Station("server", "server", 905, 20, 230),
+    Station("disk", "disk", 635, 330, 50),
 )
 
-BETWEEN = ((165, 288), (438, 561), (711, 834))
+BETWEEN = ((180, 280), (450, 550), (720, 820))
 """The gaps: client to interface, interface to kernel, kernel to server."""
 
 Point = tuple[int, int]
@@ -45,8 +45,8 @@ LINES: dict[int, tuple[Point, Point]] = {
     2: ((BETWEEN[1][0], 75), (BETWEEN[1][1], 75)),
     3: ((BETWEEN[2][0], 75), (BETWEEN[2][1], 75)),
     4: ((BETWEEN[2][1], 120), (BETWEEN[2][0], 120)),
-    5: ((601, 250), (601, 330)),
-    7: ((671, 330), (671, 250)),
+    5: ((600, 250), (600, 330)),
+    7: ((670, 330), (670, 250)),
     8: ((BETWEEN[2][0], 172), (BETWEEN[2][1], 172)),
     9: ((BETWEEN[2][1], 217), (BETWEEN[2][0], 217)),
     10: ((BETWEEN[1][1], 217), (BETWEEN[1][0], 217)),
@@ -104,4 +104,4 @@ def _straight(start: Point, end: Point) -> tuple[str, str, Point]:
 
 def _turn() -> tuple[str, str, Point]:
     """Within the disk: out of it on the right and back in."""
-    return "M711 340 H790 V370 H722", "M711 370 L722 365 L722 375 Z", (790, 355)
+    return "M720 340 H795 V370 H731", "M720 370 L731 365 L731 375 Z", (795, 355)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from html import escape
 
 from .figures import (
@@ -21,6 +22,9 @@ from .model import STEPS, Evidence, Step, Trace
 
 SHOWN = 4
 """How many observations of a step the page names; the data in the page hold all."""
+
+LONGEST_DETAIL = 72
+"""Characters of an observation's detail; likewise."""
 
 AXIS = 1000.0
 """Length of the common axis in the bars' own units."""
@@ -59,7 +63,8 @@ def says(step: Step) -> str:
     if not step.happened:
         return f"{head} No time of its own: {step.why_not or 'it is not known why'}."
     times = f"It took {duration(step.duration_us)}, from {duration(step.start_us)} on."
-    return f"{head} {times} Evidence: {'; '.join(_evidence(step)) or 'none'}."
+    seen = "; ".join(_evidence(step, in_detail=False)) or "none"
+    return f"{head} {times} Evidence: {seen}."
 
 
 def _about(trace: Trace) -> str:
@@ -100,7 +105,7 @@ def _absent(step: Step) -> str:
 
 def _happened(step: Step, span: float) -> str:
     bar = _bar(step.start_us / span, step.duration_us / span, actor_of(step))
-    listed = "".join(f"<li>{escape(line)}</li>" for line in _evidence(step))
+    listed = "".join(f"<li>{escape(line)}</li>" for line in _evidence(step, in_detail=True))
     return (
         f'<td class="number">{duration(step.start_us)}</td>'
         f'<td class="number">{duration(step.duration_us)}</td>'
@@ -109,16 +114,17 @@ def _happened(step: Step, span: float) -> str:
     )
 
 
-def _evidence(step: Step) -> list[str]:
+def _evidence(step: Step, *, in_detail: bool) -> list[str]:
     """The first observations, one line each, and how many more there are."""
-    lines = [_observation(evidence) for evidence in step.evidence[:SHOWN]]
+    lines = [_observation(evidence, in_detail=in_detail) for evidence in step.evidence[:SHOWN]]
     more = len(step.evidence) - SHOWN
     return [*lines, f"and {more} more"] if more > 0 else lines
 
 
-def _observation(evidence: Evidence) -> str:
-    detail = f" ({evidence.detail})" if evidence.detail else ""
-    return f"{evidence.source} {evidence.event} at {duration(evidence.at_us)}{detail}"
+def _observation(evidence: Evidence, *, in_detail: bool) -> str:
+    seen = f"{evidence.source} {evidence.event} at {duration(evidence.at_us)}"
+    detail = textwrap.shorten(evidence.detail, LONGEST_DETAIL, placeholder=" …")
+    return f"{seen} ({detail})" if in_detail and detail else seen
 
 
 def _summary(trace: Trace) -> str:

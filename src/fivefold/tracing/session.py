@@ -15,15 +15,19 @@ from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from ..errors import TraceFailed
-from ..linux import page_cache
+from ..linux import page_cache, tracefs
 from ..server import Server
 from ..settings import Settings
 from .assembling import assembled
 from .client import Client
+from .kernel_trace import KernelTrace
 from .model import Observation, Trace
 from .observing import ServerObserver
 from .summing import summed
 from .timeline import Timeline
+
+EVICT_S = 5.0
+"""How long the kernel may keep pages that it was told to drop."""
 
 SETTLE_S = 5.0
 """How long the server may take to report what it did: it writes at once, but may be slow."""
@@ -32,10 +36,15 @@ SETTLE_S = 5.0
 class Session:
     """A server under observation; `request` traces one request to it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, privileged: bool = True) -> None:
+        """`privileged`: use the kernel's trace events where that is allowed."""
         self._settings = dataclasses.replace(settings, bind=("127.0.0.1:0",))
         self._read, self._write = os.pipe2(os.O_CLOEXEC)
         self._server = Server(self._settings, ServerObserver(self._write))
+        self._resources = contextlib.ExitStack()
+        self._kernel: KernelTrace | None = None
+        self.unprivileged = tracefs.available() if privileged else "not asked for"
+        """Why the kernel's trace events cannot be used; None if they are."""
         self._lines: list[Observation] = []
         self._told = threading.Condition()
 
@@ -46,6 +55,14 @@ class Session:
         self._reader.start()
         host, _, port = self._server.addresses[0].removeprefix("http://").rpartition(":")
         self._address = host, int(port)
+        if self.unprivileged is None:
+            self._kernel = self._resources.enter_context(
+                KernelTrace(
+                    server_port=int(port),
+                    processes=[self._server.pid],
+                    threads=[threading.get_native_id()],
+                )
+            )
         return self
 
     def __exit__(
@@ -55,6 +72,7 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         try:
+            self._resources.close()
             self._server.__exit__(kind, error, trace)
         finally:
             self._reader.join(SETTLE_S)
@@ -68,6 +86,9 @@ class Session:
             self._wait_for("accepted", lambda o: o.detail["port"] == client.port)
             if cold:
                 self._evict(target)
+            if self._kernel is not None:
+                self._kernel.client_port = client.port
+                self._kernel.resume()
             started = time.time()
             answer = client.ask(
                 f"{method} {target} HTTP/1.1\r\nHost: {self._address[0]}\r\n\r\n".encode(),
@@ -76,7 +97,8 @@ class Session:
         finally:
             client.close()
         self._wait_for("closed", lambda o: o.detail["port"] == client.port)
-        seen = [*answer.observations, *self._lines]
+        kernel = self._kernel.observations() if self._kernel is not None else []
+        seen = [*answer.observations, *self._lines, *kernel]
         self._lines.clear()
         timeline = Timeline(seen)
         steps = assembled(timeline)
@@ -94,13 +116,17 @@ class Session:
                 "io": engine.name,
                 "engine": engine.engine,
             },
-            privileged=False,
+            privileged=self._kernel is not None,
             steps=steps,
             summary=summed(timeline, steps),
             notes=tuple(self._notes(client)),
         )
 
     def _notes(self, client: Client) -> Iterator[str]:
+        if self.unprivileged is not None:
+            yield f"without the kernel's trace events: {self.unprivileged}"
+        if self._kernel is not None:
+            yield from self._kernel.notes()
         if client.refused:
             yield f"no time stamps of the network: {client.refused}"
 
@@ -111,7 +137,14 @@ class Session:
             path /= "index.html"
         try:
             with path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                until = time.monotonic() + EVICT_S
                 page_cache.evict(file.fileno())
+                # Pages that a socket has just sent may still be held for a moment.
+                while page_cache.cached_pages(file.fileno(), 0, size):
+                    if time.monotonic() > until:
+                        raise TraceFailed(f"--cold: the kernel keeps pages of {path} in memory")
+                    page_cache.evict(file.fileno())
         except OSError as error:
             raise TraceFailed(f"--cold: cannot evict {path}: {error.strerror}") from None
 
@@ -131,10 +164,3 @@ class Session:
         with self._told:
             if not self._told.wait_for(came, SETTLE_S):
                 raise TraceFailed(f"the server did not report {event!r} in {SETTLE_S} s")
-
-
-@contextlib.contextmanager
-def traced_server(settings: Settings) -> Iterator[Session]:
-    """A session around a server of its own."""
-    with Session(settings) as session:
-        yield session

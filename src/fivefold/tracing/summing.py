@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from .model import Step, Summary
+from .off_cpu import run_queue_ns
 from .timeline import Timeline
-
-APPLICATION_AFTER = ("recv.end",)
 
 
 def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
@@ -22,10 +21,20 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
         disk_wait_us=disk_wait,
         disk_copy_us=copied,
         application_us=max(0.0, (inside_content(timeline) - sending - reading) / 1000),
-        runqueue_us=(timeline.counted("runqueue_ns") or 0) / 1000,
+        runqueue_us=run_queue(timeline) / 1000,
         total_us=timeline.us(timeline.end_ns),
         bytes_copied=timeline.bytes_of("recv.end", "read_file.end", "send.end"),
     )
+
+
+def run_queue(timeline: Timeline) -> int:
+    """Nanoseconds; from the scheduler's events where we have them, else from the thread's
+    counter, which also counts what came right after the response."""
+    served = timeline.first("recv.end")
+    if served is not None and timeline.first("sched:sched_switch") is not None:
+        tid = int(served.detail["tid"])
+        return run_queue_ns(timeline.all, tid, timeline.start_ns, timeline.end_ns)
+    return timeline.counted("runqueue_ns") or 0
 
 
 def operations(timeline: Timeline, *names: str) -> int:

@@ -22,9 +22,13 @@ class Timeline:
         self.all = [o for o in everything if o.at_ns >= self.start_ns]
 
     def of(self, *events: str, after: int = 0, before: int | None = None) -> list[Observation]:
-        """Those of these events, in order."""
-        end = self.end_ns if before is None else before
+        """Those of these events, in order; a call may return after the client has its data."""
+        end = self.all[-1].at_ns if before is None else before
         return [o for o in self.all if o.event in events and after <= o.at_ns <= end]
+
+    def within(self, after: int, before: int) -> list[Observation]:
+        """Everything between two moments."""
+        return [o for o in self.all if after <= o.at_ns <= before]
 
     def first(self, *events: str, after: int = 0, before: int | None = None) -> Observation | None:
         return next(iter(self.of(*events, after=after, before=before)), None)

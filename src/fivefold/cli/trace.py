@@ -1,0 +1,117 @@
+"""`fivefold trace`: one request, eleven steps, on a server and with a client of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import SettingsError, Unavailable
+from ..iomodels import MODELS as IO_MODELS
+from ..settings import AUTO, Settings
+from ..tracing.html import as_html
+from ..tracing.model import Trace
+from ..tracing.perfetto import as_perfetto
+from ..tracing.session import Session
+from ..tracing.terminal import side_by_side, timeline
+
+NARROW = 80
+"""Columns, where nobody can be asked."""
+
+
+def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
+    target: str,
+    path: str,
+    serving: str,
+    io: str,
+    all_io: bool,  # noqa: FBT001 - click calls by keyword
+    cold: bool,  # noqa: FBT001
+    warm_up: int,
+    method: str,
+    unprivileged: bool,  # noqa: FBT001
+    json_file: str | None,
+    perfetto: str | None,
+    html: str | None,
+) -> None:
+    """Trace one request: eleven steps, two I/Os, wait and copy, each with its evidence.
+
+    TARGET is what `fivefold serve` takes; PATH is what the request asks for.
+    """
+    if not path.startswith("/"):
+        raise SettingsError(f"path: {path!r} must begin with a slash")
+    traces = []
+    for model in IO_MODELS if all_io else (io,):
+        settings = Settings(target=target, serving=serving, io=model)
+        try:
+            session = Session(settings, privileged=not unprivileged)
+        except Unavailable as error:
+            if not all_io:
+                raise
+            click.echo(f"fivefold: {error}", err=True)
+            continue
+        with session:
+            for _ in range(warm_up):
+                session.request(path, method=method)
+            traces.append(session.request(path, method=method, cold=cold))
+    show(traces)
+    write(json_file, lambda: json.dumps(listed([t.as_json() for t in traces]), indent=1))
+    write(perfetto, lambda: json.dumps(as_perfetto(traces)))
+    write(html, lambda: as_html(traces))
+
+
+def listed(values: list[Any]) -> Any:
+    """One trace as itself, several as a list."""
+    return values[0] if len(values) == 1 else values
+
+
+def show(traces: Sequence[Trace]) -> None:
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = os.get_terminal_size().columns if sys.stdout.isatty() else NARROW
+    how: dict[str, Any] = {
+        "colour": colour,
+        "width": width,
+        "encoding": sys.stdout.encoding or "ascii",
+    }
+    for trace in traces:
+        click.echo(timeline(trace, **how), color=colour)
+    if len(traces) > 1:
+        click.echo(side_by_side(traces, **how), color=colour)
+
+
+def write(path: str | None, text: Any) -> None:
+    if path is None:
+        return
+    try:
+        Path(path).write_text(text(), encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"cannot write {path}: {error.strerror}") from None
+
+
+def file_option(name: str, word: str, text: str) -> click.Option:
+    return click.Option([f"--{word}", name], metavar="FILE", default=None, help=text)
+
+
+trace = click.Command(
+    "trace",
+    callback=run,
+    help=run.__doc__,
+    params=[
+        click.Argument(["target"]),
+        click.Argument(["path"]),
+        click.Option(["--serving"], default=AUTO, help="As for `serve`."),
+        click.Option(["--io"], default=AUTO, help="As for `serve`."),
+        click.Option(["--all-io"], is_flag=True, help="Under all five I/O models, side by side."),
+        click.Option(["--cold"], is_flag=True, help="Drop the file's pages from memory first."),
+        click.Option(["--warm-up"], type=int, default=0, help="Requests before the traced one."),
+        click.Option(["--method"], default="GET", help="GET or HEAD.  [default: GET]"),
+        click.Option(["--unprivileged"], is_flag=True, help="Do without the kernel's events."),
+        file_option("json_file", "json", "Write the trace as JSON (docs/trace.md)."),
+        file_option("perfetto", "perfetto", "Write it for ui.perfetto.dev."),
+        file_option("html", "html", "Write it as a page that can be played."),
+    ],
+)
