@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import asgi_sample
 import flask_site
+import pytest
 import websocket_sample
 import wsgi_sample
 from every_pair import pairs
@@ -157,3 +159,44 @@ def test_starlette(pair: Pair) -> None:
             wire.leave()
         with site.wire() as wire:
             assert wire.ask("/").status == 200
+
+
+@pairs()
+@pytest.mark.parametrize("application", [wsgi_sample.app, asgi_sample.app], ids=["wsgi", "asgi"])
+def test_a_client_that_vanishes_in_a_response_harms_no_later_one(
+    pair: Pair, application: Any
+) -> None:
+    """The later one may be served on the very descriptor that the first one had."""
+    path, told = {"wsgi": ("/endless", "closed"), "asgi": ("/left-while-sending", "OSError")}[
+        application.__module__.removesuffix("_sample")
+    ]
+    with hosting(application, **pair) as site:
+        for _ in range(5):
+            vanishing = site.wire(receive_buffer=4096)
+            vanishing.put(path)
+            vanishing.head()
+            vanishing.leave()
+            assert site.notes.next() == told
+            with site.wire() as later:
+                for _ in range(3):
+                    assert still_in_step(later)
+
+
+@pairs(overlapping=True)
+def test_a_client_that_vanishes_in_a_file_harms_no_later_one(pair: Pair, tmp_path: Path) -> None:
+    """The same for content that closes in the very step in which it learns of the end."""
+    if pair == {"serving": "async", "io": "poll"}:
+        pytest.xfail("a later connection with the same descriptor is never looked at")
+    (tmp_path / "large").write_bytes(bytes(20_000_000))
+    (tmp_path / "small").write_bytes(b"x")
+    with hosting(str(tmp_path), **pair) as site:
+        for _ in range(3):
+            vanishing = site.wire(receive_buffer=4096)
+            vanishing.put("/large")
+            vanishing.head()
+            with site.wire() as meanwhile:
+                assert meanwhile.ask("/small").body == b"x"
+            vanishing.leave()
+            with site.wire() as later:
+                for _ in range(3):
+                    assert later.ask("/small").body == b"x"

@@ -353,7 +353,11 @@ def test_state_is_shared_and_every_start_up_has_its_shutdown(model: str) -> None
     with open(folder) as record:  # its name is gone
         lines = record.read().split()
     assert counted == [[1, True], [2, True], [3, True]]
-    assert lines.count("startup") == lines.count("shutdown") > 0
+    if model == "process":
+        # A spare process that still starts when the server stops is ended in the middle.
+        assert lines.count("startup") >= lines.count("shutdown") > 0
+    else:
+        assert lines.count("startup") == lines.count("shutdown") > 0
     if model == "async":
         assert lines == ["startup", "shutdown"]
 
