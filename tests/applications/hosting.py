@@ -47,6 +47,11 @@ class Notes:
     def next(self) -> str:
         return self._socket.recv(65536).decode()
 
+    def until(self, words: str) -> None:
+        """Passes over what other requests say meanwhile."""
+        while self.next() != words:
+            pass
+
     def forget(self) -> None:
         """Those that have come."""
         self._socket.setblocking(False)

@@ -185,8 +185,6 @@ def test_a_client_that_vanishes_in_a_response_harms_no_later_one(
 @pairs(overlapping=True)
 def test_a_client_that_vanishes_in_a_file_harms_no_later_one(pair: Pair, tmp_path: Path) -> None:
     """The same for content that closes in the very step in which it learns of the end."""
-    if pair == {"serving": "async", "io": "poll"}:
-        pytest.xfail("a later connection with the same descriptor is never looked at")
     (tmp_path / "large").write_bytes(bytes(20_000_000))
     (tmp_path / "small").write_bytes(b"x")
     with hosting(str(tmp_path), **pair) as site:

@@ -77,7 +77,7 @@ def test_a_handler_that_waits_holds_up_nobody(site: Site) -> None:
     gate = site.gate("gate")
     with site.wire() as waiting:
         waiting.put("/gate?gate")
-        assert site.notes.next() == "waiting"
+        site.notes.until("waiting")
         assert others_are_served(site)
         open_gate(gate)
         assert waiting.answer().body == b"passed"
@@ -89,7 +89,7 @@ def test_handlers_that_block_stop_nobody_else(patient: Site) -> None:
     wires = [patient.wire() for _ in gates]
     for wire, gate in zip(wires, gates, strict=True):
         wire.put(f"{path}?{gate.name}")
-        assert patient.notes.next() == "waiting"
+        patient.notes.until("waiting")
     assert others_are_served(patient)
     for wire, gate in zip(wires, gates, strict=True):
         open_gate(gate)
@@ -112,7 +112,7 @@ def test_more_handlers_than_threads_wait_for_their_turn() -> None:
         wires = [site.wire() for _ in range(4)]
         for wire, gate in zip(wires, gates, strict=False):
             wire.put(f"/gate?{gate.name}")
-            assert site.notes.next() == "waiting"
+            site.notes.until("waiting")
         for wire in wires[2:]:
             wire.put("/generator")
         for gate in gates:
@@ -130,7 +130,7 @@ def test_a_server_that_stops_finishes_what_has_begun(kind: str, name: str) -> No
     with hosting(APPS[kind], **MODELS[name]) as site, site.wire() as waiting:
         gate = site.gate("gate")
         waiting.put("/gate?gate")
-        assert site.notes.next() == "waiting"
+        site.notes.until("waiting")
         site.terminate()
         open_gate(gate)
         assert waiting.answer().body == b"passed"

@@ -116,7 +116,7 @@ def test_many_messages_before_the_application_listens(site: Site) -> None:
     """A fast sender is held back, and loses nothing."""
     gate = site.gate("slow")
     with opened(site, "/slow-reader", compression=None) as client:
-        assert site.notes.next() == "waiting"
+        site.notes.until("waiting")
         for _ in range(40):  # more than is read ahead, less than buffers hold
             client.send(bytes(1000))
         client.send(b"")

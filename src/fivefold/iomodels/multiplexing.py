@@ -221,7 +221,7 @@ class LevelTriggered(Multiplexing):
                 self._go_on(source.writer)
             if readable and source.reader.task is not None:
                 self._go_on(source.reader)
-            elif readable:
+            elif readable and self._watched.get(fd) is source:  # the writer may have closed it
                 # Nobody reads: left in, it would be reported again and again.
                 source.reader.hints = 1
                 self._left_out[fd] = source
