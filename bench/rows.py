@@ -9,7 +9,7 @@ Rules of this file: data only; the servers' commands are in `servers.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 EPOLL = "async+multiplexing:epoll"
@@ -160,5 +160,5 @@ def chosen(patterns: list[str]) -> list[Family]:
     for each in FAMILIES:
         rows = tuple(r for r in each.rows if any(fnmatchcase(r.name, p) for p in patterns or "*"))
         if rows:
-            kept.append(Family(each.name, each.title, each.baseline, rows))
+            kept.append(replace(each, rows=rows))
     return kept

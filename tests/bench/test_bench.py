@@ -288,3 +288,8 @@ def test_a_wrong_answer_is_noticed(tmp_path: Path) -> None:
         with pytest.raises(files.WrongAnswer, match="5 bytes"):
             files.check(listener.getsockname()[1], tmp_path, "/1k.html")
         thread.join()
+
+
+def test_choosing_rows_keeps_what_a_family_says_of_its_load() -> None:
+    assert chosen([]) == list(FAMILIES)
+    assert [family.connections for family in chosen(["sleep/*"])] == [512]
