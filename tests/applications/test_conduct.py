@@ -62,6 +62,8 @@ def test_a_slow_reader_holds_up_nobody(site: Site) -> None:
         slow.put(path)
         slow.head()
         assert others_are_served(site)
+    if not site.is_asgi:
+        assert site.notes.next() == "closed"
 
 
 def test_clients_that_leave_midway_harm_nobody(site: Site) -> None:
