@@ -199,6 +199,11 @@ def test_asyncio_is_all_there(wire: Wire) -> None:
     assert still_in_step(wire)
 
 
+def test_a_timeout_may_be_over_at_once(wire: Wire) -> None:
+    for _ in range(5):
+        assert wire.ask_json("/timeouts") == ["timeout", True]
+
+
 def test_children_may_receive_and_send(wire: Wire) -> None:
     assert wire.ask("/children", method="POST", body=b"123").body == b"123abc"
     assert still_in_step(wire)

@@ -39,6 +39,7 @@ class Carrier:
         self._done: Waiter | None = None
         self._error: BaseException | None = None
         self.task = loop.create_task(self._carry())
+        self.task.add_done_callback(self._ended)
 
     async def run(self, call: Call) -> None:
         """Await `call` in a context of its own. Raises what it raises.
@@ -53,28 +54,40 @@ class Carrier:
             return
         finally:
             _leave_task(self._loop, self.task)
-        if self.task.cancelling():
-            # By the call itself; a task that has not begun would end without a word.
+        # A task that has not begun would end without a word.
+        if self.task.cancelling() or not await self.carry_on(continued(context, call, parked)):
+            # By the call itself, or by a timeout that was over at once.
             carrier = Carrier(self._loop, self._io)
             error = asyncio.CancelledError()
-            await carrier.carry_on(continued(context, call, parked, error))
-        else:
-            await self.carry_on(continued(context, call, parked))
+            try:
+                await carrier.carry_on(continued(context, call, parked, error))
+            finally:
+                carrier.task.cancel()  # it was for this call only
 
-    async def carry_on(self, job: Any) -> None:
-        """Let the task await `job`."""
+    async def carry_on(self, job: Any) -> bool:
+        """Let the task await `job`; False if it was cancelled before it took it."""
         self._job = job
         self._done = waiter = Waiter()
         if self._arrived is not None and not self._arrived.done():
             self._arrived.set_result(None)
         while self._done is not None:
             await waiter
+        if self._job is not None:
+            self._job = None
+            return False
         error, self._error = self._error, None
         if error is not None:
             try:
                 raise error
             finally:
                 error = None  # it knows this frame, which shall not know it in turn
+        return True
+
+    def _ended(self, _: object) -> None:
+        """Whoever still waits for the task to take a job is told."""
+        done, self._done = self._done, None
+        if done is not None:
+            self._io.resume(done)
 
     async def _carry(self) -> None:
         while True:
@@ -136,7 +149,8 @@ def continued(
     step: Any
     argument: Any
     try:
-        if error is not None:
+        # What it waits for is cancelled first, as a task would do.
+        if error is not None and not (isinstance(parked, asyncio.Future) and parked.cancel()):
             parked = run(call.throw, error)
         while True:
             try:

@@ -185,6 +185,19 @@ async def tools(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, json.dumps([*told, child.returncode]).encode())
 
 
+async def timeouts(scope: Scope, receive: Receive, send: Send) -> None:
+    """A timeout that is over at once cancels its task before that has ever waited."""
+    inner = asyncio.get_running_loop().create_future()
+    told = []
+    try:
+        async with asyncio.timeout(0):
+            await inner
+    except TimeoutError:
+        told = ["timeout", inner.cancelled()]
+    await asyncio.sleep(0)
+    await answer(send, json.dumps(told).encode())
+
+
 async def group_fails(scope: Scope, receive: Receive, send: Send) -> None:
     """A child fails, and the request's own task is cancelled and goes on."""
 
@@ -388,7 +401,17 @@ PATHS = {
     f"/{function.__name__.replace('_', '-')}": function
     for function in (
         *(echo, converse, pushing, left, left_while_sending, left_in_body, pathsend),
-        *(zerocopysend, trailers, hints, context, tools, group_fails, children, listening),
+        *(
+            zerocopysend,
+            trailers,
+            hints,
+            context,
+            tools,
+            timeouts,
+            group_fails,
+            children,
+            listening,
+        ),
         *(
             told_at_the_end,
             afterwards,
