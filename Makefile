@@ -11,13 +11,13 @@ serve: .venv/serve
 test: .venv/dev
 	$(BIN)/python -m pytest
 
-check: .venv/dev
+check: .venv/check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: .venv/dev
+format: .venv/check
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -38,6 +38,10 @@ clean:
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
+.venv/check: .venv/pip pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[check]'
+	@touch $@ .venv/serve
+
 .venv/dev: .venv/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@ .venv/serve
+	@touch $@ .venv/check .venv/serve
