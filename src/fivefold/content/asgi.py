@@ -26,10 +26,11 @@ from ..http1.response import plain
 from ..iomodels.asyncio_host import Host
 from ..iomodels.base import IOModel, Task
 from .asgi_carrier import Carriers
+from .asgi_handshake import is_websocket
 from .asgi_http import ClientLeft, HttpCycle
 from .asgi_lifespan import Application, Lifespan
 from .asgi_scope import Scope, Scopes
-from .asgi_websocket import WebSocket, is_websocket
+from .asgi_websocket import WebSocket
 
 log = logging.getLogger("fivefold.asgi")
 

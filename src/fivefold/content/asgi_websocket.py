@@ -3,47 +3,31 @@
 The protocol itself (RFC 6455, permessage-deflate of RFC 7692) is the `websockets`
 library's, which has it without I/O.  The connection's coroutine reads and answers pings
 and closes whatever the application does meanwhile; the application runs in a task of its
-own.  Reading stops while `AHEAD` messages wait for the application, so a fast sender is
-held back by TCP.
+own.  Reading stops while messages wait for it (`asgi_inbox`), so a fast sender is held
+back by TCP.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import deque
 
-from websockets.datastructures import Headers
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
-from websockets.server import ServerProtocol
 
-from ..errors import DeadlineExceeded, InvalidResponse, PeerGone
+from ..errors import DeadlineExceeded, PeerGone
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
-from ..http1.request import fields_of
 from ..iomodels.asyncio_bridge import hosted
 from ..iomodels.base import NEVER
+from .asgi_handshake import add_fields, protocol
 from .asgi_http import ClientLeft, Message, remembered_head
+from .asgi_inbox import Inbox
 from .asgi_turns import Turns
-from .fields import CONTROL, NAME
-
-log = logging.getLogger("fivefold.asgi")
-
-protocol_log = logging.getLogger("fivefold.asgi.websocket")
-protocol_log.setLevel(logging.WARNING)  # the library reports every connection that opens
-
-AHEAD = 16
-"""Messages read ahead of the application."""
 
 NORMAL, NO_STATUS, ABNORMAL, NOT_UTF8, FAILED, RESTART = 1000, 1005, 1006, 1007, 1011, 1012
 """Close codes (RFC 6455, section 7.4.1; 1012 from the IANA registry)."""
 
 SWITCHING = 101
-
-COMPRESSION = [ServerPerMessageDeflateFactory(server_max_window_bits=12, client_max_window_bits=12)]
-"""The library's own choice for servers: 64 KiB per connection instead of 300."""
 
 
 class WebSocket:
@@ -52,15 +36,10 @@ class WebSocket:
     def __init__(self, exchange: Exchange, limits: Limits) -> None:
         self._exchange = exchange
         self._limits = limits
-        self._protocol = ServerProtocol(
-            extensions=COMPRESSION, max_size=limits.websocket_message_bytes, logger=protocol_log
-        )
-        self._messages: deque[Message] = deque([{"type": "websocket.connect"}])
-        self._arrived: asyncio.Future[None] | None = None
-        self._room = asyncio.Event()
+        self._protocol = protocol(limits.websocket_message_bytes)
+        self._inbox = Inbox()
+        self.receive = self._inbox.take
         self._settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._fragments: list[bytes] = []
-        self._opcode = Opcode.TEXT
         self._turns = Turns()
         self._over = False
         self._until = NEVER
@@ -74,14 +53,6 @@ class WebSocket:
         self._request = events[0] if events and isinstance(events[0], Request) else None
 
     # The application's side
-
-    async def receive(self) -> Message:
-        while not self._messages:
-            self._arrived = asyncio.get_running_loop().create_future()
-            await self._arrived
-        if len(self._messages) <= AHEAD:
-            self._room.set()
-        return self._messages.popleft()
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
@@ -204,9 +175,8 @@ class WebSocket:
                 break
             if not data:
                 break
-            while len(self._messages) > AHEAD and not self._over:
-                self._room.clear()
-                await self._room.wait()
+            while self._inbox.full and not self._over:
+                await self._inbox.room()
         self._end(self._protocol.close_code or ABNORMAL, self._protocol.close_reason or "")
 
     def _closed(self) -> bool:
@@ -243,29 +213,11 @@ class WebSocket:
             return
         if opcode is Opcode.PING or self._over:
             return
-        if opcode is not Opcode.CONT:
-            self._opcode = opcode
-        if not frame.fin:
-            self._fragments.append(bytes(frame.data))
-            return
-        data = bytes(frame.data)
-        if self._fragments:
-            data = b"".join((*self._fragments, data))
-            self._fragments.clear()
-        if self._opcode is Opcode.TEXT:
-            try:
-                self._put({"type": "websocket.receive", "text": data.decode()})
-            except UnicodeDecodeError:
-                self._protocol.send_close(NOT_UTF8)
-                self._end(NOT_UTF8)
-        else:
-            self._put({"type": "websocket.receive", "bytes": data})
-
-    def _put(self, message: Message) -> None:
-        self._messages.append(message)
-        arrived, self._arrived = self._arrived, None
-        if arrived is not None and not arrived.done():
-            arrived.set_result(None)
+        try:
+            self._inbox.put_frame(frame)
+        except UnicodeDecodeError:
+            self._protocol.send_close(NOT_UTF8)
+            self._end(NOT_UTF8)
 
     def _end(self, code: int, reason: str = "") -> None:
         """From now on the application is told that it is over."""
@@ -275,10 +227,10 @@ class WebSocket:
         # The closing handshake has a moment.
         self._until = asyncio.get_running_loop().time() + self._limits.linger_s
         self._exchange.conn.deadline = self._until
-        self._room.set()
+        self._inbox.release()
         if self._ping is not None:
             self._ping.cancel()
-        self._put({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self._inbox.put({"type": "websocket.disconnect", "code": code, "reason": reason})
 
     # Keeping it alive
 
@@ -317,25 +269,3 @@ class WebSocket:
             self._end(NORMAL)
             self._protocol.send_close(FAILED if failed else NORMAL)
             await self._flush()
-
-
-def add_fields(headers: Headers, message: Message) -> None:
-    """What the application adds to the handshake. Raises `InvalidResponse`."""
-    subprotocol = message.get("subprotocol")
-    if subprotocol is not None:
-        headers["Sec-WebSocket-Protocol"] = subprotocol
-    for name, value in message.get("headers", ()):
-        if not NAME(name) or CONTROL(value):
-            raise InvalidResponse(f"field {name!r}: {value!r} would break the handshake")
-        headers[name.decode("latin-1")] = value.decode("latin-1")
-
-
-def is_websocket(exchange: Exchange) -> bool:
-    """Whether a request asks for one (RFC 6455, section 4.2.1)."""
-    connection = exchange.request.obeyed.get(b"connection")
-    if connection is None or b"upgrade" not in connection.lower():
-        return False
-    return exchange.request.method == "GET" and any(
-        name == b"upgrade" and value.strip().lower() == b"websocket"
-        for name, value in fields_of(exchange.request_head)
-    )

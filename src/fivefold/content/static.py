@@ -17,8 +17,9 @@ from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
 from ..http1.response import DateField, FilePart, Response, http_date, plain, serialized
-from ..iomodels.base import File, IOModel, Tell
+from ..iomodels.base import File, IOModel
 from ..iomodels.files import pages_in_memory
+from ..iomodels.telling import Tell
 from .file_cache import SMALL_BYTES, Entry, FileCache
 from .media_types import media_type
 from .paths import relative_path

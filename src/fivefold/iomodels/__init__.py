@@ -31,11 +31,6 @@ MODELS: tuple[str, ...] = tuple(dict.fromkeys(engine.name for engine in ENGINES)
 """The words that `--io` takes, besides the engines' own names."""
 
 
-def engines_of(model: str) -> list[type[IOModel]]:
-    """The engines under one I/O model, best first."""
-    return [engine for engine in ENGINES if engine.name == model]
-
-
 def choices() -> list[str]:
     """Everything that `resolve` understands."""
     both = [f"{e.name}:{e.engine}" for e in ENGINES if e.name != e.engine]

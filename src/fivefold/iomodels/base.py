@@ -21,11 +21,13 @@ import math
 import socket
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from dataclasses import dataclass
 from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from .telling import OPERATIONS, Tell, observed
 
 if TYPE_CHECKING:
     from .hosting import Hosting
@@ -195,29 +197,6 @@ class Connection(ABC):
             self.sock.shutdown(how)
         except OSError:
             pass  # ENOTCONN or EBADF: the peer or we were faster; it is down either way
-
-
-Tell = Callable[[str, dict[str, Any]], None]
-"""Takes the name of an event and its details."""
-
-OPERATIONS = ("recv", "send", "send_file", "read_file")
-
-
-def observed(operation: Callable[..., Any], name: str, tell: Tell) -> Callable[..., Task]:
-    """An operation that tells when it is asked for and when it is done."""
-
-    async def wrapped(*arguments: Any) -> Any:
-        tell(f"{name}.begin", {})
-        try:
-            result = await operation(*arguments)
-        except BaseException as error:
-            tell(f"{name}.end", {"error": type(error).__name__})
-            raise
-        moved = result if isinstance(result, bytes) else arguments[0]
-        tell(f"{name}.end", {"bytes": arguments[3] if name == "send_file" else len(moved)})
-        return result
-
-    return wrapped
 
 
 class Listener(ABC):

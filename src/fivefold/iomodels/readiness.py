@@ -26,8 +26,9 @@ from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from ..errors import FileShrank, PeerGone
-from .base import Connection, File, Listener, Tell, Waiter
+from .base import Connection, File, Listener, Waiter
 from .files import FileAccess
+from .telling import Tell, timed
 
 Accept = Callable[[], tuple[socket.socket, Any]]
 
@@ -182,22 +183,6 @@ class ReadyConnection(Connection):
         self._recv = timed(self._recv, "recvfrom", tell)
         self._send = timed(self._send, "sendto", tell)
         self._sendfile = timed(self._sendfile, "sendfile64", tell)
-
-
-def timed(call: Callable[..., Any], name: str, tell: Tell) -> Callable[..., Any]:
-    """A system call that tells when it is entered and left."""
-
-    def wrapped(*arguments: Any) -> Any:
-        tell(f"{name}.enter", {})
-        try:
-            result = call(*arguments)
-        except OSError as error:
-            tell(f"{name}.exit", {"error": errno.errorcode.get(error.errno or 0, "")})
-            raise
-        tell(f"{name}.exit", {"bytes": result if isinstance(result, int) else len(result)})
-        return result
-
-    return wrapped
 
 
 class ReadyListener(Listener):

@@ -43,7 +43,7 @@ from . import uring_setup
 from .uring_connection import UringConnection
 from .uring_files import FileReads
 from .uring_listener import UringListener
-from .uring_operations import OTHER, RECEIVE, Target, WakePoll
+from .uring_operations import OTHER, RECEIVE, Target, WakePoll, abandon
 from .uring_polls import ForeignPoll
 from .uring_sender import Outbox
 from .uring_setup import Features
@@ -247,12 +247,9 @@ class Uring(Scheduler):
         try:
             return super().run(main)
         finally:
-            self._flush()
+            self.flush()
 
     def flush(self) -> None:
-        self._flush()
-
-    def _flush(self) -> None:
         """Do not leave sends behind that nobody may ever submit."""
         if self.outbox.queued and self.ring.fd >= 0 and not self.outbox.flying:
             self.outbox.post(self.ring)
@@ -273,7 +270,7 @@ class Uring(Scheduler):
             return
         self.ending = True
         if self._owner[0] == os.getpid():  # a forked child must leave the parent's operations alone
-            self._flush()
+            self.flush()
             super().close()
             self._end_operations()
         self.ring.close()
@@ -283,11 +280,7 @@ class Uring(Scheduler):
 
     def _end_operations(self) -> None:
         """Cancel what is pending, and collect it: until then our memory is not our own."""
-        for target in list(self.targets.values()):
-            for waiter in target.waiters():
-                task, waiter.task = waiter.task, None
-                if task is not None:
-                    task.close()
+        abandon(list(self.targets.values()))
         for target in self.targets.values():
             for user_data in target.pending():
                 self.cancel(user_data)

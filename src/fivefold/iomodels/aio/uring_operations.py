@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...linux import io_uring_abi as abi
@@ -36,6 +37,15 @@ class Target:
     def waiters(self) -> list[Waiter]:
         """Where coroutines may be parked."""
         raise NotImplementedError
+
+
+def abandon(targets: Iterable[Target]) -> None:
+    """Close the coroutines that wait for operations: nobody will resume them."""
+    for target in targets:
+        for waiter in target.waiters():
+            task, waiter.task = waiter.task, None
+            if task is not None:
+                task.close()
 
 
 class WakePoll(Target):
