@@ -95,15 +95,18 @@ def ours(target: str, *options: str) -> Server:
 
 
 def granian(interface: str, target: str) -> Server:
-    options = ("--port", "{port}", "--workers", "1", "--no-access-log", "--log-level", "warning")
-    return python_server(
-        "granian", "--interface", interface, "--working-dir", APPS, *options, target
-    )
+    quiet = ("--no-access-log", "--log-level", "warning", "--working-dir", APPS)
+    # Its loop is named, because it would take whichever is installed.
+    one = ("--workers", "1", "--runtime-threads", "1", "--blocking-threads", "1")
+    fixed = ("--port", "{port}", "--http", "1", "--loop", "uvloop", *one, *quiet)
+    return python_server("granian", "--interface", interface, *fixed, target)
 
 
 def uvicorn(target: str) -> Server:
     quiet = ("--no-access-log", "--log-level", "warning")
-    return python_server("uvicorn", "--port", "{port}", "--app-dir", APPS, *quiet, target)
+    # Both are what it chooses where they are installed; named, so that it fails where not.
+    fast = ("--loop", "uvloop", "--http", "httptools")
+    return python_server("uvicorn", "--port", "{port}", "--app-dir", APPS, *fast, *quiet, target)
 
 
 EPOLL_OPTIONS = ("--serving", "async", "--io", "multiplexing:epoll")

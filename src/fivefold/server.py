@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self
 
 from . import reloading
 from .application import enter, interface
+from .collecting import collect_less_often
 from .content import mounts
 from .content.broken import trace_of
 from .content.kinds import BROKEN, KINDS, Kind, Opened, Surrounded
@@ -225,6 +226,7 @@ class Server:
         )
         allow_descriptors(options.max_connections)
         content = self._content(target)
+        collect_less_often()
         if self._observer is not None:
             content = self._observer.content(content)
         handler: Handler = Http1(content, settings.limits).serve

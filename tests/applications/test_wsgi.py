@@ -176,6 +176,16 @@ def test_what_exceeds_the_declared_length_never_leaves(wire: Wire, kind: str) ->
     assert wire.at_end()
 
 
+def test_an_endless_body_ends_with_its_declared_length(site: Site, wire: Wire) -> None:
+    assert wire.ask("/never-ending?4").body == b"1234"
+    assert site.notes.next() == "the end of the endless"
+
+
+def test_an_endless_body_is_not_asked_for_by_head(site: Site, wire: Wire) -> None:
+    assert wire.ask("/never-ending", method="HEAD").status == 200
+    assert site.notes.next() == "the end of the endless"
+
+
 @pytest.mark.parametrize("kind", ["list", "generator"])
 def test_what_is_missing_ends_the_connection(wire: Wire, kind: str) -> None:
     wire.put(f"/too-short?{kind}")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import Any
 
 from ..errors import ProtocolError
@@ -62,19 +63,23 @@ class Asgi:
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
         return None
 
-    async def respond(self, exchange: Exchange) -> None:
+    def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
         conn = exchange.conn
         host = conn.io
         if conn.remembered is None:
             conn.remembered = conn.peer, conn.local, host.state
         if b"connection" in exchange.request.obeyed and is_websocket(exchange):
-            await host.carriers.run(self._websocket(exchange, self._scopes.websocket(exchange)))
-            return
+            return self._websocket(exchange, host)
+        return self._http(exchange, host)
+
+    async def _http(self, exchange: Exchange, host: AsgiHost) -> None:
         scope = self._scopes.http(exchange)
         cycle = HttpCycle(exchange, host.loop)
         gone = False
         try:
-            await host.carriers.run(self._application(scope, cycle.receive, cycle.send))
+            rest = host.carriers.begin(self._application(scope, cycle.receive, cycle.send))
+            if rest is not None:
+                await rest
         except ClientLeft:
             exchange.keep = False
         except (Exception, SystemExit):
@@ -84,7 +89,7 @@ class Asgi:
             exchange.keep = exchange.keep and exchange.finished
         except asyncio.CancelledError:
             exchange.keep = False
-            if not conn.closing:  # else grace is over
+            if not exchange.conn.closing:  # else grace is over
                 log.error("the application was cancelled at %s", scope["path"])
         finally:
             if cycle.waited:
@@ -103,33 +108,40 @@ class Asgi:
         if not exchange.started and not gone:
             await exchange.answer(plain(500))
 
-    async def _websocket(self, exchange: Exchange, scope: Scope) -> None:
+    async def _websocket(self, exchange: Exchange, host: AsgiHost) -> None:
         exchange.keep = False
         socket = WebSocket(exchange, self._limits)
-        task = asyncio.get_running_loop().create_task(self._call(scope, socket))
+        rest = host.carriers.begin(self._call(self._scopes.websocket(exchange), socket))
+        if rest is not None:
+            host.spawn(rest)
         try:
             await socket.read()
         finally:
-            await asyncio.wait([task])
+            await socket.end()
 
     async def _call(self, scope: Scope, socket: WebSocket) -> None:
-        failed = False
+        try:
+            failed = await self._ended_badly(scope, socket)
+            await socket.finish(failed=failed)
+        except ClientLeft:
+            pass  # nobody to say goodbye to
+        finally:
+            socket.ended()
+
+    async def _ended_badly(self, scope: Scope, socket: WebSocket) -> bool:
         try:
             await self._application(scope, socket.receive, socket.send)
         except ClientLeft:
             pass  # it was told, and did not mind
         except (Exception, SystemExit):
             # The edge of an application.
-            failed = True
             log.exception("the application failed at %s", scope["path"])
+            return True
         except asyncio.CancelledError:
             # Whoever cancelled it: the reading side waits to be told.
-            failed = True
             log.error("the application was cancelled at %s", scope["path"])
-        try:
-            await socket.finish(failed=failed)
-        except ClientLeft:
-            pass  # nobody to say goodbye to
+            return True
+        return False
 
 
 class AsgiHost(Host):

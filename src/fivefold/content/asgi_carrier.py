@@ -19,10 +19,11 @@ from __future__ import annotations
 import asyncio
 import types
 from asyncio import _enter_task, _leave_task
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Coroutine, Generator
 from contextvars import Context, copy_context
 from typing import Any
 
+from ..iomodels.asyncio_bridge import Bridge
 from ..iomodels.base import IOModel, Waiter
 
 Call = Coroutine[Any, Any, Any]
@@ -32,44 +33,31 @@ class Carrier:
     """A task of asyncio for one call at a time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, io: IOModel) -> None:
-        self._loop = loop
         self._io = io
-        self._job: Call | None = None
-        self._arrived: asyncio.Future[None] | None = None
+        self._job: Awaitable[None] | None = None
+        self._arrival = Bridge(loop)
+        self._parked = False
         self._done: Waiter | None = None
         self._error: BaseException | None = None
         self.task = loop.create_task(self._carry())
         self.task.add_done_callback(self._ended)
 
-    async def run(self, call: Call) -> None:
-        """Await `call` in a context of its own. Raises what it raises.
+    @property
+    def spent(self) -> bool:
+        """Whether its task is not to be lent again."""
+        return self.task.done() or bool(self.task.cancelling())
 
-        To be awaited by a coroutine of the I/O model, not in a task of asyncio.
+    async def carry_on(self, job: Awaitable[None]) -> bool:
+        """Let the task await `job`; False if it was cancelled before it took it.
+
+        Raises what `job` raises.  To be awaited by a coroutine of the I/O model, not in a
+        task of asyncio.
         """
-        context = copy_context()
-        _enter_task(self._loop, self.task)
-        try:
-            parked = context.run(call.send, None)
-        except StopIteration:
-            return
-        finally:
-            _leave_task(self._loop, self.task)
-        # A task that has not begun would end without a word.
-        if self.task.cancelling() or not await self.carry_on(continued(context, call, parked)):
-            # By the call itself, or by a timeout that was over at once.
-            carrier = Carrier(self._loop, self._io)
-            error = asyncio.CancelledError()
-            try:
-                await carrier.carry_on(continued(context, call, parked, error))
-            finally:
-                carrier.task.cancel()  # it was for this call only
-
-    async def carry_on(self, job: Any) -> bool:
-        """Let the task await `job`; False if it was cancelled before it took it."""
         self._job = job
         self._done = waiter = Waiter()
-        if self._arrived is not None and not self._arrived.done():
-            self._arrived.set_result(None)
+        if self._parked:
+            self._parked = False
+            self._arrival.send(None)
         while self._done is not None:
             await waiter
         if self._job is not None:
@@ -98,7 +86,7 @@ class Carrier:
                 await job
             except GeneratorExit:
                 raise  # the loop was closed with us in it
-            except BaseException as error:  # noqa: BLE001 - raised again in `run`
+            except BaseException as error:  # noqa: BLE001 - raised again in `carry_on`
                 self._error = error
             job = None  # what it held, an async generator perhaps, ends now
             done, self._done = self._done, None
@@ -107,10 +95,13 @@ class Carrier:
             if self.task.cancelling():
                 return  # it was meant for the call that is over, or for all tasks
 
-    async def _next_job(self) -> None:
+    @types.coroutine
+    def _next_job(self) -> Generator[Bridge, None, None]:
+        """Wait for a job; the task goes on with it at once, inside `carry_on`."""
         while self._job is None:
-            self._arrived = self._loop.create_future()
-            await self._arrived
+            self._parked = True
+            self._arrival._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's own protocol
+            yield self._arrival
 
 
 class Carriers:
@@ -121,18 +112,49 @@ class Carriers:
         self._io = io
         self._free: list[Carrier] = []
 
-    async def run(self, call: Call) -> None:
-        """Await `call` in a context of its own, in the task of a carrier that is free."""
+    def begin(self, call: Call) -> Coroutine[Any, Any, None] | None:
+        """Take the first step of `call`, in a context of its own; None if it was the last.
+
+        Otherwise what remains is to be awaited, by a coroutine of the I/O model.  Both
+        raise what the call raises.
+        """
         carrier = self._take()
+        context = copy_context()
+        _enter_task(self._loop, carrier.task)
         try:
-            await carrier.run(call)
+            parked = context.run(call.send, None)
+        except StopIteration:
+            self._free.append(carrier)
+            return None
+        except BaseException:
+            self._free.append(carrier)
+            raise
+        finally:
+            _leave_task(self._loop, carrier.task)
+        return self._rest(carrier, context, call, parked)
+
+    async def _rest(self, carrier: Carrier, context: Context, call: Call, parked: Any) -> None:
+        try:
+            # A task that has not begun would end without a word.
+            if carrier.task.cancelling() or not await carrier.carry_on(
+                continued(context, call, parked)
+            ):
+                await self._cancelled(context, call, parked)
         finally:
             self._free.append(carrier)
+
+    async def _cancelled(self, context: Context, call: Call, parked: Any) -> None:
+        """By the call itself, or by a timeout that was over at once."""
+        carrier = Carrier(self._loop, self._io)  # for this call only
+        try:
+            await carrier.carry_on(continued(context, call, parked, asyncio.CancelledError()))
+        finally:
+            carrier.task.cancel()
 
     def _take(self) -> Carrier:
         while self._free:
             carrier = self._free.pop()
-            if not (carrier.task.done() or carrier.task.cancelling()):
+            if not carrier.spent:
                 return carrier
         return Carrier(self._loop, self._io)
 

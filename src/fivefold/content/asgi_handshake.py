@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from websockets.datastructures import Headers
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.extensions.permessage_deflate import enable_server_permessage_deflate
 from websockets.server import ServerProtocol
 
 from ..errors import InvalidResponse
@@ -17,7 +17,7 @@ from .fields import CONTROL, NAME
 log = logging.getLogger("fivefold.asgi.websocket")
 log.setLevel(logging.WARNING)  # the library reports every connection that opens
 
-COMPRESSION = [ServerPerMessageDeflateFactory(server_max_window_bits=12, client_max_window_bits=12)]
+COMPRESSION = enable_server_permessage_deflate(None)
 """The library's own choice for servers: 64 KiB per connection instead of 300."""
 
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..errors import (
@@ -110,7 +109,7 @@ class HttpCycle:
         exchange = self._exchange
         conn = exchange.conn
         while len(exchange.pushed_back) < AHEAD_BYTES:
-            if self._turns is None or not self._turns.busy:
+            if not exchange.finished and (self._turns is None or not self._turns.busy):
                 conn.deadline = NEVER
             try:
                 data = await hosted(conn.recv())
@@ -135,32 +134,23 @@ class HttpCycle:
             return
         if self.refusal is not None or self.gone:
             raise ClientLeft("the client left")
-        if exchange.finished:
+        if exchange.finished or exchange.exceeded:
             raise RuntimeError(f"{kind} after the end of the response")
         whole = None
         if kind == "http.response.body" and not self._trailers and not message.get("more_body"):
             whole = exchange.whole(message.get("body", b""))
-        if whole is not None:
-            operation: Any = exchange.conn.send(whole)
-            try:
-                parked = operation.send(None)  # nearly always the kernel takes it at once
-            except StopIteration:
-                return
-            except PeerGone as error:
-                operation = raising(error)
-            else:
-                operation = resumed(operation, parked)
-        else:
-            operation = self._operation(kind, message)
-        await self._take(operation)
-
-    async def _take(self, operation: Coroutine[Any, Any, None]) -> None:
-        if self._turns is None:
-            self._turns = Turns()
         try:
-            await self._turns.take(operation)
+            if whole is not None and self._turns is None:
+                await hosted(exchange.conn.send(whole))  # the usual case: the first part and last
+                return
+            operation = (
+                self._operation(kind, message) if whole is None else exchange.conn.send(whole)
+            )
+            if self._turns is None:
+                self._turns = Turns(exchange.conn.io)
+            await hosted(self._turns.take(operation))
         except (PeerGone, DeadlineExceeded, FileShrank) as error:
-            self._exchange.keep = False
+            exchange.keep = False
             self._left()
             raise ClientLeft(str(error)) from None
 
@@ -179,38 +169,24 @@ class HttpCycle:
             return exchange.write(data, more=more)
         make = PARTS.get(kind)
         if make is not None:
-            return exchange.send_file(make(message), more=more)
+            return self._send_part(make, message, more=more)
         if kind == "http.response.trailers" and self._trailers:
             self._trailers = bool(message.get("more_trailers", False))
             lines = [b"%b: %b\r\n" % (name, value) for name, value in message.get("headers", ())]
             return exchange.end(checked_lines(lines), more=self._trailers)
         raise RuntimeError(f"unexpected message {kind}")
 
+    async def _send_part(
+        self, make: Callable[[Message], FilePart], message: Message, *, more: bool
+    ) -> None:
+        """The file is opened when its turn has come, and not if it never does."""
+        await self._exchange.send_file(make(message), more=more)
+
     def over(self) -> None:
         """The application has returned: whoever still waits in `receive` is told."""
         if self._watch is not None:
             self._watch.cancel()  # it lets go of the connection at once (Bridge.cancel)
         self._left()
-
-
-@types.coroutine
-def resumed(operation: Any, parked: Any) -> Generator[Any, Any, None]:
-    """The rest of an operation that has taken its first step."""
-    while True:
-        try:
-            value = yield parked
-        except BaseException as error:  # noqa: BLE001 - passed on
-            step, argument = operation.throw, error
-        else:
-            step, argument = operation.send, value
-        try:
-            parked = step(argument)
-        except StopIteration:
-            return
-
-
-async def raising(error: Exception) -> None:
-    raise error
 
 
 def remembered_head(message: Message) -> ResponseHead:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..errors import ApplicationError
@@ -12,7 +12,7 @@ from .asgi_scope import VERSIONS
 
 log = logging.getLogger("fivefold.asgi")
 
-Application = Callable[[Any, Any, Any], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 
 
 class Lifespan:

@@ -2,56 +2,58 @@
 
 from __future__ import annotations
 
-import asyncio
+import types
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from typing import Any
 
-from ..iomodels.asyncio_bridge import hosted
+from ..iomodels.base import IOModel, Waiter
 
 
 class Turns:
     """Lets one operation run to its end before the next begins, in the order they came.
 
-    An asyncio.Lock would do; but nearly always nobody waits, and then this costs nothing.
+    To be awaited by coroutines of the I/O model, or hosted in a task of asyncio.
     """
 
-    __slots__ = ("_queue", "busy")
+    __slots__ = ("_io", "_queue", "busy")
 
-    def __init__(self) -> None:
+    def __init__(self, io: IOModel) -> None:
+        self._io = io
+        self._queue: deque[Waiter] = deque()
         self.busy = False
-        self._queue: deque[asyncio.Future[None]] | None = None
 
-    async def take(self, operation: Coroutine[Any, Any, Any]) -> None:
+    async def take(self, operation: Coroutine[Any, Any, None]) -> None:
         """Run an operation of the connection when its turn comes."""
         if self.busy:
             try:
-                await self._turn()
+                await self.turn()
             except BaseException:
                 operation.close()  # it never ran
                 raise
         self.busy = True
         try:
-            await hosted(operation)
+            await operation
         finally:
-            self._pass_on()
+            self.pass_on()
 
-    async def _turn(self) -> None:
-        future = asyncio.get_running_loop().create_future()
-        if self._queue is None:
-            self._queue = deque()
-        self._queue.append(future)
+    @types.coroutine
+    def turn(self) -> Generator[Waiter, None, None]:
+        """While it is `busy`: wait for our turn, which must be passed on."""
+        waiter = Waiter()
+        self._queue.append(waiter)
         try:
-            await future
+            yield waiter
         except BaseException:
-            if future.done() and not future.cancelled():
-                self._pass_on()  # it was our turn already
+            if waiter in self._queue:
+                self._queue.remove(waiter)
+            else:
+                self.pass_on()  # it was our turn already
             raise
 
-    def _pass_on(self) -> None:
-        while self._queue:
-            future = self._queue.popleft()
-            if not future.done():
-                future.set_result(None)
-                return  # `busy` stays: it is the next one's turn
-        self.busy = False
+    def pass_on(self) -> None:
+        """The next one's turn, if somebody waits."""
+        if self._queue:
+            self._io.resume(self._queue.popleft())  # `busy` stays: it is the next one's turn
+        else:
+            self.busy = False

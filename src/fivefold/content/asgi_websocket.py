@@ -10,6 +10,7 @@ back by TCP.
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -18,12 +19,13 @@ from ..errors import DeadlineExceeded, PeerGone
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
 from ..iomodels.asyncio_bridge import hosted
-from ..iomodels.base import NEVER
+from ..iomodels.base import NEVER, IOModel, Waiter
 from .asgi_handshake import add_fields, protocol
 from .asgi_http import ClientLeft, Message, remembered_head
 from .asgi_inbox import Inbox
 from .asgi_turns import Turns
 
+CLOSE, PING, PONG = Opcode.CLOSE, Opcode.PING, Opcode.PONG
 NORMAL, NO_STATUS, ABNORMAL, NOT_UTF8, FAILED, RESTART = 1000, 1005, 1006, 1007, 1011, 1012
 """Close codes (RFC 6455, section 7.4.1; 1012 from the IANA registry)."""
 
@@ -37,17 +39,21 @@ class WebSocket:
         self._exchange = exchange
         self._limits = limits
         self._protocol = protocol(limits.websocket_message_bytes)
-        self._inbox = Inbox()
+        self._io: IOModel = exchange.conn.io
+        self._inbox = Inbox(self._io)
         self.receive = self._inbox.take
-        self._settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._turns = Turns()
+        self._agreed: bool | None = None
+        """Whether the handshake succeeded; None while it is open."""
+        self._settled = Waiter()
+        self._ended = False
+        self._end_of_application = Waiter()
+        self._turns = Turns(self._io)
         self._over = False
         self._until = NEVER
         """When the client must have closed its side, too."""
         self._denying = False
         self._ping: asyncio.TimerHandle | None = None
         self._pinged = False
-        self._tasks: set[asyncio.Task[None]] = set()
         self._protocol.receive_data(exchange.request_head)
         events = self._protocol.events_received()
         self._request = events[0] if events and isinstance(events[0], Request) else None
@@ -68,7 +74,7 @@ class WebSocket:
             raise RuntimeError(f"unexpected message {kind}")
 
     async def _send_data(self, message: Message) -> None:
-        if not self._settled.done() or self._denying:
+        if self._agreed is None or self._denying:
             raise RuntimeError("websocket.send before websocket.accept")
         if self._over:
             raise ClientLeft("the websocket is closed")
@@ -77,10 +83,10 @@ class WebSocket:
             self._protocol.send_binary(data)
         else:
             self._protocol.send_text(message["text"].encode())
-        await self._flush()
+        await hosted(self._flush())
 
     async def _accept(self, message: Message) -> None:
-        if self._settled.done():
+        if self._agreed is not None:
             raise RuntimeError("websocket.accept after the handshake")
         assert self._request is not None
         response = self._protocol.accept(self._request)
@@ -89,31 +95,31 @@ class WebSocket:
         agreed = response.status_code == SWITCHING
         self._protocol.send_response(response)
         self._exchange.started = True
-        await self._flush()
+        await hosted(self._flush())
         if agreed:
             self._schedule_ping()
         else:
             self._end(ABNORMAL)
-        self._settled.set_result(agreed)
+        self._settle(agreed=agreed)
 
     async def _close(self, message: Message) -> None:
-        if not self._settled.done():
+        if self._agreed is None:
             # Before the handshake there is nothing to close: it is refused (ASGI).
             self._protocol.send_response(self._protocol.reject(403, "Forbidden\n"))
             self._exchange.started = True
-            await self._flush()
+            await hosted(self._flush())
             self._end(ABNORMAL)
-            self._settled.set_result(False)
+            self._settle(agreed=False)
         elif not self._over:
             self._end(message.get("code") or NORMAL)
             reason = message.get("reason") or ""
             self._protocol.send_close(message.get("code") or NORMAL, reason)
-            await self._flush()
+            await hosted(self._flush())
 
     async def _deny(self, kind: str, message: Message) -> None:
         exchange = self._exchange
         if kind.endswith("start"):
-            if self._settled.done():
+            if self._agreed is not None:
                 raise RuntimeError("websocket.http.response.start after the handshake")
             self._denying = True
             head = remembered_head(message)
@@ -121,44 +127,51 @@ class WebSocket:
             exchange.keep = False
             return
         more = bool(message.get("more_body", False))
-        await self._turns.take(exchange.write(message.get("body", b""), more=more))
+        await hosted(self._turns.take(exchange.write(message.get("body", b""), more=more)))
         if not more:
             self._end(ABNORMAL)
-            self._settled.set_result(False)
+            self._settle(agreed=False)
+
+    def _settle(self, *, agreed: bool) -> None:
+        self._agreed = agreed
+        self._io.resume(self._settled)
 
     async def _flush(self) -> None:
-        """Send what the protocol wants sent, in its order."""
-        parts = self._protocol.data_to_send()
-        data = b"".join(parts)
-        if not data:
-            return
+        """Send what the protocol wants sent, in its order. Raises `ClientLeft`."""
+        turns, conn = self._turns, self._exchange.conn
+        if turns.busy:
+            await turns.turn()
+        turns.busy = True
         try:
-            # An empty part stands for the end: after a failure it alone lets the client go.
-            await self._turns.take(self._sent(data, last=b"" in parts))
+            # Taken now, because whoever is cancelled before its turn must not lose them.
+            parts = self._protocol.data_to_send()
+            if parts:
+                conn.deadline = monotonic() + self._limits.send_s
+                await conn.send(b"".join(parts))
+                # An empty part stands for the end: after a failure it alone lets the client go.
+                if not parts[-1]:
+                    conn.shutdown_send()
+                conn.deadline = self._until
         except (PeerGone, DeadlineExceeded) as error:
             self._end(ABNORMAL)
             raise ClientLeft(str(error)) from None
-
-    async def _sent(self, data: bytes, *, last: bool) -> None:
-        conn = self._exchange.conn
-        conn.deadline = asyncio.get_running_loop().time() + self._limits.send_s
-        await conn.send(data)
-        if last:
-            conn.shutdown_send()
-        conn.deadline = self._until
+        finally:
+            turns.pass_on()
 
     # The connection's side
 
     async def read(self) -> None:
         """Until the websocket is over: messages to the application, answers to the client."""
-        if not await self._settled:
+        while self._agreed is None:
+            await self._settled
+        if not self._agreed:
             return
         conn = self._exchange.conn
         conn.deadline = self._until
         while not self._closed():
             conn.idle = True  # so that a server that stops interrupts us
             try:
-                data = await hosted(conn.recv())
+                data = await conn.recv()
             except DeadlineExceeded:
                 if self._turns.busy or self._over:
                     break  # the client takes nothing, or does not answer our close
@@ -173,11 +186,17 @@ class WebSocket:
                 await self._flush()
             except ClientLeft:
                 break
+            self._inbox.tell()
             if not data:
                 break
             while self._inbox.full and not self._over:
                 await self._inbox.room()
         self._end(self._protocol.close_code or ABNORMAL, self._protocol.close_reason or "")
+
+    async def end(self) -> None:
+        """Until the application has ended, too."""
+        while not self._ended:
+            await self._end_of_application
 
     def _closed(self) -> bool:
         """Whether both sides have said so, or the client had its time to say so."""
@@ -185,7 +204,7 @@ class WebSocket:
             return False
         if self._protocol.close_expected() and self._protocol.close_rcvd is not None:
             return True
-        return asyncio.get_running_loop().time() >= self._until
+        return monotonic() >= self._until
 
     def _feed(self, data: bytes) -> None:
         protocol = self._protocol
@@ -204,14 +223,14 @@ class WebSocket:
 
     def _take(self, frame: Frame) -> None:
         opcode = frame.opcode
-        if opcode is Opcode.PONG:
+        if opcode is PONG:
             self._pinged = False
             return
-        if opcode is Opcode.CLOSE:
+        if opcode is CLOSE:
             closed = self._protocol.close_rcvd
             self._end(closed.code if closed else NO_STATUS, closed.reason if closed else "")
             return
-        if opcode is Opcode.PING or self._over:
+        if opcode is PING or self._over:
             return
         try:
             self._inbox.put_frame(frame)
@@ -225,12 +244,13 @@ class WebSocket:
             return
         self._over = True
         # The closing handshake has a moment.
-        self._until = asyncio.get_running_loop().time() + self._limits.linger_s
+        self._until = monotonic() + self._limits.linger_s
         self._exchange.conn.deadline = self._until
         self._inbox.release()
         if self._ping is not None:
             self._ping.cancel()
         self._inbox.put({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self._inbox.tell()
 
     # Keeping it alive
 
@@ -245,9 +265,7 @@ class WebSocket:
             return
         self._pinged = True
         self._protocol.send_ping(b"")
-        task = asyncio.get_running_loop().create_task(self._ping_now())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._io.spawn(self._ping_now())
         self._schedule_ping()
 
     async def _ping_now(self) -> None:
@@ -258,14 +276,19 @@ class WebSocket:
 
     async def finish(self, *, failed: bool) -> None:
         """The application has ended: so does the websocket."""
-        if not self._settled.done():
+        if self._agreed is None:
             if not self._exchange.started:
                 self._protocol.send_response(self._protocol.reject(500, "Internal Server Error\n"))
                 self._exchange.started = True
-                await self._flush()
+                await hosted(self._flush())
             self._end(ABNORMAL)
-            self._settled.set_result(False)
+            self._settle(agreed=False)
         elif not self._over:
             self._end(NORMAL)
             self._protocol.send_close(FAILED if failed else NORMAL)
-            await self._flush()
+            await hosted(self._flush())
+
+    def ended(self) -> None:
+        """Nothing of the application runs any more."""
+        self._ended = True
+        self._io.resume(self._end_of_application)

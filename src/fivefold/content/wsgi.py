@@ -109,6 +109,9 @@ class Wsgi:
             return
         while part and not call.last:
             await exchange.write(part, more=True)
+            if exchange.exceeded or exchange.silent:
+                part = b""  # it may have no end, and nobody would see it
+                break
             part = await self._called(exchange, call.step)
         await exchange.write(part, more=False)
 

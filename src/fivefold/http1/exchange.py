@@ -65,12 +65,15 @@ class Exchange:
     started = False
     """Whether any of the response has left: from then on nothing can be taken back."""
     finished = False
+    exceeded = False
+    """Whether content has given more than it declared: what else it gives is dropped, too."""
+    silent = False
+    """Whether the response has no body, whatever content gives; known once it has started."""
     pushed_back = b""
     """What content received beyond the body: the beginning of the next request."""
     _head: ResponseHead | None = None
     _remaining: int | None = None
     _chunked = False
-    _silent = False
     _trailing = False
 
     def __init__(  # noqa: PLR0917 - made once a request, and keywords cost
@@ -146,11 +149,11 @@ class Exchange:
         out = b"" if self.started else self._opening(None if more else len(data))
         if self._remaining is not None:
             data = self._counted(data)
-        if data and not self._silent:
+        if data and not self.silent:
             out += b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
         if not more:
             self._check_whole()
-            if self._chunked and not self._silent:
+            if self._chunked and not self.silent:
                 out += LAST_CHUNK
         if out:
             await self._send(out)
@@ -165,7 +168,7 @@ class Exchange:
         """Trailer fields after the last part; they can only be sent behind chunks."""
         if not self.started:
             await self.write(b"", more=True)  # the head leaves chunked, so that they fit
-        if self._chunked and not self._silent:
+        if self._chunked and not self.silent:
             out = trailer_lines if self._trailing else b"0\r\n" + trailer_lines
             self._trailing = True
             await self._send(out if more else out + b"\r\n")
@@ -178,7 +181,7 @@ class Exchange:
         head = b"" if self.started else self._opening(None if more else part.count)
         count = part.count if self._remaining is None else min(part.count, self._remaining)
         try:
-            if self._silent or not count:
+            if self.silent or not count:
                 if head:
                     await self._send(head)
             else:
@@ -214,14 +217,16 @@ class Exchange:
             raise
 
     def _check_whole(self) -> None:
-        if self._remaining and not self._silent:
+        if self._remaining and not self.silent:
             self.keep = False
             log.error("the response is %d bytes shorter than declared", self._remaining)
 
     def _counted(self, data: bytes) -> bytes:
         assert self._remaining is not None
         if len(data) > self._remaining:
-            log.error("the response is longer than its Content-Length; the rest is dropped")
+            if not self.exceeded:
+                log.error("the response is longer than its Content-Length; the rest is dropped")
+            self.exceeded = True
             self.keep = False
             data = data[: self._remaining]
         self._remaining -= len(data)
@@ -236,12 +241,12 @@ class Exchange:
         if head.close:
             self.keep = False
         length = head.length if head.length is not None else whole_length
-        self._silent = self.request.method == "HEAD" or head.status in BODILESS
+        self.silent = self.request.method == "HEAD" or head.status in BODILESS
         framing = b""
         if head.status in BODILESS:
             if head.status == NOT_MODIFIED and head.length is not None:
                 framing = b"Content-Length: %d\r\n" % head.length
-        elif length is not None and (head.length is not None or not self._silent):
+        elif length is not None and (head.length is not None or not self.silent):
             self._remaining = length
             framing = b"Content-Length: %d\r\n" % length
         elif self.request.minor:

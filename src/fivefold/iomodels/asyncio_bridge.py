@@ -57,6 +57,8 @@ class Bridge:
     # As the model sees it: a suspended coroutine.
 
     def send(self, value: Any) -> Waiter:
+        if self._scheduled:
+            return _ignored  # it was cancelled meanwhile
         self.value = value
         self.waiter = None
         try:
@@ -151,18 +153,20 @@ def hosted(operation: Awaitable[T]) -> Generator[Any, Any, T]:
     passes through.
     """
     steps = cast("Task", operation)
+    try:
+        parked: Any = steps.send(None)  # nearly always the last step, too
+    except StopIteration as finished:
+        return cast("T", finished.value)
+    return cast("T", (yield from bridged(steps, parked)))
+
+
+def bridged(steps: Task, parked: Any) -> Generator[Any, Any, Any]:
+    """The rest of an operation that waits for `parked`."""
     bridge = Bridge(asyncio.get_running_loop())
     error: BaseException | None = None
     value = None
     try:
         while True:
-            if error is None:
-                parked = steps.send(value)
-            else:
-                try:
-                    parked = steps.throw(error)
-                finally:
-                    error = None  # it knows this frame, which shall not know it in turn
             try:
                 if type(parked) is Waiter:
                     parked.task = bridge  # type: ignore[assignment]
@@ -178,7 +182,14 @@ def hosted(operation: Awaitable[T]) -> Generator[Any, Any, T]:
                 raise
             except BaseException as thrown_in:  # noqa: BLE001 - passed on
                 error = thrown_in
+            if error is None:
+                parked = steps.send(value)
+            else:
+                try:
+                    parked = steps.throw(error)
+                finally:
+                    error = None  # it knows this frame, which shall not know it in turn
     except StopIteration as finished:
-        return cast("T", finished.value)
+        return finished.value
     finally:
         bridge.release()

@@ -26,10 +26,11 @@ class Child:
         self._live = Live()
 
     def run(self) -> None:
-        io = self._model.new_io(1)
         # After SIGTERM we go on as long as the acceptor has connections to hand over,
-        # but let each of them end after its exchange.
+        # but let each of them end after its exchange.  Set first: making the I/O model
+        # starts an ASGI application, which must not be left half started.
         signal.signal(signal.SIGTERM, lambda *_: self._live.finish())
+        io = self._model.new_io(1)
         if self._model.stopping:
             self._live.finish()
         wake_on_signals(io)

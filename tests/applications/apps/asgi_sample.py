@@ -310,6 +310,12 @@ async def too_long(scope: Scope, receive: Receive, send: Send) -> None:
     await body(send, b"HTTP/1.1 200 OK\r\n\r\n")
 
 
+async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+    await start(send, headers=[(b"content-length", b"4")])
+    while True:
+        await body(send, b"123456", more=True)
+
+
 async def too_short(scope: Scope, receive: Receive, send: Send) -> None:
     await start(send, headers=[(b"content-length", b"10")])
     await body(send, b"123")
@@ -422,7 +428,7 @@ PATHS = {
             nothing,
             incomplete,
         ),
-        *(leave, cancel, too_long, too_short, bodiless, hop_by_hop, bad_start, bad_order),
+        *(leave, cancel, too_long, endless, too_short, bodiless, hop_by_hop, bad_start, bad_order),
         *(unknown_message, text_body, gate, block, burn, count),
     )
 }

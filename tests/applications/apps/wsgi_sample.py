@@ -198,6 +198,16 @@ def too_long(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
     return parts if environ["QUERY_STRING"] == "list" else iter(parts)
 
 
+def never_ending(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
+    length = environ["QUERY_STRING"]
+    start_response("200 OK", [("Content-Length", length)] if length else [])
+    try:
+        while True:
+            yield b"123456"
+    finally:
+        note("the end of the endless")
+
+
 def too_short(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
     start_response("200 OK", [("Content-Length", "10")])
     return [b"123"] if environ["QUERY_STRING"] == "list" else iter([b"123"])
@@ -313,7 +323,8 @@ PATHS: dict[str, Callable[[Any, Any], Any]] = {
     for function in (
         *(echo, lines, noted, generator, lazy, sized_generator, write, write_between),
         *(write_then_fail, closing, endless, failing_close, fail, fail_at_first, fail_midway),
-        *(leave, late_before, late_after, bodiless, too_long, too_short, bad_start, bad_body),
+        *(leave, late_before, late_after, bodiless, too_long, never_ending, too_short),
+        *(bad_start, bad_body),
         *(no_start, two_starts, file, gate, burn, mutating),
     )
 }
