@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import BinaryIO
 
 import cputime
 from cores import on_core
@@ -91,20 +92,29 @@ def started(name: str, files: Path, path: str, core: int) -> Iterator[Running]:
         }
         log = Path(folder, "stderr")
         with log.open("wb") as stderr, on_core(core):
-            process = subprocess.Popen(
-                command(server(name), words),
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
-                cwd=folder,
-                start_new_session=True,
-            )
+            process = spawned(command(server(name), words), stderr, folder)
         try:
             announces = server(name).template is None and not server(name).listens_on_port
             given = None if announces else int(words["port"])
             yield Running(process, wait_until_listening(process, log, given))
         finally:
             end(process)
+
+
+def spawned(words: list[str], stderr: BinaryIO, folder: str) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            cwd=folder,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise DidNotStart(
+            f"{error.filename} is not there: delete {BUILD}, it is made anew"
+        ) from None
 
 
 def wait_until_listening(process: subprocess.Popen[bytes], log: Path, given: int | None) -> int:

@@ -33,6 +33,11 @@ class LoadFailed(Exception):
     """wrk did not run to its end, or printed what we cannot read."""
 
 
+def is_ours(script: str | None) -> bool:
+    """Whether it is a load by itself, rather than a script for wrk."""
+    return script is not None and script.endswith(".py")
+
+
 @dataclass(frozen=True)
 class Summary:
     """What wrk says about one run."""
@@ -63,7 +68,7 @@ class Load:
     script: str | None = None
 
     def command(self) -> list[str]:
-        if self.script and self.script.endswith(".py"):  # a load of our own
+        if self.script and is_ours(self.script):
             words = [str(self.connections), str(self.seconds), self.url]
             return [sys.executable, str(HERE / self.script), *words]
         wrk = find("wrk")

@@ -18,6 +18,8 @@ URING = "async+aio:uring"
 THREAD = "thread+blocking"
 PROCESS = "process+blocking"
 
+JSON = b'{"hello":"world"}'
+
 
 @dataclass(frozen=True)
 class Row:
@@ -27,6 +29,7 @@ class Row:
     server: str  # a key of servers.SERVERS
     path: str
     script: str | None  # beside this file: for wrk, or (.py) a load of our own
+    answer: bytes | None = None  # of an application; None: the file of that path
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,10 @@ def applications(  # noqa: PLR0917 - as family()
     servers: tuple[str, ...],
     connections: int | None = None,
     script: str | None = None,
+    answer: bytes = b"Hello, World!",
 ) -> Family:
-    rows = tuple(Row(f"{name}/{server}", server, "/", script) for server in (baseline, *servers))
+    everyone = (baseline, *servers)
+    rows = tuple(Row(f"{name}/{each}", each, "/", script, answer) for each in everyone)
     return Family(name, title, f"{name}/{baseline}", rows, connections)
 
 
@@ -108,9 +113,14 @@ FAMILIES = (
         "Starlette, JSON",
         "starlette-granian",
         ("starlette-epoll", "starlette-uvicorn"),
+        answer=JSON,
     ),
     applications(
-        "fastapi", "FastAPI, JSON", "fastapi-granian", ("fastapi-epoll", "fastapi-uvicorn")
+        "fastapi",
+        "FastAPI, JSON",
+        "fastapi-granian",
+        ("fastapi-epoll", "fastapi-uvicorn"),
+        answer=JSON,
     ),
     applications(
         "websocket",

@@ -11,11 +11,13 @@ import select
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 MESSAGE = b"hello, websocket"
-MASK = b"\x00\x00\x00\x00"  # masking with zeros changes nothing; the server must unmask it
-SENT = bytes([0x81, 0x80 | len(MESSAGE)]) + MASK + MESSAGE
+MASK = b"mask"
+MASKED = bytes(byte ^ MASK[n % 4] for n, byte in enumerate(MESSAGE))
+SENT = bytes([0x81, 0x80 | len(MESSAGE)]) + MASK + MASKED
 ECHOED = bytes([0x81, len(MESSAGE)]) + MESSAGE
 
 HANDSHAKE = (
@@ -40,29 +42,48 @@ def connected(host: str, port: int) -> socket.socket:
     return sock
 
 
-def talk(peers: dict[int, socket.socket], seconds: float) -> tuple[list[float], int]:
-    """The time of each echo, and how many answers were wrong or missing."""
+@dataclass
+class Peer:
+    """One connection: what has come of the frame that it waits for."""
+
+    sock: socket.socket
+    began: float = 0.0
+    came: bytes = b""
+
+    def say(self) -> None:
+        self.began, self.came = time.monotonic(), b""
+        self.sock.send(SENT)
+
+    def hear(self) -> float | None:
+        """The time of an echo that is whole. Raises `ConnectionError` for anything else."""
+        self.came += self.sock.recv(4096)
+        if self.came == ECHOED:
+            return time.monotonic() - self.began
+        if not self.came or not ECHOED.startswith(self.came):
+            raise ConnectionError(f"no echo: {self.came[:40]!r}")
+        return None
+
+
+def talk(sockets: list[socket.socket], seconds: float) -> tuple[list[float], int]:
+    """The time of each echo, and how many connections failed."""
     times, errors = [], 0
-    began = {}
-    poll = select.epoll()
-    for fd, sock in peers.items():
-        poll.register(fd, select.EPOLLIN)
-        began[fd] = time.monotonic()
-        sock.send(SENT)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and peers:
-        for fd, _ in poll.poll(1.0):
-            sock = peers[fd]
-            if sock.recv(4096) != ECHOED:
-                errors += 1
-                poll.unregister(fd)
-                del peers[fd]
-                continue
-            now = time.monotonic()
-            times.append(now - began[fd])
-            began[fd] = now
-            sock.send(SENT)
-    poll.close()
+    peers = {sock.fileno(): Peer(sock) for sock in sockets}
+    with select.epoll() as poll:
+        for fd, peer in peers.items():
+            poll.register(fd, select.EPOLLIN)
+            peer.say()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and errors < len(peers):
+            for fd, _ in poll.poll(0.1):
+                try:
+                    elapsed = peers[fd].hear()
+                except ConnectionError:
+                    errors += 1
+                    poll.unregister(fd)
+                    continue
+                if elapsed is not None:
+                    times.append(elapsed)
+                    peers[fd].say()
     return times, errors
 
 
@@ -71,10 +92,12 @@ def main() -> None:
     url = urlsplit(sys.argv[3])
     sockets = [connected(url.hostname or "", url.port or 0) for _ in range(connections)]
     begun = time.monotonic()
-    times, errors = talk({sock.fileno(): sock for sock in sockets}, seconds)
+    times, errors = talk(sockets, seconds)
     elapsed = time.monotonic() - begun
     for sock in sockets:
         sock.close()
+    if not times:
+        sys.exit("not one echo came back")
     times.sort()
     for percent in (50, 99):
         print(f"     {percent}%  {times[len(times) * percent // 100] * 1e3:.3f}ms")

@@ -112,6 +112,21 @@ def test_several_children_send_and_one_listens(site: Site) -> None:
         assert client.recv(timeout=30) == "heard"
 
 
+def test_two_children_listen(site: Site) -> None:
+    with opened(site, "/two-listeners") as client:
+        assert client.recv(timeout=30) == "ready"
+        client.send("a")
+        client.send("b")
+        assert client.recv(timeout=30) == "a b"
+
+
+def test_listening_can_be_given_up(site: Site) -> None:
+    with opened(site, "/impatient") as client:
+        assert client.recv(timeout=30) == "cancelled: True"
+        client.send("heard")
+        assert client.recv(timeout=30) == "heard"
+
+
 def test_many_messages_before_the_application_listens(site: Site) -> None:
     """A fast sender is held back, and loses nothing."""
     gate = site.gate("slow")

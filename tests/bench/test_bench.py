@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ import floor
 import load
 import servers
 import verdict
+import websocket_load
 from launch import DidNotStart, started
 from rounds import Result, Sample
 from rows import FAMILIES, TARGETS, Row, Target, chosen
@@ -293,3 +295,55 @@ def test_a_wrong_answer_is_noticed(tmp_path: Path) -> None:
 def test_choosing_rows_keeps_what_a_family_says_of_its_load() -> None:
     assert chosen([]) == list(FAMILIES)
     assert [family.connections for family in chosen(["sleep/*"])] == [512]
+
+
+# The load of websockets
+
+
+@pytest.fixture
+def echoing() -> Iterator[tuple[websocket_load.Peer, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield websocket_load.Peer(ours), theirs
+
+
+def test_an_echo_may_come_in_two_pieces(
+    echoing: tuple[websocket_load.Peer, socket.socket],
+) -> None:
+    peer, server = echoing
+    peer.say()
+    assert server.recv(100) == websocket_load.SENT
+    server.send(websocket_load.ECHOED[:5])
+    assert peer.hear() is None
+    server.send(websocket_load.ECHOED[5:])
+    elapsed = peer.hear()
+    assert elapsed is not None
+    assert elapsed >= 0
+
+
+@pytest.mark.parametrize(
+    "came", [b"", websocket_load.SENT, b"\x88\x00", b"\x81\x10hello, webSocket"]
+)
+def test_what_is_no_echo_is_an_error(
+    echoing: tuple[websocket_load.Peer, socket.socket], came: bytes
+) -> None:
+    peer, server = echoing
+    peer.say()
+    if came:
+        server.send(came)
+    else:
+        server.shutdown(socket.SHUT_WR)
+    with pytest.raises(ConnectionError, match="no echo"):
+        peer.hear()
+
+
+def test_a_program_that_is_not_there_is_its_rows_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "PEER_BIN", tmp_path)
+    core = min(os.sched_getaffinity(0))
+    with (
+        pytest.raises(DidNotStart, match="granian is not there"),
+        started("wsgi-granian", tmp_path, "/", core),
+    ):
+        raise AssertionError("it cannot start")

@@ -164,11 +164,33 @@ async def both_ways(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "websocket.send", "text": listener.result()["text"]})
 
 
+async def two_listeners(scope: Scope, receive: Receive, send: Send) -> None:
+    """Whoever receives, each message is received once."""
+    await accept(receive, send)
+    listeners = [asyncio.ensure_future(receive()) for _ in range(2)]
+    await send({"type": "websocket.send", "text": "ready"})
+    texts = sorted([message["text"] for message in await asyncio.gather(*listeners)])
+    await send({"type": "websocket.send", "text": " ".join(texts)})
+
+
+async def impatient(scope: Scope, receive: Receive, send: Send) -> None:
+    """Waiting for a message may be given up, and the message is not lost."""
+    await accept(receive, send)
+    listener = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    listener.cancel()
+    await asyncio.wait([listener])
+    await send({"type": "websocket.send", "text": f"cancelled: {listener.cancelled()}"})
+    message = await asyncio.wait_for(receive(), 30)
+    await send({"type": "websocket.send", "text": message["text"]})
+
+
 PATHS = {
     f"/{function.__name__.replace('_', '-')}": function
     for function in (
         *(echo, silent_echo, describe, close, reject, deny, push, flood, slow_reader, fail),
         *(fail_early, cancel, ends, too_early, injecting, injecting_field, both_ways),
+        *(two_listeners, impatient),
     )
 }
 
