@@ -44,6 +44,9 @@ class FakeConnection:
             raise DeadlineExceeded
         return data
 
+    def post(self, data: bytes) -> bool:
+        return False
+
     async def send(self, *buffers: bytes) -> None:
         self.sent += b"".join(buffers)
 

@@ -141,7 +141,8 @@ class HttpCycle:
             whole = exchange.whole(message.get("body", b""))
         try:
             if whole is not None and self._turns is None:
-                await hosted(exchange.conn.send(whole))  # the usual case: the first part and last
+                if not exchange.conn.post(whole):  # the usual case: the first part and last
+                    await hosted(exchange.conn.send(whole))
                 return
             operation = (
                 self._operation(kind, message) if whole is None else exchange.conn.send(whole)

@@ -146,8 +146,10 @@ class WebSocket:
             # Taken now, because whoever is cancelled before its turn must not lose them.
             parts = self._protocol.data_to_send()
             if parts:
-                conn.deadline = monotonic() + self._limits.send_s
-                await conn.send(b"".join(parts))
+                data = b"".join(parts)
+                if not conn.post(data):
+                    conn.deadline = monotonic() + self._limits.send_s
+                    await conn.send(data)
                 # An empty part stands for the end: after a failure it alone lets the client go.
                 if not parts[-1]:
                     conn.shutdown_send()

@@ -108,16 +108,13 @@ class Http1:
                 else:
                     request, head, data = await reader.next(data, now)
                 whole = None if conn.closing else ready(request, head, conn, now)
-                if type(whole) is bytes:
+                if isinstance(whole, bytes):
                     conn.deadline = now + send_s
-                    await conn.send(whole)
-                elif whole is None or callable(whole):
+                    if not conn.post(whole):
+                        await conn.send(whole)
+                else:
                     data = await self._exchange(conn, request, head, data, whole)
                     now = monotonic()
-                else:
-                    conn.deadline = now + send_s
-                    await send_part(conn, *whole)
-                    now = monotonic()  # a large file takes its time
         except ProtocolError as refusal:
             is_head = head.lstrip(b"\r\n").startswith(b"HEAD ")
             await self._refuse(conn, refusal, bodiless=is_head)
@@ -130,9 +127,18 @@ class Http1:
             conn.interrupt()
 
     async def _exchange(
-        self, conn: Connection, request: Request, head: bytes, data: bytes, begun: Later | None
+        self,
+        conn: Connection,
+        request: Request,
+        head: bytes,
+        data: bytes,
+        begun: Later | tuple[bytes, FilePart] | None,
     ) -> bytes | None:
         """Answer one request; what was received beyond it, or None if the connection ends."""
+        if isinstance(begun, tuple):
+            conn.deadline = monotonic() + self._limits.send_s
+            await send_part(conn, *begun)
+            return data
         body = Body(conn, request, data, self._limits) if request.has_body else None
         exchange = Exchange(conn, request, head, body, self._limits, self._date)
         try:

@@ -142,6 +142,14 @@ class Connection(ABC):
     async def send(self, *buffers: bytes) -> None:
         """Send all of it; short writes are the model's business."""
 
+    def post(self, data: bytes) -> bool:
+        """Have a whole answer sent before the thread waits again, if the model does that and
+        can; False if `send` must be awaited instead.
+
+        Later operations come after it, and raise what became of it.
+        """
+        return False
+
     @abstractmethod
     async def send_file(self, head: bytes, file: File, offset: int, count: int) -> None:
         """Send `head`, then `count` bytes of `file` from `offset`.
@@ -165,6 +173,7 @@ class Connection(ABC):
         """
         for name in OPERATIONS:
             setattr(self, name, observed(getattr(self, name), name, tell))
+        self.post = _never  # type: ignore[assignment]
 
     def progressed(self) -> None:
         """Called by the model after each part of a send but the last."""
@@ -197,6 +206,11 @@ class Connection(ABC):
             self.sock.shutdown(how)
         except OSError:
             pass  # ENOTCONN or EBADF: the peer or we were faster; it is down either way
+
+
+def _never(_: bytes) -> bool:
+    """An observed connection posts nothing: each send is told by itself."""
+    return False
 
 
 class Listener(ABC):

@@ -27,6 +27,7 @@ from abc import abstractmethod
 from ..errors import LimitReached
 from .base import Connection, Traits, Waiter
 from .files import FileAccess, Helped
+from .posting import PostingConnection
 from .readiness import ENDED, ReadyConnection, ReadyListener
 from .scheduler import Scheduler, milliseconds
 from .wakeup import WakePipe
@@ -67,7 +68,7 @@ class Multiplexing(Scheduler):
 
     def connection(self, sock: socket.socket) -> ReadyConnection:
         sock.setblocking(False)
-        connection = ReadyConnection(self, sock)
+        connection = PostingConnection(self, sock)
         self._watch(connection)
         self._connections[connection.fd] = connection
         return connection
@@ -91,7 +92,7 @@ class Multiplexing(Scheduler):
 
     def _waiters(self, connection: Connection) -> tuple[Waiter, ...]:
         assert isinstance(connection, ReadyConnection)
-        return connection.reader, connection.writer
+        return connection.waiters()
 
     def wake(self) -> None:
         self._pipe.wake()

@@ -174,6 +174,10 @@ class ReadyConnection(Connection):
     def read_file(self, file: File, offset: int, count: int) -> Generator[Waiter, None, bytes]:
         return (yield from self._io.files.read(file, offset, count))
 
+    def waiters(self) -> tuple[Waiter, ...]:
+        """Where coroutines may be parked on this connection."""
+        return self.reader, self.writer
+
     async def close(self) -> None:
         self._io.forget(self)
         self.sock.close()

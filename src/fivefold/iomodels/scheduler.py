@@ -22,6 +22,7 @@ from typing import Any
 from ..errors import DeadlineExceeded
 from .base import Connection, Task, Waiter
 from .hosting import Hosting
+from .posting import Outbox
 from .wakeup import WakePipe
 
 ACCEPT_BATCH = 64
@@ -42,6 +43,7 @@ class Scheduler(Hosting):
         self._connections: dict[int, Connection] = {}
         self._main_done = False
         self._finished: deque[Waiter] = deque()
+        self.posted = Outbox()
         self.suspects: set[int] = set()
         self._foreign: dict[int, int] = {}
 
@@ -84,10 +86,15 @@ class Scheduler(Hosting):
                 return
             if self._foreign:
                 timeout_s = 0.0
+        posted = self.posted
+        if posted.queued:
+            posted.put_out()
         if ready or self._sleepers or timeout_s is not None:
             self._wait(self._patience(timeout_s))
         else:
             self._wait(self._tick_s)  # the usual case, without asking for the time first
+        if posted.queued:
+            posted.put_out()
         now = monotonic()
         if self._sleepers and self._sleepers[0][0] <= now:
             self._end_sleeps(now)
@@ -146,6 +153,13 @@ class Scheduler(Hosting):
         entry = (monotonic() + seconds, next(self._sleeper_number), waiter)
         heapq.heappush(self._sleepers, entry)
         await waiter
+
+    def start(self, task: Task) -> None:
+        """Run `task` until it waits."""
+        self._step(task)
+
+    def flush(self) -> None:
+        self.posted.put_out()
 
     def _step(self, task: Task) -> None:
         """Run `task` until it waits again."""

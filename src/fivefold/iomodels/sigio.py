@@ -39,6 +39,7 @@ from threading import get_native_id
 from ..linux import signals
 from .base import Connection, Traits, Waiter
 from .files import FileAccess, Helped
+from .posting import PostingConnection
 from .readiness import ENDED, ReadyConnection, ReadyListener
 from .readiness_thread import ReadinessThread
 from .scheduler import Scheduler
@@ -135,7 +136,7 @@ class Sigio(Scheduler):
 
     def _waiters(self, connection: Connection) -> tuple[Waiter, ...]:
         assert isinstance(connection, ReadyConnection)
-        return connection.reader, connection.writer
+        return connection.waiters()
 
     def _wait(self, timeout_s: float) -> None:
         watched = self._watched
@@ -272,7 +273,7 @@ class Sigio(Scheduler):
         return {"signals": self._signals, "stale": self._stale, "overflows": self._overflows}
 
 
-class SigioConnection(ReadyConnection):
+class SigioConnection(PostingConnection):
     """A connection that tells its model what no signal tells."""
 
     def __init__(self, io: Sigio, sock: socket.socket) -> None:

@@ -97,15 +97,22 @@ class UringSender(Connection, Target):
             data = bytes(data)  # its memory is handed to the kernel by address
         if self._failure:
             raise self._error()
-        if self._silent and self._sending is None and len(data) <= POST_BYTES:
-            queued = self._outbox.queued
-            if self not in queued:
-                queued[self] = data
-                return
-            if len(queued[self]) + len(data) <= POST_BYTES:
-                queued[self] += data  # several responses to pipelined requests
-                return
-        yield from self._send_whole(data)
+        if not self.post(data):
+            yield from self._send_whole(data)
+
+    def post(self, data: bytes) -> bool:
+        if not self._silent or self._sending is not None or len(data) > POST_BYTES:
+            return False
+        if self._failure:
+            return False
+        queued = self._outbox.queued
+        if self not in queued:
+            queued[self] = data
+        elif len(queued[self]) + len(data) <= POST_BYTES:
+            queued[self] += data  # several responses to pipelined requests
+        else:
+            return False
+        return True
 
     def _send_whole(self, data: bytes) -> Generator[Waiter, None, None]:
         yield from self._settled()

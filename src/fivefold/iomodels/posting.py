@@ -1,0 +1,175 @@
+"""Posted sends: small answers leave together, once all that was ready has been looked at.
+
+Facts.        A send(2) on the loopback runs the receiver's half of TCP as well, and wakes the
+              peer if it sleeps.  A peer that is woken for one answer has read it, and sleeps
+              again, before the next one is ready: each answer pays for a wake-up.
+Consequence.  The same answers, sent one right after the other, cost less: with 64 clients 7 to
+              20 % of the processor time of a small request (`bench`, families 1k, wsgi, asgi).
+Choice.       `post` keeps an answer until the turn of the I/O model ends or half a
+              millisecond is over; then each connection's answers leave in one call.  What
+              the kernel does not take at once is sent on by a coroutine of its own, and
+              the connection's next operation waits for that.
+Cost.         An answer may wait for one more request of the same turn to be handled, however
+              long that takes.  That it could not be sent is known one operation later.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Generator
+from socket import socket
+from time import monotonic
+from typing import Any, Protocol
+
+from ..errors import DeadlineExceeded, PeerGone
+from .base import File, Task, Waiter
+from .readiness import Readiness, ReadyConnection, peer_gone
+from .telling import Tell
+
+POST_BYTES = 16384
+"""Larger answers gain nothing, and would be copied when they are joined."""
+
+HELD_S = 0.0005
+"""How long a post waits for others: less than a client on another machine could notice."""
+
+
+class Outbox:
+    """What is posted in one turn of an I/O model."""
+
+    def __init__(self) -> None:
+        self.queued: dict[PostingConnection, bytes] = {}
+        self._since = 0.0
+
+    def put(self, connection: PostingConnection, data: bytes) -> None:
+        if self.queued:
+            if monotonic() - self._since > HELD_S:
+                self.put_out()
+                self._since = monotonic()
+        else:
+            self._since = monotonic()
+        self.queued[connection] = data
+
+    def put_out(self) -> None:
+        """Send all of it."""
+        queued, self.queued = self.queued, {}
+        for connection, data in queued.items():
+            connection.put_out(data)
+
+
+class Posting(Readiness, Protocol):
+    """What the connections below need of their model."""
+
+    posted: Outbox
+
+    def start(self, task: Task) -> None:
+        """Run `task` until it waits."""
+
+    def resume(self, waiter: Waiter) -> None: ...
+
+
+class PostingConnection(ReadyConnection):
+    """A connection that may keep small answers until the end of the turn."""
+
+    def __init__(self, io: Posting, sock: socket) -> None:
+        super().__init__(io, sock)
+        self._posting = io
+        self._outbox = io.posted
+        self._sent = Waiter()
+        self._finishing = self._shutdown_due = False
+        self._failure: Exception | None = None
+
+    def post(self, data: bytes) -> bool:
+        if self._finishing or self._failure is not None or len(data) > POST_BYTES:
+            return False
+        queued = self._outbox.queued
+        if self not in queued:
+            self._outbox.put(self, data)
+        elif len(queued[self]) < POST_BYTES:
+            queued[self] += data  # answers to pipelined requests
+        else:
+            return False
+        return True
+
+    def put_out(self, data: bytes) -> None:
+        """Called by the outbox."""
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._failure = peer_gone(error)
+            return
+        if sent < len(data):
+            self._finishing = True
+            self._posting.start(self._finish(memoryview(data)[sent:]))
+
+    async def _finish(self, rest: memoryview) -> None:
+        """What the kernel did not take at once."""
+        try:
+            await self._remainder(rest)
+        except (PeerGone, DeadlineExceeded, OSError) as error:
+            self._failure = error
+        finally:
+            self._finishing = False
+        if self._shutdown_due:
+            super().shutdown_send()
+        self._posting.resume(self._sent)
+
+    @types.coroutine
+    def _remainder(self, rest: memoryview) -> Generator[Waiter, None, None]:
+        yield from self._send_rest(rest)
+
+    def _put_out_now(self) -> None:
+        data = self._outbox.queued.pop(self, None)
+        if data is not None:
+            self.put_out(data)
+
+    @types.coroutine
+    def all_sent(self) -> Generator[Waiter, None, None]:
+        """Wait until nothing is posted any more; raises if it did not get there."""
+        self._put_out_now()
+        while self._finishing:
+            yield self._sent
+        if self._failure is not None:
+            raise self._failure
+
+    def send(self, *buffers: bytes) -> Any:
+        return (
+            super().send(*buffers)
+            if self._is_clear()
+            else self._after_posts(super().send, *buffers)
+        )
+
+    def send_file(self, head: bytes, file: File, offset: int, count: int) -> Any:
+        if self._is_clear():
+            return super().send_file(head, file, offset, count)
+        return self._after_posts(super().send_file, head, file, offset, count)
+
+    def _is_clear(self) -> bool:
+        return not self._finishing and self._failure is None and self not in self._outbox.queued
+
+    async def _after_posts(self, operation: Callable[..., Any], *arguments: Any) -> None:
+        await self.all_sent()
+        await operation(*arguments)
+
+    async def close(self) -> None:
+        if not self._is_clear():
+            try:
+                await self.all_sent()
+            except (PeerGone, DeadlineExceeded, OSError):
+                pass  # nobody is there to take the rest
+        await super().close()
+
+    def shutdown_send(self) -> None:
+        self._put_out_now()
+        if self._finishing:
+            self._shutdown_due = True  # after what was posted before
+        else:
+            super().shutdown_send()
+
+    def waiters(self) -> tuple[Waiter, ...]:
+        return self.reader, self.writer, self._sent
+
+    def observe(self, tell: Tell) -> None:
+        super().observe(tell)
+        self._put_out_now()

@@ -1,0 +1,174 @@
+"""Posted sends: in order with everything else, whole, and nothing lost at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from peers import Pair, Spare, received_by, reset
+
+from fivefold.errors import DeadlineExceeded, PeerGone
+from fivefold.iomodels import posting
+from fivefold.iomodels.base import Connection, File, IOModel
+
+PART = bytes(range(256)) * 8
+CONTENT = bytes(range(255)) * 20
+MANY = 12
+"""More than small buffers hold."""
+
+
+async def put(connection: Connection, data: bytes) -> bool:
+    """As the connection coroutine does it; whether it was posted."""
+    if connection.post(data):
+        return True
+    await connection.send(data)
+    return False
+
+
+def numbered(number: int) -> bytes:
+    return b"%08d" % number + PART
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[File]:
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    with path.open("rb") as opened:
+        yield File(opened.fileno(), len(CONTENT))
+
+
+def test_posts_and_sends_keep_their_order(io: IOModel, pair: Pair, beside: Spare) -> None:
+    connection, peer = pair()
+    got = []
+    reader = beside(lambda: got.append(received_by(peer)))
+
+    async def main() -> None:
+        await put(connection, b"a")
+        await put(connection, b"b")
+        await connection.send(b"c", b"d")
+        await put(connection, b"e")
+        connection.shutdown_send()
+        await connection.close()
+
+    io.run(main())
+    reader.join()
+    assert got == [b"abcde"]
+
+
+@pytest.mark.parametrize("ending", ["close", "shutdown"])
+def test_what_the_kernel_does_not_take_at_once_follows(
+    ending: str, io: IOModel, pair: Pair, beside: Spare
+) -> None:
+    connection, peer = pair(small_buffers=True)
+    got = []
+
+    def read() -> None:
+        got.append(received_by(peer))
+        if ending == "shutdown":
+            peer.sendall(b"all of it")
+
+    reader = beside(read)
+
+    async def main() -> None:
+        for number in range(MANY):
+            await put(connection, numbered(number))
+        if ending == "shutdown":
+            connection.shutdown_send()
+            assert await connection.recv() == b"all of it"
+        await connection.close()
+
+    io.run(main())
+    reader.join()
+    assert got == [b"".join(map(numbered, range(MANY)))]
+
+
+def test_a_file_follows_what_was_posted(io: IOModel, pair: Pair, beside: Spare, file: File) -> None:
+    connection, peer = pair(small_buffers=True)
+    got = []
+    reader = beside(lambda: got.append(received_by(peer)))
+
+    async def main() -> None:
+        for number in range(MANY):
+            await put(connection, numbered(number))
+        await connection.send_file(b"head", file, 0, file.size)
+        await connection.close()
+
+    io.run(main())
+    reader.join()
+    assert got == [b"".join(map(numbered, range(MANY))) + b"head" + CONTENT]
+
+
+def test_a_post_goes_out_while_its_coroutine_waits(io: IOModel, pair: Pair, beside: Spare) -> None:
+    connection, peer = pair()
+
+    def answer() -> None:
+        assert peer.recv(100) == b"question"
+        peer.sendall(b"answer")
+
+    asking = beside(answer)
+
+    async def main() -> bytes:
+        await put(connection, b"question")
+        return await connection.recv()
+
+    assert io.run(main()) == b"answer"
+    asking.join()
+
+
+def test_a_peer_that_resets_is_noticed_by_a_later_operation(io: IOModel, pair: Pair) -> None:
+    connection, peer = pair()
+    reset(peer)
+
+    async def main() -> None:
+        await put(connection, b"x")
+        await connection.send(b"y")
+        await connection.recv()
+
+    with pytest.raises(PeerGone):
+        io.run(main())
+
+
+def test_a_peer_that_takes_nothing_meets_the_deadline(io: IOModel, pair: Pair) -> None:
+    connection, _ = pair(small_buffers=True)
+
+    async def main() -> None:
+        connection.deadline = monotonic() + 0.05
+        while True:
+            await put(connection, numbered(0))
+
+    with pytest.raises(DeadlineExceeded):
+        io.run(main())
+    io.run(connection.close())
+
+
+def test_an_observed_connection_posts_nothing(io: IOModel, pair: Pair) -> None:
+    connection, _ = pair()
+    told: list[str] = []
+    connection.observe(lambda event, details: told.append(event))
+
+    async def main() -> None:
+        assert not await put(connection, b"x")
+
+    io.run(main())
+    assert told[0] == "send.begin"
+
+
+def test_a_post_does_not_wait_for_long(
+    monkeypatch: pytest.MonkeyPatch, overlapping: IOModel, pair: Pair
+) -> None:
+    """Each turn's second post finds the first one late, and lets it go."""
+    monkeypatch.setattr(posting, "HELD_S", 0.0)
+    first, first_peer = pair()
+    second, _ = pair()
+    if not isinstance(first, posting.PostingConnection):
+        pytest.skip("posts leave with the next io_uring_enter, or are not made at all")
+    first_peer.setblocking(False)
+
+    async def main() -> bytes:
+        assert first.post(b"a")
+        assert second.post(b"b")
+        return first_peer.recv(10)
+
+    assert overlapping.run(main()) == b"a"
