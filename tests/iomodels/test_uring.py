@@ -370,6 +370,7 @@ def test_progress_gives_a_slow_reader_more_time() -> None:
         await connection.close()
 
     with tcp_pair() as (ours, peer), ring() as io, reading(peer) as received:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)  # else it may fit at once
         io.run(main(io, ours))
     assert received == [MEGABYTES]
 
