@@ -67,6 +67,8 @@ class Server:
             if not settings.reload:
                 raise
             self._compose(BROKEN)  # the workers will look for themselves, and say why
+        if settings.trace_sample is not None and observer is None:
+            raise SettingsError("trace_sample: only `fivefold serve` samples (or an observer)")
         self._observer = observer
         self._slots: list[list[socket.socket]] = []
         self._pid = 0

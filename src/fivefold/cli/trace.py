@@ -15,6 +15,7 @@ import click
 from ..errors import SettingsError, Unavailable
 from ..iomodels import MODELS as IO_MODELS
 from ..settings import AUTO, Settings
+from ..tracing.attached import metrics_of
 from ..tracing.figures import io_of
 from ..tracing.html import as_html
 from ..tracing.model import Trace
@@ -34,9 +35,10 @@ def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
     match: str,
     count: int,
     timeout: float | None,
+    metrics: bool,  # noqa: FBT001 - click calls by keyword
     serving: str,
     io: str,
-    all_io: bool,  # noqa: FBT001 - click calls by keyword
+    all_io: bool,  # noqa: FBT001
     cold: bool,  # noqa: FBT001
     warm_up: int,
     method: str,
@@ -50,6 +52,11 @@ def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
     TARGET is what `fivefold serve` takes; PATH is what the request asks for.
     Or --attach PID: the next requests to a server that runs already.
     """
+    if metrics:
+        if attach is None:
+            raise SettingsError("metrics: name the server with --attach PID")
+        click.echo(metrics_of(attach), nl=False)
+        return
     if attach is not None:
         if target is not None:
             raise SettingsError("attach: a server that runs has its target: give none")
@@ -146,6 +153,7 @@ trace = click.Command(
         click.Option(["--match"], default="", metavar="GLOB", help="Only paths like this."),
         click.Option(["--count"], type=click.IntRange(1), default=1, help="So many requests."),
         click.Option(["--timeout"], type=float, metavar="S", help="Wait no longer than this."),
+        click.Option(["--metrics"], is_flag=True, help="The server's metrics, for Prometheus."),
         click.Option(["--serving"], default=AUTO, help="As for `serve`."),
         click.Option(["--io"], default=AUTO, help="As for `serve`."),
         click.Option(["--all-io"], is_flag=True, help="Under all five I/O models, side by side."),

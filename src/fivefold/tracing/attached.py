@@ -170,3 +170,14 @@ class Attached:
         if done["lost"]:
             yield f"{done['lost']} messages of the server were lost: they came too fast"
         yield from done["notes"]
+
+
+def metrics_of(pid: int) -> str:
+    """The metrics of a running server, in Prometheus' text format. Raises `TraceFailed`."""
+    sock, _ = connected(pid)
+    with sock:
+        try:
+            sock.sendall(b'{"do":"metrics"}\n')
+            return b"".join(iter(lambda: sock.recv(READ_BYTES), b"")).decode()
+        except OSError as error:
+            raise TraceFailed(f"process {pid} does not answer: {error}") from None

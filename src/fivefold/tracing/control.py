@@ -16,30 +16,18 @@ socket is removed.  If this process dies, the server serves on, and cannot be tr
 from __future__ import annotations
 
 import json
-import logging
 import os
 import select
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from ..linux.peer_credentials import peer_of
-from ..linux.process_control import be_called
 from ..linux.processes import catches, processes_of_tree
-from ..server import Server
-from ..serving.forking import forked
-from .outlet import Outlet
-from .rendezvous import ROOT, bound
+from .rendezvous import ROOT
+from .samples import Samples
 from .switch import NOTICE, Switch, Wanted
-
-log = logging.getLogger("fivefold.trace")
-
-NAME = "fivefold-trace"
-"""As which it is seen in the list of processes."""
 
 LOOK_S = 1.0
 """How long workers may take to look at the switch, before the tracer is told regardless."""
@@ -51,53 +39,22 @@ REQUEST_BYTES = 8192
 READ_BYTES = 65536
 
 
-@contextmanager
-def beside(server: Server, switch: Switch, outlet: Outlet) -> Iterator[None]:
-    """A control process for the calling supervisor; without one if no socket can be had."""
-    supervisor = os.getpid()
-    try:
-        sock, path = bound(supervisor)
-    except OSError as error:
-        log.warning("nobody can attach: no control socket: %s", error)
-        yield
-        return
-
-    def life() -> None:
-        server.close_sockets()
-        outlet.close()
-        be_called(NAME)
-        Control(supervisor, sock, outlet.inlet, switch).run()
-        path.unlink(missing_ok=True)
-
-    pid = forked(life)
-    sock.close()
-    outlet.close_inlet()
-    try:
-        yield
-    finally:
-        outlet.close()
-        end(pid, path)
-
-
-def end(pid: int, path: Path) -> None:
-    try:
-        os.kill(pid, signal.SIGTERM)
-        os.waitpid(pid, 0)
-    except (ProcessLookupError, ChildProcessError):
-        pass  # it died, and as PID 1 the supervisor has buried it
-    path.unlink(missing_ok=True)
-
-
 class Control:
     """Runs in its own process until SIGTERM."""
 
     def __init__(
-        self, supervisor: int, listener: socket.socket, inlet: int, switch: Switch
+        self,
+        supervisor: int,
+        listener: socket.socket | None,
+        inlet: int,
+        switch: Switch,
+        samples: Samples,
     ) -> None:
         self._supervisor = supervisor
         self._listener = listener
         self._inlet = inlet
         self._switch = switch
+        self._samples = samples
         self._stopping = False
         self._tracer: socket.socket | None = None
         self._unseen: set[int] = set()
@@ -114,27 +71,28 @@ class Control:
         while not self._stopping:
             self._turn(wake)
         self._detach()
+        self._drain()
+        self._samples.close()
 
     def _stop(self) -> None:
         self._stopping = True
 
     def _turn(self, wake: int) -> None:
-        sources: list[Any] = [wake, self._listener, self._inlet]
-        if self._tracer is not None:
-            sources.append(self._tracer)
+        others = [one for one in (self._listener, self._tracer) if one is not None]
+        sources: list[Any] = [wake, self._inlet, *others]
         due = self._announce_at
         ready = select.select(sources, [], [], None if due is None else max(0.0, due - monotonic()))
         if self._inlet in ready[0]:
             self._read()
         if self._tracer in ready[0]:
             self._hear()
-        if self._listener in ready[0]:
-            self._accept()
+        if self._listener is not None and self._listener in ready[0]:
+            self._accept(self._listener)
         if self._announce_at is not None and (not self._unseen or monotonic() >= due_at(due)):
             self._announce()
 
-    def _accept(self) -> None:
-        sock, _ = self._listener.accept()
+    def _accept(self, listener: socket.socket) -> None:
+        sock, _ = listener.accept()
         sock.settimeout(PATIENCE_S)
         try:
             if peer_of(sock).uid not in (os.geteuid(), ROOT):
@@ -154,6 +112,10 @@ class Control:
         self._unseen = self._notify()
         self._told = len(self._unseen)
         self._announce_at = monotonic() + LOOK_S
+
+    def metrics(self, sock: socket.socket, asked: dict[str, Any]) -> None:
+        sock.sendall(self._samples.metrics.text().encode())
+        sock.close()
 
     def _notify(self) -> set[int]:
         """Let every process that serves look at the switch; which they are."""
@@ -188,15 +150,28 @@ class Control:
             pass
         self._detach()
 
-    def _read(self) -> None:
-        *lines, self._rest = (self._rest + os.read(self._inlet, READ_BYTES)).split(b"\n")
+    def _read(self) -> bool:
+        """Take what the workers have told; whether it was anything."""
+        data = os.read(self._inlet, READ_BYTES)
+        *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._take(line, json.loads(line))
+        return bool(data)
+
+    def _drain(self) -> None:
+        """The workers have ended: what they told last is here."""
+        try:
+            while self._read():
+                pass
+        except BlockingIOError:
+            pass  # something that an application has left behind holds the pipe
 
     def _take(self, line: bytes, message: dict[str, Any]) -> None:
-        if message.get("g") != self._switch.generation:
-            return  # for a tracer that has left
-        if "looked" in message:
+        if "s" in message:
+            self._samples.take(message["s"])
+        elif message.get("g") != self._switch.generation:
+            pass  # for a tracer that has left
+        elif "looked" in message:
             self._unseen.discard(message["looked"])
         elif self._tracer is not None:
             self._forward(line)
@@ -209,7 +184,7 @@ class Control:
             self._detach()
 
 
-ASKED = {"attach": Control.attach}
+ASKED = {"attach": Control.attach, "metrics": Control.metrics}
 """What one may ask for, by its word."""
 
 

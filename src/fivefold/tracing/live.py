@@ -26,11 +26,14 @@ from ..http1.connection import Ready
 from ..http1.exchange import Exchange
 from ..http1.request import Request
 from ..iomodels.base import Connection
+from ..sampling import interval
 from ..server import Server
 from ..serving.base import Handler
-from .control import beside
+from .control_process import beside
 from .outlet import Outlet
 from .recording import Recording, written
+from .sampler import Sampler
+from .samples import Samples
 from .switch import NOTICE, Switch
 
 
@@ -44,15 +47,21 @@ class LiveObserver:
     # runs in: the supervisor
 
     def beside(self, server: Server) -> AbstractContextManager[None]:
+        """Raises `SettingsError` if the file for spans cannot be had."""
         self._server = server
         self.switch = Switch()
+        samples = Samples(server.settings)
         self.outlet = Outlet()
-        return beside(server, self.switch, self.outlet)
+        return beside(server, self.switch, self.outlet, samples)
 
     # runs in: a worker
 
     def content(self, content: Opened) -> Opened:
         self._content: Any = content
+        every = interval(self._server.settings.trace_sample)
+        if every:
+            send_s = self._server.settings.limits.send_s
+            Sampler(every, send_s, self.outlet).install(content)
         self._generation, self._tracing = 0, False  # this content has not been looked at
         return content
 
@@ -85,6 +94,8 @@ class LiveObserver:
         self._left = self._wanted.count
         self._tracing = True
         content = self._content
+        own = vars(content)
+        self._before = {name: own[name] for name in ("ready", "respond") if name in own}
         content.ready = self._ready(content.ready)
         content.respond = self._respond(content.respond)
         for reference in self._connections.keyrefs():
@@ -95,6 +106,7 @@ class LiveObserver:
     def _stop(self) -> None:
         self._tracing = False
         del self._content.ready, self._content.respond
+        vars(self._content).update(self._before)  # what sampling has put there
         for reference in self._connections.keyrefs():
             conn = reference()
             recording = None if conn is None else self._connections.get(conn)

@@ -1,0 +1,178 @@
+"""`--trace-sample`: every Nth request is timed, without rights and at little cost.
+
+The others pay for a countdown, and only where sampling is on: content gets a method that
+counts before the first connection, and otherwise keeps its own.  What was measured goes to
+the control process, which writes the log, the metrics and the spans.
+
+Three parts, one after the other: read (from the first bytes to a whole head), application
+(until the head of the response leaves), send (until the kernel has all of it).  The first
+two are in the sampled response as `Server-Timing`, unless its head has left before.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Coroutine
+from time import monotonic, monotonic_ns, thread_time_ns, time_ns
+from typing import Any
+
+from ..content.kinds import Opened
+from ..http1.connection import Later, Ready
+from ..http1.exchange import Exchange, send_part
+from ..http1.request import Request
+from ..linux.tcp_info import tcp_info
+from .outlet import Outlet
+from .recording import SHOWN_TARGET, status_of
+
+TRACEPARENT = b"\r\ntraceparent:"
+LONGEST_PARENT = 64
+INTERIM = 200
+"""Below this status a response is not yet the response."""
+
+
+class Sampler:
+    """Counts the requests of one process."""
+
+    def __init__(self, every: int, send_s: float, outlet: Outlet) -> None:
+        self._every = every
+        self._send_s = send_s
+        self._outlet = outlet
+        self._left = every
+
+    def install(self, content: Opened) -> None:
+        """Let `content` count, in this process and in those that are forked from it."""
+        self._respond = content.respond
+        # A process that serves few requests in its life shall be sampled as often as one of many.
+        os.register_at_fork(after_in_child=self._begin_anywhere)
+        vars(content)["ready"] = self._counting(content.ready)
+
+    def _begin_anywhere(self) -> None:
+        self._left = random.randint(1, self._every)  # noqa: S311 - no secret
+
+    def _counting(self, inner: Callable[..., Ready | None]) -> Callable[..., Ready | None]:
+        def ready(request: Request, head: bytes, conn: Any, now: float) -> Ready | None:
+            left = self._left = self._left - 1
+            if left > 0:
+                return inner(request, head, conn, now)
+            self._left = self._every
+            sample = Sample(request, head, conn, now)
+            return self._sampled(sample, inner(request, head, conn, now))
+
+        return ready
+
+    def _sampled(self, sample: Sample, whole: Ready | None) -> Later:
+        """The response of a sampled request: however it comes, it is timed to its end."""
+
+        async def respond(exchange: Exchange) -> None:
+            try:
+                if whole is None or callable(whole):
+                    with_field(sample)
+                    await (whole or self._respond)(exchange)
+                else:
+                    await self._send(sample, exchange, whole)
+            finally:
+                sample.restore()
+                self._outlet.tell({"s": sample.measured(self._outlet)})
+
+        return respond
+
+    async def _send(
+        self, sample: Sample, exchange: Exchange, whole: bytes | tuple[bytes, Any]
+    ) -> None:
+        exchange.started = exchange.finished = True
+        conn = sample.conn
+        conn.deadline = monotonic() + self._send_s
+        if isinstance(whole, bytes):
+            await conn.send(sample.opened(whole))
+        else:
+            await send_part(conn, sample.opened(whole[0]), whole[1])
+
+
+class Sample:
+    """One request that is timed."""
+
+    def __init__(self, request: Request, head: bytes, conn: Any, now: float) -> None:
+        self.conn = conn
+        self._request = request
+        self._head = head
+        self._arrived_ns = round(now * 1e9)
+        self._asked_ns = monotonic_ns()
+        self._opened_ns = 0
+        self._answer = b""
+        self._thread_ns = thread_time_ns()
+        self.wrapped: dict[str, tuple[Any, Any]] = {}
+        """Methods of the connection: ours, and what was there before or None."""
+
+    def opened(self, data: bytes) -> bytes:
+        """The first bytes of the response leave; with our field if a whole head is in them."""
+        status = status_of(data)
+        if self._answer or status < INTERIM:
+            return data
+        self._answer = data[:16]
+        self._opened_ns = monotonic_ns()
+        end = data.find(b"\r\n\r\n") + 2
+        if end < len(b"\r\n"):
+            return data
+        read = max(0, self._asked_ns - self._arrived_ns) / 1e6
+        app = (self._opened_ns - self._asked_ns) / 1e6
+        field = b"Server-Timing: read;dur=%.3f, app;dur=%.3f\r\n" % (read, app)
+        return b"".join((data[:end], field, data[end:]))
+
+    def restore(self) -> None:
+        """Give the connection its methods back, unless somebody else has put others there."""
+        for name, (ours, before) in self.wrapped.items():
+            if vars(self.conn).get(name) is not ours:
+                continue
+            if before is None:
+                delattr(self.conn, name)
+            else:
+                setattr(self.conn, name, before)
+
+    def measured(self, outlet: Outlet) -> dict[str, Any]:
+        """Nanoseconds; what the control process is told."""
+        end_ns = monotonic_ns()
+        thread_ns = thread_time_ns() - self._thread_ns
+        info = tcp_info(self.conn.sock)
+        opened_ns = self._opened_ns or end_ns
+        lost, outlet.lost = outlet.lost, 0
+        return {
+            "method": self._request.method,
+            "target": self._request.target[:SHOWN_TARGET].decode("latin-1"),
+            "status": status_of(self._answer),
+            "end": time_ns(),
+            "read": max(0, self._asked_ns - self._arrived_ns),
+            "app": opened_ns - self._asked_ns,
+            "send": end_ns - opened_ns,
+            # Below zero if another thread ended it, whose time has another beginning.
+            "thread": max(0, thread_ns),
+            "rtt": info.rtt_us * 1000 if info else None,
+            "retransmitted": info.retransmitted if info else None,
+            "parent": parent_in(self._head),
+            "lost": lost,
+        }
+
+
+def with_field(sample: Sample) -> None:
+    """Until it ends, the connection's sends look for the head of the response."""
+    conn = sample.conn
+    send, send_file = conn.send, conn.send_file
+
+    def sending(first: bytes, *others: bytes) -> Coroutine[Any, Any, None]:
+        return send(sample.opened(first), *others)  # type: ignore[no-any-return]
+
+    def sending_file(head: bytes, *rest: Any) -> Coroutine[Any, Any, None]:
+        return send_file(sample.opened(head), *rest)  # type: ignore[no-any-return]
+
+    for name, ours in (("send", sending), ("send_file", sending_file)):
+        sample.wrapped[name] = ours, vars(conn).get(name)
+        setattr(conn, name, ours)
+
+
+def parent_in(head: bytes) -> str:
+    """The client's span (W3C Trace Context), unchecked; "" if it names none."""
+    at = head.lower().find(TRACEPARENT)
+    if at < 0:
+        return ""
+    line = head[at + len(TRACEPARENT) :].partition(b"\r\n")[0]
+    return line.strip()[:LONGEST_PARENT].decode("latin-1")
