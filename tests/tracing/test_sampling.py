@@ -80,7 +80,7 @@ def test_a_sampled_folder_answers_as_ever_in_every_pair(
 ) -> None:
     file = tmp_path / "spans.jsonl"
     settings = {"target": str(folder), "trace_sample": "1/1", "trace_spans": str(file), **pair}
-    with running(**settings) as (server, address), Client(address) as client:
+    with running(**settings) as (_, address), Client(address) as client:
         for name, size in (("small", 5000), ("small", 5000), ("large", 300_000)):
             answer = client.get(f"/{name}")
             assert (answer.status, answer.body) == (200, bytes(size))
@@ -96,15 +96,15 @@ def test_a_sampled_folder_answers_as_ever_in_every_pair(
 
 @pairs()
 def test_a_sampled_application_answers_as_ever_in_every_pair(pair: dict[str, str]) -> None:
-    with running(target=hello, trace_sample="1/1", **pair) as (_, address):
-        with Client(address) as client:
-            for _ in range(2):
-                answer = client.get("/")
-                assert (answer.status, answer.body) == (200, b"helloworld")
-                assert sampled(answer)
-            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nda")
-            client.send(b"ta")
-            assert sampled(client.answer())
+    settings = {"target": hello, "trace_sample": "1/1", **pair}
+    with running(**settings) as (_, address), Client(address) as client:
+        for _ in range(2):
+            answer = client.get("/")
+            assert (answer.status, answer.body) == (200, b"helloworld")
+            assert sampled(answer)
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nda")
+        client.send(b"ta")
+        assert sampled(client.answer())
 
 
 def test_every_third_request_is_sampled(folder: Path) -> None:
@@ -189,7 +189,7 @@ def test_buckets_are_cumulative_and_end_with_all() -> None:
 
 @pytest.mark.parametrize("rate", ["", "1", "0.1", "1/0", "2/3", "1/x", "1/-5", "1/1000 "])
 def test_a_wrong_rate_is_a_clear_error(rate: str) -> None:
-    with pytest.raises(SettingsError, match="trace_sample: .* is not one of so many"):
+    with pytest.raises(SettingsError, match=r"trace_sample: .* is not one of so many"):
         interval(rate)
     with pytest.raises(SettingsError, match="trace_sample"):
         Settings(trace_sample=rate)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
-HEAD = struct.Struct("=8x24I")
-"""The beginning of struct tcp_info (linux/tcp.h), up to tcpi_total_retrans."""
-
-RTT, TOTAL_RETRANS = 15, 23
+HEAD = struct.Struct("=68xI28xI")
+"""Of struct tcp_info (linux/tcp.h): tcpi_rtt and, 28 bytes behind it, tcpi_total_retrans."""
 
 
-@dataclass(frozen=True)
-class TcpInfo:
+class TcpInfo(NamedTuple):
     """Of one connection, since it was made."""
 
     rtt_us: int
@@ -30,5 +27,4 @@ def tcp_info(sock: socket.socket) -> TcpInfo | None:
         return None
     if len(data) < HEAD.size:
         return None
-    words = HEAD.unpack(data)
-    return TcpInfo(words[RTT], words[TOTAL_RETRANS])
+    return TcpInfo(*HEAD.unpack(data))

@@ -26,11 +26,16 @@ from typing import Any
 from ..linux.peer_credentials import peer_of
 from ..linux.processes import catches, processes_of_tree
 from .rendezvous import ROOT
+from .sample_line import START, sample_of
 from .samples import Samples
 from .switch import NOTICE, Switch, Wanted
 
 LOOK_S = 1.0
 """How long workers may take to look at the switch, before the tracer is told regardless."""
+
+REST_S = 0.1
+"""While nobody is attached samples are read so often at most, many at once: waking up for
+each of them would cost more than they do."""
 
 PATIENCE_S = 1.0
 """How long a tracer may take nothing."""
@@ -62,6 +67,8 @@ class Control:
         self._told = 0
         self._announce_at: float | None = None
         self._rest = b""
+        self._rested = True
+        """Whether it is time to read again."""
 
     def run(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is for the supervisor
@@ -79,11 +86,16 @@ class Control:
 
     def _turn(self, wake: int) -> None:
         others = [one for one in (self._listener, self._tracer) if one is not None]
-        sources: list[Any] = [wake, self._inlet, *others]
+        sources: list[Any] = [wake, *others]
         due = self._announce_at
+        if self._tracer is not None or self._rested:
+            sources.append(self._inlet)
+        else:
+            due = monotonic() + REST_S
         ready = select.select(sources, [], [], None if due is None else max(0.0, due - monotonic()))
+        self._rested = self._inlet not in ready[0]
         if self._inlet in ready[0]:
-            self._read()
+            self._drain()
         if self._tracer in ready[0]:
             self._hear()
         if self._listener is not None and self._listener in ready[0]:
@@ -114,6 +126,7 @@ class Control:
         self._announce_at = monotonic() + LOOK_S
 
     def metrics(self, sock: socket.socket, asked: dict[str, Any]) -> None:
+        self._drain()
         sock.sendall(self._samples.metrics.text().encode())
         sock.close()
 
@@ -155,23 +168,24 @@ class Control:
         data = os.read(self._inlet, READ_BYTES)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._take(line, json.loads(line))
+            if line.startswith(START):
+                self._samples.take(sample_of(line))
+            else:
+                self._take(line, json.loads(line))
         return bool(data)
 
     def _drain(self) -> None:
-        """The workers have ended: what they told last is here."""
+        """Take all that was told so far."""
         try:
             while self._read():
                 pass
         except BlockingIOError:
-            pass  # something that an application has left behind holds the pipe
+            pass  # somebody may tell more: a worker, or what an application has left behind
 
     def _take(self, line: bytes, message: dict[str, Any]) -> None:
-        if "s" in message:
-            self._samples.take(message["s"])
-        elif message.get("g") != self._switch.generation:
-            pass  # for a tracer that has left
-        elif "looked" in message:
+        if message.get("g") != self._switch.generation:
+            return  # for a tracer that has left
+        if "looked" in message:
             self._unseen.discard(message["looked"])
         elif self._tracer is not None:
             self._forward(line)

@@ -35,6 +35,7 @@ def beside(server: Server, switch: Switch, outlet: Outlet, samples: Samples) -> 
         server.close_sockets()
         outlet.close()
         be_called(NAME)
+        log_cheaply()
         Control(supervisor, sock, outlet.inlet, switch, samples).run()
         if path is not None:
             path.unlink(missing_ok=True)
@@ -49,6 +50,13 @@ def beside(server: Server, switch: Switch, outlet: Outlet, samples: Samples) -> 
     finally:
         outlet.close()
         end(pid, path)
+
+
+def log_cheaply() -> None:
+    """Without looking for who logs: it is always us."""
+    # As the documentation of logging says, under "Optimization".
+    logging._srcfile = None  # noqa: SLF001
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def listening(supervisor: int) -> tuple[socket.socket | None, Path | None]:

@@ -24,11 +24,12 @@ from ..http1.request import Request
 from ..linux.tcp_info import tcp_info
 from .outlet import Outlet
 from .recording import SHOWN_TARGET, status_of
+from .sample_line import LINE, NO_TCP
 
 TRACEPARENT = b"\r\ntraceparent:"
 LONGEST_PARENT = 64
-INTERIM = 200
-"""Below this status a response is not yet the response."""
+FINAL, SWITCHING = 200, 101
+"""Below the first a response is not yet the response, but for the second (RFC 9110, 15.2)."""
 
 
 class Sampler:
@@ -73,7 +74,7 @@ class Sampler:
                     await self._send(sample, exchange, whole)
             finally:
                 sample.restore()
-                self._outlet.tell({"s": sample.measured(self._outlet)})
+                self._outlet.write(sample.measured(self._outlet))
 
         return respond
 
@@ -107,7 +108,7 @@ class Sample:
     def opened(self, data: bytes) -> bytes:
         """The first bytes of the response leave; with our field if a whole head is in them."""
         status = status_of(data)
-        if self._answer or status < INTERIM:
+        if self._answer or (status < FINAL and status != SWITCHING):
             return data
         self._answer = data[:16]
         self._opened_ns = monotonic_ns()
@@ -129,28 +130,27 @@ class Sample:
             else:
                 setattr(self.conn, name, before)
 
-    def measured(self, outlet: Outlet) -> dict[str, Any]:
-        """Nanoseconds; what the control process is told."""
+    def measured(self, outlet: Outlet) -> bytes:
+        """What the control process is told; see `sample_line`."""
         end_ns = monotonic_ns()
         thread_ns = thread_time_ns() - self._thread_ns
         info = tcp_info(self.conn.sock)
         opened_ns = self._opened_ns or end_ns
         lost, outlet.lost = outlet.lost, 0
-        return {
-            "method": self._request.method,
-            "target": self._request.target[:SHOWN_TARGET].decode("latin-1"),
-            "status": status_of(self._answer),
-            "end": time_ns(),
-            "read": max(0, self._asked_ns - self._arrived_ns),
-            "app": opened_ns - self._asked_ns,
-            "send": end_ns - opened_ns,
-            # Below zero if another thread ended it, whose time has another beginning.
-            "thread": max(0, thread_ns),
-            "rtt": info.rtt_us * 1000 if info else None,
-            "retransmitted": info.retransmitted if info else None,
-            "parent": parent_in(self._head),
-            "lost": lost,
-        }
+        return LINE % (
+            self._request.method.encode(),
+            self._request.target[:SHOWN_TARGET],
+            parent_in(self._head),
+            status_of(self._answer),
+            time_ns(),
+            max(0, self._asked_ns - self._arrived_ns),
+            opened_ns - self._asked_ns,
+            end_ns - opened_ns,
+            max(0, thread_ns),  # it may end in a thread whose time has another beginning
+            info.rtt_us * 1000 if info else NO_TCP,
+            info.retransmitted if info else 0,
+            lost,
+        )
 
 
 def with_field(sample: Sample) -> None:
@@ -169,10 +169,10 @@ def with_field(sample: Sample) -> None:
         setattr(conn, name, ours)
 
 
-def parent_in(head: bytes) -> str:
-    """The client's span (W3C Trace Context), unchecked; "" if it names none."""
+def parent_in(head: bytes) -> bytes:
+    """The client's span (W3C Trace Context), unchecked; nothing if it names none."""
     at = head.lower().find(TRACEPARENT)
     if at < 0:
-        return ""
+        return b""
     line = head[at + len(TRACEPARENT) :].partition(b"\r\n")[0]
-    return line.strip()[:LONGEST_PARENT].decode("latin-1")
+    return line.strip()[:LONGEST_PARENT].replace(b"\t", b" ")

@@ -10,6 +10,7 @@ from ..errors import SettingsError
 from ..sampling import interval
 from ..settings import Settings
 from .metrics import PARTS, Metrics
+from .sample_line import NO_TCP
 from .spans import line_of
 
 log = logging.getLogger("fivefold.trace")
@@ -50,11 +51,12 @@ class Samples:
 def in_words(sample: dict[str, Any]) -> str:
     """One line; the target is the client's, so it is kept to plain characters."""
     target = sample["target"].encode("ascii", "backslashreplace").decode()
-    total = sum(sample[part] for part in PARTS)
-    parts = ", ".join(f"{part} {sample[part] / 1e6:.3f}" for part in PARTS)
-    words = f"{sample['method']} {target} {sample['status']} in {total / 1e6:.3f} ms: {parts}"
-    words += f"; thread {sample['thread'] / 1e6:.3f}"
-    if sample["rtt"] is not None:
+    read, app, send = (sample[part] / 1e6 for part in PARTS)
+    words = (
+        f"{sample['method']} {target} {sample['status']} in {read + app + send:.3f} ms:"
+        f" read {read:.3f}, app {app:.3f}, send {send:.3f}; thread {sample['thread'] / 1e6:.3f}"
+    )
+    if sample["rtt"] != NO_TCP:
         words += f"; rtt {sample['rtt'] / 1e6:.3f}"
     if sample["retransmitted"]:
         words += f"; {sample['retransmitted']} retransmitted"

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import __version__
 from .metrics import PARTS
+from .sample_line import NO_TCP
 
 SERVER, INTERNAL = 2, 1
 """SpanKind."""
@@ -71,7 +72,7 @@ def attributes(sample: dict[str, Any]) -> list[dict[str, Any]]:
     ]
     if query:
         found.append(attribute("url.query", query))
-    if sample["rtt"] is not None:
+    if sample["rtt"] != NO_TCP:
         found.append(attribute("fivefold.tcp_rtt_ns", sample["rtt"]))
         found.append(attribute("fivefold.tcp_retransmitted", sample["retransmitted"]))
     return found
