@@ -29,6 +29,7 @@ from fivefold.tracing.model import Trace
 from fivefold.tracing.rendezvous import candidates, private_folder
 
 NOBODY = 65534
+HELD_BACK_S = 0.2
 PATIENCE_S = 20.0
 """A test that waits so long has failed."""
 
@@ -122,6 +123,25 @@ def test_applications_are_traced_in_every_pair(pair: dict[str, str]) -> None:
     check_steps(trace)
     assert trace.request["method"] == "POST"
     assert "application" in (trace.steps[3].why_not or "")
+
+
+@pytest.mark.parametrize("privileged", [False, True])
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_a_client_that_is_slow_is_network_wait(part: str, *, privileged: bool) -> None:
+    request = b"POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\ndata"
+    kept_back = {"head": 10, "body": 2}[part]
+    with (
+        running(target=hello, serving="thread") as (server, address),
+        Attached(server.pid, privileged=privileged) as attached,
+        Client(address) as client,
+    ):
+        client.send(request[:-kept_back])
+        assert not select.select([client.sock], [], [], HELD_BACK_S)[0]
+        client.send(request[-kept_back:])
+        trace = next(attached.traces(PATIENCE_S))
+    check_steps(trace)
+    assert trace.summary.network_wait_us >= HELD_BACK_S * 1e6 * 0.99
+    assert trace.summary.application_us < HELD_BACK_S * 1e6
 
 
 def test_all_workers_are_traced(folder: Path) -> None:

@@ -93,6 +93,8 @@ class ServedAssembly(Assembly):
         got = timeline.last("recv.end", before=asked.at_ns if asked else None)
         got_ns = got.at_ns if got else timeline.start_ns
         probe, reached, ready = self._last_packet(got_ns)
+        if reached is None and timeline.first("recv.end", before=got_ns - 1) is not None:
+            reached = got  # it came in parts: the last one was waited for
         self._until(reached.at_ns if reached else None, None if reached else BEFORE)
         told = ready or probe
         self._until(told.at_ns if told else None)
