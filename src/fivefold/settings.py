@@ -88,7 +88,7 @@ class Settings:
         (), "Files not to watch: a glob, e.g. 'tests/*'; repeatable."
     )
     trace_sample: str | None = _setting(
-        None, "Time every Nth request: 1/N; into the log, metrics, spans and Server-Timing."
+        None, "Time every Nth request (1/N): into log, metrics, spans and Server-Timing."
     )
     trace_spans: str | None = _setting(
         None, "A file to which sampled requests are added as spans, lines of OTLP's JSON."

@@ -13,20 +13,24 @@ START = b"s\t"
 """By which it is known among the other lines, which are JSON."""
 
 NO_TCP = -1
-
-TEXTS = ("method", "target", "parent")
-NUMBERS = ("status", "end", "read", "app", "send", "thread", "rtt", "retransmitted", "lost")
-"""Nanoseconds; `end` since 1970, `rtt` is `NO_TCP` for a UNIX socket."""
+"""In place of the round-trip time: a UNIX socket has none."""
 
 
 def sample_of(line: bytes) -> dict[str, Any]:
-    """Raises `ValueError` if it is not a sample."""
-    _, *fields = line.split(b"\t")
-    if len(fields) != len(TEXTS) + len(NUMBERS):
-        raise ValueError(line)
-    texts, numbers = fields[: len(TEXTS)], fields[len(TEXTS) :]
-    sample: dict[str, Any] = {
-        name: text.decode("latin-1") for name, text in zip(TEXTS, texts, strict=True)
+    """Nanoseconds; `end` since 1970. Raises `ValueError` if it is not a sample."""
+    _, method, target, parent, *numbers = line.split(b"\t")
+    status, end, read, app, send, thread, rtt, retransmitted, lost = map(int, numbers)
+    return {
+        "method": method.decode("latin-1"),
+        "target": target.decode("latin-1"),
+        "parent": parent.decode("latin-1"),
+        "status": status,
+        "end": end,
+        "read": read,
+        "app": app,
+        "send": send,
+        "thread": thread,
+        "rtt": rtt,
+        "retransmitted": retransmitted,
+        "lost": lost,
     }
-    sample |= zip(NUMBERS, map(int, numbers), strict=True)
-    return sample

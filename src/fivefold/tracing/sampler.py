@@ -39,27 +39,30 @@ class Sampler:
         self._every = every
         self._send_s = send_s
         self._outlet = outlet
-        self._left = every
 
     def install(self, content: Opened) -> None:
         """Let `content` count, in this process and in those that are forked from it."""
         self._respond = content.respond
-        # A process that serves few requests in its life shall be sampled as often as one of many.
-        os.register_at_fork(after_in_child=self._begin_anywhere)
         vars(content)["ready"] = self._counting(content.ready)
 
-    def _begin_anywhere(self) -> None:
-        self._left = random.randint(1, self._every)  # noqa: S311 - no secret
-
     def _counting(self, inner: Callable[..., Ready | None]) -> Callable[..., Ready | None]:
+        every = left = self._every
+
+        def begin_anywhere() -> None:
+            nonlocal left
+            left = random.randint(1, every)  # noqa: S311 - no secret
+
         def ready(request: Request, head: bytes, conn: Any, now: float) -> Ready | None:
-            left = self._left = self._left - 1
-            if left > 0:
+            nonlocal left
+            left -= 1
+            if left > 0:  # threads may count over each other, and past zero
                 return inner(request, head, conn, now)
-            self._left = self._every
+            left = every
             sample = Sample(request, head, conn, now)
             return self._sampled(sample, inner(request, head, conn, now))
 
+        # A process that serves few requests in its life shall be sampled as often as one of many.
+        os.register_at_fork(after_in_child=begin_anywhere)
         return ready
 
     def _sampled(self, sample: Sample, whole: Ready | None) -> Later:
