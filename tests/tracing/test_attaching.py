@@ -351,10 +351,8 @@ def test_a_connection_that_another_user_made_is_not_heard(folder: Path) -> None:
             heard = as_nobody(attempt)
         finally:
             path.parent.chmod(0o700)
-        assert heard in (
-            "RuntimeError: b''",
-            "ConnectionResetError: [Errno 104] Connection reset by peer",
-        )
+        refusals = ("RuntimeError: b''", "ConnectionResetError", "BrokenPipeError")
+        assert heard.startswith(refusals)
 
 
 def test_the_command_writes_every_form(folder: Path) -> None:

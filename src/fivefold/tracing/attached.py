@@ -59,12 +59,15 @@ class Attached:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as resources:
-            self._sock, server = connected(self._pid)
-            resources.enter_context(self._sock)
             if self.unprivileged is None:
+                # Setting up takes its time, and the server shall not wait for our words.
+                sock, server = connected(self._pid)
+                sock.close()
                 kernel = KernelTrace(server_port=0, processes=serving(server))
                 self._kernel = resources.enter_context(kernel)
                 self._recording_since_ns = time.monotonic_ns()
+            self._sock, _ = connected(self._pid)
+            resources.enter_context(self._sock)
             self._attach()
             self._resources = resources.pop_all()
         return self

@@ -30,7 +30,11 @@ from .sample_line import START, sample_of
 from .samples import Samples
 from .switch import NOTICE, Switch, Wanted
 
-LOOK_S = 1.0
+AGAIN_S = 0.5
+"""How often, while somebody is attached, all are told again to look: a process that was just
+forked may have been overlooked, and to look twice is harmless."""
+
+LOOK_S = 5.0
 """How long workers may take to look at the switch, before the tracer is told regardless."""
 
 REST_S = 0.1
@@ -64,7 +68,8 @@ class Control:
         self._tracer: socket.socket | None = None
         self._unseen: set[int] = set()
         """Processes that have not yet looked at the switch since it was turned on."""
-        self._told = 0
+        self._seen: set[int] = set()
+        """Those that have."""
         self._announce_at: float | None = None
         self._rest = b""
         self._rested = True
@@ -87,7 +92,7 @@ class Control:
     def _turn(self, wake: int) -> None:
         others = [one for one in (self._listener, self._tracer) if one is not None]
         sources: list[Any] = [wake, *others]
-        due = self._announce_at
+        due = None if self._tracer is None else monotonic() + AGAIN_S
         if self._tracer is not None or self._rested:
             sources.append(self._inlet)
         else:
@@ -100,7 +105,11 @@ class Control:
             self._hear()
         if self._listener is not None and self._listener in ready[0]:
             self._accept(self._listener)
-        if self._announce_at is not None and (not self._unseen or monotonic() >= due_at(due)):
+        if self._tracer is not None and not any(ready):
+            self._unseen |= self._notify() - self._seen
+        if self._announce_at is not None and (
+            (self._seen and not self._unseen) or monotonic() >= self._announce_at
+        ):
             self._announce()
 
     def _accept(self, listener: socket.socket) -> None:
@@ -121,8 +130,8 @@ class Control:
             return
         self._switch.turn_on(Wanted(str(asked["match"]), int(asked["count"])))
         self._tracer = sock
+        self._seen.clear()
         self._unseen = self._notify()
-        self._told = len(self._unseen)
         self._announce_at = monotonic() + LOOK_S
 
     def metrics(self, sock: socket.socket, asked: dict[str, Any]) -> None:
@@ -143,7 +152,9 @@ class Control:
 
     def _announce(self) -> None:
         self._announce_at = None
-        self._forward(json.dumps({"attached": self._told, "supervisor": self._supervisor}).encode())
+        self._forward(
+            json.dumps({"attached": len(self._seen), "supervisor": self._supervisor}).encode()
+        )
 
     def _detach(self) -> None:
         if self._tracer is not None:
@@ -187,6 +198,7 @@ class Control:
             return  # for a tracer that has left
         if "looked" in message:
             self._unseen.discard(message["looked"])
+            self._seen.add(message["looked"])
         elif self._tracer is not None:
             self._forward(line)
 
@@ -200,10 +212,6 @@ class Control:
 
 ASKED = {"attach": Control.attach, "metrics": Control.metrics}
 """What one may ask for, by its word."""
-
-
-def due_at(due: float | None) -> float:
-    return 0.0 if due is None else due
 
 
 def answer(sock: socket.socket, message: dict[str, Any]) -> None:
