@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -34,7 +35,10 @@ log = logging.getLogger("fivefold.server")
 
 
 class Observer(Protocol):
-    """Somebody who watches from within; tracing has one."""
+    """Somebody who watches from within; tracing has two."""
+
+    def beside(self, server: Server) -> AbstractContextManager[None]:
+        """What lives as long as the supervisor does; entered before it forks a worker."""
 
     def content(self, content: Opened) -> Opened:
         """`content`, telling when it is asked."""
@@ -64,6 +68,8 @@ class Server:
             if not settings.reload:
                 raise
             self._compose(BROKEN)  # the workers will look for themselves, and say why
+        if settings.trace_sample is not None and observer is None:
+            raise SettingsError("trace_sample: only `fivefold serve` samples (or an observer)")
         self._observer = observer
         self._slots: list[list[socket.socket]] = []
         self._pid = 0
@@ -137,6 +143,8 @@ class Server:
     def _supervise(self, on_ready: Callable[[], None]) -> None:
         work = self._work
         with contextlib.ExitStack() as stack:
+            if self._observer is not None:
+                stack.enter_context(self._observer.beside(self))
             if self.settings.reload:
                 work = self._work_again
                 sockets = [sock for row in self._slots for sock in row]
@@ -152,13 +160,17 @@ class Server:
         mounts.probe(mounts.parsed(settings.mount), base)
 
     def close(self) -> None:
-        """Close the listening sockets."""
-        for row in self._slots:
-            for sock in row:
-                sock.close()
+        """Close the listening sockets, and give their addresses back."""
         if self._slots:
             for text in self.settings.bind:
                 release(Address.parse(text))
+        self.close_sockets()
+
+    def close_sockets(self) -> None:
+        """Close the listening sockets in this process: what it forked does not listen."""
+        for row in self._slots:
+            for sock in row:
+                sock.close()
         self._slots = []
 
     def __enter__(self) -> Self:

@@ -17,6 +17,7 @@ from .content.origin import Proxies
 from .errors import SettingsError
 from .http1.limits import HELP, Limits
 from .iomodels import choices
+from .sampling import interval
 from .serving import MODELS as SERVING_MODELS
 from .serving.listener import Address
 
@@ -86,6 +87,12 @@ class Settings:
     reload_exclude: tuple[str, ...] = _setting(
         (), "Files not to watch: a glob, e.g. 'tests/*'; repeatable."
     )
+    trace_sample: str | None = _setting(
+        None, "Time every Nth request (1/N): into log, metrics, spans and Server-Timing."
+    )
+    trace_spans: str | None = _setting(
+        None, "A file to which sampled requests are added as spans, lines of OTLP's JSON."
+    )
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -108,6 +115,8 @@ class Settings:
         for each in fields(Limits):
             _positive(each.name, getattr(self.limits, each.name))
         self._check_root_path()
+        if not interval(self.trace_sample) and self.trace_spans is not None:
+            raise SettingsError("trace_spans: nothing is sampled; add --trace-sample 1/1000")
         Proxies(self.trusted_proxies)
         if self.serving != AUTO:
             self.check_serving(self.serving)

@@ -43,17 +43,28 @@ class Running:
         raise AssertionError(f"ended without saying {words!r}")
 
     def descendants(self) -> list[int]:
-        """All processes below the supervisor, parents before children."""
+        """All processes below the supervisor that serve, parents before children."""
         found, todo = [], [self.process.pid]
         while todo:
             pid = todo.pop(0)
             todo += children_of(pid)
             found.append(pid)
-        return found[1:]
+        return [pid for pid in found[1:] if name_of(pid) != CONTROL]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(timeout=60)
+
+
+CONTROL = "fivefold-trace"
+"""The process that those talk to who trace."""
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def children_of(pid: int) -> list[int]:

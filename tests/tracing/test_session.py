@@ -93,7 +93,7 @@ def test_the_kernel_tells_all_steps_of_a_cold_file(io: str, folder: Path) -> Non
         assert trace.steps[5].happened
         assert trace.summary.disk_wait_us > 0
     assert {e.source for s in trace.steps for e in s.evidence} >= {"tracefs", "clock"}
-    assert not list((tracefs.root() or Path()).glob("instances/fivefold*"))
+    assert not list((tracefs.root() or Path()).glob(f"instances/fivefold-{os.getpid()}-*"))
 
 
 def test_the_command_writes_every_form(folder: Path) -> None:

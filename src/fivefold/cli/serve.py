@@ -15,6 +15,7 @@ from ..errors import SettingsError
 from ..http1.limits import HELP, Limits
 from ..server import Server
 from ..settings import Settings, from_environment
+from ..tracing.live import LiveObserver
 
 TYPES: dict[str, Any] = {"int": int, "int | None": int, "float": float}
 
@@ -97,7 +98,7 @@ def run(
 ) -> None:
     """Serve a folder or an application over HTTP/1.1 until SIGTERM or Ctrl-C."""
     settings = merged(given, config)
-    server = Server(settings)
+    server = Server(settings, LiveObserver())
     if print_config:
         click.echo(as_toml(settings))
     if check_config:

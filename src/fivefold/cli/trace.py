@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -14,22 +15,30 @@ import click
 from ..errors import SettingsError, Unavailable
 from ..iomodels import MODELS as IO_MODELS
 from ..settings import AUTO, Settings
+from ..tracing.attached import metrics_of
+from ..tracing.figures import io_of
 from ..tracing.html import as_html
 from ..tracing.model import Trace
 from ..tracing.perfetto import as_perfetto
 from ..tracing.session import Session
 from ..tracing.terminal import side_by_side, timeline
+from .attach import attached_traces
 
 NARROW = 80
 """Columns, where nobody can be asked."""
 
 
 def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
-    target: str,
-    path: str,
+    target: str | None,
+    path: str | None,
+    attach: int | None,
+    match: str,
+    count: int,
+    timeout: float | None,
+    metrics: bool,  # noqa: FBT001 - click calls by keyword
     serving: str,
     io: str,
-    all_io: bool,  # noqa: FBT001 - click calls by keyword
+    all_io: bool,  # noqa: FBT001
     cold: bool,  # noqa: FBT001
     warm_up: int,
     method: str,
@@ -41,16 +50,56 @@ def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
     """Trace one request: eleven steps, two I/Os, wait and copy, each with its evidence.
 
     TARGET is what `fivefold serve` takes; PATH is what the request asks for.
+    Or --attach PID: the next requests to a server that runs already.
     """
+    if metrics:
+        if attach is None:
+            raise SettingsError("metrics: name the server with --attach PID")
+        click.echo(metrics_of(attach), nl=False)
+        return
+    if attach is not None:
+        if target is not None:
+            raise SettingsError("attach: a server that runs has its target: give none")
+        traces = attached_traces(
+            attach, pattern=match, count=count, timeout_s=timeout, privileged=not unprivileged
+        )
+    elif target is None or path is None:
+        raise SettingsError("target: name a TARGET and a PATH, or a server with --attach PID")
+    else:
+        traces = own_traces(
+            Settings(target=target, serving=serving),
+            path,
+            IO_MODELS if all_io else (io,),
+            cold=cold,
+            warm_up=warm_up,
+            method=method,
+            privileged=not unprivileged,
+        )
+    show(traces)
+    write(json_file, lambda: json.dumps(listed([t.as_json() for t in traces]), indent=1))
+    write(perfetto, lambda: json.dumps(as_perfetto(traces)))
+    write(html, lambda: as_html(traces))
+
+
+def own_traces(
+    settings: Settings,
+    path: str,
+    models: Sequence[str],
+    *,
+    cold: bool,
+    warm_up: int,
+    method: str,
+    privileged: bool,
+) -> list[Trace]:
+    """The same request to a server of our own, under each of the I/O models."""
     if not path.startswith("/"):
         raise SettingsError(f"path: {path!r} must begin with a slash")
     traces = []
-    for model in IO_MODELS if all_io else (io,):
-        settings = Settings(target=target, serving=serving, io=model)
+    for model in models:
         try:
-            session = Session(settings, privileged=not unprivileged)
+            session = Session(dataclasses.replace(settings, io=model), privileged=privileged)
         except Unavailable as error:
-            if not all_io:
+            if len(models) == 1:
                 raise
             click.echo(f"fivefold: {error}", err=True)
             continue
@@ -58,10 +107,7 @@ def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
             for _ in range(warm_up):
                 session.request(path, method=method)
             traces.append(session.request(path, method=method, cold=cold))
-    show(traces)
-    write(json_file, lambda: json.dumps(listed([t.as_json() for t in traces]), indent=1))
-    write(perfetto, lambda: json.dumps(as_perfetto(traces)))
-    write(html, lambda: as_html(traces))
+    return traces
 
 
 def listed(values: list[Any]) -> Any:
@@ -79,7 +125,7 @@ def show(traces: Sequence[Trace]) -> None:
     }
     for trace in traces:
         click.echo(timeline(trace, **how), color=colour)
-    if len(traces) > 1:
+    if len({io_of(trace) for trace in traces}) > 1:
         click.echo(side_by_side(traces, **how), color=colour)
 
 
@@ -101,8 +147,13 @@ trace = click.Command(
     callback=run,
     help=run.__doc__,
     params=[
-        click.Argument(["target"]),
-        click.Argument(["path"]),
+        click.Argument(["target"], required=False),
+        click.Argument(["path"], required=False),
+        click.Option(["--attach"], type=int, metavar="PID", help="Trace a running `serve`."),
+        click.Option(["--match"], default="", metavar="GLOB", help="Only paths like this."),
+        click.Option(["--count"], type=click.IntRange(1), default=1, help="So many requests."),
+        click.Option(["--timeout"], type=float, metavar="S", help="Wait no longer than this."),
+        click.Option(["--metrics"], is_flag=True, help="The server's metrics, for Prometheus."),
         click.Option(["--serving"], default=AUTO, help="As for `serve`."),
         click.Option(["--io"], default=AUTO, help="As for `serve`."),
         click.Option(["--all-io"], is_flag=True, help="Under all five I/O models, side by side."),

@@ -78,7 +78,7 @@ class Http1:
     async def _exchanges(self, conn: Connection) -> None:
         limits = self._limits
         known_heads = self._memory.heads
-        ready = self._content.ready
+        content = self._content  # its methods are looked up each time: tracing replaces them
         reader = HeadReader(conn, limits, self._memory)
         head = b""
         conn.progress_s = send_s = limits.send_s
@@ -107,7 +107,7 @@ class Http1:
                     data = b""
                 else:
                     request, head, data = await reader.next(data, now)
-                whole = None if conn.closing else ready(request, head, conn, now)
+                whole = None if conn.closing else content.ready(request, head, conn, now)
                 if isinstance(whole, bytes):
                     conn.deadline = now + send_s
                     if not conn.post(whole):

@@ -24,7 +24,6 @@ from typing import Any, Protocol
 from ..errors import DeadlineExceeded, PeerGone
 from .base import File, Task, Waiter
 from .readiness import Readiness, ReadyConnection, peer_gone
-from .telling import Tell
 
 POST_BYTES = 16384
 """Larger answers gain nothing, and would be copied when they are joined."""
@@ -169,7 +168,3 @@ class PostingConnection(ReadyConnection):
 
     def waiters(self) -> tuple[Waiter, ...]:
         return self.reader, self.writer, self._sent
-
-    def observe(self, tell: Tell) -> None:
-        super().observe(tell)
-        self._put_out_now()

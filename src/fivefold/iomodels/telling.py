@@ -29,8 +29,10 @@ def observed(
         except BaseException as error:
             tell(f"{name}.end", {"error": type(error).__name__})
             raise
-        moved = result if isinstance(result, bytes) else arguments[0]
-        tell(f"{name}.end", {"bytes": arguments[3] if name == "send_file" else len(moved)})
+        moved = len(result) if isinstance(result, bytes) else len(arguments[0])
+        if name == "send_file":
+            moved += arguments[3]
+        tell(f"{name}.end", {"bytes": moved})
         return result
 
     return wrapped

@@ -10,11 +10,17 @@ from collections.abc import Collection
 from .libc import checked, libc
 
 PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
 
 
 def die_with_parent(signal_number: signal.Signals) -> None:
     """Get `signal_number` when the thread that forked this process ends (prctl(2))."""
     checked(libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0), "prctl")
+
+
+def be_called(name: str) -> None:
+    """The calling thread's name, which ps(1) and top(1) show; at most 15 bytes (prctl(2))."""
+    checked(libc.prctl(PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0), "prctl")
 
 
 def reap_orphans(*, besides: Collection[int]) -> None:

@@ -1,4 +1,4 @@
-"""proc(5): which threads a process and its descendants have, and when a process started."""
+"""proc(5): a process: its parent, its descendants, their threads; when it started, and whose."""
 
 from __future__ import annotations
 
@@ -26,6 +26,41 @@ def threads_of_tree(pid: int) -> set[int]:
     except (FileNotFoundError, ProcessLookupError):
         return set()
     return threads.union(*map(threads_of_tree, _children(pid, threads)))
+
+
+def processes_of_tree(pid: int) -> set[int]:
+    """A process and its descendants."""
+    try:
+        threads = {int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()}
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+    return {pid}.union(*map(processes_of_tree, _children(pid, threads)))
+
+
+def parent_of(pid: int) -> int | None:
+    """None if there is no such process."""
+    text = _status(pid, "PPid")
+    return None if text is None else int(text)
+
+
+def owner_of(pid: int) -> int | None:
+    """The effective user id of a process; None if there is no such process."""
+    text = _status(pid, "Uid")
+    return None if text is None else int(text.split()[1])
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for this signal."""
+    text = _status(pid, "SigCgt")
+    return text is not None and bool(int(text, 16) >> (number - 1) & 1)
+
+
+def _status(pid: int, name: str) -> str | None:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)
 
 
 def _children(pid: int, threads: set[int]) -> set[int]:

@@ -15,7 +15,8 @@ Consequence.
 
 Choice.
     The name holds our process id and start time.  Leaving the context, an exception and the
-    end of the interpreter remove the instance; `sweep` removes what kill -9 left behind.
+    end of the interpreter remove the instance; after kill -9 `tracefs_guard` does, and what is
+    left even so `sweep` removes.
     Text, not the binary pages: its layout is the kernel's business and it is the same text
     that `cat trace` shows.
 
@@ -83,6 +84,11 @@ def _refusal(folder: Path) -> str | None:
     return None
 
 
+def own_name() -> str:
+    """What the names of this process's instances begin with."""
+    return f"fivefold-{os.getpid()}-{start_time(os.getpid())}"
+
+
 def sweep() -> list[str]:
     """Remove the instances whose process is gone; the names of those removed."""
     folder = root()
@@ -117,8 +123,7 @@ class Instance:
         folder = root()
         if folder is None:
             raise OSError(errno.ENOENT, f"tracefs is not mounted: {MOUNT}")
-        name = f"fivefold-{os.getpid()}-{start_time(os.getpid())}-{next(_numbers)}"
-        self.path = folder / "instances" / name
+        self.path = folder / "instances" / f"{own_name()}-{next(_numbers)}"
         self.missing: list[str] = []
         """Events that this kernel does not have."""
         self.unfiltered: list[str] = []

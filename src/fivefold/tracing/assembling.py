@@ -24,7 +24,7 @@ HAND_OVER = ("sendto.enter", "sendfile64.enter", "send.begin", "send_file.begin"
 AT_INTERFACE = ("net:netif_rx", "net:net_dev_xmit", "TX_SND")
 
 SHOWN: dict[int, tuple[str, ...]] = {
-    1: ("client.send.enter", "client.send.exit", "TX_SCHED", "TX_SND", "net:netif_rx"),
+    1: ("client.send.enter", "client.send.exit", "TX_SCHED", "TX_SND", "net:netif_rx", "recv.end"),
     2: ("net:netif_receive_skb", "sock:sk_data_ready", "tcp:tcp_probe"),
     3: (
         "sock:sk_data_ready",

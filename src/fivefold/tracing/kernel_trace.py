@@ -19,6 +19,7 @@ from typing import Self
 from ..errors import Unavailable
 from ..linux import tracefs
 from ..linux.processes import threads_of_tree
+from ..linux.tracefs_guard import Guard
 from .kernel_events import MACHINE, THREADS, recorded
 from .kernel_lines import observe
 from .kernel_owners import choose
@@ -47,6 +48,8 @@ class KernelTrace:
         self._tids = set(threads)
         self._resources = ExitStack()
         self._lost = 0
+        self._of_threads: list[Observation] = []
+        self._of_machine: list[Observation] = []
 
     @property
     def tids(self) -> frozenset[int]:
@@ -72,6 +75,7 @@ class KernelTrace:
         self._resources.close()
 
     def _record(self, resources: ExitStack) -> None:
+        resources.enter_context(Guard(f"{tracefs.root()}/instances/{tracefs.own_name()}"))
         self._tids |= self._running()
         kib = self._buffer_kib
         self._threads = resources.enter_context(
@@ -101,6 +105,7 @@ class KernelTrace:
     def resume(self) -> None:
         """Forget what was recorded and record again, for the next request."""
         self._lost = 0
+        self._of_threads, self._of_machine = [], []
         for instance in (self._threads, self._machine):
             instance.clear()
             instance.start()
@@ -108,17 +113,34 @@ class KernelTrace:
     def observations(self) -> list[Observation]:
         """Stop, and the request's events in the order in which they happened."""
         self.stop()
-        self._lost = self._threads.lost() + self._machine.lost()
-        threads = observe(self._threads.lines())
-        machine = observe(self._machine.lines())
-        self._tids |= _started(threads)
-        return choose(threads, machine, Connection(self.server_port, self.client_port), self._tids)
+        self.collect()
+        return self.of(self.server_port, self.client_port)
 
-    def notes(self) -> list[str]:
-        """What a reader of the observations must know about them."""
+    def collect(self, since_ns: int = 0) -> None:
+        """Read what was recorded, for `of`; what is older than `since_ns` is forgotten."""
+        self._lost = self._threads.lost() + self._machine.lost()
+        self._of_threads += observe(self._threads.lines())
+        self._of_machine += observe(self._machine.lines())
+        self._tids |= _started(self._of_threads)
+        self._of_threads = [one for one in self._of_threads if one.at_ns >= since_ns]
+        self._of_machine = [one for one in self._of_machine if one.at_ns >= since_ns]
+
+    def lost_after(self, at_ns: int) -> bool:
+        """Whether a moment is older than all that the buffers still had."""
+        oldest = [seen[0].at_ns for seen in (self._of_threads, self._of_machine) if seen]
+        return bool(self._lost) and at_ns < max(oldest, default=at_ns + 1)
+
+    def of(self, server_port: int, client_port: int | None) -> list[Observation]:
+        """The collected events of a connection, in the order in which they happened."""
+        connection = Connection(server_port, client_port)
+        return choose(self._of_threads, self._of_machine, connection, self._tids)
+
+    def notes(self, *, since_ns: int = 0) -> list[str]:
+        """What a reader of the observations must know about them; of what was lost it only
+        matters what came after `since_ns`."""
         missing = [*self._threads.missing, *self._machine.missing]
         notes = []
-        if self._lost:
+        if self._lost and (not since_ns or self.lost_after(since_ns)):
             notes.append(
                 f"{self._lost} kernel events were lost, so steps may lack evidence:"
                 f" a larger buffer than {self._buffer_kib} KiB per processor keeps them"

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import threading
 import time
 from collections.abc import Coroutine
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..content.kinds import Opened
@@ -24,13 +23,12 @@ from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
 from ..iomodels.base import Connection as IOConnection
 from ..iomodels.base import IOModel
+from ..server import Server
 from ..serving.base import Handler
+from .accounting import accounting
 
 LINE_BYTES = 4096
 """PIPE_BUF: so much is written whole, whoever else writes (pipe(7))."""
-
-SCHEDSTAT = Path("/proc/thread-self/schedstat")
-THREAD_IO = Path("/proc/thread-self/io")
 
 
 class Recorder:
@@ -66,6 +64,9 @@ class ServerObserver:
 
     def __init__(self, pipe: int) -> None:
         self._recorder = Recorder(pipe)
+
+    def beside(self, server: Server) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def content(self, content: Opened) -> Opened:
         return ObservedContent(content, self._recorder)
@@ -113,24 +114,3 @@ class ObservedContent:
     async def respond(self, exchange: Exchange) -> None:
         await self._content.respond(exchange)
         self._tell("content.exit", {})
-
-
-def accounting() -> dict[str, Any]:
-    """The kernel's counters of this thread (getrusage(2), proc(5))."""
-    usage = resource.getrusage(resource.RUSAGE_THREAD)
-    counters: dict[str, Any] = {
-        "voluntary_switches": usage.ru_nvcsw,
-        "involuntary_switches": usage.ru_nivcsw,
-        "major_faults": usage.ru_majflt,
-        "blocks_read": usage.ru_inblock,
-        "processor_us": round((usage.ru_utime + usage.ru_stime) * 1e6),
-    }
-    try:
-        counters["runqueue_ns"] = int(SCHEDSTAT.read_text().split()[1])
-        for line in THREAD_IO.read_text().splitlines():
-            name, _, value = line.partition(": ")
-            if name in ("read_bytes", "rchar", "wchar"):
-                counters[name] = int(value)
-    except (OSError, IndexError, ValueError):
-        pass  # a kernel without them, or a process that gave its rights away
-    return counters

@@ -14,13 +14,14 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     reading = operations(timeline, "read_file")
     disk_wait = sum(s.duration_us for s in steps if s.step in (5, 6, 7) and s.happened)
     copied = steps[7].duration_us if steps[7].happened else 0.0
+    receiving = awaited_body(timeline)
     waited = sum(s.duration_us for s in steps if s.step in (1, 2, 11))
     return Summary(
-        network_wait_us=waited + stalled(timeline) / 1000,
+        network_wait_us=waited + (stalled(timeline) + receiving) / 1000,
         network_copy_us=(ns("recvfrom") + sending) / 1000,
         disk_wait_us=disk_wait,
         disk_copy_us=copied,
-        application_us=max(0.0, (inside_content(timeline) - sending - reading) / 1000),
+        application_us=max(0.0, (inside_content(timeline) - sending - reading - receiving) / 1000),
         runqueue_us=run_queue(timeline) / 1000,
         total_us=timeline.us(timeline.end_ns),
         bytes_copied=timeline.bytes_of("recv.end", "read_file.end", "send.end"),
@@ -37,12 +38,20 @@ def run_queue(timeline: Timeline) -> int:
     return timeline.counted("runqueue_ns") or 0
 
 
-def operations(timeline: Timeline, *names: str) -> int:
+def awaited_body(timeline: Timeline) -> int:
+    """Nanoseconds in which content waited for more of the request."""
+    entered, left = timeline.first("content.enter"), timeline.last("content.exit")
+    if entered is None or left is None:
+        return 0
+    return operations(timeline, "recv", after=entered.at_ns, before=left.at_ns)
+
+
+def operations(timeline: Timeline, *names: str, after: int = 0, before: int | None = None) -> int:
     """Nanoseconds in operations of the connection."""
     total = 0
     for name in names:
         begun = None
-        for o in timeline.of(f"{name}.begin", f"{name}.end"):
+        for o in timeline.of(f"{name}.begin", f"{name}.end", after=after, before=before):
             if o.event.endswith(".begin"):
                 begun = o.at_ns
             elif begun is not None:

@@ -13,13 +13,17 @@ class Timeline:
 
     def __init__(self, observations: Iterable[Observation]) -> None:
         everything = sorted(observations, key=lambda o: o.at_ns)
+        self.start_ns, self.end_ns = self._bounds(everything)
+        # A moment longer: the server may notice later than the client that it is done.
+        self.all = [o for o in everything if o.at_ns >= self.start_ns]
+
+    def _bounds(self, everything: list[Observation]) -> tuple[int, int]:
+        """When it began and ended. Raises `TraceFailed`."""
         begun = [o.at_ns for o in everything if o.event == "client.send.enter"]
         ended = [o.at_ns for o in everything if o.event == "client.recv.exit"]
         if not begun or not ended:
             raise TraceFailed("the client did not see the request through")
-        self.start_ns, self.end_ns = begun[0], ended[-1]
-        # A moment longer: the server may notice later than the client that it is done.
-        self.all = [o for o in everything if o.at_ns >= self.start_ns]
+        return begun[0], ended[-1]
 
     def of(self, *events: str, after: int = 0, before: int | None = None) -> list[Observation]:
         """Those of these events, in order; a call may return after the client has its data."""

@@ -1,0 +1,23 @@
+"""SO_PEERCRED: who is at the other end of a UNIX socket, as the kernel knows (unix(7))."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+
+UCRED = struct.Struct("iII")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The process that connected, as it was when it did."""
+
+    pid: int
+    uid: int
+
+
+def peer_of(sock: socket.socket) -> Peer:
+    """Raises `OSError` for a socket that has no peer."""
+    pid, uid, _ = UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
+    return Peer(pid, uid)

@@ -1,0 +1,64 @@
+"""From those who serve to the control process: lines of JSON through one pipe.
+
+Whoever serves must never wait for whoever traces: a pipe that is full loses the line, and
+the loss is counted and told with the next one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+LINE_BYTES = 4096
+"""PIPE_BUF: so much is written whole, whoever else writes (pipe(7))."""
+
+ROOM_BYTES = 1 << 20
+"""What the pipe shall hold; the most that one may ask for without rights."""
+
+F_SETPIPE_SZ = 1031
+
+
+class Outlet:
+    """Make it before the first fork; `inlet` is the control process's end."""
+
+    def __init__(self) -> None:
+        self.inlet, self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            fcntl.fcntl(self._pipe, F_SETPIPE_SZ, ROOM_BYTES)
+        except OSError:
+            pass  # the user has many pipes: this one keeps its 64 KiB
+        self.lost = 0
+
+    def tell(self, message: dict[str, Any]) -> None:
+        self.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+    def write(self, line: bytes) -> None:
+        try:
+            if len(line) > LINE_BYTES:
+                raise BlockingIOError
+            os.write(self._pipe, line)
+        except OSError:  # full, or the control process is gone
+            self.lost += 1
+
+    def close_inlet(self) -> None:
+        os.close(self.inlet)
+
+    def close(self) -> None:
+        os.close(self._pipe)
+
+
+def batches(encoded: Iterable[str], room: int) -> Iterator[list[str]]:
+    """The texts in groups that take no more than `room` characters each."""
+    group: list[str] = []
+    size = 0
+    for text in encoded:
+        if group and size + len(text) + 1 > room:
+            yield group
+            group, size = [], 0
+        group.append(text)
+        size += len(text) + 1
+    if group:
+        yield group
