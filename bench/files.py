@@ -19,7 +19,7 @@ def write(folder: Path) -> None:
     (folder / "100k.jpg").write_bytes(random.Random(5).randbytes(100 * 1024))
 
 
-def check(port: int, folder: Path, path: str, expected: bytes | None = None) -> None:
+def check(port: int, folder: Path, path: str, expected: str | None = None) -> None:
     """One request: 200, and the expected bytes, or those of the file."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
@@ -32,5 +32,5 @@ def check(port: int, folder: Path, path: str, expected: bytes | None = None) -> 
         connection.close()
     if answer.status != http.HTTPStatus.OK:
         raise WrongAnswer(f"GET {path}: status {answer.status}, not 200")
-    if body != ((folder / path[1:]).read_bytes() if expected is None else expected):
+    if body != ((folder / path[1:]).read_bytes() if expected is None else expected.encode()):
         raise WrongAnswer(f"GET {path}: {len(body)} bytes that are not the expected ones")

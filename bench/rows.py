@@ -18,7 +18,7 @@ URING = "async+aio:uring"
 THREAD = "thread+blocking"
 PROCESS = "process+blocking"
 
-JSON = b'{"hello":"world"}'
+JSON = '{"hello":"world"}'
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Row:
     server: str  # a key of servers.SERVERS
     path: str
     script: str | None  # beside this file: for wrk, or (.py) a load of our own
-    answer: bytes | None = None  # of an application; None: the file of that path
+    answer: str | None = None  # of an application; None: the file of that path
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def applications(  # noqa: PLR0917 - as family()
     servers: tuple[str, ...],
     connections: int | None = None,
     script: str | None = None,
-    answer: bytes = b"Hello, World!",
+    answer: str = "Hello, World!",
 ) -> Family:
     everyone = (baseline, *servers)
     rows = tuple(Row(f"{name}/{each}", each, "/", script, answer) for each in everyone)

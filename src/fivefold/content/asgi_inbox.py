@@ -29,6 +29,8 @@ class Inbox:
         self._io = io
         self._messages: deque[Message] = deque([{"type": "websocket.connect"}])
         self._takers: deque[Bridge] = deque()
+        self._spare: Bridge | None = None
+        """One that nobody waits on, to be used again."""
         self._room = Waiter()
         self._fragments: list[bytes] = []
         self._opcode = TEXT
@@ -43,15 +45,17 @@ class Inbox:
 
     @types.coroutine
     def _arrival(self) -> Generator[Bridge, None, None]:
-        bridge = Bridge(asyncio.get_running_loop())
+        bridge, self._spare = self._spare or Bridge(asyncio.get_running_loop()), None
         bridge._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's own protocol
         self._takers.append(bridge)
         try:
             yield bridge
-        finally:
+        except BaseException:
             if bridge in self._takers:
                 self._takers.remove(bridge)
             bridge.release()
+            raise
+        self._spare = bridge
 
     def put(self, message: Message) -> None:
         """Queue it; `tell` lets the application have it."""

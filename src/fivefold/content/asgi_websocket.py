@@ -9,7 +9,6 @@ back by TCP.
 
 from __future__ import annotations
 
-import asyncio
 from time import monotonic
 
 from websockets.frames import Frame, Opcode
@@ -21,6 +20,7 @@ from ..http1.limits import Limits
 from ..iomodels.asyncio_bridge import hosted
 from ..iomodels.base import NEVER, IOModel, Waiter
 from .asgi_handshake import add_fields, protocol
+from .asgi_heartbeat import Heartbeat
 from .asgi_http import ClientLeft, Message, remembered_head
 from .asgi_inbox import Inbox
 from .asgi_turns import Turns
@@ -48,12 +48,13 @@ class WebSocket:
         self._ended = False
         self._end_of_application = Waiter()
         self._turns = Turns(self._io)
+        self._unsent: list[bytes] = []
+        """What the protocol wanted sent and could not be posted."""
         self._over = False
         self._until = NEVER
         """When the client must have closed its side, too."""
         self._denying = False
-        self._ping: asyncio.TimerHandle | None = None
-        self._pinged = False
+        self._heartbeat = Heartbeat(limits.websocket_ping_s, self._ping, self._unanswered)
         self._protocol.receive_data(exchange.request_head)
         events = self._protocol.events_received()
         self._request = events[0] if events and isinstance(events[0], Request) else None
@@ -83,7 +84,8 @@ class WebSocket:
             self._protocol.send_binary(data)
         else:
             self._protocol.send_text(message["text"].encode())
-        await hosted(self._flush())
+        if not self._posted():
+            await hosted(self._flush())
 
     async def _accept(self, message: Message) -> None:
         if self._agreed is not None:
@@ -97,7 +99,7 @@ class WebSocket:
         self._exchange.started = True
         await hosted(self._flush())
         if agreed:
-            self._schedule_ping()
+            self._heartbeat.start()
         else:
             self._end(ABNORMAL)
         self._settle(agreed=agreed)
@@ -136,6 +138,16 @@ class WebSocket:
         self._agreed = agreed
         self._io.resume(self._settled)
 
+    def _posted(self) -> bool:
+        """Have what the protocol wants sent posted; False if it must be flushed."""
+        if self._turns.busy or self._unsent:
+            return False
+        parts = self._protocol.data_to_send()
+        if parts and parts[-1] and self._exchange.conn.post(b"".join(parts)):
+            return True
+        self._unsent = parts
+        return False
+
     async def _flush(self) -> None:
         """Send what the protocol wants sent, in its order. Raises `ClientLeft`."""
         turns, conn = self._turns, self._exchange.conn
@@ -144,7 +156,7 @@ class WebSocket:
         turns.busy = True
         try:
             # Taken now, because whoever is cancelled before its turn must not lose them.
-            parts = self._protocol.data_to_send()
+            parts, self._unsent = self._unsent + self._protocol.data_to_send(), []
             if parts:
                 data = b"".join(parts)
                 if not conn.post(data):
@@ -166,11 +178,13 @@ class WebSocket:
         """Until the websocket is over: messages to the application, answers to the client."""
         while self._agreed is None:
             await self._settled
-        if not self._agreed:
-            return
+        if self._agreed:
+            await self._reading()
+
+    async def _reading(self) -> None:
         conn = self._exchange.conn
         conn.deadline = self._until
-        while not self._closed():
+        while not (self._over and self._closed()):
             conn.idle = True  # so that a server that stops interrupts us
             try:
                 data = await conn.recv()
@@ -183,11 +197,11 @@ class WebSocket:
                 data = b""
             finally:
                 conn.idle = False
-            self._feed(data)
-            try:
-                await self._flush()
-            except ClientLeft:
-                break
+            if self._feed(data):
+                try:
+                    await self._flush()
+                except ClientLeft:
+                    break
             self._inbox.tell()
             if not data:
                 break
@@ -202,14 +216,14 @@ class WebSocket:
 
     def _closed(self) -> bool:
         """Whether both sides have said so, or the client had its time to say so."""
-        if not self._over:
-            return False
         if self._protocol.close_expected() and self._protocol.close_rcvd is not None:
             return True
         return monotonic() >= self._until
 
-    def _feed(self, data: bytes) -> None:
+    def _feed(self, data: bytes) -> bool:
+        """Understand what came; whether there may be something to answer."""
         protocol = self._protocol
+        answer = False
         if data:
             protocol.receive_data(data)
         elif self._exchange.conn.closing and not self._over:
@@ -219,26 +233,29 @@ class WebSocket:
             protocol.receive_eof()
         for frame in protocol.events_received():
             if isinstance(frame, Frame):
-                self._take(frame)
+                answer = self._take(frame) or answer
         if protocol.close_sent is not None:  # the client has broken the protocol
             self._end(protocol.close_sent.code, protocol.close_sent.reason)
+            return True
+        return answer or not data
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame) -> bool:
+        """Whether the protocol answers it."""
         opcode = frame.opcode
+        if opcode is PING or opcode is CLOSE:
+            if opcode is CLOSE:
+                closed = self._protocol.close_rcvd
+                self._end(closed.code if closed else NO_STATUS, closed.reason if closed else "")
+            return True
         if opcode is PONG:
-            self._pinged = False
-            return
-        if opcode is CLOSE:
-            closed = self._protocol.close_rcvd
-            self._end(closed.code if closed else NO_STATUS, closed.reason if closed else "")
-            return
-        if opcode is PING or self._over:
-            return
-        try:
-            self._inbox.put_frame(frame)
-        except UnicodeDecodeError:
-            self._protocol.send_close(NOT_UTF8)
-            self._end(NOT_UTF8)
+            self._heartbeat.heard()
+        elif not self._over:
+            try:
+                self._inbox.put_frame(frame)
+            except UnicodeDecodeError:
+                self._protocol.send_close(NOT_UTF8)
+                self._end(NOT_UTF8)
+        return False
 
     def _end(self, code: int, reason: str = "") -> None:
         """From now on the application is told that it is over."""
@@ -249,26 +266,19 @@ class WebSocket:
         self._until = monotonic() + self._limits.linger_s
         self._exchange.conn.deadline = self._until
         self._inbox.release()
-        if self._ping is not None:
-            self._ping.cancel()
+        self._heartbeat.stop()
         self._inbox.put({"type": "websocket.disconnect", "code": code, "reason": reason})
         self._inbox.tell()
 
     # Keeping it alive
 
-    def _schedule_ping(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._ping = loop.call_later(self._limits.websocket_ping_s, self._on_ping_due)
-
-    def _on_ping_due(self) -> None:
-        if self._pinged:
-            self._exchange.conn.interrupt()  # no pong in a whole interval: it is gone
-            self._end(ABNORMAL, "no pong")
-            return
-        self._pinged = True
+    def _ping(self) -> None:
         self._protocol.send_ping(b"")
         self._io.spawn(self._ping_now())
-        self._schedule_ping()
+
+    def _unanswered(self) -> None:
+        self._exchange.conn.interrupt()
+        self._end(ABNORMAL, "no pong")
 
     async def _ping_now(self) -> None:
         try:

@@ -37,16 +37,8 @@ class Outbox:
 
     def __init__(self) -> None:
         self.queued: dict[PostingConnection, bytes] = {}
-        self._since = 0.0
-
-    def put(self, connection: PostingConnection, data: bytes) -> None:
-        if self.queued:
-            if monotonic() - self._since > HELD_S:
-                self.put_out()
-                self._since = monotonic()
-        else:
-            self._since = monotonic()
-        self.queued[connection] = data
+        self.since = 0.0
+        """When the first of them was posted."""
 
     def put_out(self) -> None:
         """Send all of it."""
@@ -80,9 +72,15 @@ class PostingConnection(ReadyConnection):
     def post(self, data: bytes) -> bool:
         if self._finishing or self._failure is not None or len(data) > POST_BYTES:
             return False
-        queued = self._outbox.queued
-        if self not in queued:
-            self._outbox.put(self, data)
+        outbox = self._outbox
+        queued = outbox.queued
+        if not queued:
+            outbox.since = monotonic()
+            queued[self] = data
+        elif self not in queued:
+            queued[self] = data
+            if monotonic() - outbox.since > HELD_S:
+                outbox.put_out()
         elif len(queued[self]) < POST_BYTES:
             queued[self] += data  # answers to pipelined requests
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..iomodels.telling import OPERATIONS
 from .model import Step, Summary
 from .off_cpu import run_queue_ns
 from .timeline import Timeline
@@ -11,7 +12,6 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     """Sums over the whole request, not only over the part of it that a step shows."""
     ns = timeline.spent_in
     sending = ns("sendto") + ns("sendfile64") or operations(timeline, "send", "send_file")
-    reading = operations(timeline, "read_file")
     disk_wait = sum(s.duration_us for s in steps if s.step in (5, 6, 7) and s.happened)
     copied = steps[7].duration_us if steps[7].happened else 0.0
     receiving = awaited_body(timeline)
@@ -21,7 +21,7 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
         network_copy_us=(ns("recvfrom") + sending) / 1000,
         disk_wait_us=disk_wait,
         disk_copy_us=copied,
-        application_us=max(0.0, (inside_content(timeline) - sending - reading - receiving) / 1000),
+        application_us=max(0.0, (inside_content(timeline) - own_io(timeline)) / 1000),
         runqueue_us=run_queue(timeline) / 1000,
         total_us=timeline.us(timeline.end_ns),
         bytes_copied=timeline.bytes_of("recv.end", "read_file.end", "send.end"),
@@ -40,10 +40,19 @@ def run_queue(timeline: Timeline) -> int:
 
 def awaited_body(timeline: Timeline) -> int:
     """Nanoseconds in which content waited for more of the request."""
+    return within_content(timeline, "recv")
+
+
+def own_io(timeline: Timeline) -> int:
+    """Nanoseconds of content's I/O, waits and copies: whatever else it does is its own."""
+    return within_content(timeline, *OPERATIONS)
+
+
+def within_content(timeline: Timeline, *names: str) -> int:
     entered, left = timeline.first("content.enter"), timeline.last("content.exit")
     if entered is None or left is None:
         return 0
-    return operations(timeline, "recv", after=entered.at_ns, before=left.at_ns)
+    return operations(timeline, *names, after=entered.at_ns, before=left.at_ns)
 
 
 def operations(timeline: Timeline, *names: str, after: int = 0, before: int | None = None) -> int:

@@ -1,0 +1,40 @@
+"""Whether the client of a silent websocket is still there: pings, and pongs in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+class Heartbeat:
+    """Pings every `every_s` seconds, and tells if one of them was not answered by the next."""
+
+    def __init__(
+        self, every_s: float, ping: Callable[[], None], unanswered: Callable[[], None]
+    ) -> None:
+        self._every_s = every_s
+        self._ping = ping
+        self._unanswered = unanswered
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting = False
+
+    def start(self) -> None:
+        """To be called in the loop."""
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._every_s, self._due)
+
+    def heard(self) -> None:
+        """A pong has come."""
+        self._waiting = False
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _due(self) -> None:
+        if self._waiting:
+            self._unanswered()
+            return
+        self._waiting = True
+        self._ping()
+        self.start()

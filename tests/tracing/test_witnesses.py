@@ -1,0 +1,286 @@
+"""Traces against witnesses that know nothing of them: strace, perf, a slow disk, a busy core."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fivefold import Server, Settings
+from fivefold.linux import tracefs
+from fivefold.linux.processes import processes_of_tree
+from fivefold.linux.timestamping import realtime_offset_ns
+from fivefold.tracing.assembling import assembled
+from fivefold.tracing.attached import Attached
+from fivefold.tracing.live import LiveObserver
+from fivefold.tracing.model import Observation
+from fivefold.tracing.session import Session
+from fivefold.tracing.timeline import Timeline
+
+HELD_BACK_S = 0.2
+CLOCKS_APART_NS = 1_000_000
+"""What reading two clocks one after the other may miss, where the reader is interrupted."""
+
+CALLS = ("recvfrom", "sendto", "sendfile")
+Call = tuple[str, int]
+"""The name of a system call, and the bytes that it moved."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "small").write_bytes(bytes(5000))
+    (tmp_path / "large").write_bytes(bytes(300_000))
+    return tmp_path
+
+
+@pytest.fixture
+def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
+    """What the traces were made of."""
+    seen: list[Timeline] = []
+
+    def spied(timeline: Timeline) -> Any:
+        seen.append(timeline)
+        return assembled(timeline)
+
+    monkeypatch.setattr("fivefold.tracing.session.assembled", spied)
+    return seen
+
+
+def worker_of(session: Session) -> int:
+    (worker,) = processes_of_tree(session._server.pid) - {session._server.pid}
+    return worker
+
+
+@contextlib.contextmanager
+def witness(command: list[str], says: str, log: Path) -> Iterator[None]:
+    """A program that watches until the block ends; `says` what it prints once it does."""
+    with subprocess.Popen([*command, "-o", str(log)], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            while says not in (line := process.stderr.readline()):
+                if not line:
+                    pytest.skip(f"{command[0]} cannot watch here")
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.stderr.read()
+
+
+def told_by_us(timeline: Timeline) -> list[tuple[Call, int, int]]:
+    """The calls that moved bytes, with our clock before and after."""
+    calls = []
+    entered: dict[str, Observation] = {}
+    for seen in timeline.all:
+        name, _, what = seen.event.partition(".")
+        name = name.removesuffix("64")
+        if name not in CALLS or seen.source != "clock":
+            continue
+        if what == "enter":
+            entered[name] = seen
+        elif seen.detail.get("bytes"):
+            calls.append(((name, seen.detail["bytes"]), entered[name].at_ns, seen.at_ns))
+    return calls
+
+
+STRACE = re.compile(r"^(?:\d+ +)?(\d+\.\d+) (\w+)\(.*= (\d+)$")
+
+
+def told_by_strace(log: Path, offset_ns: int) -> list[tuple[Call, int]]:
+    """The same calls, each with the monotonic time at which the kernel stopped for strace."""
+    found = map(STRACE.match, log.read_text(errors="replace").splitlines())
+    return [
+        ((m[2].removesuffix("64"), int(m[3])), round(float(m[1]) * 1e9) - offset_ns)
+        for m in found
+        if m and m[3] != "0"
+    ]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("io", ["blocking", "nonblocking", "poll", "epoll"])
+@pytest.mark.parametrize("name", ["small", "large"])
+def test_strace_saw_the_same_calls_at_the_same_times(
+    io: str, name: str, folder: Path, timelines: list[Timeline]
+) -> None:
+    log = folder / "strace"
+    with Session(Settings(target=str(folder), serving="async", io=io), privileged=False) as session:
+        session.request(f"/{name}")
+        command = ["strace", "-f", "-ttt", "-e", "trace=recvfrom,sendto,sendfile"]
+        watching = witness([*command, "-p", str(worker_of(session))], "attached", log)
+        with watching:
+            session.request(f"/{name}")
+            offset_ns = realtime_offset_ns()
+    ours = told_by_us(timelines[-1])
+    theirs = told_by_strace(log, offset_ns)
+    assert [call for call, _ in theirs] == [call for call, _, _ in ours]
+    for (_, at_ns), (_, before_ns, after_ns) in zip(theirs, ours, strict=True):
+        assert before_ns - CLOCKS_APART_NS <= at_ns <= after_ns + CLOCKS_APART_NS
+
+
+@pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available()))
+@pytest.mark.skipif(shutil.which("perf") is None, reason="perf is not installed")
+@pytest.mark.parametrize("io", ["blocking", "epoll"])
+def test_perf_saw_the_same_calls_as_the_kernels_events(
+    io: str, folder: Path, timelines: list[Timeline]
+) -> None:
+    """perf has a ring of its own: what both have, the kernel has told twice."""
+    data = folder / "perf.data"
+    events = [f"syscalls:sys_enter_{call}" for call in ("recvfrom", "sendto", "sendfile64")]
+    with Session(Settings(target=str(folder), serving="async", io=io)) as session:
+        session.request("/large")
+        worker = worker_of(session)
+        command = ["perf", "record", "-q", "-k", "mono", "-e", ",".join(events)]
+        with perf(command, worker, data):
+            session.request("/large")
+    printed = subprocess.run(
+        ["perf", "script", "-i", str(data), "--ns", "-F", "time,event"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    theirs = [
+        (event.rpartition("sys_enter_")[2].rstrip(":"), round(float(at.rstrip(":")) * 1e9))
+        for at, event in (line.split() for line in printed.splitlines() if line.strip())
+    ]
+    timeline = timelines[-1]
+    ours = [
+        (seen.event.removesuffix(".enter"), seen.at_ns)
+        for seen in timeline.all
+        if seen.source == "tracefs"
+        and seen.event in {f"{call}.enter" for call in ("recvfrom", "sendto", "sendfile64")}
+    ]
+    within = [one for one in theirs if timeline.start_ns <= one[1] <= timeline.all[-1].at_ns]
+    assert [name for name, _ in ours] == [name for name, _ in within]
+    for (_, mine_ns), (_, yours_ns) in zip(ours, within, strict=True):
+        assert abs(mine_ns - yours_ns) <= CLOCKS_APART_NS
+
+
+@contextlib.contextmanager
+def perf(command: list[str], worker: int, data: Path) -> Iterator[None]:
+    control, acknowledged = data.with_name("control"), data.with_name("acknowledged")
+    os.mkfifo(control)
+    os.mkfifo(acknowledged)
+    fifos = f"--control=fifo:{control},{acknowledged}"
+    asked = [*command, "-D", "-1", fifos, "-p", str(worker), "-o", str(data)]
+    with subprocess.Popen(asked, stderr=subprocess.PIPE) as process:
+        try:
+            with control.open("w") as telling, acknowledged.open() as hearing:
+                telling.write("enable\n")
+                telling.flush()
+                assert "ack" in hearing.readline()
+                yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            process.stderr.read()
+
+
+def computing(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+    """An application that needs 50 ms of a processor."""
+    until = time.thread_time() + 0.05
+    while time.thread_time() < until:
+        pass
+    start("200 OK", [("Content-Type", "text/plain")])
+    return [b"done"]
+
+
+def test_a_busy_neighbour_is_run_queue_delay() -> None:
+    settings = Settings(target=computing, serving="thread", io="blocking")
+    spin = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
+    core = min(os.sched_getaffinity(0))
+    with Session(settings, privileged=False) as session:
+        for pid in processes_of_tree(session._server.pid):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(task.name), {core})
+        with subprocess.Popen(spin, stdout=subprocess.PIPE) as neighbour:
+            try:
+                os.sched_setaffinity(neighbour.pid, {core})
+                assert neighbour.stdout is not None
+                neighbour.stdout.readline()
+                beside = session.request("/").summary
+            finally:
+                neighbour.kill()
+    # Two that want the same core have half of it each.
+    assert beside.runqueue_us > 0.25 * beside.total_us
+    assert beside.network_wait_us < 0.25 * beside.total_us
+
+
+THROTTLE = Path("/sys/fs/cgroup/blkio/blkio.throttle.read_bps_device")
+
+
+@contextlib.contextmanager
+def throttled(pids: set[int], device: str, bytes_per_s: int) -> Iterator[None]:
+    """The processes read so slowly from the disk, by the kernel's own throttle (blkio, v1)."""
+    group = THROTTLE.parent / f"fivefold-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / THROTTLE.name).write_text(f"{device} {bytes_per_s}")
+        for pid in pids:
+            (group / "cgroup.procs").write_text(str(pid))
+        yield
+    finally:
+        for left in (group / "cgroup.procs").read_text().split():
+            (THROTTLE.parent / "cgroup.procs").write_text(left)
+        group.rmdir()
+
+
+def disk_of(path: Path) -> str | None:
+    """MAJOR:MINOR of the whole disk that a file is on, if it is on one."""
+    number = path.stat().st_dev
+    name = f"{os.major(number)}:{os.minor(number)}"
+    device = Path(f"/sys/dev/block/{name}")
+    if not device.exists():
+        return None
+    disk = device.resolve()
+    return (disk.parent / "dev").read_text().strip() if (disk / "partition").exists() else name
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not THROTTLE.exists(), reason="no blkio throttle that we may set"
+)
+@pytest.mark.parametrize("io", ["blocking", "epoll", "uring"])
+def test_a_slow_disk_is_disk_wait(io: str, folder: Path) -> None:
+    device = disk_of(folder / "large")
+    if device is None:
+        pytest.skip("the temporary folder is not on a disk")
+    with Session(Settings(target=str(folder), serving="async", io=io)) as session:
+        session.request("/small")
+        with throttled({worker_of(session)}, device, 1_000_000):
+            slow = session.request("/large", cold=True).summary
+        warm = session.request("/large").summary
+    # 300 kB at 1 MB/s are 0.3 s, most of what there is.
+    assert slow.disk_wait_us > 0.5 * slow.total_us
+    assert slow.application_us < 0.25 * slow.total_us
+    assert warm.disk_wait_us < 0.25 * slow.disk_wait_us
+
+
+@pytest.mark.parametrize("serving", ["thread", "async"])
+def test_a_client_that_reads_slowly_shows_in_the_last_steps(serving: str, tmp_path: Path) -> None:
+    (tmp_path / "huge").write_bytes(bytes(20_000_000))
+    values = {"target": str(tmp_path), "serving": serving, "bind": "127.0.0.1:0"}
+    with Server(Settings.of(values), LiveObserver()) as server:
+        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
+        with (
+            Attached(server.pid, privileged=False) as attached,
+            socket.create_connection((host, int(port))) as client,
+        ):
+            client.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            time.sleep(HELD_BACK_S)  # the slowness itself; nothing is waited for
+            while client.recv(1 << 20):
+                pass
+            trace = next(attached.traces(20.0))
+    last = sum(step.duration_us for step in trace.steps[8:])
+    assert last >= 0.9 * HELD_BACK_S * 1e6
+    assert last > 0.9 * trace.summary.total_us
+    assert trace.summary.network_wait_us >= 0.5 * HELD_BACK_S * 1e6
+    assert trace.summary.application_us < HELD_BACK_S * 1e6
