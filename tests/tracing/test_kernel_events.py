@@ -24,9 +24,10 @@ from fivefold.errors import Unavailable
 from fivefold.linux import tracefs
 from fivefold.linux.page_cache import cached_pages, evict
 from fivefold.tracing import kernel_trace
+from fivefold.tracing.disk_waits import disk_waits, spent
 from fivefold.tracing.kernel_trace import KernelTrace
 from fivefold.tracing.model import Observation
-from fivefold.tracing.off_cpu import blocked_in_disk_ns, off_cpu, run_queue_ns
+from fivefold.tracing.off_cpu import off_cpu, run_queue_ns
 
 REASON = tracefs.available()
 needs_tracefs = pytest.mark.skipif(REASON is not None, reason=f"{REASON}")
@@ -78,7 +79,7 @@ def test_a_cold_read_shows_the_disk_and_a_warm_one_none(cold_file: int) -> None:
             end = time.monotonic_ns()
             found = kernel.observations()
             seen.append([one for one in found if one.detail["fields"].get("rwbs") != "WS"])
-            sleeps.append(blocked_in_disk_ns(found, me(), start, end))
+            sleeps.append(spent(disk_waits(found, end), start, end))
             assert kernel.notes() == []
             kernel.resume()
 

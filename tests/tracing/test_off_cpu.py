@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from fivefold.tracing.disk_waits import PAGES, disk_waits, ring_reads
 from fivefold.tracing.model import Observation
-from fivefold.tracing.off_cpu import blocked_in_disk_ns, off_cpu, run_queue_ns
+from fivefold.tracing.off_cpu import off_cpu, run_queue_ns
 
 ME = 7
 
@@ -22,9 +25,13 @@ def gets(at: int) -> Observation:
     return Observation(at, "tracefs", "sched:sched_switch", {"fields": found})
 
 
-def block(at: int, event: str, sector: int = 8, sectors: int = 8) -> Observation:
-    found = {"major": 1, "minor": 0, "sector": sector, "sectors": sectors}
-    return Observation(at, "tracefs", f"block:{event}", {"fields": found})
+def pages(at: int) -> Observation:
+    return Observation(at, "tracefs", PAGES, {"tid": ME, "fields": {}})
+
+
+def ring_event(at: int, event: str, **fields: Any) -> Observation:
+    found = {"ring": "r", "user_data": 1, **fields}
+    return Observation(at, "tracefs", f"io_uring:io_uring_{event}", {"tid": ME, "fields": found})
 
 
 def test_from_waking_to_running() -> None:
@@ -59,26 +66,25 @@ def test_spans_do_not_overlap() -> None:
     ]
 
 
-def test_in_disk_while_a_disk_worked_for_us() -> None:
-    disk = [block(5, "block_bio_queue"), leaves(10, "D"), block(18, "block_rq_complete")]
-    assert blocked_in_disk_ns([*disk, waking(20), gets(25)], ME, 0, 100) == 10
-    assert blocked_in_disk_ns([*disk, waking(20), gets(25)], ME, 15, 100) == 5
+def test_in_disk_while_pages_that_it_asked_for_are_filled() -> None:
+    assert disk_waits([pages(5), leaves(10, "D"), waking(20), gets(25)], 100) == [(10, 20)]
 
 
 def test_a_lock_is_no_disk() -> None:
-    lock = [leaves(10, "D"), waking(20), gets(25)]
-    assert blocked_in_disk_ns(lock, ME, 0, 100) == 0
-    earlier = [block(1, "block_bio_queue"), block(5, "block_rq_complete")]
-    assert blocked_in_disk_ns([*earlier, *lock], ME, 0, 100) == 0
+    assert disk_waits([leaves(10, "D"), waking(20), gets(25)], 100) == []
 
 
-def test_merged_requests_end_together() -> None:
-    seen = [
-        block(1, "block_bio_queue", sector=8),
-        block(2, "block_bio_queue", sector=16),
-        leaves(3, "D"),
-        block(9, "block_rq_complete", sector=8, sectors=16),
-        waking(9),
-        gets(10),
+def test_waits_of_two_threads_at_once_are_one() -> None:
+    seen = [pages(1), leaves(3, "D"), waking(9), gets(10)]
+    ring = [
+        ring_event(2, "submit_req", opcode="READ"),
+        pages(4),
+        ring_event(12, "complete", result=7),
     ]
-    assert blocked_in_disk_ns(seen, ME, 0, 100) == 6
+    assert disk_waits(sorted(seen + ring, key=lambda o: o.at_ns), 100) == [(2, 12)]
+
+
+def test_a_read_in_a_ring_without_new_pages_is_a_copy() -> None:
+    seen = [ring_event(2, "submit_req", opcode="READ"), ring_event(12, "complete", result=7)]
+    assert disk_waits(seen, 100) == []
+    assert list(ring_reads(seen)) == [(2, 12, 7)]

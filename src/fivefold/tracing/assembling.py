@@ -9,17 +9,24 @@ steps add up to the whole, in order, and no figure was derived from what should 
 
 from __future__ import annotations
 
+from .disk_waits import PAGES, SUBMITTED, disk_waits
 from .kernel_events import STEPS_OF
 from .model import STEPS, Observation, Step
 from .timeline import Timeline
 
 UNSEEN = "cannot be told apart here: the kernel's trace events need root and tracefs"
+NOT_APART = "none of the kernel's events tells it apart from its neighbour"
 NO_FILE = "no file was asked for: {}"
 IN_MEMORY = "the pages were in memory already ({})"
+NOT_TOLD = "the pages were not in memory ({}), but nothing here tells the disk from the send"
 NO_COPY = "sendfile(2) makes no copy to the process"
+IN_RING = "the ring copies while it reads: the completion tells of both"
 
 HAND_OVER = ("sendto.enter", "sendfile64.enter", "send.begin", "send_file.begin")
 """The server gives something of the response to the kernel."""
+
+LEAVES = ("sendfile64.exit", "send_file.end", "read_file.end")
+"""The body of the response leaves, or could; what the disk did later is not the first step."""
 
 AT_INTERFACE = ("net:netif_rx", "net:net_dev_xmit", "TX_SND")
 
@@ -35,8 +42,15 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "recv.end",
     ),
     4: ("content.enter", "open.enter", "open.exit", "read_file.begin", "sendfile64.enter"),
-    5: ("block:block_bio_queue",),
-    6: ("block:block_rq_issue", "block:block_rq_complete", "cachestat", "accounting"),
+    5: ("block:block_bio_queue", PAGES, SUBMITTED),
+    6: (
+        "io_uring:io_uring_complete",
+        "sched:sched_switch",
+        "block:block_rq_issue",
+        "block:block_rq_complete",
+        "cachestat",
+        "accounting",
+    ),
     7: ("block:block_rq_complete", "sched:sched_waking"),
     8: ("read_file.begin", "read_file.end"),
     9: ("read_file.end", "content.enter", "content.exit", *HAND_OVER),
@@ -58,6 +72,9 @@ class Assembly:
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
         self._at = timeline.start_ns
+        by_kernel = any(o.source == "tracefs" for o in timeline.all)
+        self._unseen = NOT_APART if by_kernel else UNSEEN
+        self._waits = disk_waits(timeline.all, timeline.end_ns)
         self.steps: list[Step] = []
         self._arrival()
         self._file()
@@ -76,7 +93,7 @@ class Assembly:
                 step=kind.number,
                 name=kind.name,
                 happened=happened,
-                why_not=None if happened else (why_not or UNSEEN),
+                why_not=None if happened else (why_not or self._unseen),
                 start_us=self._timeline.us(start),
                 duration_us=(self._at - start) / 1000,
                 evidence=tuple(
@@ -121,7 +138,8 @@ class Assembly:
         if read:
             self._until(done.at_ns)
         else:
-            self._until(None, NO_COPY)
+            by_ring = timeline.first("sendfile64.enter") is None
+            self._until(None, IN_RING if by_ring else NO_COPY)
 
     def _no_file(self, got_ns: int) -> None:
         timeline = self._timeline
@@ -136,24 +154,39 @@ class Assembly:
     def _disk(self, asked: Observation, done: Observation) -> None:
         """Steps 5 to 7: whether the disk had to be asked, and how long it took."""
         timeline = self._timeline
-        span = {"after": asked.at_ns, "before": done.at_ns}
-        queued = timeline.first("block:block_bio_queue", **span)
+        begun = timeline.first(*LEAVES, after=asked.at_ns)
+        limit = max(done.at_ns, begun.at_ns if begun else 0)
+        span: dict[str, int] = {"after": asked.at_ns, "before": limit}
         issued = timeline.first("block:block_rq_issue", **span)
         complete = timeline.last("block:block_rq_complete", **span)
-        if queued and issued and complete:
-            self._until(issued.at_ns)
-            self._until(complete.at_ns)
-            woken = timeline.first("sched:sched_switch", after=complete.at_ns, before=done.at_ns)
+        waits = [w for w in self._waits if asked.at_ns <= w[0] <= limit]
+        if waits or (issued and complete):
+            start = min([w[0] for w in waits[:1]] + ([issued.at_ns] if issued else []))
+            end = max([w[1] for w in waits] + ([complete.at_ns] if complete else []))
+            self._until(start)
+            self._until(end)
+            woken = timeline.first("sched:sched_switch", after=end, before=limit)
             self._until(woken.at_ns if woken else None)
-            return
+        else:
+            self._unseen_disk(done)
+
+    def _unseen_disk(self, done: Observation) -> None:
+        """Without the kernel's events: counters of the thread, and of the page cache."""
+        timeline = self._timeline
         touched = timeline.counted("read_bytes") or timeline.counted("blocks_read")
-        if not touched:
+        stat = timeline.first("cachestat")
+        missing = stat is not None and stat.detail.get("cached", 0) < stat.detail.get("pages", 0)
+        if not touched and not missing:
             for _ in range(3):
                 self._until(None, IN_MEMORY.format(self._why_in_memory()))
             return
+        apart = done.event == "read_file.end" or timeline.first("sendfile64.enter") is done
         self._until(None)
-        self._until(done.at_ns)
+        self._until(done.at_ns if apart else None, None if apart else self._not_told())
         self._until(None)
+
+    def _not_told(self) -> str:
+        return NOT_TOLD.format(self._why_in_memory())
 
     def _why_in_memory(self) -> str:
         stat = self._timeline.first("cachestat")

@@ -1,17 +1,15 @@
-"""When a thread did not run: waiting for a processor, or for a disk.
+"""When a thread did not run: asleep, or waiting for a processor.
 
 Facts.
     `sched:sched_switch` says which thread leaves a processor, in which state, and which one
     gets it; `sched:sched_waking` says that a sleeping thread may run again.  A thread that
     leaves in state R was pushed aside and still wants to run.  A waking may be recorded just
     before the switch that it ends (the other processor was that fast), or while the thread has
-    not gone to sleep yet and will not.  State D is a sleep that no signal ends: most are
-    disks, but locks are among them.
+    not gone to sleep yet and will not.  State D is a sleep that no signal ends.
 
 Choice.
     Runnable is the time from waking, or from being pushed aside, to getting a processor.
     The work of waking is in it (about 10 us each here; schedstat's run delay is without).
-    Blocked in disk is a sleep in state D during which a disk worked for this request.
 """
 
 from __future__ import annotations
@@ -22,7 +20,6 @@ from dataclasses import dataclass
 from .model import Observation
 
 RUNNABLE = "runnable"
-UNINTERRUPTIBLE = "D"
 
 
 @dataclass(frozen=True)
@@ -42,36 +39,6 @@ def run_queue_ns(observations: Iterable[Observation], tid: int, start_ns: int, e
     """How long the thread could have run, had it had a processor."""
     spans = off_cpu(observations, tid, end_ns)
     return sum(span.within(start_ns, end_ns) for span in spans if span.why == RUNNABLE)
-
-
-def blocked_in_disk_ns(
-    observations: Iterable[Observation], tid: int, start_ns: int, end_ns: int
-) -> int:
-    """How long the thread slept while a disk worked for this request."""
-    seen = list(observations)
-    requests = list(disk_requests(seen))
-    return sum(
-        span.within(start_ns, end_ns)
-        for span in off_cpu(seen, tid, end_ns)
-        if UNINTERRUPTIBLE in span.why.split("|") and any(_meet(span, one) for one in requests)
-    )
-
-
-def _meet(span: Span, request: tuple[int, int]) -> bool:
-    return span.start_ns <= request[1] and request[0] <= span.end_ns
-
-
-def disk_requests(observations: Iterable[Observation]) -> Iterator[tuple[int, int]]:
-    """From asking to completion, for what was asked of disks; lost ends are passed over."""
-    open_since: dict[tuple[int, int], int] = {}
-    for seen in observations:
-        fields = seen.detail.get("fields", {})
-        if seen.event == "block:block_bio_queue":
-            open_since[fields["sector"], fields["sectors"]] = seen.at_ns
-        elif seen.event == "block:block_rq_complete":
-            end = fields["sector"] + fields["sectors"]
-            for where in [one for one in open_since if fields["sector"] <= one[0] < end]:
-                yield open_since.pop(where), seen.at_ns
 
 
 def off_cpu(observations: Iterable[Observation], tid: int, end_ns: int) -> Iterator[Span]:

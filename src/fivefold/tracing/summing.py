@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..iomodels.telling import OPERATIONS
+from .disk_waits import Wait, disk_waits, ring_reads, spent
 from .model import Step, Summary
 from .off_cpu import run_queue_ns
 from .timeline import Timeline
@@ -10,22 +13,38 @@ from .timeline import Timeline
 
 def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     """Sums over the whole request, not only over the part of it that a step shows."""
-    ns = timeline.spent_in
-    sending = ns("sendto") + ns("sendfile64") or operations(timeline, "send", "send_file")
-    disk_wait = sum(s.duration_us for s in steps if s.step in (5, 6, 7) and s.happened)
+    waits = disk_waits(timeline.all, timeline.end_ns)
+    in_waits = sum(end - start for start, end in waits)
+    shown = sum(s.duration_us for s in steps if s.step in (5, 6, 7) and s.happened)
     copied = steps[7].duration_us if steps[7].happened else 0.0
-    receiving = awaited_body(timeline)
     waited = sum(s.duration_us for s in steps if s.step in (1, 2, 11))
     return Summary(
-        network_wait_us=waited + (stalled(timeline) + receiving) / 1000,
-        network_copy_us=(ns("recvfrom") + sending) / 1000,
-        disk_wait_us=disk_wait,
+        network_wait_us=waited + (stalled(timeline) + awaited_body(timeline)) / 1000,
+        network_copy_us=(timeline.spent_in("recvfrom") + sending(timeline, waits)) / 1000,
+        disk_wait_us=max(shown, in_waits / 1000),
         disk_copy_us=copied,
         application_us=max(0.0, (inside_content(timeline) - own_io(timeline)) / 1000),
         runqueue_us=run_queue(timeline) / 1000,
         total_us=timeline.us(timeline.end_ns),
-        bytes_copied=timeline.bytes_of("recv.end", "read_file.end", "send.end"),
+        bytes_copied=copied_bytes(timeline),
     )
+
+
+def sending(timeline: Timeline, waits: list[Wait]) -> int:
+    """Nanoseconds in which the response was handed to the kernel; sendfile(2) waits for the
+    disk as well, and a ring's operation has the read in it."""
+    calls = [*timeline.calls("sendto"), *timeline.calls("sendfile64")]
+    calls = calls or list(spans(timeline, "send", "send_file"))
+    return sum(end - start - spent(waits, start, end) for start, end in calls)
+
+
+def copied_bytes(timeline: Timeline) -> int:
+    """Between kernel and process; sendfile(2) copies none of the file's."""
+    copied = timeline.bytes_of("recv.end", "read_file.end", "send.end")
+    if timeline.first("sendfile64.exit", "syscalls:sys_enter_sendfile64") is None:
+        copied += timeline.bytes_of("send_file.end")
+        copied += sum(count for _, _, count in ring_reads(timeline.all))
+    return copied
 
 
 def run_queue(timeline: Timeline) -> int:
@@ -57,16 +76,21 @@ def within_content(timeline: Timeline, *names: str) -> int:
 
 def operations(timeline: Timeline, *names: str, after: int = 0, before: int | None = None) -> int:
     """Nanoseconds in operations of the connection."""
-    total = 0
+    return sum(end - start for start, end in spans(timeline, *names, after=after, before=before))
+
+
+def spans(
+    timeline: Timeline, *names: str, after: int = 0, before: int | None = None
+) -> Iterator[Wait]:
+    """When operations of the connection began and ended."""
     for name in names:
         begun = None
         for o in timeline.of(f"{name}.begin", f"{name}.end", after=after, before=before):
             if o.event.endswith(".begin"):
                 begun = o.at_ns
             elif begun is not None:
-                total += o.at_ns - begun
+                yield begun, o.at_ns
                 begun = None
-    return total
 
 
 def stalled(timeline: Timeline) -> int:
