@@ -103,6 +103,9 @@ FAMILIES = (
         ("wsgi-inline", "wsgi-thread", "bjoern", "gunicorn-gthread"),
     ),
     applications(
+        "sampling", "WSGI, hello world, one request in a hundred timed", "unsampled", ("sampled",)
+    ),
+    applications(
         "asgi",
         "ASGI, hello world",
         "asgi-granian",
@@ -152,6 +155,7 @@ TARGETS = (
     Target("wsgi/wsgi-inline", 1.10, "wsgi/bjoern"),
     Target("wsgi/wsgi-thread", 1.00, "wsgi/wsgi-granian"),
     Target("wsgi/wsgi-thread", 0.20, "wsgi/gunicorn-gthread"),
+    Target("sampling/sampled", 1.03, "sampling/unsampled"),
     Target("asgi/asgi-epoll", 0.75, "asgi/asgi-granian"),
     Target("asgi/asgi-epoll", 0.60, "asgi/uvicorn"),
     Target("asgi/asgi-uring", 1.15, "asgi/asgi-epoll"),

@@ -114,6 +114,8 @@ GUNICORN = ("-k", "gthread", "--threads", "64", "-w", "1", "--chdir", APPS)
 
 PEERS |= {
     "wsgi-inline": ours("hello:wsgi", *EPOLL_OPTIONS, "--inline"),
+    "unsampled": ours("hello:wsgi", *EPOLL_OPTIONS, "--inline"),
+    "sampled": ours("hello:wsgi", *EPOLL_OPTIONS, "--inline", "--trace-sample", "1/100"),
     "wsgi-thread": ours("hello:wsgi", "--serving", "thread", "--io", "blocking"),
     "wsgi-granian": granian("wsgi", "hello:wsgi"),
     "bjoern": python_server("python", f"{APPS}/bjoern_server.py", "{port}"),

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from every_pair import pairs
 
 from fivefold import Settings
 from fivefold.linux import tracefs
+from fivefold.tracing.kernel_events import recorded
+from fivefold.tracing.kernel_trace import KernelTrace
 from fivefold.tracing.model import Trace
 from fivefold.tracing.session import Session
 
@@ -126,3 +129,32 @@ def test_a_wrong_path_is_a_clear_error(folder: Path) -> None:
     )
     assert done.returncode == 2
     assert "must begin with a slash" in done.stderr
+
+
+@pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available()))
+def test_lost_events_are_said(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    small = partial(KernelTrace, buffer_kib=8)
+    monkeypatch.setattr("fivefold.tracing.session.KernelTrace", small)
+    with Session(Settings(target=str(folder))) as session:
+        trace = session.request("/large", cold=True)
+    check_steps(trace)
+    assert any("kernel events were lost" in note for note in trace.notes)
+
+
+@pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available()))
+@pytest.mark.parametrize(
+    "group", ["syscalls", "sched", "net", "sock", "tcp", "filemap", "block", "io_uring"]
+)
+@pytest.mark.parametrize("io", ["epoll", "uring"])
+def test_a_kernel_without_some_events_shows_less_and_says_so(
+    group: str, io: str, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    def fewer(where: str) -> list[str]:
+        return [name.replace(f"{group}:", "missing:") for name in recorded(where)]
+
+    monkeypatch.setattr("fivefold.tracing.kernel_trace.recorded", fewer)
+    with Session(Settings(target=str(folder), serving="async", io=io)) as session:
+        trace = session.request("/large", cold=True)
+    check_steps(trace)
+    assert any("this kernel has no missing:" in note for note in trace.notes)
+    assert not any(e.event.startswith(f"{group}:") for s in trace.steps for e in s.evidence)
