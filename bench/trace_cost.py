@@ -2,8 +2,8 @@
 
 One client, one kept connection, one request after the other with a pause, in which the last
 trace is handed on: that costs processor time, but the traced request does not wait for it.
-The same server is left alone, attached to without rights, and attached to with them, in turns.  The ratios are medians of
-the rounds' medians of the time that a request takes for its client.
+The same server is left alone, attached to without rights, and attached to with them, in turns.
+The ratios are medians of the rounds' medians of the time that a request takes for its client.
 """
 
 from __future__ import annotations
