@@ -53,6 +53,8 @@ class Inbox:
         except BaseException:
             if bridge in self._takers:
                 self._takers.remove(bridge)
+            else:
+                self.tell()  # what we were told of is for another
             bridge.release()
             raise
         self._spare = bridge
