@@ -12,11 +12,12 @@ class WrongAnswer(Exception):
 
 
 def write(folder: Path) -> None:
-    """1 KiB of text, and 100 KiB that no server would think of compressing."""
+    """1 KiB of text, and what no server would think of compressing."""
     folder.chmod(0o755)  # the peers' workers run under another account
     line = b"<p>Five ways to wait, three ways to serve: one page.</p>\n"
     (folder / "1k.html").write_bytes((line * 20)[:1024])
     (folder / "100k.jpg").write_bytes(random.Random(5).randbytes(100 * 1024))
+    (folder / "10m.bin").write_bytes(random.Random(6).randbytes(10 << 20))
 
 
 def check(port: int, folder: Path, path: str, expected: str | None = None) -> None:

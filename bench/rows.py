@@ -96,6 +96,8 @@ FAMILIES = (
         ("nginx", THREAD, "apache-worker", "apache-event", PROCESS, "apache-prefork"),
     ),
     family("100k", "100 KiB file", "/100k.jpg", ("nginx", EPOLL)),
+    family("304", "304, 1 KiB file", "/1k.html", ("nginx", EPOLL), script="unmodified.lua"),
+    family("range", "64 KiB of 10 MiB", "/10m.bin", ("nginx", EPOLL), script="range.lua"),
     applications(
         "wsgi",
         "WSGI, hello world",
@@ -151,6 +153,8 @@ TARGETS = (
     Target(f"held/{THREAD}", 0.40, "held/apache-worker"),
     Target(f"held/{PROCESS}", 0.40, "held/apache-prefork"),
     Target(f"100k/{EPOLL}", 1.00, "100k/nginx"),
+    Target(f"304/{EPOLL}", 0.75, "304/nginx"),
+    Target(f"range/{EPOLL}", 1.00, "range/nginx"),
     Target("wsgi/wsgi-inline", 0.65, "wsgi/wsgi-granian"),
     Target("wsgi/wsgi-inline", 1.10, "wsgi/bjoern"),
     Target("wsgi/wsgi-thread", 1.00, "wsgi/wsgi-granian"),

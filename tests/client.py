@@ -50,8 +50,10 @@ class Client:
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
 
-    def get(self, path: str, *, method: str = "GET") -> Answer:
-        self.send(f"{method} {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+    def get(self, path: str, *, method: str = "GET", **fields: str) -> Answer:
+        """`fields` by name, with underscores for hyphens."""
+        lines = "".join(f"{name.replace('_', '-')}: {fields[name]}\r\n" for name in fields)
+        self.send(f"{method} {path} HTTP/1.1\r\nHost: test\r\n{lines}\r\n".encode())
         return self.answer(bodiless=method == "HEAD")
 
     def answer(self, *, bodiless: bool = False) -> Answer:

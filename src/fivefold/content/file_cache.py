@@ -53,10 +53,15 @@ class Entry:
         self.mtime = status.st_mtime
         self.file: File | None = File(fd, status.st_size)
         self.body: bytes | None = None
+        self.etag = b""
+        self.validators: list[tuple[bytes, bytes]] = []
         self.fields: list[tuple[bytes, bytes]] = []
+        """Content-Type first, then the validators and the rest."""
         self.whole = b""
         """The response to a plain GET with the Date of this second: all of it, or the head
         of a large file."""
+        self.unmodified = b""
+        """The 304 with the Date of this second; made when it is first wanted."""
         self.fresh_until = 0.0
         """Monotonic seconds until which nothing needs to be checked."""
         self.uses = 0

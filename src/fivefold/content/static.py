@@ -16,13 +16,16 @@ from ..errors import FileShrank, SettingsError
 from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
-from ..http1.response import DateField, FilePart, Response, http_date, plain, serialized
+from ..http1.response import DateField, Fields, FilePart, Response, http_date, plain, serialized
 from ..iomodels.base import File, IOModel
 from ..iomodels.files import pages_in_memory
 from ..iomodels.telling import Tell
+from .byte_ranges import ByteRanges
+from .conditions import FAILED, NOT_MODIFIED, outcome, still_valid
 from .file_cache import SMALL_BYTES, Entry, FileCache
 from .media_types import media_type
 from .paths import relative_path
+from .ranges import Range, asked_for, content_range
 
 INDEX = b"index.html"
 
@@ -88,25 +91,47 @@ class Static:
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
         entry = self._hot.get(request.plain_target)
         if entry is None:
-            return None
+            if request.conditional_target is None:
+                return None
+            return self._unmodified(request, now)
         if now >= entry.fresh_until:
             # The cache may have dropped it; and another thread may be faster.
             self._hot.pop(request.plain_target, None)
             return None
         if entry.body is None:
-            return (entry.whole, self._part(entry)) if self._cache.hold(entry) else None
+            if not self._cache.hold(entry):
+                return None
+            return entry.whole, self._part(entry, 0, entry.size)
         return entry.whole
 
-    def _part(self, entry: Entry) -> FilePart:
-        return FilePart(entry.file, 0, entry.size, partial(self._cache.drop, entry))
+    def _unmodified(self, request: Request, now: float) -> bytes | None:
+        """304, if the file is in memory and the client has it."""
+        entry = self._hot.get(request.conditional_target)
+        if entry is None or now >= entry.fresh_until:
+            return None
+        if outcome(request.obeyed, entry.etag, int(entry.mtime)) != NOT_MODIFIED:
+            return None
+        if not entry.unmodified:
+            entry.unmodified = serialized(NOT_MODIFIED, entry.validators, self._date.at(now))
+        return entry.unmodified
+
+    def _part(self, entry: Entry, offset: int, count: int) -> FilePart:
+        return FilePart(entry.file, offset, count, partial(self._cache.drop, entry))
 
     async def respond(self, exchange: Exchange) -> None:
         body = exchange.body
         if body is not None and not body.awaits_permission:
             await body.skip(UNWANTED_BYTES)
-        await exchange.answer(await self._response(exchange.request, exchange.conn))
+        response = await self._response(exchange.request, exchange.conn)
+        if isinstance(response, ByteRanges):
+            try:
+                await response.answer(exchange)
+            finally:
+                self._cache.drop(response.entry)
+        else:
+            await exchange.answer(response)
 
-    async def _response(self, request: Request, conn: Connection) -> Response:
+    async def _response(self, request: Request, conn: Connection) -> Response | ByteRanges:
         if request.method not in ("GET", "HEAD"):
             return plain(405, "only GET and HEAD are allowed here", [(b"Allow", b"GET, HEAD")])
         path = relative_path(request.target)
@@ -118,11 +143,41 @@ class Static:
             return redirect_into(path, request.target)
         except OSError as error:
             return plain(STATUS_OF.get(error.errno or 0, 404))
-        self._make_hot(entry, request.plain_target, monotonic())
+        self._make_hot(entry, request.plain_target or request.conditional_target, monotonic())
+        return self._selected(request, entry)
+
+    def _selected(self, request: Request, entry: Entry) -> Response | ByteRanges:
+        """What of the file answers the request; takes over the caller's use of the entry."""
+        modified_s = int(entry.mtime)
+        status = outcome(request.obeyed, entry.etag, modified_s)
+        if status is not None:
+            self._cache.drop(entry)
+            return plain(status) if status == FAILED else Response(status, entry.validators)
+        field = request.obeyed.get(b"range") if request.method == "GET" else None
+        if field is not None and still_valid(
+            request.obeyed.get(b"if-range"), entry.etag, modified_s
+        ):
+            ranges = asked_for(field, entry.size)
+            if ranges is not None:
+                return self._parts(entry, ranges)
+        return self._slice(200, entry, entry.fields, (0, entry.size))
+
+    def _parts(self, entry: Entry, ranges: list[Range]) -> Response | ByteRanges:
+        if not ranges:
+            self._cache.drop(entry)
+            return plain(416, fields=[(b"Content-Range", b"bytes */%d" % entry.size)])
+        if len(ranges) > 1:
+            (_, kind), *others = entry.fields
+            return ByteRanges(entry, kind, others, ranges)
+        told = (b"Content-Range", content_range(ranges[0], entry.size))
+        return self._slice(206, entry, [*entry.fields, told], ranges[0])
+
+    def _slice(self, status: int, entry: Entry, fields: Fields, part: Range) -> Response:
+        offset, count = part
         if entry.body is None:
-            return Response(200, entry.fields, self._part(entry))
+            return Response(status, fields, self._part(entry, offset, count))
         self._cache.drop(entry)
-        return Response(200, entry.fields, entry.body)
+        return Response(status, fields, entry.body[offset : offset + count])
 
     async def _entry(self, path: bytes, conn: Connection) -> Entry:
         """The entry for a path, held. Raises OSError."""
@@ -144,11 +199,13 @@ class Static:
         return entry
 
     async def _load(self, entry: Entry, conn: Connection) -> None:
-        entry.fields = [
-            (b"Content-Type", media_type(entry.path)),
-            (b"Last-Modified", http_date(entry.mtime)),
-            (b"ETag", etag(entry)),
+        entry.etag = etag(entry)
+        entry.validators = [
+            (b"Last-Modified", http_date(int(entry.mtime))),
+            (b"ETag", entry.etag),
         ]
+        kind = (b"Content-Type", media_type(entry.path))
+        entry.fields = [kind, *entry.validators, (b"Accept-Ranges", b"bytes")]
         if entry.size > SMALL_BYTES:
             return
         assert isinstance(entry.file, File)
@@ -163,6 +220,7 @@ class Static:
         date = self._date.at(now)
         fields = [*entry.fields, (b"Content-Length", b"%d" % entry.size)]
         entry.whole = serialized(200, fields, date) + (entry.body or b"")
+        entry.unmodified = b""
         entry.fresh_until = self._date.until
         if target is not None:
             if len(self._hot) >= HOT_TARGETS:

@@ -71,6 +71,8 @@ class Request:
     """The fields of `OBEYED`: lower-case name, value; repeated ones joined by commas."""
     plain_target: bytes | None
     """`target`, if all that the request says is: GET this, and keep the connection."""
+    conditional_target: bytes | None
+    """`target`, if beside that the request only asks whether what the client has is still true."""
 
 
 def fields_of(head: bytes) -> list[tuple[bytes, bytes]]:
@@ -194,9 +196,11 @@ def examined(head: bytes) -> Request:
     request.has_body = request.content_length != 0
     request.expects_continue = expects_continue(obeyed.get(b"expect"), minor)
     request.keep_alive = persists(obeyed.get(b"connection"), minor)
-    unadorned = obeyed.keys() <= {b"host", b"connection"}
-    plain = method == b"GET" and minor == 1 and request.keep_alive and unadorned
-    request.plain_target = request.target if plain else None
+    simple = method == b"GET" and minor == 1 and request.keep_alive
+    others = obeyed.keys() - {b"host", b"connection"}
+    request.plain_target = request.target if simple and not others else None
+    conditional = simple and others and others <= {b"if-none-match", b"if-modified-since"}
+    request.conditional_target = request.target if conditional else None
     return request
 
 

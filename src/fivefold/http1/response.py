@@ -97,6 +97,11 @@ class DateField:
         return self.line
 
 
+def head_lines(status: int, fields: Fields) -> bytes:
+    """What `ResponseHead.lines` holds."""
+    return b"".join([STATUS_LINES[status], SERVER, *(b"%s: %s\r\n" % pair for pair in fields)])
+
+
 def serialized(status: int, fields: Fields, date_line: bytes, *, persistence: bytes = b"") -> bytes:
     """A response head; `persistence` is a whole Connection line, or nothing."""
     parts = [STATUS_LINES[status], SERVER, date_line]

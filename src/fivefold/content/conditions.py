@@ -1,0 +1,91 @@
+"""Conditional requests: whether the client has the file already (RFC 9110, section 13).
+
+The fields are looked at in the order of section 13.2.2: what the client insists on first
+(If-Match, or else If-Unmodified-Since), what it has second (If-None-Match, or else
+If-Modified-Since).  A date that cannot be read is no condition.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import timegm
+from email.utils import parsedate
+from functools import lru_cache
+
+NOT_MODIFIED, FAILED = 304, 412
+
+TAG = re.compile(rb'[ \t]*(W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,|$)|[ \t]*(?:,|$)')
+"""One entity tag of a list, or nothing between two commas (RFC 9110, 8.8.3 and 5.6.1.2)."""
+
+DATE = re.compile(
+    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"
+)
+"""The three forms of a date (RFC 9110, section 5.6.7); the first is what servers send."""
+
+ABOUT_A_FILE = frozenset(
+    (b"if-match", b"if-unmodified-since", b"if-none-match", b"if-modified-since")
+)
+
+
+def outcome(fields: dict[bytes, bytes], etag: bytes, modified_s: int) -> int | None:
+    """NOT_MODIFIED, FAILED, or None for an ordinary answer to GET or HEAD.
+
+    `fields` by lower-case name; `etag` is strong; `modified_s` seconds since 1970.
+    """
+    if not ABOUT_A_FILE & fields.keys():
+        return None
+    wanted = fields.get(b"if-match")
+    if wanted is not None:
+        if not names(wanted, etag, weakly=False):
+            return FAILED
+    elif modified_s > date_of(fields.get(b"if-unmodified-since"), modified_s):
+        return FAILED
+    had = fields.get(b"if-none-match")
+    if had is not None:
+        return NOT_MODIFIED if names(had, etag, weakly=True) else None
+    since = date_of(fields.get(b"if-modified-since"), modified_s - 1)
+    return NOT_MODIFIED if modified_s <= since else None
+
+
+def names(tags: bytes, etag: bytes, *, weakly: bool) -> bool:
+    """Whether a list of entity tags names this one; `*` names every one.
+
+    Compared weakly a tag may be marked as weak (RFC 9110, section 8.8.3.2). A list that is
+    malformed names nothing from there on.
+    """
+    if tags == b"*":
+        return True
+    at = 0
+    while at < len(tags) and (tag := TAG.match(tags, at)):
+        if tag[2] == etag and (weakly or not tag[1]):
+            return True
+        at = tag.end()
+    return False
+
+
+def still_valid(condition: bytes | None, etag: bytes, modified_s: int) -> bool:
+    """Whether a range may be sent: If-Range names what we have, strongly (section 13.1.5)."""
+    if condition is None:
+        return True
+    if condition.startswith((b'"', b"W/")):
+        return condition == etag
+    return date_of(condition, modified_s - 1) == modified_s
+
+
+def date_of(text: bytes | None, otherwise: int) -> int:
+    """Seconds since 1970."""
+    found = None if text is None else seconds_of(text)
+    return otherwise if found is None else found
+
+
+@lru_cache(1024)
+def seconds_of(text: bytes) -> int | None:
+    """An HTTP date; None if it is none."""
+    try:
+        plain = text.decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    found = parsedate(plain) if DATE.fullmatch(plain) else None
+    return None if found is None else timegm(found)
