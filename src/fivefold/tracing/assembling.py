@@ -9,9 +9,11 @@ steps add up to the whole, in order, and no figure was derived from what should 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .disk_waits import PAGES, SUBMITTED, disk_waits
 from .kernel_events import STEPS_OF
-from .model import STEPS, Observation, Step
+from .model import STEPS, Evidence, Observation, Step
 from .timeline import Timeline
 
 UNSEEN = "cannot be told apart here: the kernel's trace events need root and tracefs"
@@ -80,8 +82,13 @@ class Assembly:
         self._file()
         self._response()
 
-    def _until(self, end_ns: int | None, why_not: str | None = None) -> None:
-        """The next step takes the time until then; none, if that is None or past."""
+    def _until(
+        self, end_ns: int | None, why_not: str | None = None, also: Iterable[Observation] = ()
+    ) -> None:
+        """The next step takes the time until then; none, if that is None or past.
+
+        `also`: what it rests on, seen at another time.
+        """
         kind = STEPS[len(self.steps)]
         start = self._at
         happened = why_not is None and end_ns is not None
@@ -96,15 +103,16 @@ class Assembly:
                 why_not=None if happened else (why_not or self._unseen),
                 start_us=self._timeline.us(start),
                 duration_us=(self._at - start) / 1000,
-                evidence=tuple(
-                    self._timeline.evidence(o)
-                    for o in self._timeline.within(start, self._at)
-                    if kind.number in shown_in(o.event)
-                )
-                if happened
-                else (),
+                evidence=self._evidence(kind.number, start, also) if happened else (),
             )
         )
+
+    def _evidence(
+        self, number: int, start: int, also: Iterable[Observation]
+    ) -> tuple[Evidence, ...]:
+        within = self._timeline.within(start, self._at)
+        shown = [o for o in within if number in shown_in(o.event)]
+        return tuple(map(self._timeline.evidence, [*also, *(o for o in shown if o not in also)]))
 
     def _arrival(self) -> None:
         """Steps 1 to 3: until the server has the whole request."""
@@ -173,6 +181,7 @@ class Assembly:
     def _unseen_disk(self, done: Observation) -> None:
         """Without the kernel's events: counters of the thread, and of the page cache."""
         timeline = self._timeline
+        counted = timeline.of("accounting")
         touched = timeline.counted("read_bytes") or timeline.counted("blocks_read")
         stat = timeline.first("cachestat")
         missing = stat is not None and stat.detail.get("cached", 0) < stat.detail.get("pages", 0)
@@ -181,8 +190,9 @@ class Assembly:
                 self._until(None, IN_MEMORY.format(self._why_in_memory()))
             return
         apart = done.event == "read_file.end" or timeline.first("sendfile64.enter") is done
+        shown = [*([stat] if stat is not None and missing else []), *(counted if touched else [])]
         self._until(None)
-        self._until(done.at_ns if apart else None, None if apart else self._not_told())
+        self._until(done.at_ns if apart else None, None if apart else self._not_told(), shown)
         self._until(None)
 
     def _not_told(self) -> str:

@@ -10,6 +10,8 @@ from .model import Step, Summary
 from .off_cpu import run_queue_ns
 from .timeline import Timeline
 
+ARRIVED = ("sock:sk_data_ready", "tcp:tcp_probe")
+
 
 def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     """Sums over the whole request, not only over the part of it that a step shows."""
@@ -20,7 +22,7 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     waited = sum(s.duration_us for s in steps if s.step in (1, 2, 11))
     return Summary(
         network_wait_us=waited + (stalled(timeline) + awaited_body(timeline)) / 1000,
-        network_copy_us=(timeline.spent_in("recvfrom") + sending(timeline, waits)) / 1000,
+        network_copy_us=(receiving(timeline, steps) + sending(timeline, waits)) / 1000,
         disk_wait_us=max(shown, in_waits / 1000),
         disk_copy_us=copied,
         application_us=max(0.0, (inside_content(timeline) - own_io(timeline)) / 1000),
@@ -28,6 +30,23 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
         total_us=timeline.us(timeline.end_ns),
         bytes_copied=copied_bytes(timeline),
     )
+
+
+def receiving(timeline: Timeline, steps: tuple[Step, ...]) -> int:
+    """Nanoseconds in which bytes of the request were copied to the server.
+
+    A blocking call waits as well: only what comes after the last arrival in it is a copy.
+    """
+    ready_ns = timeline.start_ns + round(steps[2].start_us * 1000)
+    content = timeline.first("content.enter")
+    total = 0
+    for entered, left in timeline.calls("recvfrom"):
+        arrived = timeline.last(*ARRIVED, after=entered, before=left)
+        if arrived is None and content is not None and entered >= content.at_ns:
+            continue  # it is counted as a wait, and nothing tells the two apart
+        begun = max(entered, ready_ns, arrived.at_ns if arrived else 0)
+        total += max(0, left - begun)
+    return total
 
 
 def sending(timeline: Timeline, waits: list[Wait]) -> int:
