@@ -25,6 +25,9 @@ MEMORY_BYTES = 67_108_864
 OPEN_FILES = 512
 """Large files kept open; each costs a descriptor."""
 
+Answer = bytes | tuple[bytes, int, int]
+"""All of a response; or its head, and offset and count of what follows from a large file."""
+
 Identity = tuple[int, int, int, int, int]
 
 
@@ -60,8 +63,8 @@ class Entry:
         self.whole = b""
         """The response to a plain GET with the Date of this second: all of it, or the head
         of a large file."""
-        self.unmodified = b""
-        """The 304 with the Date of this second; made when it is first wanted."""
+        self.answers: dict[object, Answer] = {}
+        """By request, with the Date of this second: to conditional requests and for ranges."""
         self.fresh_until = 0.0
         """Monotonic seconds until which nothing needs to be checked."""
         self.uses = 0

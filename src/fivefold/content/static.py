@@ -16,16 +16,17 @@ from ..errors import FileShrank, SettingsError
 from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
-from ..http1.response import DateField, Fields, FilePart, Response, http_date, plain, serialized
+from ..http1.response import DateField, FilePart, Response, http_date, plain, serialized
 from ..iomodels.base import File, IOModel
 from ..iomodels.files import pages_in_memory
 from ..iomodels.telling import Tell
 from .byte_ranges import ByteRanges
-from .conditions import FAILED, NOT_MODIFIED, outcome, still_valid
-from .file_cache import SMALL_BYTES, Entry, FileCache
+from .conditions import NOT_MODIFIED
+from .file_cache import SMALL_BYTES, Answer, Entry, FileCache
 from .media_types import media_type
 from .paths import relative_path
-from .ranges import Range, asked_for, content_range
+from .ranges import Range
+from .selection import select
 
 INDEX = b"index.html"
 
@@ -35,6 +36,9 @@ send all of it before they look at one."""
 
 HOT_TARGETS = 4096
 """Request targets that lead straight to an entry; many may lead to one, so it is bounded."""
+
+ANSWERS = 64
+"""Of one file, to conditional requests and for ranges, in one second."""
 
 STATUS_OF = {
     errno.EACCES: 403,
@@ -91,9 +95,7 @@ class Static:
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
         entry = self._hot.get(request.plain_target)
         if entry is None:
-            if request.conditional_target is None:
-                return None
-            return self._unmodified(request, now)
+            return None if request.selective_target is None else self._again(request, now)
         if now >= entry.fresh_until:
             # The cache may have dropped it; and another thread may be faster.
             self._hot.pop(request.plain_target, None)
@@ -104,16 +106,39 @@ class Static:
             return entry.whole, self._part(entry, 0, entry.size)
         return entry.whole
 
-    def _unmodified(self, request: Request, now: float) -> bytes | None:
-        """304, if the file is in memory and the client has it."""
-        entry = self._hot.get(request.conditional_target)
+    def _again(self, request: Request, now: float) -> Ready | None:
+        """What this request was answered with in this second: 304, or a part of the file."""
+        entry = self._hot.get(request.selective_target)
         if entry is None or now >= entry.fresh_until:
             return None
-        if outcome(request.obeyed, entry.etag, int(entry.mtime)) != NOT_MODIFIED:
+        answer = entry.answers.get(request)
+        if answer is None:
+            answer = self._remembered(request, entry, now)
+        if answer is None or isinstance(answer, bytes):
+            return answer
+        head, offset, count = answer
+        return (head, self._part(entry, offset, count)) if self._cache.hold(entry) else None
+
+    def _remembered(self, request: Request, entry: Entry, now: float) -> Answer | None:
+        """None for what is not asked often enough to be kept."""
+        chosen = select(request, entry)
+        if chosen.status not in (NOT_MODIFIED, 206) or len(chosen.ranges) > 1:
             return None
-        if not entry.unmodified:
-            entry.unmodified = serialized(NOT_MODIFIED, entry.validators, self._date.at(now))
-        return entry.unmodified
+        date = self._date.at(now)
+        answer: Answer
+        if not chosen.ranges:
+            answer = serialized(NOT_MODIFIED, chosen.fields, date)
+        else:
+            offset, count = chosen.ranges[0]
+            fields = [*chosen.fields, (b"Content-Length", b"%d" % count)]
+            head = serialized(206, fields, date)
+            small = entry.body is not None
+            answer = head + part_of(entry.body or b"", (offset, count)) if small else head
+            answer = answer if small else (head, offset, count)
+        if len(entry.answers) >= ANSWERS:
+            entry.answers.clear()
+        entry.answers[request] = answer
+        return answer
 
     def _part(self, entry: Entry, offset: int, count: int) -> FilePart:
         return FilePart(entry.file, offset, count, partial(self._cache.drop, entry))
@@ -143,41 +168,23 @@ class Static:
             return redirect_into(path, request.target)
         except OSError as error:
             return plain(STATUS_OF.get(error.errno or 0, 404))
-        self._make_hot(entry, request.plain_target or request.conditional_target, monotonic())
+        self._make_hot(entry, request.plain_target or request.selective_target, monotonic())
         return self._selected(request, entry)
 
     def _selected(self, request: Request, entry: Entry) -> Response | ByteRanges:
-        """What of the file answers the request; takes over the caller's use of the entry."""
-        modified_s = int(entry.mtime)
-        status = outcome(request.obeyed, entry.etag, modified_s)
-        if status is not None:
-            self._cache.drop(entry)
-            return plain(status) if status == FAILED else Response(status, entry.validators)
-        field = request.obeyed.get(b"range") if request.method == "GET" else None
-        if field is not None and still_valid(
-            request.obeyed.get(b"if-range"), entry.etag, modified_s
-        ):
-            ranges = asked_for(field, entry.size)
-            if ranges is not None:
-                return self._parts(entry, ranges)
-        return self._slice(200, entry, entry.fields, (0, entry.size))
-
-    def _parts(self, entry: Entry, ranges: list[Range]) -> Response | ByteRanges:
-        if not ranges:
-            self._cache.drop(entry)
-            return plain(416, fields=[(b"Content-Range", b"bytes */%d" % entry.size)])
-        if len(ranges) > 1:
-            (_, kind), *others = entry.fields
-            return ByteRanges(entry, kind, others, ranges)
-        told = (b"Content-Range", content_range(ranges[0], entry.size))
-        return self._slice(206, entry, [*entry.fields, told], ranges[0])
-
-    def _slice(self, status: int, entry: Entry, fields: Fields, part: Range) -> Response:
-        offset, count = part
-        if entry.body is None:
-            return Response(status, fields, self._part(entry, offset, count))
+        """The answer to this request; takes over the caller's use of the entry."""
+        chosen = select(request, entry)
+        if len(chosen.ranges) > 1:
+            return ByteRanges(entry, entry.fields[0][1], entry.fields[1:], chosen.ranges)
+        if chosen.ranges and entry.body is None:
+            return Response(chosen.status, chosen.fields, self._part(entry, *chosen.ranges[0]))
         self._cache.drop(entry)
-        return Response(status, fields, entry.body[offset : offset + count])
+        if chosen.ranges:
+            assert entry.body is not None
+            return Response(chosen.status, chosen.fields, part_of(entry.body, chosen.ranges[0]))
+        if chosen.status == NOT_MODIFIED:
+            return Response(NOT_MODIFIED, chosen.fields)
+        return plain(chosen.status, fields=chosen.fields)
 
     async def _entry(self, path: bytes, conn: Connection) -> Entry:
         """The entry for a path, held. Raises OSError."""
@@ -220,12 +227,17 @@ class Static:
         date = self._date.at(now)
         fields = [*entry.fields, (b"Content-Length", b"%d" % entry.size)]
         entry.whole = serialized(200, fields, date) + (entry.body or b"")
-        entry.unmodified = b""
+        entry.answers.clear()
         entry.fresh_until = self._date.until
         if target is not None:
             if len(self._hot) >= HOT_TARGETS:
                 self._hot.clear()
             self._hot[target] = entry
+
+
+def part_of(body: bytes, part: Range) -> bytes:
+    offset, count = part
+    return body[offset : offset + count]
 
 
 def etag(entry: Entry) -> bytes:

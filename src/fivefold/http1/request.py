@@ -46,6 +46,8 @@ HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]{0,
 
 ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)([^#]*)")
 
+SELECTIVE = {b"if-none-match", b"if-modified-since", b"range", b"if-range"}
+
 NEEDS_LENGTH = (b"POST", b"PUT", b"PATCH")
 
 
@@ -71,8 +73,8 @@ class Request:
     """The fields of `OBEYED`: lower-case name, value; repeated ones joined by commas."""
     plain_target: bytes | None
     """`target`, if all that the request says is: GET this, and keep the connection."""
-    conditional_target: bytes | None
-    """`target`, if beside that the request only asks whether what the client has is still true."""
+    selective_target: bytes | None
+    """`target`, if beside that the request only says what of it is wanted, or when."""
 
 
 def fields_of(head: bytes) -> list[tuple[bytes, bytes]]:
@@ -199,8 +201,8 @@ def examined(head: bytes) -> Request:
     simple = method == b"GET" and minor == 1 and request.keep_alive
     others = obeyed.keys() - {b"host", b"connection"}
     request.plain_target = request.target if simple and not others else None
-    conditional = simple and others and others <= {b"if-none-match", b"if-modified-since"}
-    request.conditional_target = request.target if conditional else None
+    selective = simple and others and others <= SELECTIVE
+    request.selective_target = request.target if selective else None
     return request
 
 
