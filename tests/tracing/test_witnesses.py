@@ -29,6 +29,10 @@ from fivefold.tracing.session import Session
 from fivefold.tracing.timeline import Timeline
 
 HELD_BACK_S = 0.2
+WITH_RIGHTS = pytest.param(
+    True,
+    marks=pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available())),
+)
 CLOCKS_APART_NS = 1_000_000
 """What reading two clocks one after the other may miss, where the reader is interrupted."""
 
@@ -198,11 +202,12 @@ def computing(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]
     return [b"done"]
 
 
-def test_a_busy_neighbour_is_run_queue_delay() -> None:
+@pytest.mark.parametrize("privileged", [False, WITH_RIGHTS])
+def test_a_busy_neighbour_is_run_queue_delay(privileged: bool) -> None:  # noqa: FBT001
     settings = Settings(target=computing, serving="thread", io="blocking")
     spin = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
     core = min(os.sched_getaffinity(0))
-    with Session(settings, privileged=False) as session:
+    with Session(settings, privileged=privileged) as session:
         for pid in processes_of_tree(session._server.pid):
             for task in Path(f"/proc/{pid}/task").iterdir():
                 os.sched_setaffinity(int(task.name), {core})
