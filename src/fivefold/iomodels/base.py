@@ -21,10 +21,10 @@ import math
 import socket
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from functools import cached_property
-from time import monotonic
+from time import monotonic, thread_time_ns
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .telling import OPERATIONS, Tell, observed
@@ -116,6 +116,10 @@ class Connection(ABC):
     """True while the peer owes us nothing: between two requests. Set by the protocol."""
     new: bool = True
     """True until its first bytes have come: a request may be on its way. Set by the protocol."""
+    file_copies: int = 0
+    """How often `send_file` moves each byte between kernel and process: sendfile(2) does not."""
+    processor_ns: Callable[[], int] = staticmethod(thread_time_ns)
+    """The clock of whoever does its operations: it stands still while they wait."""
     closing: bool = False
     """Set when the server stops: finish the current exchange, then close."""
 
@@ -172,7 +176,7 @@ class Connection(ABC):
         Costs nothing until it is called: this one connection gets other methods.
         """
         for name in OPERATIONS:
-            setattr(self, name, observed(getattr(self, name), name, tell))
+            setattr(self, name, observed(self, name, tell))
         self.post = _never  # type: ignore[assignment]
 
     def progressed(self) -> None:

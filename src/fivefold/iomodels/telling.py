@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Coroutine
-from typing import Any
+from time import thread_time_ns
+from typing import Any, Protocol
 
 Tell = Callable[[str, dict[str, Any]], None]
 """Takes the name of an event and its details."""
@@ -17,22 +18,34 @@ OPERATIONS = ("recv", "send", "send_file", "read_file")
 """Those of a connection that move bytes."""
 
 
-def observed(
-    operation: Callable[..., Any], name: str, tell: Tell
-) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """An operation that tells when it is asked for and when it is done."""
+class Observable(Protocol):
+    """What is asked of a connection."""
+
+    file_copies: int
+    processor_ns: Callable[[], int]
+
+
+def observed(conn: Observable, name: str, tell: Tell) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """An operation that tells when it is asked for and when it is done.
+
+    `processor_ns` grows by what the operation needed of a processor, and by what the same
+    thread did meanwhile for others; in the rest of the time it waited.
+    """
+    operation, clock, copies = getattr(conn, name), conn.processor_ns, conn.file_copies
 
     async def wrapped(*arguments: Any) -> Any:
-        tell(f"{name}.begin", {})
+        tell(f"{name}.begin", {"processor_ns": clock()})
         try:
             result = await operation(*arguments)
         except BaseException as error:
-            tell(f"{name}.end", {"error": type(error).__name__})
+            tell(f"{name}.end", {"error": type(error).__name__, "processor_ns": clock()})
             raise
         moved = len(result) if isinstance(result, bytes) else len(arguments[0])
+        detail = {"bytes": moved, "processor_ns": clock()}
         if name == "send_file":
-            moved += arguments[3]
-        tell(f"{name}.end", {"bytes": moved})
+            detail["bytes"] += arguments[3]
+            detail["copied"] = moved + arguments[3] * copies
+        tell(f"{name}.end", detail)
         return result
 
     return wrapped
@@ -42,13 +55,15 @@ def timed(call: Callable[..., Any], name: str, tell: Tell) -> Callable[..., Any]
     """A system call that tells when it is entered and left."""
 
     def wrapped(*arguments: Any) -> Any:
-        tell(f"{name}.enter", {})
+        tell(f"{name}.enter", {"processor_ns": thread_time_ns()})
         try:
             result = call(*arguments)
         except OSError as error:
-            tell(f"{name}.exit", {"error": errno.errorcode.get(error.errno or 0, "")})
+            reason = errno.errorcode.get(error.errno or 0, "")
+            tell(f"{name}.exit", {"error": reason, "processor_ns": thread_time_ns()})
             raise
-        tell(f"{name}.exit", {"bytes": result if isinstance(result, int) else len(result)})
+        count = result if isinstance(result, int) else len(result)
+        tell(f"{name}.exit", {"bytes": count, "processor_ns": thread_time_ns()})
         return result
 
     return wrapped

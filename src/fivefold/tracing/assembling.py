@@ -19,6 +19,8 @@ from .timeline import Timeline
 UNSEEN = "cannot be told apart here: the kernel's trace events need root and tracefs"
 NOT_APART = "none of the kernel's events tells it apart from its neighbour"
 NO_FILE = "no file was asked for: {}"
+NOT_READ = "an application answered, or a folder from memory"
+"""The server does not tell them apart: a folder's 404 and 304 are made without a file, too."""
 IN_MEMORY = "the pages were in memory already ({})"
 NOT_TOLD = "the pages were not in memory ({}), but nothing here tells the disk from the send"
 NO_COPY = "sendfile(2) makes no copy to the process"
@@ -62,6 +64,10 @@ SHOWN: dict[int, tuple[str, ...]] = {
 """Which observations a step may rest on, if they lie within it."""
 
 
+def moment(seen: Observation) -> int:
+    return seen.at_ns
+
+
 def shown_in(event: str) -> set[int]:
     """The steps for which an event may be evidence."""
     ours = {step for step, events in SHOWN.items() if event in events}
@@ -87,7 +93,7 @@ class Assembly:
     ) -> None:
         """The next step takes the time until then; none, if that is None or past.
 
-        `also`: what it rests on, seen at another time.
+        `also`: what it rests on, seen at another time or proof of another step as well.
         """
         kind = STEPS[len(self.steps)]
         start = self._at
@@ -111,8 +117,8 @@ class Assembly:
         self, number: int, start: int, also: Iterable[Observation]
     ) -> tuple[Evidence, ...]:
         within = self._timeline.within(start, self._at)
-        shown = [o for o in within if number in shown_in(o.event)]
-        return tuple(map(self._timeline.evidence, [*also, *(o for o in shown if o not in also)]))
+        shown = [o for o in within if number in shown_in(o.event) and o not in also]
+        return tuple(map(self._timeline.evidence, sorted([*also, *shown], key=moment)))
 
     def _arrival(self) -> None:
         """Steps 1 to 3: until the server has the whole request."""
@@ -153,7 +159,7 @@ class Assembly:
         timeline = self._timeline
         memory = timeline.first("content.exit", after=got_ns)
         by_memory = memory is not None and memory.detail.get("from") == "memory"
-        who = "the response was in memory" if by_memory else "an application answered"
+        who = "the response was in memory" if by_memory else NOT_READ
         if timeline.first("content.enter") is None:
             who = "the server refused the request"
         for _ in range(5):
@@ -211,7 +217,8 @@ class Assembly:
         given = given or timeline.last("send.begin", "send_file.begin", after=since)
         queued = timeline.last("net:net_dev_queue", after=given.at_ns if given else since)
         arrived = timeline.last("RX", after=since)
-        self._until((given or queued or arrived or timeline.all[-1]).at_ns)
+        cut = given or queued or arrived or timeline.all[-1]
+        self._until(cut.at_ns, also=[cut] if cut.at_ns <= timeline.end_ns else ())
         self._until(arrived.at_ns if arrived else None)
         self._until(timeline.end_ns)
 

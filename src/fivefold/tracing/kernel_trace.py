@@ -146,7 +146,9 @@ class KernelTrace:
                 f" a larger buffer than {self._buffer_kib} KiB per processor keeps them"
             )
         if missing:
-            notes.append(f"this kernel has no {', '.join(_kinds(missing))}")
+            notes.append(
+                f"this kernel has no {', '.join(_kinds(missing))}: a newer one may show more"
+            )
         return notes
 
 

@@ -30,6 +30,11 @@ class Span:
     start_ns: int
     end_ns: int
 
+    @property
+    def runnable(self) -> bool:
+        """Whether all that it lacked was a processor."""
+        return self.why == RUNNABLE
+
     def within(self, start_ns: int, end_ns: int) -> int:
         """How much of it lies between two moments."""
         return max(0, min(self.end_ns, end_ns) - max(self.start_ns, start_ns))
@@ -38,7 +43,7 @@ class Span:
 def run_queue_ns(observations: Iterable[Observation], tid: int, start_ns: int, end_ns: int) -> int:
     """How long the thread could have run, had it had a processor."""
     spans = off_cpu(observations, tid, end_ns)
-    return sum(span.within(start_ns, end_ns) for span in spans if span.why == RUNNABLE)
+    return sum(span.within(start_ns, end_ns) for span in spans if span.runnable)
 
 
 def off_cpu(observations: Iterable[Observation], tid: int, end_ns: int) -> Iterator[Span]:

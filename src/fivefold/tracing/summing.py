@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..iomodels.telling import OPERATIONS
-from .disk_waits import Wait, disk_waits, ring_reads, spent
+from .disk_waits import Wait, disk_waits
 from .model import Step, Summary
 from .off_cpu import run_queue_ns
+from .sending import sending
 from .timeline import Timeline
 
 ARRIVED = ("sock:sk_data_ready", "tcp:tcp_probe")
@@ -19,10 +20,11 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     in_waits = sum(end - start for start, end in waits)
     shown = sum(s.duration_us for s in steps if s.step in (5, 6, 7) and s.happened)
     copied = steps[7].duration_us if steps[7].happened else 0.0
+    sent = sending(timeline, waits)
     waited = sum(s.duration_us for s in steps if s.step in (1, 2, 11))
     return Summary(
-        network_wait_us=waited + (stalled(timeline) + awaited_body(timeline)) / 1000,
-        network_copy_us=(receiving(timeline, steps) + sending(timeline, waits)) / 1000,
+        network_wait_us=waited + (sent.waited_ns + awaited_body(timeline)) / 1000,
+        network_copy_us=(receiving(timeline, steps) + sent.copied_ns) / 1000,
         disk_wait_us=max(shown, in_waits / 1000),
         disk_copy_us=copied,
         application_us=max(0.0, (inside_content(timeline) - own_io(timeline)) / 1000),
@@ -49,21 +51,11 @@ def receiving(timeline: Timeline, steps: tuple[Step, ...]) -> int:
     return total
 
 
-def sending(timeline: Timeline, waits: list[Wait]) -> int:
-    """Nanoseconds in which the response was handed to the kernel; sendfile(2) waits for the
-    disk as well, and a ring's operation has the read in it."""
-    calls = [*timeline.calls("sendto"), *timeline.calls("sendfile64")]
-    calls = calls or list(spans(timeline, "send", "send_file"))
-    return sum(end - start - spent(waits, start, end) for start, end in calls)
-
-
 def copied_bytes(timeline: Timeline) -> int:
     """Between kernel and process; sendfile(2) copies none of the file's."""
-    copied = timeline.bytes_of("recv.end", "read_file.end", "send.end")
-    if timeline.first("sendfile64.exit", "syscalls:sys_enter_sendfile64") is None:
-        copied += timeline.bytes_of("send_file.end")
-        copied += sum(count for _, _, count in ring_reads(timeline.all))
-    return copied
+    files = timeline.of("send_file.end")
+    by_files = sum(int(o.detail.get("copied", 0)) for o in files)
+    return timeline.bytes_of("recv.end", "read_file.end", "send.end") + by_files
 
 
 def run_queue(timeline: Timeline) -> int:
@@ -110,18 +102,6 @@ def spans(
             elif begun is not None:
                 yield begun, o.at_ns
                 begun = None
-
-
-def stalled(timeline: Timeline) -> int:
-    """Nanoseconds in which the client took nothing: between a send that the kernel cut short
-    or refused, and the next one."""
-    total, left = 0, None
-    for o in timeline.of("sendto.enter", "sendto.exit", "sendfile64.enter", "sendfile64.exit"):
-        if o.event.endswith(".exit"):
-            left = o.at_ns if o.detail.get("error") == "EAGAIN" else None
-        elif left is not None:
-            total += o.at_ns - left
-    return total
 
 
 def inside_content(timeline: Timeline) -> int:

@@ -28,6 +28,8 @@ HIGH_WATER_BYTES = 262144
 class UringConnection(UringSender):
     """At most one receive and one send are in the ring at a time."""
 
+    file_copies = 2
+
     def __init__(self, io: Uring, sock: socket) -> None:
         super().__init__(io, sock)
         self.reader = Waiter()
