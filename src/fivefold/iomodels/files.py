@@ -160,15 +160,23 @@ def is_resident(file: File, offset: int, count: int) -> bool:
     count = min(count, file.size - offset)
     try:
         return page_cache.cached_pages(file.fd, offset, count) >= page_cache.pages_of(offset, count)
-    except OSError:
-        return False  # before Linux 6.5 nobody can tell: let the helper warm the pages
+    except OSError:  # `page_cache.REFUSALS`
+        return can_be_read(file, offset, count)
 
 
-def pages_in_memory(file: File) -> dict[str, int]:
-    """How many pages the file has, and how many of them are in memory, if the kernel says so."""
-    pages = {"pages": page_cache.pages_of(0, file.size)}
+def can_be_read(file: File, offset: int, count: int) -> bool:
+    """Whether a read of the range would not sleep, found out by reading it: it costs the copy."""
+    try:
+        return os.preadv(file.fd, [bytearray(count)], offset, os.RWF_NOWAIT) == count
+    except OSError:  # EAGAIN; EOPNOTSUPP on a file system that does not know RWF_NOWAIT
+        return False
+
+
+def pages_in_memory(file: File) -> dict[str, int | str]:
+    """How many pages the file has, and how many of them are in memory, or why that is not said."""
+    pages: dict[str, int | str] = {"pages": page_cache.pages_of(0, file.size)}
     try:
         pages["cached"] = page_cache.cached_pages(file.fd, 0, file.size)
-    except OSError:
-        pass  # before Linux 6.5 nobody can ask
+    except OSError as error:
+        pages["refused"] = page_cache.refusal(error)
     return pages

@@ -28,7 +28,7 @@ from typing import Any, Protocol
 from ..errors import FileShrank, PeerGone
 from .base import Connection, File, Listener, Waiter
 from .files import FileAccess
-from .telling import Tell, timed
+from .telling import Tell, awaited, timed
 
 Accept = Callable[[], tuple[socket.socket, Any]]
 
@@ -90,6 +90,7 @@ class ReadyConnection(Connection):
         self._recv: Callable[[int], bytes] = sock.recv
         self._send: Callable[..., int] = sock.send
         self._sendfile: Callable[[int, int, int, int], int] = os.sendfile
+        self._until_resident = io.files.until_resident
 
     @types.coroutine
     def recv(self) -> Generator[Waiter, None, bytes]:
@@ -147,7 +148,7 @@ class ReadyConnection(Connection):
         end = offset + count
         while offset < end:
             size = min(end - offset, SEND_FILE_BYTES)
-            yield from self._io.files.until_resident(file, offset, size)
+            yield from self._until_resident(file, offset, size)
             try:
                 sent = self._sendfile(self.fd, file.fd, offset, size)
             except BlockingIOError:
@@ -187,6 +188,7 @@ class ReadyConnection(Connection):
         self._recv = timed(self._recv, "recvfrom", tell)
         self._send = timed(self._send, "sendto", tell)
         self._sendfile = timed(self._sendfile, "sendfile64", tell)
+        self._until_resident = awaited(self._until_resident, "pages", tell)
 
 
 class ReadyListener(Listener):

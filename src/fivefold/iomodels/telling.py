@@ -7,7 +7,7 @@ so nobody else pays.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from time import thread_time_ns
 from typing import Any, Protocol
 
@@ -65,5 +65,21 @@ def timed(call: Callable[..., Any], name: str, tell: Tell) -> Callable[..., Any]
         count = result if isinstance(result, int) else len(result)
         tell(f"{name}.exit", {"bytes": count, "processor_ns": thread_time_ns()})
         return result
+
+    return wrapped
+
+
+def awaited(wait: Callable[..., Generator[Any, None, None]], name: str, tell: Tell) -> Any:
+    """A wait that tells when it begins and ends; nothing, if there was nothing to wait for."""
+
+    def wrapped(*arguments: Any) -> Generator[Any, None, None]:
+        waiting = False
+        for waiter in wait(*arguments):
+            if not waiting:
+                tell(f"{name}.begin", {})
+                waiting = True
+            yield waiter
+        if waiting:
+            tell(f"{name}.end", {})
 
     return wrapped

@@ -16,6 +16,17 @@ from .libc import checked, libc
 SYS_CACHESTAT = 451  # the same on every architecture (asm-generic/unistd.h)
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
+REFUSALS = {
+    errno.ENOSYS: "cachestat(2) needs Linux 6.5, and a sandbox that lets it pass",
+    errno.EPERM: "cachestat(2) tells only the file's owner and those who may write to it",
+}
+"""Why the kernel does not say what is in memory, and so what would help."""
+
+
+def refusal(error: OSError) -> str:
+    """Why `cached_pages` failed, in words."""
+    return REFUSALS.get(error.errno or 0, f"cachestat(2): {error.strerror}")
+
 
 class _Range(ctypes.Structure):
     _fields_ = (("offset", ctypes.c_uint64), ("length", ctypes.c_uint64))
@@ -34,7 +45,7 @@ class _Counts(ctypes.Structure):
 
 
 def cached_pages(fd: int, offset: int, count: int) -> int:
-    """How many pages of the range are in the page cache. Raises OSError (ENOSYS before 6.5)."""
+    """How many pages of the range are in the page cache. Raises OSError (`REFUSALS`)."""
     counts = _Counts()
     where = _Range(offset, count)
     checked(

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from .disk_waits import PAGES, SUBMITTED, disk_waits
 from .kernel_events import STEPS_OF
 from .model import STEPS, Evidence, Observation, Step
+from .page_waits import BEGUN, ENDED, counted, pages_missing, refused, seen_missing
 from .timeline import Timeline
 
 UNSEEN = "cannot be told apart here: the kernel's trace events need root and tracefs"
@@ -22,7 +23,8 @@ NO_FILE = "no file was asked for: {}"
 NOT_READ = "an application answered, or a folder from memory"
 """The server does not tell them apart: a folder's 404 and 304 are made without a file, too."""
 IN_MEMORY = "the pages were in memory already ({})"
-NOT_TOLD = "the pages were not in memory ({}), but nothing here tells the disk from the send"
+NOT_TOLD = "a disk had to be read ({}), but nothing here tells the disk from the send"
+NOT_KNOWN = "no disk was seen, but whether one was read cannot be told: {}"
 NO_COPY = "sendfile(2) makes no copy to the process"
 IN_RING = "the ring copies while it reads: the completion tells of both"
 
@@ -46,7 +48,7 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "recv.end",
     ),
     4: ("content.enter", "open.enter", "open.exit", "read_file.begin", "sendfile64.enter"),
-    5: ("block:block_bio_queue", PAGES, SUBMITTED),
+    5: ("block:block_bio_queue", PAGES, SUBMITTED, BEGUN),
     6: (
         "io_uring:io_uring_complete",
         "sched:sched_switch",
@@ -54,6 +56,8 @@ SHOWN: dict[int, tuple[str, ...]] = {
         "block:block_rq_complete",
         "cachestat",
         "accounting",
+        BEGUN,
+        ENDED,
     ),
     7: ("block:block_rq_complete", "sched:sched_waking"),
     8: ("read_file.begin", "read_file.end"),
@@ -185,29 +189,33 @@ class Assembly:
             self._unseen_disk(done)
 
     def _unseen_disk(self, done: Observation) -> None:
-        """Without the kernel's events: counters of the thread, and of the page cache."""
+        """Without the kernel's events: what the server waited for, and what others counted."""
         timeline = self._timeline
-        counted = timeline.of("accounting")
-        touched = timeline.counted("read_bytes") or timeline.counted("blocks_read")
-        stat = timeline.first("cachestat")
-        missing = stat is not None and stat.detail.get("cached", 0) < stat.detail.get("pages", 0)
-        if not touched and not missing:
+        if not pages_missing(timeline):
             for _ in range(3):
-                self._until(None, IN_MEMORY.format(self._why_in_memory()))
+                self._until(None, self._no_disk())
             return
-        apart = done.event == "read_file.end" or timeline.first("sendfile64.enter") is done
-        shown = [*([stat] if stat is not None and missing else []), *(counted if touched else [])]
+        stat = timeline.first("cachestat")
+        shown = [stat] if stat is not None and seen_missing(timeline) is stat else []
+        shown += timeline.of("accounting") if counted(timeline) else []
+        asked_ns, by_read = self._at, done.event == "read_file.end"
+        begun = timeline.first(BEGUN, after=asked_ns, before=done.at_ns)
+        ended = done if by_read else timeline.last(ENDED, after=asked_ns, before=done.at_ns)
+        self._until(begun.at_ns if begun else None)
+        self._until(ended.at_ns if ended else None, None if ended else self._not_told(), shown)
         self._until(None)
-        self._until(done.at_ns if apart else None, None if apart else self._not_told(), shown)
-        self._until(None)
+
+    def _no_disk(self) -> str:
+        reason = refused(self._timeline)
+        return NOT_KNOWN.format(reason) if reason else IN_MEMORY.format(self._by_cachestat())
 
     def _not_told(self) -> str:
-        return NOT_TOLD.format(self._why_in_memory())
+        return NOT_TOLD.format(self._by_cachestat())
 
-    def _why_in_memory(self) -> str:
+    def _by_cachestat(self) -> str:
         stat = self._timeline.first("cachestat")
         if stat is None or "cached" not in stat.detail:
-            return "the thread's counters saw no disk"
+            return f"the thread's counters saw {'a' if counted(self._timeline) else 'no'} disk"
         return f"cachestat: {stat.detail['cached']} of {stat.detail['pages']} pages"
 
     def _response(self) -> None:

@@ -30,13 +30,18 @@ Wait = tuple[int, int]
 def disk_waits(observations: Iterable[Observation], end_ns: int) -> list[Wait]:
     """All of them, in order, those that overlap as one."""
     seen = list(observations)
-    waits: list[Wait] = []
-    for start, end in sorted([*asleep(seen, end_ns), *in_rings(seen)]):
-        if waits and start <= waits[-1][1]:
-            waits[-1] = waits[-1][0], max(end, waits[-1][1])
+    return merged([*asleep(seen, end_ns), *in_rings(seen)])
+
+
+def merged(waits: Iterable[Wait]) -> list[Wait]:
+    """In order, those that overlap as one: no moment is counted twice."""
+    apart: list[Wait] = []
+    for start, end in sorted(waits):
+        if apart and start <= apart[-1][1]:
+            apart[-1] = apart[-1][0], max(end, apart[-1][1])
         else:
-            waits.append((start, end))
-    return waits
+            apart.append((start, end))
+    return apart
 
 
 def asleep(seen: list[Observation], end_ns: int) -> Iterator[Wait]:

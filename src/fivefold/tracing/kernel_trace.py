@@ -109,6 +109,8 @@ class KernelTrace:
         for instance in (self._threads, self._machine):
             instance.clear()
             instance.start()
+        # The kernel follows also those that were started while nothing was recorded.
+        self._tids |= self._running()
 
     def observations(self) -> list[Observation]:
         """Stop, and the request's events in the order in which they happened."""

@@ -9,8 +9,9 @@ Facts.
 Choice.
     A copy is what a send needed of a processor.  A wait for the client is the time between
     two calls of one operation, and what a call (or an operation without calls) took besides
-    its copy, less what the disk took and what the scheduler took, where the kernel's events
-    tell.  Where they do not, and pages of the file were missing, that sleep is nobody's.
+    its copy, less the waits for pages, and less what the scheduler took where the kernel's
+    events tell.  A call that slept where they do not, while pages of the file were missing,
+    slept for the disk or for the client: that sleep is nobody's.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from itertools import pairwise
 from .disk_waits import Wait, spent
 from .model import Observation
 from .off_cpu import off_cpu
+from .page_waits import pages_missing, refused
 from .timeline import Timeline
 
 CALLS = (("sendto.enter", "sendto.exit"), ("sendfile64.enter", "sendfile64.exit"))
@@ -62,7 +64,7 @@ def sending(timeline: Timeline, disk: list[Wait]) -> Sending:
     operations = list(parts(timeline, OPERATIONS))
     calls = list(parts(timeline, CALLS))
     seen = calls or operations
-    between = sum(_between(operation, calls) for operation in operations)
+    between = sum(_between(operation, calls, disk) for operation in operations)
     asleep = _asleep(timeline, [one for one in seen if _told_apart(one, timeline)], disk)
     return Sending(sum(part.processor_ns for part in seen), asleep + between)
 
@@ -78,18 +80,15 @@ def parts(timeline: Timeline, kinds: Iterable[tuple[str, str]]) -> Iterator[Part
             yield Part(open_since.pop(ends[seen.event]), seen)
 
 
-def pages_missing(timeline: Timeline) -> bool:
-    """Whether the file had to be read, as far as the page cache and the counters tell."""
-    stat = timeline.first("cachestat")
-    missing = stat is not None and stat.detail.get("cached", 0) < stat.detail.get("pages", 0)
-    return missing or bool(timeline.counted("read_bytes"))
-
-
 def _told_apart(part: Part, timeline: Timeline) -> bool:
     """Whether its sleep can be told to be for the client."""
     if part.ended.event not in OF_FILES:
         return True
-    return timeline.first("sched:sched_switch") is not None or not pages_missing(timeline)
+    if timeline.first("sched:sched_switch") is not None:
+        return True
+    # Others than the serving thread did it, and its counters know nothing of them.
+    blind = refused(timeline) is not None and part.ended.event == "send_file.end"
+    return not blind and not pages_missing(timeline)
 
 
 def _asleep(timeline: Timeline, seen: list[Part], disk: list[Wait]) -> int:
@@ -108,7 +107,8 @@ def _asleep(timeline: Timeline, seen: list[Part], disk: list[Wait]) -> int:
     return total
 
 
-def _between(operation: Part, calls: list[Part]) -> int:
+def _between(operation: Part, calls: list[Part], disk: list[Wait]) -> int:
     start, end = operation.begun.at_ns, operation.ended.at_ns
     own = [one for one in calls if start <= one.begun.at_ns and one.ended.at_ns <= end]
-    return sum(later.begun.at_ns - one.ended.at_ns for one, later in pairwise(own))
+    gaps = [(one.ended.at_ns, later.begun.at_ns) for one, later in pairwise(own)]
+    return sum(end - start - spent(disk, start, end) for start, end in gaps)

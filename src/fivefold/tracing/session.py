@@ -15,19 +15,17 @@ from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from ..errors import TraceFailed
-from ..linux import page_cache, tracefs
+from ..linux import tracefs
 from ..server import Server
 from ..settings import Settings
 from .assembling import assembled
 from .client import Client
+from .cold import evict
 from .kernel_trace import KernelTrace
 from .model import Observation, Trace
 from .observing import ServerObserver
 from .summing import summed
 from .timeline import Timeline
-
-EVICT_S = 5.0
-"""How long the kernel may keep pages that it was told to drop."""
 
 SETTLE_S = 5.0
 """How long the server may take to report what it did: it writes at once, but may be slow."""
@@ -84,8 +82,7 @@ class Session:
         client = Client(*self._address)
         try:
             self._wait_for("accepted", lambda o: o.detail["port"] == client.port)
-            if cold:
-                self._evict(target)
+            cooled = self._evict(target) if cold else None
             if self._kernel is not None:
                 self._kernel.client_port = client.port
                 self._kernel.resume()
@@ -119,34 +116,25 @@ class Session:
             privileged=self._kernel is not None,
             steps=steps,
             summary=summed(timeline, steps),
-            notes=tuple(self._notes(client)),
+            notes=tuple(self._notes(client, cooled)),
         )
 
-    def _notes(self, client: Client) -> Iterator[str]:
+    def _notes(self, client: Client, cooled: str | None) -> Iterator[str]:
         if self.unprivileged is not None:
             yield f"without the kernel's trace events: {self.unprivileged}"
         if self._kernel is not None:
             yield from self._kernel.notes()
+        if cooled is not None:
+            yield cooled
         if client.refused:
             yield f"no time stamps of the network: {client.refused}"
 
-    def _evict(self, target: str) -> None:
-        """Throw the file's pages out of memory, so that the disk has to be asked."""
+    def _evict(self, target: str) -> str | None:
+        """The file that the request asks for, made cold; what must be known about that."""
         path = Path(self._settings.target) / unquote(urlsplit(target).path).lstrip("/")
         if path.is_dir():
             path /= "index.html"
-        try:
-            with path.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                until = time.monotonic() + EVICT_S
-                page_cache.evict(file.fileno())
-                # Pages that a socket has just sent may still be held for a moment.
-                while page_cache.cached_pages(file.fileno(), 0, size):
-                    if time.monotonic() > until:
-                        raise TraceFailed(f"--cold: the kernel keeps pages of {path} in memory")
-                    page_cache.evict(file.fileno())
-        except OSError as error:
-            raise TraceFailed(f"--cold: cannot evict {path}: {error.strerror}") from None
+        return evict(path)
 
     def _listen(self) -> None:
         with os.fdopen(self._read, "rb") as pipe:
