@@ -22,7 +22,7 @@ from fivefold import Server, Settings
 from fivefold.linux import tracefs
 from fivefold.linux.processes import processes_of_tree
 from fivefold.linux.timestamping import realtime_offset_ns
-from fivefold.tracing.assembling import assembled
+from fivefold.tracing.assembling import NOT_TOLD, assembled
 from fivefold.tracing.attached import Attached
 from fivefold.tracing.live import LiveObserver
 from fivefold.tracing.session import Session
@@ -303,6 +303,9 @@ def test_a_client_that_reads_slowly_shows_in_the_last_steps_as_wait(
     last = sum(step.duration_us for step in trace.steps[8:])
     assert last > 0.5 * HELD_BACK_S * 1e6
     assert last > 0.5 * trace.summary.total_us
+    disk = trace.steps[5]
+    if disk.happened or NOT_TOLD.partition("), ")[2] in (disk.why_not or ""):
+        pytest.skip("the server read from a disk, too: only the kernel's events tell which wait")
     # Whether the server slept in a call, between two, or let others do it: it waited.
     assert trace.summary.network_wait_us >= 0.5 * HELD_BACK_S * 1e6
     assert trace.summary.network_copy_us < trace.summary.network_wait_us
