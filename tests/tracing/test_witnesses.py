@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from every_pair import pairs
+from witness import WITH_RIGHTS, witness, worker_of
 
 from fivefold import Server, Settings
 from fivefold.linux import tracefs
@@ -29,10 +30,6 @@ from fivefold.tracing.session import Session
 from fivefold.tracing.timeline import Timeline
 
 HELD_BACK_S = 0.2
-WITH_RIGHTS = pytest.param(
-    True,
-    marks=pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available())),
-)
 CLOCKS_APART_NS = 1_000_000
 """What reading two clocks one after the other may miss, where the reader is interrupted."""
 
@@ -59,26 +56,6 @@ def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
 
     monkeypatch.setattr("fivefold.tracing.session.assembled", spied)
     return seen
-
-
-def worker_of(session: Session) -> int:
-    (worker,) = processes_of_tree(session._server.pid) - {session._server.pid}
-    return worker
-
-
-@contextlib.contextmanager
-def witness(command: list[str], says: str, log: Path) -> Iterator[None]:
-    """A program that watches until the block ends; `says` what it prints once it does."""
-    with subprocess.Popen([*command, "-o", str(log)], stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        try:
-            while says not in (line := process.stderr.readline()):
-                if not line:
-                    pytest.skip(f"{command[0]} cannot watch here")
-            yield
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.stderr.read()
 
 
 def told_by_us(timeline: Timeline) -> list[tuple[Call, int, int]]:
@@ -222,55 +199,6 @@ def test_a_busy_neighbour_is_run_queue_delay(privileged: bool) -> None:  # noqa:
     # Two that want the same core have half of it each.
     assert beside.runqueue_us > 0.25 * beside.total_us
     assert beside.network_wait_us < 0.25 * beside.total_us
-
-
-THROTTLE = Path("/sys/fs/cgroup/blkio/blkio.throttle.read_bps_device")
-
-
-@contextlib.contextmanager
-def throttled(pids: set[int], device: str, bytes_per_s: int) -> Iterator[None]:
-    """The processes read so slowly from the disk, by the kernel's own throttle (blkio, v1)."""
-    group = THROTTLE.parent / f"fivefold-test-{os.getpid()}"
-    group.mkdir()
-    try:
-        (group / THROTTLE.name).write_text(f"{device} {bytes_per_s}")
-        for pid in pids:
-            (group / "cgroup.procs").write_text(str(pid))
-        yield
-    finally:
-        for left in (group / "cgroup.procs").read_text().split():
-            (THROTTLE.parent / "cgroup.procs").write_text(left)
-        group.rmdir()
-
-
-def disk_of(path: Path) -> str | None:
-    """MAJOR:MINOR of the whole disk that a file is on, if it is on one."""
-    number = path.stat().st_dev
-    name = f"{os.major(number)}:{os.minor(number)}"
-    device = Path(f"/sys/dev/block/{name}")
-    if not device.exists():
-        return None
-    disk = device.resolve()
-    return (disk.parent / "dev").read_text().strip() if (disk / "partition").exists() else name
-
-
-@pytest.mark.skipif(
-    os.geteuid() != 0 or not THROTTLE.exists(), reason="no blkio throttle that we may set"
-)
-@pytest.mark.parametrize("io", ["blocking", "epoll", "uring"])
-def test_a_slow_disk_is_disk_wait(io: str, folder: Path) -> None:
-    device = disk_of(folder / "large")
-    if device is None:
-        pytest.skip("the temporary folder is not on a disk")
-    with Session(Settings(target=str(folder), serving="async", io=io)) as session:
-        session.request("/small")
-        with throttled({worker_of(session)}, device, 1_000_000):
-            slow = session.request("/large", cold=True).summary
-        warm = session.request("/large").summary
-    # 300 kB at 1 MB/s are 0.3 s, most of what there is.
-    assert slow.disk_wait_us > 0.5 * slow.total_us
-    assert slow.application_us < 0.25 * slow.total_us
-    assert warm.disk_wait_us < 0.25 * slow.disk_wait_us
 
 
 HUGE = 20_000_000
