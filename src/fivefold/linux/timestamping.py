@@ -22,6 +22,8 @@ IPV6_RECVERR = 25
 TX_SOFTWARE, RX_SOFTWARE, SOFTWARE = 1 << 1, 1 << 3, 1 << 4
 OPT_ID, TX_SCHED, TX_ACK, OPT_TSONLY, OPT_ID_TCP = 1 << 7, 1 << 8, 1 << 9, 1 << 11, 1 << 16
 
+# OPT_ID_TCP (Linux 6.2) counts bytes from the right one even while some are on their way; when
+# it is asked for none are, and an older kernel refuses what it does not know as a whole.
 SENDING = TX_SOFTWARE | TX_SCHED | TX_ACK | OPT_ID | OPT_TSONLY | OPT_ID_TCP
 RECEIVING = RX_SOFTWARE
 
@@ -51,11 +53,16 @@ class Stamp:
 
 def enable(sock: socket.socket) -> str | None:
     """Ask for all stamps of a connected TCP socket; the reason if the kernel refuses."""
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING_NEW, SENDING | RECEIVING | SOFTWARE)
-    except OSError as error:
-        return error.strerror
-    return None
+    refused = ""
+    for sending in (SENDING, SENDING & ~OPT_ID_TCP):
+        try:
+            flags = sending | RECEIVING | SOFTWARE
+            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING_NEW, flags)
+        except OSError as error:
+            refused = f"they need Linux 5.1 ({error.strerror})"
+        else:
+            return None
+    return refused
 
 
 def realtime_offset_ns() -> int:

@@ -81,7 +81,9 @@ class KernelTrace:
         self._threads = resources.enter_context(
             tracefs.Instance(recorded(THREADS), pids=self._tids, buffer_kib=kib)
         )
-        self._machine = resources.enter_context(tracefs.Instance(recorded(MACHINE), buffer_kib=kib))
+        self._machine = resources.enter_context(
+            tracefs.Instance(recorded(MACHINE), filters=self._filters(), buffer_kib=kib)
+        )
         self._threads.start()
         late = self._running() - self._tids  # those that started while we set up
         self._threads.follow(late)
@@ -90,9 +92,12 @@ class KernelTrace:
 
     def _filters(self) -> dict[str, str]:
         """What the kernel can sort out already; `kernel_owners` does not rely on it."""
-        port = f"sport == {self.server_port} || dport == {self.server_port}"
-        named = ("sock:inet_sock_set_state", "tcp:tcp_retransmit_skb", "tcp:tcp_receive_reset")
-        return {"sock:sk_data_ready": "protocol == 6", **dict.fromkeys(named, port)}
+        filters = {"sock:sk_data_ready": "protocol == 6"}
+        if self.server_port:  # 0: whichever ports a running server has
+            port = f"sport == {self.server_port} || dport == {self.server_port}"
+            named = ("sock:inet_sock_set_state", "tcp:tcp_retransmit_skb", "tcp:tcp_receive_reset")
+            filters |= dict.fromkeys(named, port)
+        return filters
 
     def _running(self) -> set[int]:
         return set().union(*map(threads_of_tree, self._processes))
