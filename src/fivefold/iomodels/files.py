@@ -4,7 +4,8 @@ Facts.        A regular file is always "ready": select and poll say so, epoll re
               (EPERM), O_NONBLOCK and O_ASYNC are ignored (open(2)).  A read of a page
               that is not in memory simply sleeps, and so does sendfile, even to a
               non-blocking socket (measured: 385 us with one voluntary switch).
-              RWF_NOWAIT reads only what is in memory, cachestat only asks.
+              RWF_NOWAIT reads only what is in memory, cachestat only asks, but not before
+              Linux 6.5 nor of a file that is somebody else's; then a read asks instead.
 Consequence.  The first four I/O models have no file model; each must bring one, or one
               client's cold file stops all the others of the thread.
 Choice.       blocking waits in the call: that is the model.  nonblocking tries with

@@ -39,7 +39,7 @@ FIGURES = (
     Figure("network_copy_us", "network copy", "interface"),
     Figure("disk_wait_us", "disk wait", "disk"),
     Figure("disk_copy_us", "disk copy", "kernel"),
-    Figure("application_us", "application", "server"),
+    Figure("application_us", "application or folder", "server"),
     Figure("runqueue_us", "run queue", "other"),
     Figure("total_us", "total", "all"),
 )
