@@ -156,7 +156,7 @@ class Server:
         settings = self.settings
         base = settings.chdir or ""  # the workers will be there
         if self._kind.probe is not None:
-            self._kind.probe(os.fspath(Path(base, settings.target)))
+            self._kind.probe(os.fspath(Path(base, settings.target)), settings.rules)
         mounts.probe(mounts.parsed(settings.mount), base)
 
     def close(self) -> None:
@@ -261,13 +261,13 @@ class Server:
     def _content(self, target: Any) -> Opened:
         content = self._kind.open(self._surrounded(target))
         if self.settings.mount and self._kind is not BROKEN:
-            return mounts.Mounts(content, mounts.parsed(self.settings.mount))
+            parsed, rules = mounts.parsed(self.settings.mount), self.settings.rules
+            return mounts.Mounts(content, parsed, rules, beside=self._shared)
         return content
 
     def _surrounded(self, target: Any) -> Surrounded:
         settings, serving = self.settings, self.model.traits
-        shared = serving.one_thread and self.engine.traits.overlaps
-        in_pool = shared and not settings.inline
+        in_pool = self._shared and not settings.inline
         return Surrounded(
             target=target,
             root_path=settings.root_path,
@@ -276,7 +276,14 @@ class Server:
             multithread=in_pool or serving.many_threads,
             multiprocess=settings.workers > 1 or not serving.scales_by_workers,
             limits=settings.limits,
+            rules=settings.rules,
+            beside=self._shared,
         )
+
+    @property
+    def _shared(self) -> bool:
+        """Whether one thread serves many connections, so that nobody may block it."""
+        return self.model.traits.one_thread and self.engine.traits.overlaps
 
 
 def serve(target: Any = ".", **settings: Any) -> None:

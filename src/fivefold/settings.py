@@ -14,6 +14,7 @@ from typing import Any
 from .content import mounts
 from .content.kinds import KINDS
 from .content.origin import Proxies
+from .content.rules import Rules
 from .errors import SettingsError
 from .http1.limits import HELP, Limits
 from .iomodels import choices
@@ -94,6 +95,7 @@ class Settings:
         None, "A file to which sampled requests are added as spans, lines of OTLP's JSON."
     )
     limits: Limits = field(default_factory=Limits)
+    rules: Rules = field(default_factory=Rules)
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -133,8 +135,9 @@ class Settings:
         for name in ("fresh", "inline", "reload"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name}: {getattr(self, name)!r} is not true or false")
-        if not isinstance(self.limits, Limits):
-            raise SettingsError(f"limits: {self.limits!r} is not Limits(...)")
+        for name, group in GROUPS.items():
+            if not isinstance(getattr(self, name), group):
+                raise SettingsError(f"{name}: {getattr(self, name)!r} is not {group.__name__}(...)")
         names = ("workers", "max_connections", "threads")
         counts = {name: getattr(self, name) for name in names}
         for each in fields(Limits):
@@ -172,14 +175,14 @@ class Settings:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
-        """From flat names, those of `Limits` included. Raises `SettingsError` for unknown ones."""
-        own = {f.name for f in fields(cls)} - {"limits"}
-        limits = {f.name for f in fields(Limits)}
-        _known(values, own | limits)
-        return cls(
-            **{name: value for name, value in values.items() if name in own},
-            limits=Limits(**{name: value for name, value in values.items() if name in limits}),
-        )
+        """From flat names, those of groups included. Raises `SettingsError` for unknown ones."""
+        _known(values, TYPES)
+        chosen = {
+            name: group(**{f.name: values[f.name] for f in fields(group) if f.name in values})
+            for name, group in GROUPS.items()
+        }
+        own = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in own}, **chosen)
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -210,8 +213,15 @@ def _parse_bool(text: str) -> bool:
     return text.lower() in ("1", "true", "yes")
 
 
-TYPES: dict[str, Any] = {f.name: f.type for f in (*fields(Settings), *fields(Limits))}
-TYPES.pop("limits")
+GROUPS: dict[str, Any] = {"limits": Limits, "rules": Rules}
+"""Settings that belong together, with a class of their own; their names are as flat as others."""
+
+TYPES: dict[str, Any] = {
+    f.name: f.type
+    for group in (Settings, *GROUPS.values())
+    for f in fields(group)
+    if f.name not in GROUPS
+}
 
 PARSERS: dict[str, Callable[[str], Any]] = {
     "str": str,
@@ -222,6 +232,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "float": float,
     "bool": _parse_bool,
     "tuple[str, ...]": str.split,
+    "Lines": str.splitlines,
 }
 EXPECTED = {
     "int": "a whole number",
