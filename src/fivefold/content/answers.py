@@ -63,7 +63,9 @@ class Answers:
         """The answer to this request; takes over the caller's use of the entry."""
         chosen = select(request, entry)
         if len(chosen.ranges) > 1:
-            return ByteRanges(entry, entry.fields[0][1], entry.fields[1:], chosen.ranges)
+            kind, *others = entry.fields
+            release = partial(self._cache.drop, entry)
+            return ByteRanges(entry, kind[1], others, chosen.ranges, release)
         if chosen.ranges:
             return self.slice(chosen.status, chosen.fields, entry, chosen.ranges[0])
         self._cache.drop(entry)

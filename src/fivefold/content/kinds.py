@@ -14,10 +14,11 @@ from ..http1.limits import Limits
 from ..iomodels.base import IOModel
 from .asgi_scope import Scopes
 from .broken import Broken
+from .folder import probe
 from .loading import load
 from .origin import Proxies
 from .rules import Rules
-from .static import Static, probe
+from .static import Static
 from .threads import Threads
 from .wsgi import Wsgi
 from .wsgi_environ import Surroundings

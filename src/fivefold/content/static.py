@@ -11,7 +11,6 @@ import errno
 import os
 from time import monotonic
 
-from ..errors import SettingsError
 from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
@@ -24,9 +23,10 @@ from .byte_ranges import ByteRanges
 from .codings import accepted
 from .file_cache import Entry
 from .finding import Finder
+from .folder import opened
 from .hot import Hot
+from .listing import Listing
 from .locations import with_slash
-from .opening import open_inside
 from .paths import relative_path
 from .policy import Policy
 from .preflight import preflight
@@ -49,44 +49,17 @@ STATUS_OF = {
 """Why a file could not be opened; everything else is 404 (no such file, a name too long,
 a symbolic link that leads out of the folder)."""
 
-NOT_FOUND, METHOD_NOT_ALLOWED = 404, 405
+FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED = 403, 404, 405
 
 Field = tuple[bytes, bytes]
 
+Outcome = Response | ByteRanges | Listing
+
 ALLOW = (b"Allow", b"GET, HEAD")
 
-COMPRESSING_THREADS = 2
-"""Files that are compressed at once beside an event loop; more would take its processor."""
-
-
-def opened(folder: str) -> int:
-    """A descriptor of the folder. Raises `SettingsError`."""
-    try:
-        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except NotADirectoryError:
-        raise SettingsError(f"target: {folder!r} is not a folder") from None
-    except FileNotFoundError:
-        raise SettingsError(
-            f"target: there is no folder {folder!r}, and it is not module:attribute either"
-        ) from None
-    except PermissionError:
-        raise SettingsError(f"target: no permission to read the folder {folder!r}") from None
-
-
-def probe(folder: str, rules: Rules) -> None:
-    """Whether the folder and what its rules name can be read. Raises `SettingsError`."""
-    policy = Policy(rules)
-    fd = opened(folder)
-    try:
-        for name, path in policy.pages():
-            try:
-                os.close(open_inside(fd, path))
-            except OSError as error:
-                raise SettingsError(
-                    f"{name}: cannot read {os.fsdecode(path)!r} in {folder!r}: {error.strerror}"
-                ) from None
-    finally:
-        os.close(fd)
+LONG_TASKS = 2
+"""Files that are compressed and folders that are read at once beside an event loop; more would
+take its processor. The threads are made when they are needed."""
 
 
 class Static:
@@ -102,7 +75,7 @@ class Static:
         self._folder = opened(folder)
         self._prefix = prefix
         self._policy = policy = Policy(rules, prefix)
-        self._threads = Threads(COMPRESSING_THREADS) if beside and rules.compress else None
+        self._threads = Threads(LONG_TASKS) if beside else None
         self._finder = Finder(self._folder, policy, self._threads)
         self._cache = self._finder.cache
         self._answers = Answers(self._cache, policy.always)
@@ -163,15 +136,15 @@ class Static:
         if body is not None and not body.awaits_permission:
             await body.skip(UNWANTED_BYTES)
         response = await self._response(exchange)
-        if isinstance(response, ByteRanges):
+        if isinstance(response, Response):
+            await exchange.answer(response)
+        else:
             try:
                 await response.answer(exchange)
             finally:
-                self._cache.drop(response.entry)
-        else:
-            await exchange.answer(response)
+                response.close()
 
-    async def _response(self, exchange: Exchange) -> Response | ByteRanges:
+    async def _response(self, exchange: Exchange) -> Outcome:
         request = exchange.request
         if request.method not in ("GET", "HEAD"):
             if request.method == "OPTIONS" and self._policy.cors:
@@ -188,7 +161,7 @@ class Static:
             status = STATUS_OF.get(error.errno or 0, NOT_FOUND)
             return await self._missing(path, status, exchange)
 
-    async def _file(self, path: bytes, exchange: Exchange) -> Response | ByteRanges:
+    async def _file(self, path: bytes, exchange: Exchange) -> Outcome:
         if not path.startswith(self._prefix):
             raise IsADirectoryError(path)  # the prefix without its slash
         path = path[len(self._prefix) :]
@@ -208,7 +181,15 @@ class Static:
         location = (b"Location", with_slash(path, exchange.request.target))
         return plain(301, fields=[location, *self._policy.always])
 
-    async def _missing(self, path: bytes, status: int, exchange: Exchange) -> Response | ByteRanges:
+    async def _missing(self, path: bytes, status: int, exchange: Exchange) -> Outcome:
+        if status == NOT_FOUND and self._policy.listing and (not path or path.endswith(b"/")):
+            try:
+                inner = path[len(self._prefix) :]
+                return Listing(self._folder, inner, path, self._policy.always, self._threads)
+            except PermissionError:
+                status = FORBIDDEN
+            except OSError:
+                pass  # there is no such folder
         spa = self._policy.spa
         if status == NOT_FOUND and spa is not None and b"." not in path.rpartition(b"/")[2]:
             try:
