@@ -82,7 +82,8 @@ class Answers:
 
     def part(self, entry: Entry, part: Range) -> FilePart:
         offset, count = part
-        return FilePart(entry.file, offset, count, partial(self._cache.drop, entry))
+        release = partial(self._cache.drop, entry)
+        return FilePart(entry.file, offset, count, release, entry.check)
 
 
 def ready_made(chosen: Selection, entry: Entry, date: bytes) -> Answer:

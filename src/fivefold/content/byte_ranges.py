@@ -37,6 +37,8 @@ class ByteRanges:
         for opening, one in zip(openings, self.ranges, strict=True):
             await exchange.write(opening, more=True)
             await self._send(exchange, one)
+        if self.entry.body is None:
+            self.entry.check()
         await exchange.write(END, more=False)
 
     def _opening(self, one: Range) -> bytes:

@@ -11,8 +11,10 @@ import errno
 import os
 import stat
 import threading
+import time
 from collections import OrderedDict
 
+from ..errors import FileChanged
 from ..iomodels.base import File
 from .codings import SUFFIXES
 from .opening import open_inside
@@ -25,6 +27,10 @@ MEMORY_BYTES = 67_108_864
 
 OPEN_FILES = 512
 """Large files kept open; each costs a descriptor."""
+
+SETTLING_S = 1.0
+"""A write changes the time first and the bytes after it, so what is read in between looks
+like the final state. A file that was written so recently is read again."""
 
 Answer = bytes | tuple[bytes, int, int]
 """All of a response; or its head, and offset and count of what follows from a large file."""
@@ -67,6 +73,8 @@ class Entry:
         self.identity = identity
         self.size = size
         self.mtime = mtime
+        self.settled = time.time() - mtime > SETTLING_S
+        """Whether the last write was long over when the file was opened."""
         self.file: File | None = None
         self.body: bytes | None = None
         self.etag = b""
@@ -82,6 +90,17 @@ class Entry:
         self.fresh_until = 0.0
         """Monotonic seconds until which nothing needs to be checked."""
         self.uses = 0
+
+    def check(self) -> None:
+        """Raises `FileChanged` if the open file is no longer what it was when it was opened.
+
+        Removing or replacing it does not count: what is open stays.
+        """
+        assert self.file is not None
+        status = os.fstat(self.file.fd)
+        if (status.st_size, status.st_mtime_ns) != self.identity[2:4]:
+            self.fresh_until = 0.0
+            raise FileChanged(os.fsdecode(self.path))
 
     @property
     def weak(self) -> bool:
@@ -124,7 +143,7 @@ class FileCache:
             status = os.stat(entry.path, dir_fd=self._folder)
         except OSError:
             return False
-        if identity(status) != entry.identity:
+        if identity(status) != entry.identity or not entry.settled:
             return False
         return not entry.compressible or self.siblings(entry.path) == entry.siblings
 

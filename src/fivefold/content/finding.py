@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..errors import FileShrank
+from ..errors import FileChanged, FileShrank
 from ..http1.exchange import Connection
 from ..http1.response import http_date
 from ..iomodels.base import File
@@ -17,6 +17,10 @@ from .threads import Threads
 STALE_NS = 1_000_000_000
 """A compressed file that is older than the original by more was made of another one. Copies
 and archives keep times to the second at best."""
+
+
+TRIES = 3
+"""To read a small file whose writer is at it."""
 
 
 class Finder:
@@ -53,6 +57,14 @@ class Finder:
         entry = self.cache.lookup(path)
         if entry is not None:
             return entry
+        for _ in range(TRIES - 1):
+            try:
+                return await self._opened(path, conn)
+            except FileChanged:
+                pass  # somebody is writing
+        return await self._opened(path, conn)
+
+    async def _opened(self, path: bytes, conn: Connection) -> Entry:
         entry = self.cache.open(path)
         kind = self._policy.media_type(path)
         entry.compressible = compressible(kind)
@@ -84,6 +96,7 @@ class Finder:
         body = await conn.read_file(entry.file, 0, entry.size)
         if len(body) < entry.size:
             raise FileShrank(f"{entry.path!r} while it was read")
+        entry.check()
         return body
 
     def _describe(self, entry: Entry, original: Entry) -> None:
