@@ -18,6 +18,8 @@ from .application import enter, interface
 from .collecting import collect_less_often
 from .content import mounts
 from .content.broken import trace_of
+from .content.guarded import Guarded
+from .content.htpasswd import Passwords
 from .content.kinds import BROKEN, KINDS, Kind, Opened, Surrounded
 from .errors import ApplicationError, SettingsError, WorkerFailed
 from .http1.connection import Http1
@@ -158,6 +160,8 @@ class Server:
         if self._kind.probe is not None:
             self._kind.probe(os.fspath(Path(base, settings.target)), settings.rules)
         mounts.probe(mounts.parsed(settings.mount), base)
+        if settings.auth is not None:
+            Passwords(os.fspath(Path(base, settings.auth)))
 
     def close(self) -> None:
         """Close the listening sockets, and give their addresses back."""
@@ -259,10 +263,13 @@ class Server:
             content.close()
 
     def _content(self, target: Any) -> Opened:
+        settings = self.settings
         content = self._kind.open(self._surrounded(target))
-        if self.settings.mount and self._kind is not BROKEN:
-            parsed, rules = mounts.parsed(self.settings.mount), self.settings.rules
-            return mounts.Mounts(content, parsed, rules, beside=self._shared)
+        if settings.mount and self._kind is not BROKEN:
+            parsed = mounts.parsed(settings.mount)
+            content = mounts.Mounts(content, parsed, settings.rules, beside=self._shared)
+        if settings.auth is not None:
+            content = Guarded(content, Passwords(settings.auth), beside=self._shared)
         return content
 
     def _surrounded(self, target: Any) -> Surrounded:

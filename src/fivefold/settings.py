@@ -62,6 +62,9 @@ class Settings:
     mount: tuple[str, ...] = _setting(
         (), "A folder under a prefix beside the target: /PREFIX=FOLDER; repeatable."
     )
+    auth: str | None = _setting(
+        None, "An htpasswd file (htpasswd -B): only its users are answered."
+    )
     root_path: str = _setting(
         "", "The path under which an application is mounted (SCRIPT_NAME, root_path)."
     )
