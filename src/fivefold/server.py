@@ -159,6 +159,8 @@ class Server:
         base = settings.chdir or ""  # the workers will be there
         if self._kind.probe is not None:
             self._kind.probe(os.fspath(Path(base, settings.target)), settings.rules)
+        elif settings.rules.pages:
+            raise SettingsError(f"{settings.rules.pages[0]}: only a folder has it, no application")
         mounts.probe(mounts.parsed(settings.mount), base)
         if settings.auth is not None:
             Passwords(os.fspath(Path(base, settings.auth)))

@@ -50,6 +50,10 @@ WRONG = {
     "no page": (["--error-page", "404=none.html"], "error_page: cannot read 'none.html' in"),
     "no such error": (["--error-page", "200=a"], "is not STATUS=FILE with a STATUS of 403"),
     "no application page": (["--spa", "none.html"], "spa: cannot read 'none.html' in"),
+    "page of an application": (
+        ["wsgiref.simple_server:demo_app", "--spa", "index.html"],
+        "spa: only a folder has it",
+    ),
     "nobody": (["--auth", "/does/not/exist"], "auth: "),
     "no configuration": (["--config", "/does/not/exist"], "cannot read /does/not/exist"),
 }

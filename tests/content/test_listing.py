@@ -150,6 +150,15 @@ def test_a_mounted_folder_shows_its_whole_path(folder: Path, serve: Serve, site:
         assert "Index of /files/alpha/" in page.text
 
 
+def test_fields_by_pattern(folder: Path, serve: Serve) -> None:
+    rules = {"header": ["/alpha/**: X-A: b", "*: X-C: d"], "cors": "*"}
+    with serve(target=str(folder), listing=True, **rules) as address:
+        fields = fetch(address, "/alpha/")[0].headers
+        assert (fields["x-a"], fields["x-c"]) == ("b", "d")
+        assert fields["access-control-allow-origin"] == "*"
+        assert fetch(address, "/")[0].headers["x-a"] is None
+
+
 def test_head_and_http_1_0(folder: Path, serve: Serve) -> None:
     with serve(target=str(folder), listing=True) as (host, port):
         response, body = fetch((host, port), "/", "HEAD")

@@ -36,9 +36,9 @@ class Hot:
         self._varied: dict[bytes, dict[bytes, Entry]] = {}
 
     def of(self, target: bytes, head: bytes) -> Entry | None:
-        """The entry for a request that is not plain, or one that varies."""
+        """The entry for a target of which it depends on the client."""
         ways = self._varied.get(target)
-        return self.plain.get(target) if ways is None else ways.get(accepted(head))
+        return None if ways is None else ways.get(accepted(head))
 
     def remember(self, request: Request, entry: Entry, accepts: bytes, *, varies: bool) -> None:
         target = request.plain_target or request.selective_target

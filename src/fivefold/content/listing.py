@@ -44,13 +44,13 @@ class Listing:
     """One folder, opened; closes it."""
 
     def __init__(
-        self, root: int, path: bytes, shown_as: bytes, always: Fields, threads: Threads | None
+        self, root: int, path: bytes, shown_as: bytes, fields: Fields, threads: Threads | None
     ) -> None:
         """`path` is relative to `root`, `shown_as` what the client asked for; `threads` as for
         `Finder`. Raises OSError.
         """
         self._shown_as = shown_as
-        self._always = always
+        self._fields = fields
         self._threads = threads
         self._root = root
         self._path = path
@@ -61,7 +61,7 @@ class Listing:
 
     async def answer(self, exchange: Exchange) -> None:
         form = Json() if wants_json(exchange.request_head) else Html(self._shown_as)
-        fields = [(b"Content-Type", form.media_type), (b"Vary", b"Accept"), *self._always]
+        fields = [(b"Content-Type", form.media_type), (b"Vary", b"Accept"), *self._fields]
         exchange.start(ResponseHead(200, head_lines(200, fields), None))
         await exchange.write(form.opening(), more=True)
         if exchange.silent:

@@ -81,6 +81,11 @@ class Rules:
         if self.charset and not TOKEN.fullmatch(self.charset):
             raise SettingsError(f"charset: {self.charset!r} is not the name of a charset")
 
+    @property
+    def pages(self) -> list[str]:
+        """The settings that name a file of the folder, as far as they are given."""
+        return [name for name in ("spa", "error_page") if getattr(self, name)]
+
     def _check_types(self) -> None:
         """A TOML file may hold anything."""
         for each in fields(self):

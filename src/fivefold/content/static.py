@@ -126,7 +126,9 @@ class Static:
     def _again(self, request: Request, head: bytes, now: float) -> Ready | None:
         """What a request that selects was answered with in this second."""
         target = request.selective_target
-        entry = None if target is None else self._hot.of(target, head)
+        if target is None:
+            return None
+        entry = self._plainly_hot.get(target) or self._hot.of(target, head)
         if entry is None or now >= entry.fresh_until:
             return None
         return self._answers.again(request, entry, now)
@@ -185,7 +187,8 @@ class Static:
         if status == NOT_FOUND and self._policy.listing and (not path or path.endswith(b"/")):
             try:
                 inner = path[len(self._prefix) :]
-                return Listing(self._folder, inner, path, self._policy.always, self._threads)
+                fields = self._policy.lasting(inner)
+                return Listing(self._folder, inner, path, fields, self._threads)
             except PermissionError:
                 status = FORBIDDEN
             except OSError:
