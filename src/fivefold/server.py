@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 from . import reloading
 from .application import enter, interface
 from .collecting import collect_less_often
-from .content import mounts
+from .content import hosts, mounts
 from .content.broken import trace_of
 from .content.guarded import Guarded
 from .content.htpasswd import Passwords
@@ -162,6 +162,8 @@ class Server:
         elif settings.rules.pages:
             raise SettingsError(f"{settings.rules.pages[0]}: only a folder has it, no application")
         mounts.probe(mounts.parsed(settings.mount), base)
+        for host in settings.host:
+            hosts.probe(host, base)
         if settings.auth is not None:
             Passwords(os.fspath(Path(base, settings.auth)))
 
@@ -270,6 +272,8 @@ class Server:
         if settings.mount and self._kind is not BROKEN:
             parsed = mounts.parsed(settings.mount)
             content = mounts.Mounts(content, parsed, settings.rules, beside=self._shared)
+        if settings.host:
+            content = hosts.Hosts(content, settings.host, beside=self._shared)
         if settings.auth is not None:
             content = Guarded(content, Passwords(settings.auth), beside=self._shared)
         return content

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from .content import mounts
+from .content import hosts, mounts
 from .content.kinds import KINDS
 from .content.origin import Proxies
 from .content.rules import Rules
@@ -97,6 +97,9 @@ class Settings:
     trace_spans: str | None = _setting(
         None, "A file to which sampled requests are added as spans, lines of OTLP's JSON."
     )
+    host: tuple[Any, ...] = _setting(
+        (), "Virtual hosts, in the configuration file only: a table [[host]] for each."
+    )
     limits: Limits = field(default_factory=Limits)
     rules: Rules = field(default_factory=Rules)
 
@@ -109,6 +112,7 @@ class Settings:
         for text in self.bind:
             Address.parse(text)
         mounts.parsed(self.mount)
+        object.__setattr__(self, "host", hosts.parsed(self.host))
         _one_of("serving", self.serving, [AUTO, *SERVING_MODELS])
         _one_of("io", self.io, [AUTO, *choices()])
         _one_of("interface", self.interface, [AUTO, *KINDS])
@@ -132,6 +136,7 @@ class Settings:
             raise SettingsError(f"target: {self.target!r} is not a path or an application")
         self._make_tuple("bind", "an address")
         self._make_tuple("mount", "/PREFIX=FOLDER")
+        self._make_tuple("trusted_proxies", "an address or network")
         self._make_tuple("reload_dir", "a folder")
         self._make_tuple("reload_include", "a glob")
         self._make_tuple("reload_exclude", "a glob")
@@ -179,7 +184,7 @@ class Settings:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """From flat names, those of groups included. Raises `SettingsError` for unknown ones."""
-        _known(values, TYPES)
+        _known(values, {*TYPES, *FILE_ONLY})
         chosen = {
             name: group(**{f.name: values[f.name] for f in fields(group) if f.name in values})
             for name, group in GROUPS.items()
@@ -219,11 +224,14 @@ def _parse_bool(text: str) -> bool:
 GROUPS: dict[str, Any] = {"limits": Limits, "rules": Rules}
 """Settings that belong together, with a class of their own; their names are as flat as others."""
 
+FILE_ONLY = ("host",)
+"""Settings that are tables, which neither a command line nor the environment can hold."""
+
 TYPES: dict[str, Any] = {
     f.name: f.type
     for group in (Settings, *GROUPS.values())
     for f in fields(group)
-    if f.name not in GROUPS
+    if f.name not in (*GROUPS, *FILE_ONLY)
 }
 
 PARSERS: dict[str, Callable[[str], Any]] = {

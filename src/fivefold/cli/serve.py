@@ -14,7 +14,7 @@ import click
 from ..errors import SettingsError
 from ..http1.limits import HELP
 from ..server import Server
-from ..settings import GROUPS, Settings, from_environment
+from ..settings import FILE_ONLY, GROUPS, Settings, from_environment
 from ..tracing.live import LiveObserver
 
 TYPES: dict[str, Any] = {"int": int, "int | None": int, "float": float}
@@ -38,7 +38,8 @@ def option(name: str, kind: str, text: str, default: object) -> click.Option:
 
 def options() -> list[click.Parameter]:
     parameters: list[click.Parameter] = [click.Argument(["target"], required=False)]
-    settings = [f for f in dataclasses.fields(Settings) if f.name not in ("target", *GROUPS)]
+    without = ("target", *GROUPS, *FILE_ONLY)
+    settings = [f for f in dataclasses.fields(Settings) if f.name not in without]
     grouped = [f for group in GROUPS.values() for f in dataclasses.fields(group)]
     for f in (*settings, *grouped):
         parameters += [option(f.name, str(f.type), f.metadata[HELP], f.default)]
@@ -74,6 +75,8 @@ def as_toml(settings: Settings) -> str:
     lines = as_lines(settings)
     for name in GROUPS:
         lines += ["", f"[{name}]", *as_lines(getattr(settings, name))]
+    for host in settings.host:
+        lines += ["", "[[host]]", *as_lines(host), *as_lines(host.rules)]
     return "\n".join(lines)
 
 
@@ -82,7 +85,7 @@ def as_lines(group: Any) -> list[str]:
     return [
         f"{name} = {toml_value(value)}"
         for name, value in values.items()
-        if name not in GROUPS and value is not None
+        if name not in (*GROUPS, *FILE_ONLY) and value is not None
     ]
 
 
