@@ -16,7 +16,7 @@ from fivefold.tracing.model import Trace
 from fivefold.tracing.session import Session
 
 REQUESTS = 1000
-WITH_RIGHTS = 20
+WITH_RIGHTS = 5
 """A trace with the kernel's events takes 50 ms: it records, and reads what it recorded."""
 
 TOLERANCE = 0.02

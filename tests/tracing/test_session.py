@@ -135,8 +135,9 @@ def test_a_wrong_path_is_a_clear_error(folder: Path) -> None:
 def test_lost_events_are_said(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     small = partial(KernelTrace, buffer_kib=8)
     monkeypatch.setattr("fivefold.tracing.session.KernelTrace", small)
+    (folder / "huge").write_bytes(bytes(10_000_000))
     with Session(Settings(target=str(folder))) as session:
-        trace = session.request("/large", cold=True)
+        trace = session.request("/huge", cold=True)
     check_steps(trace)
     assert any("kernel events were lost" in note for note in trace.notes)
 
