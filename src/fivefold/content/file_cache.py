@@ -98,7 +98,8 @@ class Entry:
         """
         assert self.file is not None
         status = os.fstat(self.file.fd)
-        if (status.st_size, status.st_mtime_ns) != self.identity[2:4]:
+        known = self.identity
+        if status.st_mtime_ns != known[3] or status.st_size != known[2]:
             self.fresh_until = 0.0
             raise FileChanged(os.fsdecode(self.path))
 
