@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ def test_index_types_and_validators(serve: Serve) -> None:
         assert client.get("/a%20b.txt").body == b"space"
         assert client.get("/%C3%BC.txt").body == b"umlaut"
         assert client.get("/1k.bin").fields["content-type"] == "application/octet-stream"
+
+
+def test_a_file_from_the_future_was_last_modified_now(client: Client, folder: Path) -> None:
+    os.utime(folder / "page.html", (2**32, 2**32))
+    fields = client.get("/page.html").fields
+    modified, date = (parsedate_to_datetime(fields[name]) for name in ("last-modified", "date"))
+    assert modified <= date
 
 
 def test_a_folder_without_its_slash_is_redirected_on_this_host(serve: Serve) -> None:

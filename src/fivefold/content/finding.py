@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from ..errors import FileChanged, FileShrank
@@ -102,7 +103,8 @@ class Finder:
     def _describe(self, entry: Entry, original: Entry) -> None:
         """The fields of an entry: type and rules are those of the original file."""
         entry.validators = [
-            (b"Last-Modified", http_date(int(entry.mtime))),
+            # Never later than Date (RFC 9110, section 8.8.2.1), whatever the file claims.
+            (b"Last-Modified", http_date(int(min(entry.mtime, time.time())))),
             (b"ETag", entry.etag),
             *self._policy.lasting(original.path),
         ]
