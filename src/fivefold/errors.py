@@ -55,8 +55,13 @@ class DeadlineExceeded(FivefoldError):
     """A connection's `deadline` passed while an operation was pending."""
 
 
-class FileShrank(FivefoldError):
-    """A file ended before the promised number of bytes; the connection cannot be kept."""
+class FileChanged(FivefoldError):
+    """A file was written to while it was sent: what the client has may be neither the old nor
+    the new content; the connection cannot be kept."""
+
+
+class FileShrank(FileChanged):
+    """A file ended before the promised number of bytes."""
 
 
 class ProtocolError(FivefoldError):

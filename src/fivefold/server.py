@@ -16,8 +16,10 @@ from typing import Any, Protocol, Self
 from . import reloading
 from .application import enter, interface
 from .collecting import collect_less_often
-from .content import mounts
+from .content import hosts, mounts
 from .content.broken import trace_of
+from .content.guarded import Guarded
+from .content.htpasswd import Passwords
 from .content.kinds import BROKEN, KINDS, Kind, Opened, Surrounded
 from .errors import ApplicationError, SettingsError, WorkerFailed
 from .http1.connection import Http1
@@ -156,8 +158,14 @@ class Server:
         settings = self.settings
         base = settings.chdir or ""  # the workers will be there
         if self._kind.probe is not None:
-            self._kind.probe(os.fspath(Path(base, settings.target)))
+            self._kind.probe(os.fspath(Path(base, settings.target)), settings.rules)
+        elif settings.rules.pages:
+            raise SettingsError(f"{settings.rules.pages[0]}: only a folder has it, no application")
         mounts.probe(mounts.parsed(settings.mount), base)
+        for host in settings.host:
+            hosts.probe(host, base)
+        if settings.auth is not None:
+            Passwords(os.fspath(Path(base, settings.auth)))
 
     def close(self) -> None:
         """Close the listening sockets, and give their addresses back."""
@@ -259,15 +267,20 @@ class Server:
             content.close()
 
     def _content(self, target: Any) -> Opened:
+        settings = self.settings
         content = self._kind.open(self._surrounded(target))
-        if self.settings.mount and self._kind is not BROKEN:
-            return mounts.Mounts(content, mounts.parsed(self.settings.mount))
+        if settings.mount and self._kind is not BROKEN:
+            parsed = mounts.parsed(settings.mount)
+            content = mounts.Mounts(content, parsed, settings.rules, beside=self._shared)
+        if settings.host:
+            content = hosts.Hosts(content, settings.host, beside=self._shared)
+        if settings.auth is not None:
+            content = Guarded(content, Passwords(settings.auth), beside=self._shared)
         return content
 
     def _surrounded(self, target: Any) -> Surrounded:
         settings, serving = self.settings, self.model.traits
-        shared = serving.one_thread and self.engine.traits.overlaps
-        in_pool = shared and not settings.inline
+        in_pool = self._shared and not settings.inline
         return Surrounded(
             target=target,
             root_path=settings.root_path,
@@ -276,7 +289,14 @@ class Server:
             multithread=in_pool or serving.many_threads,
             multiprocess=settings.workers > 1 or not serving.scales_by_workers,
             limits=settings.limits,
+            rules=settings.rules,
+            beside=self._shared,
         )
+
+    @property
+    def _shared(self) -> bool:
+        """Whether one thread serves many connections, so that nobody may block it."""
+        return self.model.traits.one_thread and self.engine.traits.overlaps
 
 
 def serve(target: Any = ".", **settings: Any) -> None:

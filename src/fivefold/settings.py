@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from .content import mounts
+from .content import hosts, mounts
 from .content.kinds import KINDS
 from .content.origin import Proxies
+from .content.rules import Rules
 from .errors import SettingsError
 from .http1.limits import HELP, Limits
 from .iomodels import choices
@@ -61,6 +62,9 @@ class Settings:
     mount: tuple[str, ...] = _setting(
         (), "A folder under a prefix beside the target: /PREFIX=FOLDER; repeatable."
     )
+    auth: str | None = _setting(
+        None, "An htpasswd file (htpasswd -B): only its users are answered."
+    )
     root_path: str = _setting(
         "", "The path under which an application is mounted (SCRIPT_NAME, root_path)."
     )
@@ -93,7 +97,11 @@ class Settings:
     trace_spans: str | None = _setting(
         None, "A file to which sampled requests are added as spans, lines of OTLP's JSON."
     )
+    host: tuple[Any, ...] = _setting(
+        (), "Virtual hosts, in the configuration file only: a table [[host]] for each."
+    )
     limits: Limits = field(default_factory=Limits)
+    rules: Rules = field(default_factory=Rules)
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -104,6 +112,7 @@ class Settings:
         for text in self.bind:
             Address.parse(text)
         mounts.parsed(self.mount)
+        object.__setattr__(self, "host", hosts.parsed(self.host))
         _one_of("serving", self.serving, [AUTO, *SERVING_MODELS])
         _one_of("io", self.io, [AUTO, *choices()])
         _one_of("interface", self.interface, [AUTO, *KINDS])
@@ -127,14 +136,16 @@ class Settings:
             raise SettingsError(f"target: {self.target!r} is not a path or an application")
         self._make_tuple("bind", "an address")
         self._make_tuple("mount", "/PREFIX=FOLDER")
+        self._make_tuple("trusted_proxies", "an address or network")
         self._make_tuple("reload_dir", "a folder")
         self._make_tuple("reload_include", "a glob")
         self._make_tuple("reload_exclude", "a glob")
         for name in ("fresh", "inline", "reload"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name}: {getattr(self, name)!r} is not true or false")
-        if not isinstance(self.limits, Limits):
-            raise SettingsError(f"limits: {self.limits!r} is not Limits(...)")
+        for name, group in GROUPS.items():
+            if not isinstance(getattr(self, name), group):
+                raise SettingsError(f"{name}: {getattr(self, name)!r} is not {group.__name__}(...)")
         names = ("workers", "max_connections", "threads")
         counts = {name: getattr(self, name) for name in names}
         for each in fields(Limits):
@@ -172,14 +183,14 @@ class Settings:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
-        """From flat names, those of `Limits` included. Raises `SettingsError` for unknown ones."""
-        own = {f.name for f in fields(cls)} - {"limits"}
-        limits = {f.name for f in fields(Limits)}
-        _known(values, own | limits)
-        return cls(
-            **{name: value for name, value in values.items() if name in own},
-            limits=Limits(**{name: value for name, value in values.items() if name in limits}),
-        )
+        """From flat names, those of groups included. Raises `SettingsError` for unknown ones."""
+        _known(values, {*TYPES, *FILE_ONLY})
+        chosen = {
+            name: group(**{f.name: values[f.name] for f in fields(group) if f.name in values})
+            for name, group in GROUPS.items()
+        }
+        own = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in own}, **chosen)
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -210,8 +221,18 @@ def _parse_bool(text: str) -> bool:
     return text.lower() in ("1", "true", "yes")
 
 
-TYPES: dict[str, Any] = {f.name: f.type for f in (*fields(Settings), *fields(Limits))}
-TYPES.pop("limits")
+GROUPS: dict[str, Any] = {"limits": Limits, "rules": Rules}
+"""Settings that belong together, with a class of their own; their names are as flat as others."""
+
+FILE_ONLY = ("host",)
+"""Settings that are tables, which neither a command line nor the environment can hold."""
+
+TYPES: dict[str, Any] = {
+    f.name: f.type
+    for group in (Settings, *GROUPS.values())
+    for f in fields(group)
+    if f.name not in (*GROUPS, *FILE_ONLY)
+}
 
 PARSERS: dict[str, Callable[[str], Any]] = {
     "str": str,
@@ -222,6 +243,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "float": float,
     "bool": _parse_bool,
     "tuple[str, ...]": str.split,
+    "Lines": str.splitlines,
 }
 EXPECTED = {
     "int": "a whole number",

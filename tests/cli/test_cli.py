@@ -43,6 +43,18 @@ WRONG = {
         "FD_SETSIZE",
     ),
     "no such option": (["--colour"], "No such option"),
+    "a field of ours": (["--header", "*: Date: now"], "header: Date is the server's to say"),
+    "no field": (["--header", "X-A: b"], "header: 'X-A: b' is not 'GLOB: NAME: VALUE'"),
+    "no media type": (["--mime", "txt=text"], "mime: 'txt=text' is not .EXT=TYPE/SUBTYPE"),
+    "no origin": (["--cors", "example.com"], "cors: 'example.com' is not an origin"),
+    "no page": (["--error-page", "404=none.html"], "error_page: cannot read 'none.html' in"),
+    "no such error": (["--error-page", "200=a"], "is not STATUS=FILE with a STATUS of 403"),
+    "no application page": (["--spa", "none.html"], "spa: cannot read 'none.html' in"),
+    "page of an application": (
+        ["wsgiref.simple_server:demo_app", "--spa", "index.html"],
+        "spa: only a folder has it",
+    ),
+    "nobody": (["--auth", "/does/not/exist"], "auth: "),
     "no configuration": (["--config", "/does/not/exist"], "cannot read /does/not/exist"),
 }
 
@@ -105,6 +117,20 @@ def test_settings_come_from_file_environment_and_command_line_in_this_order(
     assert printed["io"] == "select"
     assert printed["bind"] == ["127.0.0.1:0", "[::1]:0"]
     assert printed["limits"]["body_bytes"] == 7
+
+
+def test_rules_come_from_file_and_environment_and_may_contain_spaces(tmp_path: Path) -> None:
+    config = tmp_path / "fivefold.toml"
+    config.write_text('listing = true\n[rules]\nheader = ["*.pdf: X-A: b c"]\nspa = "a b.html"\n')
+    done = fivefold(
+        *("serve", str(tmp_path), "--config", str(config), "--print-config"),
+        FIVEFOLD_CACHE_CONTROL="*.css: max-age=1, public\n*.js: no-store",
+    )
+    rules = tomllib.loads(done.stdout)["rules"]
+    assert rules["listing"] is True
+    assert rules["spa"] == "a b.html"
+    assert rules["header"] == ["*.pdf: X-A: b c"]
+    assert rules["cache_control"] == ["*.css: max-age=1, public", "*.js: no-store"]
 
 
 def test_what_print_config_prints_can_be_read_again(tmp_path: Path) -> None:

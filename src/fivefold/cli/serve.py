@@ -12,9 +12,9 @@ from typing import Any
 import click
 
 from ..errors import SettingsError
-from ..http1.limits import HELP, Limits
+from ..http1.limits import HELP
 from ..server import Server
-from ..settings import Settings, from_environment
+from ..settings import FILE_ONLY, GROUPS, Settings, from_environment
 from ..tracing.live import LiveObserver
 
 TYPES: dict[str, Any] = {"int": int, "int | None": int, "float": float}
@@ -25,7 +25,7 @@ def option(name: str, kind: str, text: str, default: object) -> click.Option:
     words = name.replace("_", "-")
     if kind == "bool":
         return click.Option([f"--{words}/--no-{words}"], default=None, help=text)
-    several = kind.startswith("tuple")
+    several = isinstance(default, tuple)
     shown = " ".join(default) if isinstance(default, tuple) else default
     return click.Option(
         [f"--{words}"],
@@ -38,8 +38,10 @@ def option(name: str, kind: str, text: str, default: object) -> click.Option:
 
 def options() -> list[click.Parameter]:
     parameters: list[click.Parameter] = [click.Argument(["target"], required=False)]
-    settings = [f for f in dataclasses.fields(Settings) if f.name not in ("target", "limits")]
-    for f in (*settings, *dataclasses.fields(Limits)):
+    without = ("target", *GROUPS, *FILE_ONLY)
+    settings = [f for f in dataclasses.fields(Settings) if f.name not in without]
+    grouped = [f for group in GROUPS.values() for f in dataclasses.fields(group)]
+    for f in (*settings, *grouped):
         parameters += [option(f.name, str(f.type), f.metadata[HELP], f.default)]
     return parameters
 
@@ -53,30 +55,38 @@ def merged(given: dict[str, Any], config: str | None) -> Settings:
 
 
 def from_file(path: str) -> dict[str, Any]:
-    """A TOML file: the settings by name, those of `Limits` in a table `limits` or beside."""
+    """A TOML file: the settings by name, those of a group in its table or beside."""
     try:
         table = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"config: cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"config: {path}: {error}") from None
-    limits = table.pop("limits", {})
-    if not isinstance(limits, dict):
-        raise SettingsError(f"config: {path}: `limits` is a table of limits")
-    return {**table, **limits}
+    for name in GROUPS:
+        group = table.pop(name, {})
+        if not isinstance(group, dict):
+            raise SettingsError(f"config: {path}: `{name}` is a table")
+        table |= group
+    return table
 
 
 def as_toml(settings: Settings) -> str:
     """The settings as a configuration file would give them."""
-    lines = []
-    for f in dataclasses.fields(Settings):
-        value = getattr(settings, f.name)
-        if f.name != "limits" and value is not None:
-            lines.append(f"{f.name} = {toml_value(value)}")
-    lines += ["", "[limits]"]
-    for f in dataclasses.fields(Limits):
-        lines.append(f"{f.name} = {toml_value(getattr(settings.limits, f.name))}")
+    lines = as_lines(settings)
+    for name in GROUPS:
+        lines += ["", f"[{name}]", *as_lines(getattr(settings, name))]
+    for host in settings.host:
+        lines += ["", "[[host]]", *as_lines(host), *as_lines(host.rules)]
     return "\n".join(lines)
+
+
+def as_lines(group: Any) -> list[str]:
+    values = {f.name: getattr(group, f.name) for f in dataclasses.fields(group)}
+    return [
+        f"{name} = {toml_value(value)}"
+        for name, value in values.items()
+        if name not in (*GROUPS, *FILE_ONLY) and value is not None
+    ]
 
 
 def toml_value(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..http1.exchange import Exchange
@@ -19,13 +20,14 @@ KIND = b"multipart/byteranges; boundary=" + BOUNDARY
 
 @dataclass
 class ByteRanges:
-    """The response, for an entry that the caller holds until it has been sent."""
+    """The response, for an entry that is held until `close` is called."""
 
     entry: Entry
     media_type: bytes
     fields: list[tuple[bytes, bytes]]
     """But for Content-Type."""
     ranges: list[Range]
+    close: Callable[[], None]
 
     async def answer(self, exchange: Exchange) -> None:
         openings = [self._opening(one) for one in self.ranges]
@@ -35,6 +37,8 @@ class ByteRanges:
         for opening, one in zip(openings, self.ranges, strict=True):
             await exchange.write(opening, more=True)
             await self._send(exchange, one)
+        if self.entry.body is None:
+            self.entry.check()
         await exchange.write(END, more=False)
 
     def _opening(self, one: Range) -> bytes:

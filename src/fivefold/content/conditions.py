@@ -32,7 +32,7 @@ ABOUT_A_FILE = frozenset(
 def outcome(fields: dict[bytes, bytes], etag: bytes, modified_s: int) -> int | None:
     """NOT_MODIFIED, FAILED, or None for an ordinary answer to GET or HEAD.
 
-    `fields` by lower-case name; `etag` is strong; `modified_s` seconds since 1970.
+    `fields` by lower-case name; `modified_s` seconds since 1970.
     """
     if not ABOUT_A_FILE & fields.keys():
         return None
@@ -57,6 +57,10 @@ def names(tags: bytes, etag: bytes, *, weakly: bool) -> bool:
     """
     if tags == b"*":
         return True
+    if etag.startswith(b"W/"):
+        if not weakly:
+            return False
+        etag = etag[2:]
     at = 0
     while at < len(tags) and (tag := TAG.match(tags, at)):
         if tag[2] == etag and (weakly or not tag[1]):
@@ -70,7 +74,7 @@ def still_valid(condition: bytes | None, etag: bytes, modified_s: int) -> bool:
     if condition is None:
         return True
     if condition.startswith((b'"', b"W/")):
-        return condition == etag
+        return condition == etag and not etag.startswith(b"W/")
     return date_of(condition, modified_s - 1) == modified_s
 
 

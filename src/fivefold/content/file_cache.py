@@ -11,9 +11,12 @@ import errno
 import os
 import stat
 import threading
+import time
 from collections import OrderedDict
 
+from ..errors import FileChanged
 from ..iomodels.base import File
+from .codings import SUFFIXES
 from .opening import open_inside
 
 SMALL_BYTES = 65536
@@ -24,6 +27,10 @@ MEMORY_BYTES = 67_108_864
 
 OPEN_FILES = 512
 """Large files kept open; each costs a descriptor."""
+
+SETTLING_S = 1.0
+"""A write changes the time first and the bytes after it, so what is read in between looks
+like the final state. A file that was written so recently is read again."""
 
 Answer = bytes | tuple[bytes, int, int]
 """All of a response; or its head, and offset and count of what follows from a large file."""
@@ -45,19 +52,34 @@ def identity(status: os.stat_result) -> Identity:
 class Entry:
     """One file as it was when it was last looked at.
 
-    `file` is open for a large file, `body` is there for a small one.
+    `file` is open for a large file, `body` is there for a small one. Of a file that is
+    offered in several codings there are several entries, told apart by `key`.
     `uses` counts who may still read `file`: the cache, and each response under way.
     """
 
-    def __init__(self, path: bytes, fd: int, status: os.stat_result) -> None:
+    def __init__(self, path: bytes, identity: Identity, size: int, mtime: float) -> None:
+        """`size` is that of what is sent, `identity` that of the file which it is made from."""
         self.path = path
-        self.identity = identity(status)
-        self.size = status.st_size
-        self.mtime = status.st_mtime
-        self.file: File | None = File(fd, status.st_size)
+        self.key = path
+        self.coding = b""
+        """The content coding of what is sent; empty for the file as it is."""
+        self.compressible = False
+        self.siblings: tuple[bytes, ...] = ()
+        """The codings for which there is a file beside this one."""
+        self.varies = False
+        """Whether other clients may get another coding."""
+        self.hopeless: set[bytes] = set()
+        """Codings that would not make it smaller."""
+        self.identity = identity
+        self.size = size
+        self.mtime = mtime
+        self.settled = time.time() - mtime > SETTLING_S
+        """Whether the last write was long over when the file was opened."""
+        self.file: File | None = None
         self.body: bytes | None = None
         self.etag = b""
         self.validators: list[tuple[bytes, bytes]] = []
+        """With all that a 304 repeats."""
         self.fields: list[tuple[bytes, bytes]] = []
         """Content-Type first, then the validators and the rest."""
         self.whole = b""
@@ -69,6 +91,23 @@ class Entry:
         """Monotonic seconds until which nothing needs to be checked."""
         self.uses = 0
 
+    def check(self) -> None:
+        """Raises `FileChanged` if the open file is no longer what it was when it was opened.
+
+        Removing or replacing it does not count: what is open stays.
+        """
+        assert self.file is not None
+        status = os.fstat(self.file.fd)
+        known = self.identity
+        if status.st_mtime_ns != known[3] or status.st_size != known[2]:
+            self.fresh_until = 0.0
+            raise FileChanged(os.fsdecode(self.path))
+
+    @property
+    def weak(self) -> bool:
+        """Whether nobody can promise the same bytes again: compressed on the fly."""
+        return self.etag.startswith(b"W/")
+
     @property
     def cost(self) -> int:
         """Bytes of memory: a small file stands there twice, alone and in `whole`."""
@@ -78,31 +117,48 @@ class Entry:
 class FileCache:
     """Entries by path, least recently used first."""
 
-    def __init__(self, folder: int) -> None:
+    def __init__(self, folder: int, *, siblings: bool = False) -> None:
+        """`siblings`: whether compressed files beside a file are of interest."""
         self._folder = folder
+        self._siblings = siblings
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
         self._bytes = 0
         self._open = 0
         self._lock = threading.Lock()  # the thread model shares one cache among its threads
 
-    def lookup(self, path: bytes) -> Entry | None:
+    def lookup(self, key: bytes) -> Entry | None:
         """The entry for a file, held for the caller, if it still is what it was."""
         with self._lock:
-            entry = self._entries.get(path)
+            entry = self._entries.get(key)
             if entry is None:
                 return None
             if not self._unchanged(entry):
                 self._remove(entry)
                 return None
-            self._entries.move_to_end(path)
+            self._entries.move_to_end(key)
             entry.uses += 1
             return entry
 
     def _unchanged(self, entry: Entry) -> bool:
         try:
-            return identity(os.stat(entry.path, dir_fd=self._folder)) == entry.identity
+            status = os.stat(entry.path, dir_fd=self._folder)
         except OSError:
             return False
+        if identity(status) != entry.identity or not entry.settled:
+            return False
+        return not entry.compressible or self.siblings(entry.path) == entry.siblings
+
+    def siblings(self, path: bytes) -> tuple[bytes, ...]:
+        """The codings for which there is a file beside this one; whether it may be read
+        turns out when it is opened."""
+        if not self._siblings:
+            return ()
+        folder = self._folder
+        return tuple(
+            coding
+            for coding, suffix in SUFFIXES.items()
+            if os.access(path + suffix, os.F_OK, dir_fd=folder)
+        )
 
     def open(self, path: bytes) -> Entry:
         """Open a regular file beneath the folder, held for the caller. Raises OSError.
@@ -117,7 +173,8 @@ class FileCache:
             if stat.S_ISDIR(status.st_mode):
                 raise IsADirectoryError(path)
             raise PermissionError(errno.EACCES, "not a regular file")
-        entry = Entry(path, fd, status)
+        entry = Entry(path, identity(status), status.st_size, status.st_mtime)
+        entry.file = File(fd, status.st_size)
         entry.uses = 1
         return entry
 
@@ -147,18 +204,18 @@ class FileCache:
     def keep(self, entry: Entry) -> None:
         """Remember an entry, within the bounds."""
         with self._lock:
-            previous = self._entries.get(entry.path)
+            previous = self._entries.get(entry.key)
             if previous is not None:
                 self._remove(previous)
             entry.uses += 1
-            self._entries[entry.path] = entry
+            self._entries[entry.key] = entry
             self._bytes += entry.cost
             self._open += entry.body is None
             while self._bytes > MEMORY_BYTES or self._open > OPEN_FILES:
                 self._remove(next(iter(self._entries.values())))
 
     def _remove(self, entry: Entry) -> None:
-        del self._entries[entry.path]
+        del self._entries[entry.key]
         self._bytes -= entry.cost
         self._open -= entry.body is None
         entry.fresh_until = 0.0

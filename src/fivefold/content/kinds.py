@@ -14,8 +14,10 @@ from ..http1.limits import Limits
 from ..iomodels.base import IOModel
 from .asgi_scope import Scopes
 from .broken import Broken
+from .folder import probe
 from .loading import load
 from .origin import Proxies
+from .rules import Rules
 from .static import Static
 from .threads import Threads
 from .wsgi import Wsgi
@@ -44,6 +46,9 @@ class Surrounded:
     multithread: bool
     multiprocess: bool
     limits: Limits
+    rules: Rules
+    beside: bool
+    """Whether one thread serves all connections."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +61,12 @@ class Kind:
     """The serving model that `auto` takes."""
     io: str
     """The I/O model that `auto` takes, where a connection has a thread or process of its own."""
-    probe: Callable[[Any], None] | None = None
+    probe: Callable[[Any, Rules], None] | None = None
     """Raises `SettingsError` if the target cannot be served; cheap and without traces."""
 
 
 def open_static(around: Surrounded) -> Opened:
-    return Static(around.target)
-
-
-def probe_static(target: Any) -> None:
-    Static(target).close()
+    return Static(around.target, rules=around.rules, beside=around.beside)
 
 
 def application(around: Surrounded) -> Any:
@@ -97,7 +98,7 @@ def open_broken(around: Surrounded) -> Opened:
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("static", open_static, serving="async", io="multiplexing", probe=probe_static),
+        Kind("static", open_static, serving="async", io="multiplexing", probe=probe),
         Kind("wsgi", open_wsgi, serving="thread", io="blocking"),
         Kind("asgi", open_asgi, serving="async", io="multiplexing"),
     )

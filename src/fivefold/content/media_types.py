@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import os
 
 TABLE = mimetypes.MimeTypes(filenames=())
 for _suffix, _type in {
@@ -33,13 +32,9 @@ COMPRESSED = {
 """A compressed file is offered as what it is: nobody asked us to decode it."""
 
 
-def media_type(path: bytes) -> bytes:
-    """The value of Content-Type; text says that it is UTF-8."""
-    guessed, encoding = TABLE.guess_type(os.fsdecode(path))
+def media_type(name: str) -> str:
+    """Without a charset: that is for the rules of a folder to say."""
+    guessed, encoding = TABLE.guess_type(name)
     if encoding is not None:
         guessed = COMPRESSED.get(encoding)
-    if guessed is None:
-        return b"application/octet-stream"
-    if guessed.startswith("text/"):
-        guessed += "; charset=utf-8"
-    return guessed.encode("ascii")
+    return guessed or "application/octet-stream"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
 from ..iomodels.base import IOModel
 from .paths import relative_path, segments
+from .rules import DEFAULT, Rules
 from .static import Static
 
 REMEMBERED = 4096
@@ -86,10 +87,24 @@ class Inner(Content, Protocol):
 class Mounts:
     """Content that asks a folder or the main content, by the target's path."""
 
-    def __init__(self, main: Inner, mounts: Sequence[Mount]) -> None:
-        """`mounts` as `parsed` returns them."""
+    def __init__(
+        self,
+        main: Inner,
+        mounts: Sequence[Mount],
+        rules: Rules = DEFAULT,
+        *,
+        beside: bool = False,
+    ) -> None:
+        """`mounts` as `parsed` returns them; `beside` as for `Static`.
+
+        The rules are those of all folders, but for the pages: these lie in the main one.
+        """
         self._main = main
-        self._folders = [(m.prefix, Static(m.folder, b"/".join(m.prefix) + b"/")) for m in mounts]
+        rules = replace(rules, spa=None, error_page=())
+        self._folders = [
+            (m.prefix, Static(m.folder, b"/".join(m.prefix) + b"/", rules, beside=beside))
+            for m in mounts
+        ]
         self._owners: dict[bytes, Content] = {}
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:

@@ -19,6 +19,10 @@ def segments(target: bytes) -> list[bytes]:
     return [s for s in path.split(b"/") if s not in (b"", b".")]
 
 
+def is_hidden(name: bytes) -> bool:
+    return name.startswith(b".") and name != b".well-known"
+
+
 def relative_path(target: bytes) -> bytes | None:
     """The path of `target` relative to the folder, `b""` for the folder itself.
 
@@ -33,7 +37,7 @@ def relative_path(target: bytes) -> bytes | None:
     if b"\0" in path or b"\\" in path:
         return None
     kept = segments(raw)
-    if any(s.startswith(b".") and s != b".well-known" for s in kept):
+    if any(map(is_hidden, kept)):
         return None
     trailing = path.rpartition(b"/")[2] in (b"", b".")
     return b"/".join(kept) + (b"/" if trailing and kept else b"")

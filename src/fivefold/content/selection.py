@@ -32,7 +32,8 @@ def select(request: Request, entry: Entry) -> Selection:
     if field is None or not still_valid(request.obeyed.get(b"if-range"), entry.etag, modified_s):
         return whole
     ranges = asked_for(field, entry.size)
-    if ranges is None:
+    if ranges is None or (len(ranges) > 1 and entry.coding):
+        # Content-Encoding would be read as that of the multipart body around the ranges.
         return whole
     if not ranges:
         return Selection(416, [(b"Content-Range", b"bytes */%d" % entry.size)], [])

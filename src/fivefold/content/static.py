@@ -9,36 +9,35 @@ from __future__ import annotations
 
 import errno
 import os
-from functools import partial
 from time import monotonic
 
-from ..errors import FileShrank, SettingsError
 from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
-from ..http1.response import DateField, FilePart, Response, http_date, plain, serialized
+from ..http1.response import Response, plain
 from ..iomodels.base import File, IOModel
 from ..iomodels.files import pages_in_memory
 from ..iomodels.telling import Tell
+from .answers import Answers
 from .byte_ranges import ByteRanges
-from .conditions import NOT_MODIFIED
-from .file_cache import SMALL_BYTES, Answer, Entry, FileCache
-from .media_types import media_type
+from .codings import accepted
+from .file_cache import Entry
+from .finding import Finder
+from .folder import opened
+from .hot import Hot
+from .listing import Listing
+from .locations import with_slash
 from .paths import relative_path
-from .ranges import Range
-from .selection import select
+from .policy import Policy
+from .preflight import preflight
+from .rules import DEFAULT, Rules
+from .threads import Threads
 
 INDEX = b"index.html"
 
 UNWANTED_BYTES = 65536
 """Of a body that a folder has no use for, so much is read before the answer: most clients
 send all of it before they look at one."""
-
-HOT_TARGETS = 4096
-"""Request targets that lead straight to an entry; many may lead to one, so it is bounded."""
-
-ANSWERS = 64
-"""Of one file, to conditional requests and for ranges, in one second."""
 
 STATUS_OF = {
     errno.EACCES: 403,
@@ -50,31 +49,45 @@ STATUS_OF = {
 """Why a file could not be opened; everything else is 404 (no such file, a name too long,
 a symbolic link that leads out of the folder)."""
 
+FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED = 403, 404, 405
+
+Field = tuple[bytes, bytes]
+
+Outcome = Response | ByteRanges | Listing
+
+ALLOW = (b"Allow", b"GET, HEAD")
+
+LONG_TASKS = 2
+"""Files that are compressed and folders that are read at once beside an event loop; more would
+take its processor. The threads are made when they are needed."""
+
 
 class Static:
     """Content that is a folder; shared by all connections of a worker."""
 
-    def __init__(self, folder: str, prefix: bytes = b"") -> None:
-        """`prefix`: the path that leads to the folder, with a slash at its end."""
-        try:
-            self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except NotADirectoryError:
-            raise SettingsError(f"target: {folder!r} is not a folder") from None
-        except FileNotFoundError:
-            raise SettingsError(
-                f"target: there is no folder {folder!r}, and it is not module:attribute either"
-            ) from None
-        except PermissionError:
-            raise SettingsError(f"target: no permission to read the folder {folder!r}") from None
+    def __init__(
+        self, folder: str, prefix: bytes = b"", rules: Rules = DEFAULT, *, beside: bool = False
+    ) -> None:
+        """`prefix`: the path that leads to the folder, with a slash at its end.
+        `beside`: whether one thread serves all connections, so that what takes long must not
+        be done in it.
+        """
+        self._folder = opened(folder)
         self._prefix = prefix
-        self._cache = FileCache(self._folder)
-        self._hot: dict[bytes | None, Entry] = {}
-        self._date = DateField()
+        self._policy = policy = Policy(rules, prefix)
+        self._threads = Threads(LONG_TASKS) if beside else None
+        self._finder = Finder(self._folder, policy, self._threads)
+        self._cache = self._finder.cache
+        self._answers = Answers(self._cache, policy.always)
+        self._hot = Hot()
+        self._plainly_hot = self._hot.plain
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         return engine(tick_s=tick_s, connections=connections)
 
     def close(self) -> None:
+        if self._threads is not None:
+            self._threads.close()
         self._cache.clear()
         os.close(self._folder)
 
@@ -93,168 +106,111 @@ class Static:
         self._cache.open = told  # type: ignore[method-assign]
 
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
-        entry = self._hot.get(request.plain_target)
+        target = request.plain_target
+        entry = self._plainly_hot.get(target)
         if entry is None:
-            return None if request.selective_target is None else self._again(request, now)
+            if target is None:
+                return self._again(request, head, now)
+            entry = self._hot.of(target, head)
+            if entry is None:
+                return None
         if now >= entry.fresh_until:
-            # The cache may have dropped it; and another thread may be faster.
-            self._hot.pop(request.plain_target, None)
+            self._hot.forget(target)
             return None
         if entry.body is None:
             if not self._cache.hold(entry):
                 return None
-            return entry.whole, self._part(entry, 0, entry.size)
+            return entry.whole, self._answers.part(entry, (0, entry.size))
         return entry.whole
 
-    def _again(self, request: Request, now: float) -> Ready | None:
-        """What this request was answered with in this second: 304, or a part of the file."""
-        entry = self._hot.get(request.selective_target)
+    def _again(self, request: Request, head: bytes, now: float) -> Ready | None:
+        """What a request that selects was answered with in this second."""
+        target = request.selective_target
+        if target is None:
+            return None
+        entry = self._plainly_hot.get(target) or self._hot.of(target, head)
         if entry is None or now >= entry.fresh_until:
             return None
-        answer = entry.answers.get(request)
-        if answer is None:
-            answer = self._remembered(request, entry, now)
-        if answer is None or isinstance(answer, bytes):
-            return answer
-        head, offset, count = answer
-        return (head, self._part(entry, offset, count)) if self._cache.hold(entry) else None
-
-    def _remembered(self, request: Request, entry: Entry, now: float) -> Answer | None:
-        """None for what is not asked often enough to be kept."""
-        chosen = select(request, entry)
-        if chosen.status not in (NOT_MODIFIED, 206) or len(chosen.ranges) > 1:
-            return None
-        date = self._date.at(now)
-        answer: Answer
-        if not chosen.ranges:
-            answer = serialized(NOT_MODIFIED, chosen.fields, date)
-        else:
-            offset, count = chosen.ranges[0]
-            fields = [*chosen.fields, (b"Content-Length", b"%d" % count)]
-            head = serialized(206, fields, date)
-            small = entry.body is not None
-            answer = head + part_of(entry.body or b"", (offset, count)) if small else head
-            answer = answer if small else (head, offset, count)
-        if len(entry.answers) >= ANSWERS:
-            entry.answers.clear()
-        entry.answers[request] = answer
-        return answer
-
-    def _part(self, entry: Entry, offset: int, count: int) -> FilePart:
-        return FilePart(entry.file, offset, count, partial(self._cache.drop, entry))
+        return self._answers.again(request, entry, now)
 
     async def respond(self, exchange: Exchange) -> None:
         body = exchange.body
         if body is not None and not body.awaits_permission:
             await body.skip(UNWANTED_BYTES)
-        response = await self._response(exchange.request, exchange.conn)
-        if isinstance(response, ByteRanges):
+        response = await self._response(exchange)
+        if isinstance(response, Response):
+            await exchange.answer(response)
+        else:
             try:
                 await response.answer(exchange)
             finally:
-                self._cache.drop(response.entry)
-        else:
-            await exchange.answer(response)
+                response.close()
 
-    async def _response(self, request: Request, conn: Connection) -> Response | ByteRanges:
+    async def _response(self, exchange: Exchange) -> Outcome:
+        request = exchange.request
         if request.method not in ("GET", "HEAD"):
-            return plain(405, "only GET and HEAD are allowed here", [(b"Allow", b"GET, HEAD")])
+            if request.method == "OPTIONS" and self._policy.cors:
+                return preflight(self._policy.always)
+            return await self._refused(METHOD_NOT_ALLOWED, exchange, ALLOW)
         path = relative_path(request.target)
         if path is None:
-            return plain(404)
+            return await self._refused(NOT_FOUND, exchange)
         try:
-            entry = await self._entry(path, conn)
+            return await self._file(path, exchange)
         except IsADirectoryError:
-            return redirect_into(path, request.target)
+            return await self._folder_without_slash(path, exchange)
         except OSError as error:
-            return plain(STATUS_OF.get(error.errno or 0, 404))
-        self._make_hot(entry, request.plain_target or request.selective_target, monotonic())
-        return self._selected(request, entry)
+            status = STATUS_OF.get(error.errno or 0, NOT_FOUND)
+            return await self._missing(path, status, exchange)
 
-    def _selected(self, request: Request, entry: Entry) -> Response | ByteRanges:
-        """The answer to this request; takes over the caller's use of the entry."""
-        chosen = select(request, entry)
-        if len(chosen.ranges) > 1:
-            return ByteRanges(entry, entry.fields[0][1], entry.fields[1:], chosen.ranges)
-        if chosen.ranges and entry.body is None:
-            return Response(chosen.status, chosen.fields, self._part(entry, *chosen.ranges[0]))
-        self._cache.drop(entry)
-        if chosen.ranges:
-            assert entry.body is not None
-            return Response(chosen.status, chosen.fields, part_of(entry.body, chosen.ranges[0]))
-        if chosen.status == NOT_MODIFIED:
-            return Response(NOT_MODIFIED, chosen.fields)
-        return plain(chosen.status, fields=chosen.fields)
-
-    async def _entry(self, path: bytes, conn: Connection) -> Entry:
-        """The entry for a path, held. Raises OSError."""
+    async def _file(self, path: bytes, exchange: Exchange) -> Outcome:
         if not path.startswith(self._prefix):
             raise IsADirectoryError(path)  # the prefix without its slash
         path = path[len(self._prefix) :]
         if not path or path.endswith(b"/"):
             path += INDEX
-        entry = self._cache.lookup(path)
-        if entry is not None:
-            return entry
-        entry = self._cache.open(path)
-        try:
-            await self._load(entry, conn)
-        except BaseException:
-            self._cache.drop(entry)
-            raise
-        self._cache.keep(entry)
-        return entry
+        request, accepts = exchange.request, accepted(exchange.request_head)
+        ranged = b"range" in request.obeyed
+        entry = await self._finder.find(path, exchange.conn, accepts, ranged=ranged)
+        self._answers.freshen(entry, monotonic())
+        if not (ranged and entry.varies and self._policy.compress):  # others get another coding
+            self._hot.remember(request, entry, accepts, varies=entry.varies)
+        return self._answers.to(request, entry)
 
-    async def _load(self, entry: Entry, conn: Connection) -> None:
-        entry.etag = etag(entry)
-        entry.validators = [
-            (b"Last-Modified", http_date(int(entry.mtime))),
-            (b"ETag", entry.etag),
-        ]
-        kind = (b"Content-Type", media_type(entry.path))
-        entry.fields = [kind, *entry.validators, (b"Accept-Ranges", b"bytes")]
-        if entry.size > SMALL_BYTES:
-            return
-        assert isinstance(entry.file, File)
-        body = await conn.read_file(entry.file, 0, entry.size)
-        if len(body) < entry.size:
-            raise FileShrank(f"{entry.path!r} while it was read")
-        entry.body = body
-        self._cache.close_file(entry)
+    async def _folder_without_slash(self, path: bytes, exchange: Exchange) -> Response:
+        if not path or path.endswith(b"/"):
+            return await self._refused(NOT_FOUND, exchange)  # its index.html is a folder
+        location = (b"Location", with_slash(path, exchange.request.target))
+        return plain(301, fields=[location, *self._policy.always])
 
-    def _make_hot(self, entry: Entry, target: bytes | None, now: float) -> None:
-        """Let the next plain GET of this second find it at once."""
-        date = self._date.at(now)
-        fields = [*entry.fields, (b"Content-Length", b"%d" % entry.size)]
-        entry.whole = serialized(200, fields, date) + (entry.body or b"")
-        entry.answers.clear()
-        entry.fresh_until = self._date.until
-        if target is not None:
-            if len(self._hot) >= HOT_TARGETS:
-                self._hot.clear()
-            self._hot[target] = entry
+    async def _missing(self, path: bytes, status: int, exchange: Exchange) -> Outcome:
+        if status == NOT_FOUND and self._policy.listing and (not path or path.endswith(b"/")):
+            try:
+                inner = path[len(self._prefix) :]
+                fields = self._policy.lasting(inner)
+                return Listing(self._folder, inner, path, fields, self._threads)
+            except PermissionError:
+                status = FORBIDDEN
+            except OSError:
+                pass  # there is no such folder
+        spa = self._policy.spa
+        if status == NOT_FOUND and spa is not None and b"." not in path.rpartition(b"/")[2]:
+            try:
+                return await self._file(self._prefix + spa, exchange)
+            except OSError:
+                pass  # it was there when the server started
+        return await self._refused(status, exchange)
 
-
-def part_of(body: bytes, part: Range) -> bytes:
-    offset, count = part
-    return body[offset : offset + count]
-
-
-def etag(entry: Entry) -> bytes:
-    """A strong validator: modification time in nanoseconds, and size."""
-    return b'"%x-%x"' % (entry.identity[3], entry.size)
-
-
-def redirect_into(path: bytes, target: bytes) -> Response:
-    """301 to the folder with its slash. The path was cleaned, so it cannot name a host."""
-    if not path or path.endswith(b"/"):
-        return plain(404)  # its index.html is a folder
-    _, question, query = target.partition(b"?")
-    quoted = b"".join(SAFE[byte] for byte in path)
-    location = b"/" + quoted + b"/" + question + query
-    return plain(301, fields=[(b"Location", location)])
-
-
-UNRESERVED = b"/-._~abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!$'()*+,=:@"
-
-SAFE = [bytes((byte,)) if byte in UNRESERVED else b"%%%02X" % byte for byte in range(256)]
+    async def _refused(self, status: int, exchange: Exchange, *fields: Field) -> Response:
+        """An error, with the page that the rules have for it."""
+        told = [*fields, *self._policy.always]
+        page = self._policy.error_pages.get(status)
+        if page is not None:
+            try:
+                entry = await self._finder.find(page, exchange.conn)
+            except OSError:
+                pass  # it was there when the server started
+            else:
+                told.append(entry.fields[0])  # its type
+                return self._answers.slice(status, told, entry, (0, entry.size))
+        return plain(status, fields=told)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any, Protocol
 
-from ..errors import DeadlineExceeded, FileShrank, PeerGone, ProtocolError
+from ..errors import DeadlineExceeded, FileChanged, PeerGone, ProtocolError
 from .body import Body
 from .exchange import CLOSE, Connection, Exchange, send_part
 from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
@@ -67,7 +67,7 @@ class Http1:
         except DeadlineExceeded:
             if not conn.idle:
                 conn.reset_on_close()  # it takes nothing more of our answer
-        except FileShrank as error:
+        except FileChanged as error:
             log.warning("a file changed while it was sent: %s", error)
         except Exception:
             # The edge of a connection: one client's trouble must not become another's.

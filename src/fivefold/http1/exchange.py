@@ -284,5 +284,7 @@ async def send_part(conn: Connection, head: bytes, part: FilePart) -> None:
     """A head and its file, which is released whatever happens."""
     try:
         await conn.send_file(head, part.file, part.offset, part.count)
+        if part.check is not None:
+            part.check()
     finally:
         part.release()

@@ -58,6 +58,8 @@ class FilePart:
     count: int
     release: Callable[[], None]
     """Called once the part is sent or given up."""
+    check: Callable[[], None] | None = None
+    """Called once the part is sent. Raises `FileChanged` if it may have been mixed."""
 
 
 @dataclass

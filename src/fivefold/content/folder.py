@@ -1,0 +1,40 @@
+"""The folder itself: opened, and looked at before any worker exists."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import SettingsError
+from .opening import open_inside
+from .policy import Policy
+from .rules import Rules
+
+
+def opened(folder: str) -> int:
+    """A descriptor of the folder. Raises `SettingsError`."""
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except NotADirectoryError:
+        raise SettingsError(f"target: {folder!r} is not a folder") from None
+    except FileNotFoundError:
+        raise SettingsError(
+            f"target: there is no folder {folder!r}, and it is not module:attribute either"
+        ) from None
+    except PermissionError:
+        raise SettingsError(f"target: no permission to read the folder {folder!r}") from None
+
+
+def probe(folder: str, rules: Rules) -> None:
+    """Whether the folder and what its rules name can be read. Raises `SettingsError`."""
+    policy = Policy(rules)
+    fd = opened(folder)
+    try:
+        for name, path in policy.pages():
+            try:
+                os.close(open_inside(fd, path))
+            except OSError as error:
+                raise SettingsError(
+                    f"{name}: cannot read {os.fsdecode(path)!r} in {folder!r}: {error.strerror}"
+                ) from None
+    finally:
+        os.close(fd)

@@ -1,0 +1,88 @@
+"""What the rules of a folder mean for one path in it.
+
+Asked when a file is read, not when it is sent: rules cost nothing per request.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..http1.response import Fields
+from .media_types import media_type
+from .rules import Rules, cache_rule, error_rule, header_rule, inner_path, mime_rule
+
+IMMUTABLE = b"public, max-age=31536000, immutable"
+"""A year: the longest that caches believe (RFC 2616 said so, and they still do)."""
+
+HASH = re.compile(rb"[.-]([0-9A-Za-z_]{8,64})(?=\.)")
+MIXED = re.compile(rb"(?=.*[a-z])(?:[0-9a-f]*\d[0-9a-f]*|(?=.*[A-Z]).*\d.*[A-Za-z].*)")
+"""Hexadecimal digits with a number and a letter among them; or small letters, capitals and,
+not at the end, a number. Words and dates are neither."""
+
+EXPOSED = b"Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag"
+
+
+class Policy:
+    """The rules, ready to be asked; `prefix` is the path that leads to the folder."""
+
+    def __init__(self, rules: Rules, prefix: bytes = b"") -> None:
+        self._prefix = b"/" + prefix
+        self._headers = [header_rule(text) for text in rules.header]
+        self._caching = [cache_rule(text) for text in rules.cache_control]
+        self._hashed = rules.immutable_hashed
+        self._types = dict(mime_rule(text) for text in rules.mime)
+        self._charset = rules.charset
+        self.listing = rules.listing
+        self.precompressed = rules.precompressed
+        self.compress = rules.compress
+        self.cors = rules.cors is not None
+        self.spa = None if rules.spa is None else inner_path("spa", rules.spa)
+        self.error_pages = dict(error_rule(text) for text in rules.error_page)
+        self.always = always(rules)
+        """Fields of every answer."""
+
+    def pages(self) -> list[tuple[str, bytes]]:
+        """Settings and the files that they name."""
+        found = [("error_page", path) for path in self.error_pages.values()]
+        return found if self.spa is None else [("spa", self.spa), *found]
+
+    def media_type(self, path: bytes) -> bytes:
+        """The value of Content-Type."""
+        name = path.rpartition(b"/")[2].decode("utf-8", "surrogateescape")
+        suffix = name[name.rfind(".") :].lower() if "." in name else ""
+        guessed = self._types.get(suffix) or media_type(name)
+        if guessed.startswith("text/") and self._charset and "charset=" not in guessed:
+            guessed += f"; charset={self._charset}"
+        return guessed.encode("ascii")
+
+    def lasting(self, path: bytes) -> Fields:
+        """What a file's 200 and its 304 both say, but for the validators."""
+        path = self._prefix + path
+        found = list(self.always)
+        caching = self._cache_control(path)
+        if caching is not None:
+            found.append((b"Cache-Control", caching))
+        found += [(name, value) for glob, name, value in self._headers if glob.matches(path)]
+        return found
+
+    def _cache_control(self, path: bytes) -> bytes | None:
+        for glob, value in self._caching:
+            if glob.matches(path):
+                return value
+        return IMMUTABLE if self._hashed and is_hashed(path) else None
+
+
+def always(rules: Rules) -> Fields:
+    found: Fields = []
+    if rules.nosniff:
+        found.append((b"X-Content-Type-Options", b"nosniff"))
+    if rules.cors is not None:
+        found.append((b"Access-Control-Allow-Origin", rules.cors.encode()))
+        found.append((b"Access-Control-Expose-Headers", EXPOSED))
+    return found
+
+
+def is_hashed(path: bytes) -> bool:
+    """Whether a name holds what a bundler calls a hash."""
+    name = path.rpartition(b"/")[2]
+    return any(MIXED.fullmatch(text) for text in HASH.findall(name))

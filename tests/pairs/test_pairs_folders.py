@@ -1,0 +1,97 @@
+"""What a folder can do besides sending files, in every pair."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+from pathlib import Path
+
+import pytest
+from client import Client
+from conftest import Serve
+from every_pair import pairs
+
+Pair = dict[str, str]
+
+TEXT = b"Five ways to wait, three ways to serve.\n" * 5000
+"""200,000 bytes: compressed on the fly it is sent from memory, as it is from the page cache."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.html").write_text("application")
+    (tmp_path / "404.html").write_text("not here")
+    (tmp_path / "long.txt").write_bytes(TEXT)
+    (tmp_path / "both.css").write_bytes(b"p {}")
+    (tmp_path / "both.css.br").write_bytes(b"shorter")
+    (tmp_path / "many").mkdir()
+    for number in range(600):  # more than one batch
+        (tmp_path / "many" / f"{number:03}").touch()
+    return tmp_path
+
+
+RULES = {
+    "compress": True,
+    "listing": True,
+    "spa": "app.html",
+    "error_page": "404=404.html",
+    "header": "*.css: X-Style: yes",
+    "cache_control": "*.css: max-age=60",
+    "cors": "*",
+}
+
+
+@pairs()
+def test_rules_codings_and_listings(pair: Pair, folder: Path, serve: Serve) -> None:
+    with serve(target=str(folder), **RULES, **pair) as address:
+        with Client(address) as client:
+            for _ in range(2):
+                packed = client.get("/long.txt", accept_encoding="gzip")
+                assert packed.fields["content-encoding"] == "gzip"
+                assert gzip.decompress(packed.body) == TEXT
+                assert client.get("/long.txt").body == TEXT
+                beside = client.get("/both.css", accept_encoding="br")
+                assert beside.body == b"shorter"
+                assert beside.fields["cache-control"] == "max-age=60"
+                assert beside.fields["x-style"] == "yes"
+                same = client.get(
+                    "/both.css", accept_encoding="br", if_none_match=beside.fields["etag"]
+                )
+                assert (same.status, same.fields["vary"]) == (304, "Accept-Encoding")
+                assert client.get("/users/1").body == b"application"
+                missing = client.get("/missing.txt")
+                assert (missing.status, missing.body) == (404, b"not here")
+                assert missing.fields["access-control-allow-origin"] == "*"
+            assert client.get("/", method="OPTIONS").status == 204
+        listing = http.client.HTTPConnection(*address, timeout=60)
+        listing.request("GET", "/many/", headers={"Accept": "application/json"})
+        items = json.loads(listing.getresponse().read())
+        listing.close()
+        assert [item["name"] for item in items] == [f"{number:03}" for number in range(600)]
+
+
+@pairs()
+def test_a_file_that_is_written_to_while_it_is_sent(pair: Pair, folder: Path, serve: Serve) -> None:
+    big = folder / "big"
+    big.write_bytes(b"a" * 30_000_000)
+    with serve(target=str(folder), **pair) as address, Client(address) as client:
+        client.send(b"GET /big HTTP/1.1\r\nHost: t\r\n\r\n")
+        client._received = client.exactly(1)
+        with big.open("r+b") as file:
+            file.write(b"b" * 30_000_000)
+        assert len(client.answer().body) == 30_000_000
+        assert client.at_end()
+
+
+@pairs()
+def test_passwords(pair: Pair, site: Path, serve: Serve, tmp_path: Path) -> None:
+    bcrypt = pytest.importorskip("bcrypt")
+    users = tmp_path / "htpasswd"
+    users.write_bytes(b"ann:" + bcrypt.hashpw(b"secret", bcrypt.gensalt(4)))
+    with serve(auth=str(users), **pair) as address, Client(address) as client:
+        for _ in range(2):
+            assert client.get("/1k.bin").status == 401
+            answer = client.get("/1k.bin", authorization="Basic YW5uOnNlY3JldA==")
+            assert (answer.status, answer.body) == (200, (site / "1k.bin").read_bytes())
+            assert client.get("/1k.bin", authorization="Basic YW5uOndyb25n").status == 401
