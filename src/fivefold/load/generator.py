@@ -52,12 +52,20 @@ class Generator:
 
     def run(self, job: Job) -> Tally:
         """All processes together do the job. Raises `LoadFailed`."""
+        self.order(job)
+        return self.collect()
+
+    def order(self, job: Job) -> None:
+        """Let the job begin; `collect` waits for its end. Raises `LoadFailed`."""
         for process, part in zip(self._processes, shares(job, len(self._cores)), strict=True):
             try:
                 pickle.dump(part, pipe(process.stdin))
                 pipe(process.stdin).flush()
             except OSError:
                 raise LoadFailed("the load generator has ended by itself") from None
+
+    def collect(self) -> Tally:
+        """What was found. Raises `LoadFailed`."""
         return added([answer(process) for process in self._processes])
 
 
