@@ -9,7 +9,7 @@ import threading
 import pytest
 from scripted import Answer, response, scripted
 
-from fivefold.load.engine import run
+from fivefold.load.engine import Run, run
 from fivefold.load.job import CLOSE, KEEP, Ask, Expected, Group, Job, request
 from fivefold.load.tally import Tally
 
@@ -129,6 +129,22 @@ def test_idle_clients_ask_once_and_stay() -> None:
     tally = loaded(always(response(BODY)), Group("idle", 20, (ask(),)))
 
     assert tally.requests == tally.connected == 20
+
+
+def test_who_comes_first_is_answered_before_the_clock_runs() -> None:
+    arrived = []
+
+    def answer(sock: socket.socket, number: int) -> bool:
+        arrived.append(sock)
+        sock.sendall(response(BODY))
+        return True
+
+    with scripted(answer) as address:
+        group = Group("idle", 20, (ask(),), first=True)
+        with Run(Job(address, 0.1, (group,))) as one:
+            one.prepare()
+            assert len(arrived) == 20
+            assert one.go().connected == 20
 
 
 def test_a_rate_is_kept() -> None:

@@ -86,8 +86,10 @@ def alike(scenario: str, simple: Row, sound: list[Row], target: str) -> Sentence
             f"{scenario}: no significant difference between {simple['name']} ({cost}) and"
             f" {named}: keep it simple, take {simple['name']}."
         )
+    elif len(sound) > 1:
+        text = f"{scenario}: take {simple['name']}: {cost}, less than every other sound pair."
     else:
-        text = f"{scenario}: take {simple['name']}: {cost}, less than every other pair."
+        text = f"{scenario}: take {simple['name']} ({cost}): no other pair was sound."
     names = (simple["name"], *(row["name"] for row in others))
     return Sentence(scenario, simple["name"], text, names, command(simple, target))
 
@@ -115,7 +117,7 @@ PRICES = (("pss_mib", "MiB of memory", True), ("requests_per_s", "requests a sec
 def figure(row: Row, name: str, unit: str) -> str:
     """A figure with its spread, as it stands in the row."""
     found = row[name]
-    return f"{found['median']:g} ({found['min']:g} to {found['max']:g}) {unit}"
+    return f"{found['median']:.4g} ({found['min']:.4g} to {found['max']:.4g}) {unit}"
 
 
 def command(row: Row, target: str) -> str:

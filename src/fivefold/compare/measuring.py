@@ -13,16 +13,19 @@ from .figures import Examined, Sample
 from .running import Running
 
 SETTLE_S = 0.05
-"""After the load has gone the server still closes its connections: part of the work."""
+"""After the load has gone the server still closes its connections, before it is paused."""
 
 
 def sample(running: Running, generator: Generator, job: Job) -> Sample:
     """A timed run. Raises `DidNotStart` (the server has ended), `LoadFailed`."""
     running.check()
+    generator.prepare(job)
     before = used(running.pid)
-    tally = generator.run(job)
+    generator.go()
+    tally = generator.collect()
+    after = used(running.pid)
     time.sleep(SETTLE_S)
-    return Sample(tally, before, used(running.pid), pss_kib(running.pid))
+    return Sample(tally, before, after, pss_kib(running.pid))
 
 
 def examine(running: Running, generator: Generator, job: Job) -> Examined:
@@ -30,8 +33,9 @@ def examine(running: Running, generator: Generator, job: Job) -> Examined:
     running.check()
     rest = pss_kib(running.pid)
     with contextlib.ExitStack() as stack:
+        generator.prepare(job)
         counter = counting(stack, running.pid)
-        generator.order(job)
+        generator.go()
         time.sleep(job.seconds / 2)
         load = pss_kib(running.pid)
         tally = generator.collect()

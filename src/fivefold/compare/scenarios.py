@@ -75,7 +75,7 @@ def fresh(offer: Offer) -> tuple[Group, ...]:
 
 
 def idle(offer: Offer) -> tuple[Group, ...]:
-    idlers = Group("idle", offer.idle, offer.kept[:1], counted=False)
+    idlers = Group("idle", offer.idle, offer.kept[:1], first=True, counted=False)
     return (Group("kept", ACTIVE, offer.kept), *([idlers] if offer.idle else []))
 
 

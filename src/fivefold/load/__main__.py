@@ -9,8 +9,8 @@ import signal
 import sys
 
 from ..linux.process_control import die_with_parent
-from .engine import run
-from .tally import Tally
+from .engine import Run
+from .generator import GO, READY
 
 
 def main(words: list[str]) -> None:
@@ -18,19 +18,25 @@ def main(words: list[str]) -> None:
     if words:
         os.sched_setaffinity(0, {int(words[0])})
     gc.disable()  # no cycles grow here, and looking for them would be seen in the latencies
-    jobs, tallies = sys.stdin.buffer, sys.stdout.buffer
+    jobs = sys.stdin.buffer
     while True:
         try:
             job = pickle.load(jobs)  # noqa: S301 - our own parent says it
         except EOFError:
             return
-        found: Tally | str
         try:
-            found = run(job)
+            with Run(job) as run:
+                run.prepare()
+                say(READY)
+                jobs.read(len(GO))
+                say(run.go())
         except OSError as error:
-            found = f"the load generator cannot go on: {error}"
-        pickle.dump(found, tallies)
-        tallies.flush()
+            say(f"the load generator cannot go on: {error}")
+
+
+def say(what: object) -> None:
+    pickle.dump(what, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import resource
 from time import monotonic_ns, process_time
+from types import TracebackType
+from typing import Self
 
 from .client import Client
 from .conduct import KINDS
@@ -14,7 +15,8 @@ from .tally import Tally
 
 DESCRIPTORS_BESIDE = 64
 LONGEST_WAIT_S = 0.05
-"""So that the end of a run, or of whoever ordered it, is seen soon."""
+PREPARED_NS, STEP_NS = 2_000_000_000, 5_000_000
+"""How long those who ask at first may take, and how often it is looked whether they have."""
 
 
 def allow_descriptors(job: Job) -> None:
@@ -25,29 +27,64 @@ def allow_descriptors(job: Job) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
-def run(job: Job) -> Tally:
-    """Do the job. Raises OSError if this process cannot have as many connections."""
-    allow_descriptors(job)
-    field = Field(job)
-    clients = [
-        KINDS[group.kind](field, group, number)
-        for group in job.groups
-        for number in range(group.count)
-    ]
-    with contextlib.ExitStack() as stack:
-        stack.callback(field.epoll.close)
-        for client in clients:
-            stack.callback(client.drop)
+class Run:
+    """One run: `prepare` connects and lets those ask who only ask at first; `go` is timed.
+
+    Raises OSError if this process cannot have as many connections.
+    """
+
+    def __init__(self, job: Job) -> None:
+        allow_descriptors(job)
+        self.job = job
+        self.field = Field(job)
+        self.clients = [
+            KINDS[group.kind](self.field, group, number)
+            for group in job.groups
+            for number in range(group.count)
+        ]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for client in self.clients:
+            client.drop()
+        self.field.epoll.close()
+
+    def prepare(self) -> None:
+        """A server may leave some of those who ask at first unanswered: not for ever."""
+        first = [client for client in self.clients if client.group.first]
+        for client in self.clients:
             client.connect()
-        used, begun = process_time(), monotonic_ns()
-        for client in clients:
+        for client in first:
             client.start()
-        turn_until(field, begun + int(job.seconds * 1e9))
-        ended = monotonic_ns()
-        field.tally.elapsed_s = (ended - begun) / 1e9
-        field.tally.busy = (process_time() - used) / field.tally.elapsed_s
-        take_stock(field.tally, clients, ended)
-    return field.tally
+        end = monotonic_ns() + PREPARED_NS
+        while monotonic_ns() < end and not all(client.served for client in first):
+            turn_until(self.field, monotonic_ns() + STEP_NS)
+
+    def go(self) -> Tally:
+        used, begun = process_time(), monotonic_ns()
+        for client in self.clients:
+            if not client.group.first:
+                client.start()
+        turn_until(self.field, begun + int(self.job.seconds * 1e9))
+        ended, tally = monotonic_ns(), self.field.tally
+        tally.elapsed_s = (ended - begun) / 1e9
+        tally.busy = (process_time() - used) / tally.elapsed_s
+        take_stock(tally, self.clients, ended)
+        return tally
+
+
+def run(job: Job) -> Tally:
+    """All of it at once."""
+    with Run(job) as one:
+        one.prepare()
+        return one.go()
 
 
 def turn_until(field: Field, end: int) -> None:

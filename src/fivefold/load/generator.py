@@ -15,11 +15,14 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from ..errors import LoadFailed
 from .job import Group, Job
 from .tally import Tally, added
+
+READY, GO = True, b"g"
+"""What a process says when it is prepared, and what it waits for then."""
 
 
 class Generator:
@@ -52,21 +55,33 @@ class Generator:
 
     def run(self, job: Job) -> Tally:
         """All processes together do the job. Raises `LoadFailed`."""
-        self.order(job)
+        self.prepare(job)
+        self.go()
         return self.collect()
 
-    def order(self, job: Job) -> None:
-        """Let the job begin; `collect` waits for its end. Raises `LoadFailed`."""
+    def prepare(self, job: Job) -> None:
+        """Connect; the clock does not run yet. Raises `LoadFailed`."""
         for process, part in zip(self._processes, shares(job, len(self._cores)), strict=True):
-            try:
-                pickle.dump(part, pipe(process.stdin))
-                pipe(process.stdin).flush()
-            except OSError:
-                raise LoadFailed("the load generator has ended by itself") from None
+            tell(process, pickle.dumps(part))
+        for process in self._processes:
+            assert answer(process) == READY
+
+    def go(self) -> None:
+        """Let the run begin; `collect` waits for its end. Raises `LoadFailed`."""
+        for process in self._processes:
+            tell(process, GO)
 
     def collect(self) -> Tally:
         """What was found. Raises `LoadFailed`."""
         return added([answer(process) for process in self._processes])
+
+
+def tell(process: subprocess.Popen[bytes], data: bytes) -> None:
+    try:
+        pipe(process.stdin).write(data)
+        pipe(process.stdin).flush()
+    except OSError:
+        raise LoadFailed("the load generator has ended by itself") from None
 
 
 def started(core: int | None) -> subprocess.Popen[bytes]:
@@ -91,14 +106,14 @@ def ended(process: subprocess.Popen[bytes]) -> None:
             pass  # half a job that nobody reads any more
 
 
-def answer(process: subprocess.Popen[bytes]) -> Tally:
+def answer(process: subprocess.Popen[bytes]) -> Any:
+    """`READY`, or a tally. Raises `LoadFailed` for anything else."""
     try:
         found = pickle.load(pipe(process.stdout))  # noqa: S301 - our own child says it
     except EOFError:
         raise LoadFailed("the load generator has ended by itself") from None
     if isinstance(found, str):
         raise LoadFailed(found)
-    assert isinstance(found, Tally)
     return found
 
 

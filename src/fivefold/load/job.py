@@ -39,6 +39,8 @@ class Group:
     """Requests a second of the whole group, for those that keep to a rate."""
     after_s: float = 0.0
     """When they begin, for those that act once."""
+    first: bool = False
+    """Whether it begins, and is answered, before the clock does."""
     counted: bool = True
     """Whether its answers count; clients that are there to be a burden do not."""
 
