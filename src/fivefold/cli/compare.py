@@ -12,6 +12,7 @@ import click
 
 from ..compare import targets
 from ..compare.document import Document, read
+from ..compare.html import as_html
 from ..compare.scenarios import SCENARIOS
 from ..compare.session import Wishes, compared, planned
 from ..compare.table import text
@@ -75,17 +76,22 @@ def wishes(target: str, given: dict[str, Any]) -> Wishes:
     )
 
 
-def run(target: str, json_file: str | None, report: str | None, **given: Any) -> None:
+def run(
+    target: str, json_file: str | None, out: str | None, report: str | None, **given: Any
+) -> None:
     """Measure which pair serves TARGET best: all that run here, in turns.
 
     TARGET is what `fivefold serve` takes.  Every answer is checked; Ctrl-C keeps what is
     finished.
     """
     writable(json_file, "json")
+    writable(out, "out")
     found = read(report) if report else measured(target, given)
     click.echo(text(found))
     if json_file:
         Path(json_file).write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    if out:
+        Path(out).write_text(as_html(found), "utf-8")
     if found["interrupted"] and not report:
         sys.exit(128 + signal.SIGINT)
 
@@ -142,6 +148,7 @@ compare = click.Command(
         option("seconds", "Of the whole comparison, about.  [default: 180, quick: 30]", type=float),
         option("rate", "Requests a second, in `rate`.", type=float, default=1000.0),
         click.Option(["--json", "json_file"], metavar="FILE", help="Write the result as JSON."),
+        option("out", "Write the report, a page that needs nothing else.", metavar="FILE"),
         option("report", "Show a result that was written before.", metavar="FILE"),
     ],
 )
