@@ -13,6 +13,7 @@ import click
 from ..compare import targets
 from ..compare.document import Document, read
 from ..compare.html import as_html
+from ..compare.peers import PEERS
 from ..compare.scenarios import SCENARIOS
 from ..compare.session import Wishes, compared, planned
 from ..compare.table import text
@@ -65,6 +66,7 @@ def wishes(target: str, given: dict[str, Any]) -> Wishes:
         settings=Settings(target=target, interface=given["interface"], chdir=given["chdir"]),
         serving=words("serving", given["serving"]),
         io=words("io", given["io"]),
+        against=words("against", given["against"]),
         workers=counts(given["workers"]),
         scenarios=words("scenario", given["scenario"]) or ("steady",),
         paths=tuple(targets.paths_from(given["paths"])) if given["paths"] else (),
@@ -128,6 +130,7 @@ compare = click.Command(
         click.Argument(["target"], default="."),
         option("serving", "Serving models, separated by commas.  [default: all]", metavar="M,..."),
         option("io", "I/O models or engines, likewise.  [default: all]", metavar="M,..."),
+        option("against", f"Other servers: {', '.join(PEERS)}.", metavar="SERVER,..."),
         option("workers", "Numbers of workers, e.g. 1,2.  [default: 1]", metavar="N,..."),
         option(
             "scenario",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..errors import SettingsError, Unavailable
 from ..iomodels import MODELS as IO_MODELS
@@ -40,9 +40,7 @@ class Contender:
     announces: bool = True
     """Whether it says on which port it listens, rather than being told one."""
     configuration: str | None = None
-    """The text of its configuration file, {words} and all."""
-    asks: tuple[str, ...] = field(default=())
-    """How it says its version."""
+    """The text of its configuration file, @{words}@ and all."""
 
     @property
     def available(self) -> bool:

@@ -29,8 +29,8 @@ def raw(rows: Sequence[Row], title: str) -> str:
 def line(row: Row) -> str:
     cells = []
     for each in FIGURES:
-        found = value(row, each)
-        extent = f"{found['min']:.4g} to {found['max']:.4g}" if found else ""
+        found, n = value(row, each), each.digits
+        extent = f"{found['min']:.{n}f} to {found['max']:.{n}f}" if found else ""
         cells.append(
             f'<td class="number">{escape(shown(row, each))}<br><small>{extent}</small></td>'
         )

@@ -44,7 +44,7 @@ class Running:
         self.port = int(words["port"])
         self._log = folder / "stderr"
         if contender.configuration is not None:
-            (folder / "server.conf").write_text(contender.configuration.format(**words))
+            (folder / "server.conf").write_text(filled(contender.configuration, words))
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(  # noqa: S603 - the user's choice of servers
                 [word.format(**words) for word in contender.command],
@@ -121,6 +121,13 @@ class Running:
             if (member.pid, member.born) in still:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(member.pid, signal.SIGKILL)
+
+
+def filled(configuration: str, words: dict[str, str]) -> str:
+    """What is only known now: braces alone mean something in configurations, @{word}@ does not."""
+    for name, said in words.items():
+        configuration = configuration.replace("@{" + name + "}@", said)
+    return configuration
 
 
 @contextlib.contextmanager

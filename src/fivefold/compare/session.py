@@ -13,8 +13,9 @@ from ..errors import CompareFailed, SettingsError
 from ..load.generator import Generator
 from ..settings import Settings
 from . import cores, targets
-from .contenders import Contender, pairs
+from .contenders import pairs
 from .document import Document, document
+from .peers import peers
 from .plan import Plan
 from .rounds import Rounds
 from .scenarios import chosen
@@ -38,7 +39,7 @@ class Wishes:
     rounds: int | None = None
     budget_s: float | None = None
     rate: float = 1000.0
-    others: tuple[Contender, ...] = ()
+    against: tuple[str, ...] = ()
 
 
 def planned(wishes: Wishes) -> Plan:
@@ -49,8 +50,9 @@ def planned(wishes: Wishes) -> Plan:
         kind.probe(settings.target)
     folder = settings.target if kind.probe is not None else None
     scenarios = chosen(wishes.scenarios)
+    others = peers(wishes.against, settings.target, settings.interface, wishes.workers)
     plan = Plan(
-        contenders=(*pairs(settings, wishes.serving, wishes.io, wishes.workers), *wishes.others),
+        contenders=(*pairs(settings, wishes.serving, wishes.io, wishes.workers), *others),
         scenarios=tuple(scenarios),
         rounds=wishes.rounds or (QUICK_ROUNDS if wishes.quick else ROUNDS),
         budget_s=wishes.budget_s or (QUICK_S if wishes.quick else BUDGET_S),
