@@ -67,6 +67,7 @@ def wishes(target: str, given: dict[str, Any]) -> Wishes:
         serving=words("serving", given["serving"]),
         io=words("io", given["io"]),
         against=words("against", given["against"]),
+        owned=given["i_own_this_host"],
         workers=counts(given["workers"]),
         scenarios=words("scenario", given["scenario"]) or ("steady",),
         paths=tuple(targets.paths_from(given["paths"])) if given["paths"] else (),
@@ -130,7 +131,17 @@ compare = click.Command(
         click.Argument(["target"], default="."),
         option("serving", "Serving models, separated by commas.  [default: all]", metavar="M,..."),
         option("io", "I/O models or engines, likewise.  [default: all]", metavar="M,..."),
-        option("against", f"Other servers: {', '.join(PEERS)}.", metavar="SERVER,..."),
+        option(
+            "against",
+            f"Other servers: {', '.join(PEERS)}, or http://HOST:PORT.",
+            metavar="SERVER,...",
+        ),
+        option(
+            "i-own-this-host",
+            "A host that load may be sent to though it is another machine; repeatable.",
+            metavar="HOST",
+            multiple=True,
+        ),
         option("workers", "Numbers of workers, e.g. 1,2.  [default: 1]", metavar="N,..."),
         option(
             "scenario",

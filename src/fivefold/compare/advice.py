@@ -7,6 +7,7 @@ not differ from what would be taken anyway, the advice is to keep it simple.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -121,4 +122,4 @@ def figure(row: Row, name: str, unit: str) -> str:
 
 
 def command(row: Row, target: str) -> str:
-    return " ".join(("fivefold", "serve", target, *row["options"]))
+    return shlex.join(("fivefold", "serve", target, *row["options"]))

@@ -39,6 +39,8 @@ class Contender:
     """What to write behind `fivefold serve TARGET` to have it."""
     announces: bool = True
     """Whether it says on which port it listens, rather than being told one."""
+    address: tuple[str, int] | None = None
+    """Where it runs already; None: it is started for the comparison."""
     configuration: str | None = None
     """The text of its configuration file, @{words}@ and all."""
 

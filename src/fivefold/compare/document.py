@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +124,9 @@ def document(plan: Plan, cells: list[Cell], target: str, *, interrupted: bool) -
         "interrupted": interrupted,
         "scenarios": {each.name: each.why for each in plan.scenarios},
         "commands": {
-            each.name: command(each.options, target) if each.options else " ".join(each.command)
+            each.name: command(each.options, target) if each.options else shlex.join(each.command)
             for each in plan.contenders
-            if each.available
+            if each.command
         },
         "rows": rows,
         "advice": advice(rows, target, plan.usual),
@@ -133,7 +134,7 @@ def document(plan: Plan, cells: list[Cell], target: str, *, interrupted: bool) -
 
 
 def command(options: tuple[str, ...], target: str) -> str:
-    return " ".join(("fivefold", "serve", target, *options))
+    return shlex.join(("fivefold", "serve", target, *options))
 
 
 def read(path: str) -> Document:

@@ -21,8 +21,9 @@ class Sample:
     """One run of one contender."""
 
     tally: Tally
-    before: Used
-    after: Used
+    before: Used | None
+    """None, as `after`, for a server that is not ours to look into."""
+    after: Used | None
     pss_kib: int | None
     """At rest, right after the run."""
 
@@ -100,8 +101,10 @@ def per_request(name: str, factor: float) -> Source:
     """What the tree used of something, for each right answer."""
 
     def source(sample: Sample, _: Examined) -> float | None:
+        if sample.before is None or not sample.tally.requests:
+            return None
         used = getattr(sample.after, name) - getattr(sample.before, name)
-        return max(used, 0) * factor / sample.tally.requests if sample.tally.requests else None
+        return float(max(used, 0) * factor / sample.tally.requests)
 
     return source
 
@@ -121,12 +124,9 @@ def cpu_part(name: str) -> Source:
     return source
 
 
-def switched(sample: Sample, _: Examined) -> float | None:
-    if not sample.tally.requests:
-        return None
-    before, after = sample.before, sample.after
-    count = after.voluntary + after.involuntary - before.voluntary - before.involuntary
-    return max(count, 0) / sample.tally.requests
+def switched(sample: Sample, examined: Examined) -> float | None:
+    counts = [per_request(name, 1)(sample, examined) for name in ("voluntary", "involuntary")]
+    return None if None in counts else sum(count or 0.0 for count in counts)
 
 
 def served_share(sample: Sample, _: Examined) -> float | None:

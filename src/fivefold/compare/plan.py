@@ -42,11 +42,16 @@ class Plan:
     def cells(self) -> list[Cell]:
         """Every row that there will be, in order; those that cannot be had say why."""
         return [
-            Cell(contender, scenario, idle, problem=contender.reason or self.lacks(scenario))
+            Cell(contender, scenario, idle, problem=self.problem(contender, scenario))
             for scenario in self.scenarios
             for idle in scenario.grows
             for contender in self.contenders
         ]
+
+    def problem(self, contender: Contender, scenario: Scenario) -> str | None:
+        if contender.address is not None and scenario.alone:
+            return f"{scenario.name}: needs a server that may be started and harmed"
+        return contender.reason or self.lacks(scenario)
 
     def lacks(self, scenario: Scenario) -> str | None:
         """Why this scenario cannot be had of this target; None if it can."""

@@ -19,7 +19,7 @@ from . import targets
 from .cores import pin
 from .measuring import examine, sample
 from .plan import EXAMINED_SHARE, Cell, Plan, by_setting
-from .running import DidNotStart, Running, launched, started
+from .running import DidNotStart, Up, launched, started
 from .scenarios import Offer, Scenario
 
 Tell = Callable[[str], None]
@@ -32,7 +32,7 @@ class Rounds:
         self.plan, self.cells, self.generator, self.tell = plan, cells, generator, tell
         self.seconds = plan.seconds
         self.expected: dict[str, Expected] = {}
-        self.up: dict[str, Running] = {}
+        self.up: dict[str, Up] = {}
 
     def measure(self) -> None:
         """All cells, as far as they can be had. Raises `LoadFailed` if no answer is right."""
@@ -57,7 +57,8 @@ class Rounds:
             mine = [c for c in self.cells if c.contender.name == name]
             with self.noting(mine):
                 running.wait()
-                pin(running.pid, self.plan.cores.server)
+                if running.pid is not None:
+                    pin(running.pid, self.plan.cores.server)
                 if not self.expected:
                     self.expected = targets.learned(running.address, self.plan.paths)
                 running.pause()
@@ -80,7 +81,7 @@ class Rounds:
                         cell.samples.append(sample(running, self.generator, job))
 
     @contextlib.contextmanager
-    def awake(self, cell: Cell) -> Iterator[Running]:
+    def awake(self, cell: Cell) -> Iterator[Up]:
         """The cell's server for one run: its own, or the one that was paused."""
         if cell.scenario.alone:
             if cell.scenario.evicts and self.plan.folder is not None:
@@ -95,7 +96,7 @@ class Rounds:
         finally:
             running.pause()
 
-    def job(self, cell: Cell, running: Running, seconds: float) -> Job:
+    def job(self, cell: Cell, running: Up, seconds: float) -> Job:
         offer = Offer(
             kept=targets.asks(self.expected),
             fresh=targets.asks(self.expected, keep=False),
@@ -106,7 +107,7 @@ class Rounds:
         )
         return Job(running.address, seconds, cell.scenario.groups(offer))
 
-    def special(self, scenario: Scenario, running: Running) -> tuple[Ask, ...]:
+    def special(self, scenario: Scenario, running: Up) -> tuple[Ask, ...]:
         path = self.plan.special.get(scenario.name)
         if scenario.needs_path is None or path is None:
             return ()

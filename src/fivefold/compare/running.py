@@ -18,12 +18,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from ..errors import CompareFailed
 from ..linux.accounting import entries, tree
 from ..linux.process_control import die_with_parent
 from .contenders import Contender
 from .cores import Cores, pin
+from .elsewhere import Elsewhere
 
 START_S = 20.0
 STOP_S = 5.0
@@ -34,6 +36,19 @@ ANNOUNCED = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 
 class DidNotStart(CompareFailed):
     """The server ended, or did not listen in time; the message has its last words."""
+
+
+class Up(Protocol):
+    """A server that can be loaded."""
+
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def address(self) -> tuple[str, int]: ...
+    def wait(self) -> None: ...
+    def check(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
 
 
 class Running:
@@ -131,8 +146,11 @@ def filled(configuration: str, words: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def launched(contender: Contender) -> Iterator[Running]:
+def launched(contender: Contender) -> Iterator[Up]:
     """The server, started and perhaps not yet listening, until the block ends."""
+    if contender.address is not None:
+        yield Elsewhere(contender)
+        return
     with tempfile.TemporaryDirectory(prefix="fivefold-compare-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # workers of other servers may run under another account
@@ -149,11 +167,12 @@ def launched(contender: Contender) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def started(contender: Contender, cores: Cores) -> Iterator[Running]:
+def started(contender: Contender, cores: Cores) -> Iterator[Up]:
     """The server, listening, on its cores. Raises `DidNotStart`."""
     with launched(contender) as running:
         running.wait()
-        pin(running.pid, cores.server)
+        if running.pid is not None:
+            pin(running.pid, cores.server)
         yield running
 
 

@@ -12,7 +12,7 @@ from ..content.kinds import KINDS
 from ..errors import CompareFailed, SettingsError
 from ..load.generator import Generator
 from ..settings import Settings
-from . import cores, targets
+from . import cores, elsewhere, targets
 from .contenders import pairs
 from .document import Document, document
 from .peers import peers
@@ -40,6 +40,9 @@ class Wishes:
     budget_s: float | None = None
     rate: float = 1000.0
     against: tuple[str, ...] = ()
+    """Names of `peers`, or URLs."""
+    owned: tuple[str, ...] = ()
+    """Hosts that the user may send load to, besides this one."""
 
 
 def planned(wishes: Wishes) -> Plan:
@@ -50,7 +53,11 @@ def planned(wishes: Wishes) -> Plan:
         kind.probe(settings.target)
     folder = settings.target if kind.probe is not None else None
     scenarios = chosen(wishes.scenarios)
-    others = peers(wishes.against, settings.target, settings.interface, wishes.workers)
+    named = [name for name in wishes.against if not elsewhere.is_url(name)]
+    others = [
+        *peers(named, settings.target, settings.interface, wishes.workers),
+        *(elsewhere.contender(url, wishes.owned) for url in wishes.against if url not in named),
+    ]
     plan = Plan(
         contenders=(*pairs(settings, wishes.serving, wishes.io, wishes.workers), *others),
         scenarios=tuple(scenarios),
