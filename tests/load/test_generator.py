@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import statistics
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from fivefold.load.learning import HOST, learn
 from fivefold.testing import running
 
 SECONDS = 1
-CONNECTIONS = 16
+CONNECTIONS = 32
 ROUNDS = 3
 
 
@@ -27,7 +26,7 @@ async def sleeping(scope: Any, receive: Any, send: Any) -> None:
     """An application whose waiting, not the machine, decides how fast it is."""
     if scope["type"] == "lifespan":
         return
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.04)
     headers = [(b"content-length", b"5")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"hello"})
@@ -49,8 +48,9 @@ def test_wrk_agrees_within_a_twentieth() -> None:
             assert not tally.saturated
             ours.append((tally.requests_per_s, tally.latencies.percentile(0.5) / 1e6))
             theirs.append(by_wrk(url))
-    for mine, other in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True):
-        assert statistics.median(mine) == pytest.approx(statistics.median(other), rel=0.05)
+    # Whatever else the machine does only slows: the best round is the least disturbed one.
+    assert max(r for r, _ in ours) == pytest.approx(max(r for r, _ in theirs), rel=0.05)
+    assert min(p for _, p in ours) == pytest.approx(min(p for _, p in theirs), rel=0.05)
 
 
 def by_wrk(url: str) -> tuple[float, float]:

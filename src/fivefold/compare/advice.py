@@ -58,13 +58,11 @@ def hardest(rows: list[Row]) -> list[Row]:
 
 def is_sound(row: Row) -> bool:
     """Whether it may be advised at all."""
-    return bool(
-        row["available"]
-        and row["cpu_us_per_request"]
-        and not row["lost"]["max"]
-        and not row["errors"]["max"]
-        and row["clients_served_percent"]["min"] == 100  # noqa: PLR2004 - all of them
-    )
+    if not row["available"] or not row["cpu_us_per_request"]:
+        return False
+    served = row["clients_served_percent"]  # wrk does not tell
+    everyone = served is None or served["min"] == 100  # noqa: PLR2004 - percent
+    return everyone and not row["lost"]["max"] and not row["errors"]["max"]
 
 
 def median(name: str) -> Callable[[Row], float]:

@@ -118,6 +118,7 @@ def document(plan: Plan, cells: list[Cell], target: str, *, interrupted: bool) -
         "schema": SCHEMA,
         "machine": machine(plan),
         "target": target,
+        "load": plan.load,
         "paths": list(plan.paths),
         "rounds": plan.rounds,
         "seconds": rounded(plan.seconds),

@@ -7,7 +7,7 @@ import time
 
 from ..linux.accounting import Used, pss_kib, used
 from ..linux.counting import Counter
-from ..load.generator import Generator
+from ..load.generator import Load
 from ..load.job import Job
 from .figures import Examined, Sample
 from .running import Up
@@ -16,7 +16,7 @@ SETTLE_S = 0.05
 """After the load has gone the server still closes its connections, before it is paused."""
 
 
-def sample(running: Up, generator: Generator, job: Job) -> Sample:
+def sample(running: Up, generator: Load, job: Job) -> Sample:
     """A timed run. Raises `DidNotStart` (the server has ended), `LoadFailed`."""
     running.check()
     generator.prepare(job)
@@ -28,7 +28,7 @@ def sample(running: Up, generator: Generator, job: Job) -> Sample:
     return Sample(tally, before, after, memory_of(running))
 
 
-def examine(running: Up, generator: Generator, job: Job) -> Examined:
+def examine(running: Up, generator: Load, job: Job) -> Examined:
     """A run that warms up and is looked at: memory under load, system calls."""
     running.check()
     rest = memory_of(running)

@@ -38,6 +38,7 @@ class Plan:
     special: dict[str, str] = field(default_factory=dict)
     """Paths of scenarios that need one of their own."""
     rate: float = 1000.0
+    load: str = "own"
 
     def cells(self) -> list[Cell]:
         """Every row that there will be, in order; those that cannot be had say why."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import LoadFailed
 from ..linux.page_cache import evict
-from ..load.generator import Generator
+from ..load.generator import Load
 from ..load.job import Ask, Expected, Job
 from . import targets
 from .cores import pin
@@ -28,7 +28,7 @@ Tell = Callable[[str], None]
 class Rounds:
     """Fills cells. Whatever happens to one server is its cell's problem alone."""
 
-    def __init__(self, plan: Plan, cells: list[Cell], generator: Generator, tell: Tell) -> None:
+    def __init__(self, plan: Plan, cells: list[Cell], generator: Load, tell: Tell) -> None:
         self.plan, self.cells, self.generator, self.tell = plan, cells, generator, tell
         self.seconds = plan.seconds
         self.expected: dict[str, Expected] = {}

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from ..application import interface
 from ..content.kinds import KINDS
 from ..errors import CompareFailed, SettingsError
-from ..load.generator import Generator
+from ..load.generator import Generator, Load
+from ..load.wrk import Wrk
 from ..settings import Settings
 from . import cores, elsewhere, targets
 from .contenders import pairs
@@ -22,6 +23,9 @@ from .scenarios import chosen
 
 BUDGET_S, QUICK_S = 180.0, 30.0
 ROUNDS, QUICK_ROUNDS = 3, 2
+
+LOADS: dict[str, Callable[[int], Load]] = {"own": lambda core: Generator([core]), "wrk": Wrk}
+"""What makes the load, on the core that is named."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Wishes:
     rate: float = 1000.0
     against: tuple[str, ...] = ()
     """Names of `peers`, or URLs."""
+    load: str = "own"
+    """A word of `LOADS`."""
     owned: tuple[str, ...] = ()
     """Hosts that the user may send load to, besides this one."""
 
@@ -69,6 +75,7 @@ def planned(wishes: Wishes) -> Plan:
         folder=folder,
         special=special(wishes, folder),
         rate=wishes.rate,
+        load=wishes.load,
     )
     check(plan)
     return plan
@@ -91,6 +98,8 @@ def special(wishes: Wishes, folder: str | None) -> dict[str, str]:
 
 def check(plan: Plan) -> None:
     """Whether anything is left to measure. Raises `SettingsError`, `CompareFailed`."""
+    if plan.load not in LOADS:
+        raise SettingsError(f"load: {plan.load!r} is unknown; choose from {', '.join(LOADS)}")
     missing = [plan.lacks(scenario) for scenario in plan.scenarios]
     if all(missing):
         raise SettingsError("; ".join(filter(None, missing)))
@@ -103,7 +112,7 @@ def compared(plan: Plan, target: str, tell: Callable[[str], None]) -> Document:
     """Measure. Raises `CompareFailed` if not one row came of it."""
     cells, interrupted = plan.cells(), False
     try:
-        with stoppable(), Generator([plan.cores.load]) as generator:
+        with stoppable(), LOADS[plan.load](plan.cores.load) as generator:
             Rounds(plan, cells, generator, tell).measure()
     except KeyboardInterrupt:
         interrupted = True

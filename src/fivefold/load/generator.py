@@ -15,7 +15,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Protocol, Self
 
 from ..errors import LoadFailed
 from .job import Group, Job
@@ -23,6 +23,21 @@ from .tally import Tally, added
 
 READY, GO = True, b"g"
 """What a process says when it is prepared, and what it waits for then."""
+
+
+class Load(Protocol):
+    """What makes load: `prepare` a job, let it `go`, `collect` what was found."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+    def prepare(self, job: Job) -> None: ...
+    def go(self) -> None: ...
+    def collect(self) -> Tally: ...
 
 
 class Generator:

@@ -45,12 +45,14 @@ class Histogram:
         self.lowest = LONGEST_NS
         self.highest = 0
 
-    def record(self, ns: int) -> None:
-        """Count one latency; negative ones are 0, very long ones `LONGEST_NS`."""
+    def record(self, ns: int, times: int = 1) -> None:
+        """Count a latency; negative ones are 0, very long ones `LONGEST_NS`."""
+        if not times:
+            return
         ns = min(max(ns, 0), LONGEST_NS)
         shift = ns.bit_length() - 8  # bucket_of, written out: a call costs as much as the rest
-        self.counts[(shift << 7) + (ns >> shift) if shift > 0 else ns] += 1
-        self.total += 1
+        self.counts[(shift << 7) + (ns >> shift) if shift > 0 else ns] += times
+        self.total += times
         self.highest = max(self.highest, ns)
         self.lowest = min(self.lowest, ns)
 

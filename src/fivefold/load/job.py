@@ -20,7 +20,7 @@ class Expected:
     """SHA-256 of the body."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # known by identity: it is looked up for every request
 class Ask:
     """One request, ready to be sent, and its right answer (None: none is expected)."""
 
