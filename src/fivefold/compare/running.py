@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -67,7 +68,7 @@ class Running:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=lambda: die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - one thread
+                preexec_fn=leave_nothing,  # noqa: PLW1509 - one thread
             )
 
     @property
@@ -136,6 +137,12 @@ class Running:
             if (member.pid, member.born) in still:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(member.pid, signal.SIGKILL)
+
+
+def leave_nothing() -> None:
+    """In the server, before it is one: it ends with us, and a crash writes no core file."""
+    die_with_parent(signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def filled(configuration: str, words: dict[str, str]) -> str:
