@@ -43,6 +43,14 @@ class TraceFailed(FivefoldError):
     """A request could not be traced; the message says why and what to do."""
 
 
+class LoadFailed(FivefoldError):
+    """Load could not be made, or told nothing; the message says why and what to do."""
+
+
+class CompareFailed(FivefoldError):
+    """There is nothing to compare; the message says why and what to do."""
+
+
 class LimitReached(FivefoldError):
     """A limit of the chosen I/O engine is exhausted (descriptors, threads)."""
 

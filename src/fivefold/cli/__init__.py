@@ -11,6 +11,7 @@ import sys
 import click
 
 from ..errors import ApplicationError, FivefoldError, SettingsError
+from .compare import compare
 from .models import models
 from .serve import serve
 from .trace import trace
@@ -45,3 +46,4 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(models)
 main.add_command(trace)
+main.add_command(compare)

@@ -1,0 +1,170 @@
+"""`fivefold compare`: which pair for this target, measured."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..compare import targets
+from ..compare.document import Document, read
+from ..compare.html import as_html
+from ..compare.peers import PEERS
+from ..compare.scenarios import SCENARIOS
+from ..compare.session import Wishes, compared, planned
+from ..compare.table import text
+from ..errors import SettingsError
+from ..settings import Settings
+from .progress import Progress
+
+
+def words(name: str, given: str | None) -> tuple[str, ...]:
+    """A list, separated by commas. Raises `SettingsError` if it is one of nothing."""
+    if given is None:
+        return ()
+    found = tuple(word.strip() for word in given.split(",") if word.strip())
+    if not found:
+        raise SettingsError(f"{name}: name at least one, separated by commas")
+    return found
+
+
+def counts(given: str | None) -> tuple[int, ...]:
+    try:
+        found = tuple(sorted({int(word) for word in words("workers", given)})) or (1,)
+    except ValueError:
+        raise SettingsError(f"workers: {given!r} is not a list of numbers like 1,2") from None
+    if found[0] < 1:
+        raise SettingsError(f"workers: {found[0]} must be at least 1")
+    return found
+
+
+def special(given: tuple[str, ...]) -> dict[str, str]:
+    """SCENARIO=/PATH, several times."""
+    found = {}
+    for each in given:
+        name, equals, path = each.partition("=")
+        if not equals or not path:
+            raise SettingsError(f"path-for: {each!r} is not SCENARIO=/PATH")
+        found[name] = path
+    return found
+
+
+def positive(name: str, given: float | None) -> None:
+    if given is not None and not 0 < given < float("inf"):
+        raise SettingsError(f"{name}: {given:g} must be greater than zero")
+
+
+def wishes(target: str, given: dict[str, Any]) -> Wishes:
+    """Raises `SettingsError`."""
+    for name in ("rounds", "seconds", "rate"):
+        positive(name, given[name])
+    return Wishes(
+        settings=Settings(target=target, interface=given["interface"], chdir=given["chdir"]),
+        serving=words("serving", given["serving"]),
+        io=words("io", given["io"]),
+        against=words("against", given["against"]),
+        load=given["load"],
+        owned=given["i_own_this_host"],
+        workers=counts(given["workers"]),
+        scenarios=words("scenario", given["scenario"]) or ("steady",),
+        paths=tuple(targets.paths_from(given["paths"])) if given["paths"] else (),
+        special=special(given["path_for"]),
+        quick=given["quick"],
+        rounds=given["rounds"],
+        budget_s=given["seconds"],
+        rate=given["rate"],
+    )
+
+
+def run(
+    target: str, json_file: str | None, out: str | None, report: str | None, **given: Any
+) -> None:
+    """Measure which pair serves TARGET best: all that run here, in turns.
+
+    TARGET is what `fivefold serve` takes.  Every answer is checked; Ctrl-C keeps what is
+    finished.
+    """
+    writable(json_file, "json")
+    writable(out, "out")
+    found = read(report) if report else measured(target, given)
+    click.echo(text(found))
+    if json_file:
+        Path(json_file).write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    if out:
+        Path(out).write_text(as_html(found), "utf-8")
+    if found["interrupted"] and not report:
+        sys.exit(128 + signal.SIGINT)
+
+
+def measured(target: str, given: dict[str, Any]) -> Document:
+    plan = planned(wishes(target, given))
+    progress = Progress(plan.expected_s)
+    try:
+        return compared(plan, target, progress.tell)
+    finally:
+        progress.end()
+
+
+def writable(path: str | None, name: str) -> None:
+    """Known before three minutes of measuring, not after. Raises `SettingsError`."""
+    if path is None:
+        return
+    try:
+        with Path(path).open("a"):
+            pass
+    except OSError as error:
+        raise SettingsError(f"{name}: cannot write {path}: {error.strerror}") from None
+
+
+def option(word: str, text: str, **how: Any) -> click.Option:
+    return click.Option([f"--{word}"], help=text, **how)
+
+
+compare = click.Command(
+    "compare",
+    callback=run,
+    help=run.__doc__,
+    params=[
+        click.Argument(["target"], default="."),
+        option("serving", "Serving models, separated by commas.  [default: all]", metavar="M,..."),
+        option("io", "I/O models or engines, likewise.  [default: all]", metavar="M,..."),
+        option(
+            "against",
+            f"Other servers: {', '.join(PEERS)}, or http://HOST:PORT.",
+            metavar="SERVER,...",
+        ),
+        option(
+            "i-own-this-host",
+            "A host that load may be sent to though it is another machine; repeatable.",
+            metavar="HOST",
+            multiple=True,
+        ),
+        option("workers", "Numbers of workers, e.g. 1,2.  [default: 1]", metavar="N,..."),
+        option(
+            "scenario",
+            f"Any of {', '.join(SCENARIOS)}.  [default: steady]",
+            metavar="S,...",
+        ),
+        option("paths", "A file with what to ask for, a path a line.", metavar="FILE"),
+        option(
+            "path-for",
+            "What a scenario asks for that needs a path of its own; repeatable.",
+            metavar="SCENARIO=/PATH",
+            multiple=True,
+        ),
+        option("interface", "As for `serve`.", default="auto"),
+        option("chdir", "As for `serve`.", metavar="FOLDER"),
+        option("quick", "Half a minute instead of three.", is_flag=True),
+        option("rounds", "Of every row.  [default: 3, quick: 2]", type=int),
+        option("seconds", "Of the whole comparison, about.  [default: 180, quick: 30]", type=float),
+        option("load", "What makes the load: own or wrk.  [default: own]", default="own"),
+        option("rate", "Requests a second, in `rate`.", type=float, default=1000.0),
+        click.Option(["--json", "json_file"], metavar="FILE", help="Write the result as JSON."),
+        option("out", "Write the report, a page that needs nothing else.", metavar="FILE"),
+        option("report", "Show a result that was written before.", metavar="FILE"),
+    ],
+)

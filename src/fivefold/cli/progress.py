@@ -1,0 +1,40 @@
+"""Progress on standard error: what is measured, how far, and the time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+WIDTH = 79
+
+
+class Progress:
+    """Told before each step; one line that is written over, or nothing but lines in a log."""
+
+    def __init__(self, expected_s: float) -> None:
+        self._expected_s = expected_s
+        self._begun = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+        self._last = ("", "")
+
+    def tell(self, text: str) -> None:
+        passed = time.monotonic() - self._begun
+        left = max(self._expected_s - passed, 0)
+        if self._terminal:
+            line = f"{clock(left)} left  {text}"[:WIDTH]
+            click.echo("\r" + line.ljust(WIDTH), err=True, nl=False)
+            return
+        stage, _, step = text.partition(":")
+        if (stage, step.rpartition(":")[2]) != self._last:
+            click.echo(f"{clock(left)} left  {text}", err=True)
+            self._last = (stage, step.rpartition(":")[2])
+
+    def end(self) -> None:
+        if self._terminal:
+            click.echo("\r" + " " * WIDTH + "\r", err=True, nl=False)
+
+
+def clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

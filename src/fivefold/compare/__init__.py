@@ -1,0 +1,1 @@
+"""Which model for this application, by evidence: servers, rounds, figures, advice, a report."""

@@ -1,0 +1,123 @@
+"""Advice, generated from the rows it names: no figure in a sentence that is not in a row.
+
+The rules.  A row that lost requests, saw errors, could not run or did not serve every
+client is never advised.  Rows whose rounds overlap do not differ.  Where the best does
+not differ from what would be taken anyway, the advice is to keep it simple.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+Row = dict[str, Any]
+
+FIRST_LOOK = "cpu_us_per_request"
+"""The steadiest figure on a shared machine; what it costs is what a server is bought for."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One piece of advice, and what it rests on."""
+
+    scenario: str
+    take: str | None
+    text: str
+    rows: tuple[str, ...]
+    command: str | None
+
+
+def advice(rows: Sequence[Row], target: str, usual: str) -> list[dict[str, Any]]:
+    """One sentence for each scenario that has rows; `usual`: the pair that `auto` takes."""
+    scenarios = dict.fromkeys(row["scenario"] for row in rows if row["available"])
+    return [asdict(sentence(scenario, rows, target, usual)) for scenario in scenarios]
+
+
+def sentence(scenario: str, rows: Sequence[Row], target: str, usual: str) -> Sentence:
+    mine = hardest([row for row in rows if row["scenario"] == scenario])
+    ours = [row for row in mine if row["serving"] is not None]
+    sound = sorted((row for row in ours if is_sound(row)), key=median(FIRST_LOOK))
+    if not sound:
+        names = tuple(row["name"] for row in ours)
+        text = f"{scenario}: no pair answered every request rightly; none is advised."
+        return Sentence(scenario, None, text, names, None)
+    best = sound[0]
+    simple = next((row for row in sound if row["name"] == usual), best)
+    if simple is best or not differs(simple, best):
+        return alike(scenario, simple, sound, target)
+    return better(scenario, best, simple, target)
+
+
+def hardest(rows: list[Row]) -> list[Row]:
+    """Where idle connections grow: the most of them that a pair was asked to hold."""
+    most = max((row["idle_connections"] for row in rows), default=0)
+    return [row for row in rows if row["idle_connections"] == most]
+
+
+def is_sound(row: Row) -> bool:
+    """Whether it may be advised at all."""
+    if not row["available"] or not row["cpu_us_per_request"]:
+        return False
+    served = row["clients_served_percent"]  # wrk does not tell
+    everyone = served is None or served["min"] == 100  # noqa: PLR2004 - percent
+    return everyone and not row["lost"]["max"] and not row["errors"]["max"]
+
+
+def median(name: str) -> Callable[[Row], float]:
+    return lambda row: float(row[name]["median"])
+
+
+def differs(one: Row, other: Row, name: str = FIRST_LOOK) -> bool:
+    """The noise rule: only rows whose rounds do not overlap differ."""
+    a, b = one[name], other[name]
+    return bool(a["max"] < b["min"] or b["max"] < a["min"])
+
+
+def alike(scenario: str, simple: Row, sound: list[Row], target: str) -> Sentence:
+    """The usual choice is as good as any."""
+    others = [row for row in sound if row is not simple and not differs(simple, row)]
+    cost = figure(simple, FIRST_LOOK, "us of processor time a request")
+    if others:
+        named = ", ".join(row["name"] for row in others)
+        text = (
+            f"{scenario}: no significant difference between {simple['name']} ({cost}) and"
+            f" {named}: keep it simple, take {simple['name']}."
+        )
+    elif len(sound) > 1:
+        text = f"{scenario}: take {simple['name']}: {cost}, less than every other sound pair."
+    else:
+        text = f"{scenario}: take {simple['name']} ({cost}): no other pair was sound."
+    names = (simple["name"], *(row["name"] for row in others))
+    return Sentence(scenario, simple["name"], text, names, command(simple, target))
+
+
+def better(scenario: str, best: Row, simple: Row, target: str) -> Sentence:
+    """Something else is cheaper, by more than the noise; what it costs elsewhere is said."""
+    need = figure(best, FIRST_LOOK, "us of processor time a request")
+    usual = figure(simple, FIRST_LOOK, "us")
+    parts = [f"{scenario}: take {best['name']}: {need}, where {simple['name']} needs {usual}."]
+    for name, unit, less_is_better in PRICES:
+        if best[name] and simple[name] and differs(best, simple, name):
+            worse = (median(name)(best) > median(name)(simple)) == less_is_better
+            if worse:
+                parts.append(
+                    f"It costs: {figure(best, name, unit)} against {figure(simple, name, unit)}."
+                )
+    names = (best["name"], simple["name"])
+    return Sentence(scenario, best["name"], " ".join(parts), names, command(best, target))
+
+
+PRICES = (("pss_mib", "MiB of memory", True), ("requests_per_s", "requests a second", False))
+"""What the cheaper choice may cost: figure, unit, whether less is better."""
+
+
+def figure(row: Row, name: str, unit: str) -> str:
+    """A figure with its spread, as it stands in the row."""
+    found = row[name]
+    return f"{found['median']:.4g} ({found['min']:.4g} to {found['max']:.4g}) {unit}"
+
+
+def command(row: Row, target: str) -> str:
+    return shlex.join(("fivefold", "serve", target, *row["options"]))

@@ -1,0 +1,211 @@
+"""The figures of a row, as data: where each comes from, its unit, how it is shown.
+
+A sample is one run; a figure is its median over the interleaved rounds with the smallest
+and the largest value.  The terminal, the JSON, the report and the advice read `FIGURES`.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..linux.accounting import Used
+from ..load.tally import Tally
+
+MS, US, KIB_IN_MIB = 1e6, 1e6, 1024
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run of one contender."""
+
+    tally: Tally
+    before: Used | None
+    """None, as `after`, for a server that is not ours to look into."""
+    after: Used | None
+    pss_kib: int | None
+    """At rest, right after the run."""
+
+    @property
+    def lost(self) -> int:
+        return self.tally.lost
+
+    @property
+    def errors(self) -> int:
+        return sum(self.tally.errors.values())
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What is looked at once for every row, in a run that is not timed, because looking costs."""
+
+    pss_rest_kib: int | None = None
+    pss_load_kib: int | None = None
+    connections: int = 0
+    syscalls_per_request: float | None = None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure: its median and how far the rounds lay apart."""
+
+    median: float
+    min: float
+    max: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        return cls(statistics.median(values), min(values), max(values))
+
+    def differs(self, other: Spread) -> bool:
+        """Whether the rounds of the two do not overlap: else there is no difference to report."""
+        return self.max < other.min or other.max < self.min
+
+
+Source = Callable[[Sample, Examined], float | None]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One column."""
+
+    name: str
+    title: str
+    unit: str
+    source: Source
+    less_is_better: bool = True
+    digits: int = 1
+    group: str | None = None
+    """The object of the JSON row that holds it; None: it stands in the row itself."""
+
+    @property
+    def key(self) -> str:
+        """Unique, and how the report names it."""
+        return f"{self.group}.{self.name}" if self.group else self.name
+
+
+def percentile(share: float) -> Source:
+    def source(sample: Sample, _: Examined) -> float | None:
+        latencies = sample.tally.latencies
+        return latencies.percentile(share) / MS if latencies.total else None
+
+    return source
+
+
+def longest(sample: Sample, _: Examined) -> float | None:
+    return sample.tally.longest_ns / MS
+
+
+def per_request(name: str, factor: float) -> Source:
+    """What the tree used of something, for each right answer."""
+
+    def source(sample: Sample, _: Examined) -> float | None:
+        if sample.before is None or not sample.tally.requests:
+            return None
+        used = getattr(sample.after, name) - getattr(sample.before, name)
+        return float(max(used, 0) * factor / sample.tally.requests)
+
+    return source
+
+
+def cpu_part(name: str) -> Source:
+    """User or system time: the exact total, divided as the kernel's ticks are."""
+    total, part = per_request("cpu_s", US), per_request(name, US)
+    user, system = per_request("user_s", US), per_request("system_s", US)
+
+    def source(sample: Sample, examined: Examined) -> float | None:
+        values = [get(sample, examined) for get in (total, part, user, system)]
+        if None in values:
+            return None
+        whole, mine, one, two = (value or 0.0 for value in values)
+        return whole * mine / (one + two) if one + two else None
+
+    return source
+
+
+def switched(sample: Sample, examined: Examined) -> float | None:
+    counts = [per_request(name, 1)(sample, examined) for name in ("voluntary", "involuntary")]
+    return None if None in counts else sum(count or 0.0 for count in counts)
+
+
+def served_share(sample: Sample, _: Examined) -> float | None:
+    tally = sample.tally
+    return 100 * tally.clients_served / tally.clients if tally.clients else None
+
+
+def mib(kib: float | None) -> float | None:
+    return None if kib is None else kib / KIB_IN_MIB
+
+
+def per_connection(_: Sample, examined: Examined) -> float | None:
+    rest, load = examined.pss_rest_kib, examined.pss_load_kib
+    if rest is None or load is None or not examined.connections:
+        return None
+    return max(load - rest, 0) / examined.connections
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "requests_per_s",
+        "requests/s",
+        "requests a second",
+        lambda sample, _: sample.tally.requests_per_s,
+        less_is_better=False,
+        digits=0,
+    ),
+    Figure("p50", "p50 ms", "milliseconds", percentile(0.5), digits=2, group="latency_ms"),
+    Figure("p90", "p90 ms", "milliseconds", percentile(0.9), digits=2, group="latency_ms"),
+    Figure("p99", "p99 ms", "milliseconds", percentile(0.99), digits=2, group="latency_ms"),
+    Figure("p999", "p99.9 ms", "milliseconds", percentile(0.999), digits=2, group="latency_ms"),
+    Figure("max", "max ms", "milliseconds", longest, digits=2, group="latency_ms"),
+    Figure(
+        "cpu_us_per_request",
+        "CPU us/request",
+        "microseconds of processor time a request",
+        per_request("cpu_s", US),
+    ),
+    Figure("cpu_user_us_per_request", "user us", "microseconds", cpu_part("user_s")),
+    Figure("cpu_system_us_per_request", "system us", "microseconds", cpu_part("system_s")),
+    Figure("pss_mib", "MiB at rest", "MiB", lambda sample, _: mib(sample.pss_kib)),
+    Figure("pss_load_mib", "MiB loaded", "MiB", lambda _, seen: mib(seen.pss_load_kib)),
+    Figure("pss_kib_per_connection", "KiB/connection", "KiB", per_connection),
+    Figure(
+        "context_switches_per_request",
+        "switches/request",
+        "context switches a request",
+        switched,
+        digits=2,
+    ),
+    Figure(
+        "voluntary_switches_per_request",
+        "voluntary",
+        "voluntary context switches a request",
+        per_request("voluntary", 1),
+        digits=2,
+    ),
+    Figure(
+        "syscalls_per_request",
+        "system calls/request",
+        "system calls a request",
+        lambda _, seen: seen.syscalls_per_request,
+        digits=2,
+    ),
+    Figure(
+        "clients_served_percent",
+        "clients served %",
+        "percent of the clients",
+        served_share,
+        less_is_better=False,
+        digits=0,
+    ),
+)
+
+BY_KEY: dict[str, Figure] = {figure.key: figure for figure in FIGURES}
+
+
+def spread_of(figure: Figure, samples: Sequence[Sample], examined: Examined) -> Spread | None:
+    """None where it could not be measured."""
+    values = [figure.source(sample, examined) for sample in samples]
+    known = [value for value in values if value is not None]
+    return Spread.of(known) if known else None

@@ -1,0 +1,147 @@
+"""One comparison from its plan to its document; Ctrl-C keeps what is finished."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..application import interface
+from ..content.kinds import KINDS
+from ..errors import CompareFailed, SettingsError
+from ..load.generator import Generator, Load
+from ..load.wrk import Wrk
+from ..settings import Settings
+from . import cores, elsewhere, targets
+from .contenders import pairs
+from .document import Document, document
+from .peers import peers
+from .plan import Plan
+from .rounds import Rounds
+from .scenarios import chosen
+
+BUDGET_S, QUICK_S = 180.0, 30.0
+ROUNDS, QUICK_ROUNDS = 3, 2
+
+LOADS: dict[str, Callable[[int], Load]] = {"own": lambda core: Generator([core]), "wrk": Wrk}
+"""What makes the load, on the core that is named."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for; empty means everything."""
+
+    settings: Settings
+    serving: tuple[str, ...] = ()
+    io: tuple[str, ...] = ()
+    workers: tuple[int, ...] = (1,)
+    scenarios: tuple[str, ...] = ("steady",)
+    paths: tuple[str, ...] = ()
+    special: dict[str, str] = field(default_factory=dict)
+    quick: bool = False
+    rounds: int | None = None
+    budget_s: float | None = None
+    rate: float = 1000.0
+    against: tuple[str, ...] = ()
+    """Names of `peers`, or URLs."""
+    load: str = "own"
+    """A word of `LOADS`."""
+    owned: tuple[str, ...] = ()
+    """Hosts that the user may send load to, besides this one."""
+
+
+def planned(wishes: Wishes) -> Plan:
+    """Raises `SettingsError`, `ApplicationError` (the target cannot be loaded)."""
+    settings = replace(wishes.settings, interface=interface(wishes.settings))
+    kind = KINDS[settings.interface]
+    if kind.probe is not None:
+        kind.probe(settings.target, settings.rules)
+    folder = settings.target if kind.probe is not None else None
+    scenarios = chosen(wishes.scenarios)
+    named = [name for name in wishes.against if not elsewhere.is_url(name)]
+    others = [
+        *peers(named, settings.target, settings.interface, wishes.workers),
+        *(elsewhere.contender(url, wishes.owned) for url in wishes.against if url not in named),
+    ]
+    plan = Plan(
+        contenders=(*pairs(settings, wishes.serving, wishes.io, wishes.workers), *others),
+        scenarios=tuple(scenarios),
+        rounds=wishes.rounds or (QUICK_ROUNDS if wishes.quick else ROUNDS),
+        budget_s=wishes.budget_s or (QUICK_S if wishes.quick else BUDGET_S),
+        cores=cores.choose(),
+        paths=wishes.paths or tuple(targets.folder_paths(folder) if folder else ["/"]),
+        usual=f"{kind.serving}+{kind.io}",
+        folder=folder,
+        special=special(wishes, folder),
+        rate=wishes.rate,
+        load=wishes.load,
+    )
+    check(plan)
+    return plan
+
+
+def special(wishes: Wishes, folder: str | None) -> dict[str, str]:
+    """Paths of scenarios that need one: those that were named, or a folder's largest file."""
+    named = dict(wishes.special)
+    for name, path in named.items():
+        if chosen([name])[0].needs_path is None:
+            raise SettingsError(f"path-for: {name} needs no path of its own; take --paths")
+        targets.check(path, "path-for")
+    largest = targets.largest_path(folder) if folder else None
+    if largest is not None:
+        for scenario in chosen(wishes.scenarios):
+            if scenario.largest_file:
+                named.setdefault(scenario.name, largest)
+    return named
+
+
+def check(plan: Plan) -> None:
+    """Whether anything is left to measure. Raises `SettingsError`, `CompareFailed`."""
+    if plan.load not in LOADS:
+        raise SettingsError(f"load: {plan.load!r} is unknown; choose from {', '.join(LOADS)}")
+    missing = [plan.lacks(scenario) for scenario in plan.scenarios]
+    if all(missing):
+        raise SettingsError("; ".join(filter(None, missing)))
+    if not any(contender.available for contender in plan.contenders):
+        reasons = dict.fromkeys(contender.reason for contender in plan.contenders)
+        raise CompareFailed(f"nothing of this can run here: {'; '.join(map(str, reasons))}")
+
+
+def compared(plan: Plan, target: str, tell: Callable[[str], None]) -> Document:
+    """Measure. Raises `CompareFailed` if not one row came of it."""
+    cells, interrupted = plan.cells(), False
+    try:
+        with stoppable(), LOADS[plan.load](plan.cores.load) as generator:
+            Rounds(plan, cells, generator, tell).measure()
+    except KeyboardInterrupt:
+        interrupted = True
+    if not any(cell.samples for cell in cells):
+        raise CompareFailed(why_nothing([cell.problem for cell in cells], interrupted=interrupted))
+    return document(plan, cells, target, interrupted=interrupted)
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the block, once: ending the servers is not interrupted again."""
+
+    def stop(*_: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    for each in before:
+        signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def why_nothing(problems: Sequence[str | None], *, interrupted: bool) -> str:
+    if interrupted:
+        return "interrupted before the first round was finished"
+    told = dict.fromkeys(problem for problem in problems if problem)
+    return f"nothing could be measured: {'; '.join(told)}"

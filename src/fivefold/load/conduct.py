@@ -1,0 +1,149 @@
+"""The kinds of clients: how each goes on when an answer is there. One line each in `KINDS`."""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic_ns
+
+from .client import Client, kind_of
+from .field import Field
+
+PAUSE_NS = 100_000_000
+"""Between two bytes of a slow client."""
+
+
+class Kept(Client):
+    """Closed loop: the next request when the answer is there, on the same connection."""
+
+    def start(self) -> None:
+        self.begin(monotonic_ns())
+
+    def answered(self, now: int) -> None:
+        self.begin(now)
+
+    def act(self, now: int) -> None:
+        """Its time has come, if it asked for one."""
+        self.begin(now)
+
+
+class Fresh(Kept):
+    """A connection for every request; the server closes."""
+
+    keeps = False
+
+    def broken(self) -> None:
+        self.start()
+
+
+class Idle(Kept):
+    """One request, then silence on a kept connection."""
+
+    def answered(self, now: int) -> None:
+        """It stays."""
+
+
+class Once(Kept):
+    """One request after `after_s`; whatever becomes of it is not counted."""
+
+    def start(self) -> None:
+        self.field.at(monotonic_ns() + int(self.group.after_s * 1e9), self)
+
+    def answered(self, now: int) -> None:
+        """It had its effect."""
+
+    def broken(self) -> None:
+        """As intended, perhaps."""
+
+
+class Slow(Kept):
+    """A byte of its request now and then; whoever waits for it waits long."""
+
+    def start(self) -> None:
+        self.ask = next(self.asks)
+        self.begun, self.usual = False, None
+        self.due = monotonic_ns()
+        self._sent = 0
+        self.act(self.due)
+
+    def answered(self, now: int) -> None:
+        self.start()
+
+    def act(self, now: int) -> None:
+        if self.sock is None or self.ask is None:
+            return
+        try:
+            self._sent += self.sock.send(self.ask.data[self._sent : self._sent + 1])
+        except BlockingIOError:
+            pass  # not connected yet
+        except OSError as error:
+            self.fail(kind_of(error))
+            return
+        if self._sent < len(self.ask.data):
+            self.field.at(now + PAUSE_NS, self)
+
+
+class Schedule:
+    """When each request of a group is due: evenly, whatever the server does.
+
+    A request that finds no free connection waits, and its latency counts from when it
+    was due; so a server that stalls cannot hide the requests it would have had meanwhile.
+    """
+
+    def __init__(self, field: Field, rate: float) -> None:
+        self.field = field
+        self.step = 1e9 / rate
+        self.begun = monotonic_ns()
+        self.number = 0
+        self.free: deque[Client] = deque()
+        self._armed = False
+
+    def take(self, now: int) -> int | None:
+        """When the next request was due, if it was; it is the caller's then."""
+        due = self.begun + int(self.number * self.step)
+        if due > now:
+            return None
+        self.number += 1
+        return due
+
+    def wait(self, client: Client) -> None:
+        self.free.append(client)
+        self._arm()
+
+    def _arm(self) -> None:
+        if self.free and not self._armed:
+            self._armed = True
+            self.field.at(self.begun + int(self.number * self.step), self)
+
+    def act(self, now: int) -> None:
+        self._armed = False
+        while self.free and (due := self.take(now)) is not None:
+            self.free.popleft().begin(due)
+        self._arm()
+
+
+class Scheduled(Kept):
+    """Open loop: requests at a rate, each on a connection that is free."""
+
+    def start(self) -> None:
+        schedules = self.field.schedules
+        if self.group not in schedules:
+            schedules[self.group] = Schedule(self.field, self.group.rate)
+        self.schedule = schedules[self.group]
+        self.answered(monotonic_ns())
+
+    def answered(self, now: int) -> None:
+        due = self.schedule.take(now)
+        if due is None:
+            self.schedule.wait(self)
+        else:
+            self.begin(due)
+
+
+KINDS: dict[str, type[Client]] = {
+    "kept": Kept,
+    "fresh": Fresh,
+    "idle": Idle,
+    "once": Once,
+    "slow": Slow,
+    "scheduled": Scheduled,
+}

@@ -1,0 +1,110 @@
+"""One run in one process: connect all, begin, turn until the time is over, add up."""
+
+from __future__ import annotations
+
+import resource
+from time import monotonic_ns, process_time
+from types import TracebackType
+from typing import Self
+
+from .client import Client
+from .conduct import KINDS
+from .field import Field
+from .job import Job
+from .tally import Tally
+
+DESCRIPTORS_BESIDE = 64
+LONGEST_WAIT_S = 0.05
+PREPARED_NS, STEP_NS = 2_000_000_000, 5_000_000
+"""How long those who ask at first may take, and how often it is looked whether they have."""
+
+
+def allow_descriptors(job: Job) -> None:
+    """This process is the generator's own: nobody else's limit is raised."""
+    wanted = sum(group.count for group in job.groups) + DESCRIPTORS_BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+
+
+class Run:
+    """One run: `prepare` connects and lets those ask who only ask at first; `go` is timed.
+
+    Raises OSError if this process cannot have as many connections.
+    """
+
+    def __init__(self, job: Job) -> None:
+        allow_descriptors(job)
+        self.job = job
+        self.field = Field(job)
+        self.clients = [
+            KINDS[group.kind](self.field, group, number)
+            for group in job.groups
+            for number in range(group.count)
+        ]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for client in self.clients:
+            client.drop()
+        self.field.epoll.close()
+
+    def prepare(self) -> None:
+        """A server may leave some of those who ask at first unanswered: not for ever."""
+        first = [client for client in self.clients if client.group.first]
+        for client in self.clients:
+            client.connect()
+        for client in first:
+            client.start()
+        end = monotonic_ns() + PREPARED_NS
+        while monotonic_ns() < end and not all(client.served for client in first):
+            turn_until(self.field, monotonic_ns() + STEP_NS)
+
+    def go(self) -> Tally:
+        used, begun = process_time(), monotonic_ns()
+        for client in self.clients:
+            if not client.group.first:
+                client.start()
+        turn_until(self.field, begun + int(self.job.seconds * 1e9))
+        ended, tally = monotonic_ns(), self.field.tally
+        tally.elapsed_s = (ended - begun) / 1e9
+        tally.busy = (process_time() - used) / tally.elapsed_s
+        take_stock(tally, self.clients, ended)
+        return tally
+
+
+def run(job: Job) -> Tally:
+    """All of it at once."""
+    with Run(job) as one:
+        one.prepare()
+        return one.go()
+
+
+def turn_until(field: Field, end: int) -> None:
+    poll, clients = field.epoll.poll, field.clients
+    while (now := monotonic_ns()) < end:
+        field.run_due(now)
+        following = field.next_time()
+        limit = end if following is None else min(end, following)
+        wait = max(min((limit - monotonic_ns()) / 1e9, LONGEST_WAIT_S), 0.0)
+        for fd, events in poll(wait):
+            client = clients.get(fd)
+            if client is not None:
+                client.ready(events)
+
+
+def take_stock(tally: Tally, clients: list[Client], now: int) -> None:
+    """What is still open, and who was served."""
+    counted = [client for client in clients if client.group.counted]
+    open_asks = [client.due for client in counted if client.ask is not None]
+    tally.unanswered = len(open_asks)
+    tally.oldest_unanswered_ns = max((now - due for due in open_asks), default=0)
+    tally.clients = len(counted)
+    tally.clients_served = sum(client.served for client in counted)

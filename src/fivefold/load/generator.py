@@ -1,0 +1,152 @@
+"""The generator's processes: started once, pinned, told one job after the other.
+
+They are programs of their own (`python -m fivefold.load`), so that neither threads nor
+memory of whoever measures weigh on the load.  Jobs go in by standard input, tallies come
+back by standard output.  They end with the parent, however that ended.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol, Self
+
+from ..errors import LoadFailed
+from .job import Group, Job
+from .tally import Tally, added
+
+READY, GO = True, b"g"
+"""What a process says when it is prepared, and what it waits for then."""
+
+
+class Load(Protocol):
+    """What makes load: `prepare` a job, let it `go`, `collect` what was found."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+    def prepare(self, job: Job) -> None: ...
+    def go(self) -> None: ...
+    def collect(self) -> Tally: ...
+
+
+class Generator:
+    """`with Generator(cores) as generator: tally = generator.run(job)`.
+
+    One process for each of `cores`; none named: one process, anywhere.
+    """
+
+    def __init__(self, cores: Collection[int] = ()) -> None:
+        self._cores: list[int | None] = [*cores] or [None]
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        for core in self._cores:
+            self._processes.append(started(core))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self._processes:
+            ended(process)
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes]
+
+    def run(self, job: Job) -> Tally:
+        """All processes together do the job. Raises `LoadFailed`."""
+        self.prepare(job)
+        self.go()
+        return self.collect()
+
+    def prepare(self, job: Job) -> None:
+        """Connect; the clock does not run yet. Raises `LoadFailed`."""
+        for process, part in zip(self._processes, shares(job, len(self._cores)), strict=True):
+            tell(process, pickle.dumps(part))
+        for process in self._processes:
+            assert answer(process) == READY
+
+    def go(self) -> None:
+        """Let the run begin; `collect` waits for its end. Raises `LoadFailed`."""
+        for process in self._processes:
+            tell(process, GO)
+
+    def collect(self) -> Tally:
+        """What was found. Raises `LoadFailed`."""
+        return added([answer(process) for process in self._processes])
+
+
+def tell(process: subprocess.Popen[bytes], data: bytes) -> None:
+    try:
+        pipe(process.stdin).write(data)
+        pipe(process.stdin).flush()
+    except OSError:
+        raise LoadFailed("the load generator has ended by itself") from None
+
+
+def started(core: int | None) -> subprocess.Popen[bytes]:
+    package = Path(__file__).resolve().parents[2]
+    path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(  # noqa: S603 - this interpreter, this package
+        [sys.executable, "-m", "fivefold.load", *([] if core is None else [str(core)])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+        start_new_session=True,  # Ctrl-C is for whoever measures
+    )
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    process.kill()  # it owns nothing but sockets
+    process.wait()
+    for end in (process.stdin, process.stdout):
+        try:
+            pipe(end).close()
+        except BrokenPipeError:
+            pass  # half a job that nobody reads any more
+
+
+def answer(process: subprocess.Popen[bytes]) -> Any:
+    """`READY`, or a tally. Raises `LoadFailed` for anything else."""
+    try:
+        found = pickle.load(pipe(process.stdout))  # noqa: S301 - our own child says it
+    except EOFError:
+        raise LoadFailed("the load generator has ended by itself") from None
+    if isinstance(found, str):
+        raise LoadFailed(found)
+    return found
+
+
+def pipe(end: IO[bytes] | None) -> IO[bytes]:
+    assert end is not None
+    return end
+
+
+def shares(job: Job, count: int) -> list[Job]:
+    """The job cut into `count` parts: clients and rates; a single client is the first part's."""
+    return [
+        dataclasses.replace(
+            job, groups=tuple(g for each in job.groups if (g := share(each, part, count)).count)
+        )
+        for part in range(count)
+    ]
+
+
+def share(group: Group, part: int, count: int) -> Group:
+    mine = group.count // count + (part < group.count % count)
+    return dataclasses.replace(group, count=mine, rate=group.rate * mine / group.count)
