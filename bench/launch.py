@@ -24,13 +24,14 @@ from typing import BinaryIO
 
 import cputime
 from cores import on_core
+from files import certificate
 from servers import APACHE_MODULES, BUILD, HERE, Server, path_of, server
 
 START_S = 15.0
 STOP_S = 5.0
 POLL_S = 0.02
 
-ANNOUNCED = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
+ANNOUNCED = re.compile(r"listening on https?://127\.0\.0\.1:(\d+)")
 
 
 class DidNotStart(Exception):
@@ -67,7 +68,8 @@ def free_port() -> int:
 def command(each: Server, words: dict[str, str]) -> list[str]:
     """The command line, its configuration written beside it."""
     if each.template is not None:
-        text = Template((HERE / "peers" / each.template).read_text()).substitute(words)
+        more = {name: text.format(**words) for name, text in each.words.items()}
+        text = Template((HERE / "peers" / each.template).read_text()).substitute(words | more)
         Path(words["config"]).write_text(text)
     program = str(BUILD / "floor") if each.program == "gcc" else path_of(each)
     assert program is not None, "run.py has checked that the programs are there"
@@ -90,6 +92,9 @@ def started(name: str, files: Path, path: str, core: int) -> Iterator[Running]:
             "user": user,
             "group": group,
         }
+        if server(name).scheme == "https":
+            cert, key = certificate(Path(folder))
+            words |= {"cert": str(cert), "key": str(key)}
         log = Path(folder, "stderr")
         with log.open("wb") as stderr, on_core(core):
             process = spawned(command(server(name), words), stderr, folder)

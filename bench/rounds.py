@@ -18,6 +18,7 @@ import load
 from cores import Cores
 from launch import DidNotStart, Running, started
 from rows import Family, Row
+from servers import server
 
 WARM_UP_S = 1
 
@@ -96,7 +97,7 @@ def start(stack: contextlib.ExitStack, row: Row, plan: Plan) -> Running:
     block = started(row.server, plan.folder, row.path, plan.cores.server)
     running = stack.enter_context(block)
     if not load.is_ours(row.script):  # such a load looks at every answer
-        files.check(running.port, plan.folder, row.path, row.answer)
+        files.check(running.port, plan.folder, row.path, row.answer, server(row.server).scheme)
     sample(row, running, plan, WARM_UP_S)
     return running
 
@@ -106,7 +107,10 @@ def sample(row: Row, running: Running, plan: Plan, seconds: int) -> Sample:
     if running.process.poll() is not None:
         raise DidNotStart(f"it ended by itself, with status {running.process.returncode}")
     asked = load.Load(
-        f"http://127.0.0.1:{running.port}{row.path}", plan.connections, seconds, row.script
+        f"{server(row.server).scheme}://127.0.0.1:{running.port}{row.path}",
+        plan.connections,
+        seconds,
+        row.script,
     )
     before = cputime.of_tree(running.process.pid)
     run = load.run(asked, plan.cores.load)

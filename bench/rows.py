@@ -58,7 +58,8 @@ def family(
     name: str, title: str, path: str, servers: tuple[str, ...], script: str | None = None
 ) -> Family:
     rows = tuple(Row(f"{name}/{server}", server, path, script) for server in servers)
-    return Family(name, title, f"{name}/nginx", rows)
+    baseline = next(row.name for row in rows if row.server.startswith("nginx"))
+    return Family(name, title, baseline, rows)
 
 
 def applications(  # noqa: PLR0917 - as family()
@@ -75,6 +76,8 @@ def applications(  # noqa: PLR0917 - as family()
     return Family(name, title, f"{name}/{baseline}", rows, connections)
 
 
+FILES = ("nginx", EPOLL)
+
 FAMILIES = (
     family(
         "1k",
@@ -86,7 +89,7 @@ FAMILIES = (
         "browser",
         "1 KiB file, browser-sized request fields, different each time",
         "/1k.html",
-        ("nginx", EPOLL),
+        FILES,
         script="browser.lua",
     ),
     family(
@@ -95,9 +98,15 @@ FAMILIES = (
         "/1k.html",
         ("nginx", THREAD, "apache-worker", "apache-event", PROCESS, "apache-prefork"),
     ),
-    family("100k", "100 KiB file", "/100k.jpg", ("nginx", EPOLL)),
-    family("304", "304, 1 KiB file", "/1k.html", ("nginx", EPOLL), script="unmodified.lua"),
-    family("range", "64 KiB of 10 MiB", "/10m.bin", ("nginx", EPOLL), script="range.lua"),
+    family("100k", "100 KiB file", "/100k.jpg", FILES),
+    family("304", "304, 1 KiB file", "/1k.html", FILES, script="unmodified.lua"),
+    family("files", "10,000 different files of 4 KiB", "/many.html", FILES, script="many.lua"),
+    family("10m", "10 MiB file", "/10m.bin", FILES),
+    family("fresh", "1 KiB file, a connection per request", "/1k.html", FILES, script="fresh.lua"),
+    family("log", "1 KiB file, access log on", "/1k.html", ("nginx-log", "epoll-log")),
+    family("tls-1k", "1 KiB file, TLS, kept alive", "/1k.html", ("nginx-tls", "epoll-tls")),
+    family("tls-10m", "10 MiB file, TLS", "/10m.bin", ("nginx-tls", "epoll-tls")),
+    family("range", "64 KiB of 10 MiB", "/10m.bin", FILES, script="range.lua"),
     applications(
         "wsgi",
         "WSGI, hello world",
@@ -155,6 +164,12 @@ TARGETS = (
     Target(f"100k/{EPOLL}", 1.00, "100k/nginx"),
     Target(f"304/{EPOLL}", 0.75, "304/nginx"),
     Target(f"range/{EPOLL}", 1.00, "range/nginx"),
+    Target(f"files/{EPOLL}", 1.00, "files/nginx"),
+    Target(f"10m/{EPOLL}", 0.95, "10m/nginx", throughput=True),
+    Target(f"fresh/{EPOLL}", 1.15, "fresh/nginx"),
+    Target("log/epoll-log", 1.00, "log/nginx-log"),
+    Target("tls-1k/epoll-tls", 2.00, "tls-1k/nginx-tls"),
+    Target("tls-10m/epoll-tls", 0.60, "tls-10m/nginx-tls", throughput=True),
     Target("wsgi/wsgi-inline", 0.65, "wsgi/wsgi-granian"),
     Target("wsgi/wsgi-inline", 1.10, "wsgi/bjoern"),
     Target("wsgi/wsgi-thread", 1.00, "wsgi/wsgi-granian"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -32,6 +33,8 @@ class Server:
     version: tuple[str, ...] = ("--version",)
     listens_on_port: bool = False  # it is told a port, rather than announcing one
     application: bool = False  # it runs in the environment of application servers
+    scheme: str = "http"
+    words: Mapping[str, str] = field(default_factory=dict, hash=False)  # for the template
 
 
 def find(program: str) -> str | None:
@@ -59,15 +62,33 @@ def pair(name: str) -> Server:
     )
 
 
-PEERS = {
-    "floor": Server("gcc", "gcc libc6-dev", ("{files}{path}",)),
-    "nginx": Server(
+def nginx(scheme: str = "http", *, log: str = "off", listen: str = "", tls: str = "") -> Server:
+    return Server(
         "nginx",
         "nginx",
         ("-p", "{folder}", "-e", "stderr", "-c", "{config}"),
         "nginx.conf",
         ("-v",),
+        scheme=scheme,
+        words={"log": log, "listen": listen, "tls": tls},
+    )
+
+
+def with_options(*options: str, scheme: str = "http") -> Server:
+    """Ours, on epoll, serving files with some more options."""
+    epoll = pair("async+multiplexing:epoll")
+    return replace(epoll, command=(*epoll.command, *options), scheme=scheme)
+
+
+PEERS = {
+    "floor": Server("gcc", "gcc libc6-dev", ("{files}{path}",)),
+    "nginx": nginx(),
+    "nginx-log": nginx(log="{folder}/access.log combined buffer=64k flush=1s"),
+    "nginx-tls": nginx(
+        "https", listen="ssl", tls="ssl_certificate {cert}; ssl_certificate_key {key};"
     ),
+    "epoll-log": with_options("--access-log", "{folder}/access.log"),
+    "epoll-tls": with_options("--tls-cert", "{cert}", "--tls-key", "{key}", scheme="https"),
     "lighttpd": Server("lighttpd", "lighttpd", ("-D", "-f", "{config}"), "lighttpd.conf", ("-v",)),
     "apache-prefork": apache("prefork"),
     "apache-worker": apache("worker"),
@@ -154,4 +175,6 @@ def missing(names: set[str]) -> list[str]:
     packages = {each.package for each in debian if find(each.program) is None}
     if find("wrk") is None:
         packages.add("wrk")
+    if any(each.scheme == "https" for each in wanted) and find("openssl") is None:
+        packages.add("openssl")  # makes the certificate
     return sorted(packages)
