@@ -30,9 +30,7 @@ class Answers:
 
     def freshen(self, entry: Entry, now: float) -> None:
         """Make it ready for the plain requests of this second."""
-        date = self._date.at(now)
-        fields = [*entry.fields, (b"Content-Length", b"%d" % entry.size)]
-        entry.whole = serialized(200, fields, date) + (entry.body or b"")
+        entry.dated(b"%b%b\r\n" % (entry.lines, self._date.at(now)))
         entry.answers.clear()
         entry.fresh_until = self._date.until
 
@@ -75,10 +73,10 @@ class Answers:
 
     def slice(self, status: int, fields: Fields, entry: Entry, part: Range) -> Response:
         """Takes over the caller's use of the entry."""
-        if entry.body is None:
+        if not entry.in_memory:
             return Response(status, fields, self.part(entry, part))
         self._cache.drop(entry)
-        return Response(status, fields, part_of(entry.body, part))
+        return Response(status, fields, entry.content(*part))
 
     def part(self, entry: Entry, part: Range) -> FilePart:
         offset, count = part
@@ -92,11 +90,6 @@ def ready_made(chosen: Selection, entry: Entry, date: bytes) -> Answer:
     offset, count = chosen.ranges[0]
     fields = [*chosen.fields, (b"Content-Length", b"%d" % count)]
     head = serialized(PARTIAL, fields, date)
-    if entry.body is None:
+    if not entry.in_memory:
         return head, offset, count
-    return head + part_of(entry.body, (offset, count))
-
-
-def part_of(body: bytes, part: Range) -> bytes:
-    offset, count = part
-    return body[offset : offset + count]
+    return head + entry.content(offset, count)

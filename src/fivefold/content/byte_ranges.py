@@ -37,7 +37,7 @@ class ByteRanges:
         for opening, one in zip(openings, self.ranges, strict=True):
             await exchange.write(opening, more=True)
             await self._send(exchange, one)
-        if self.entry.body is None:
+        if not self.entry.in_memory:
             self.entry.check()
         await exchange.write(END, more=False)
 
@@ -50,8 +50,8 @@ class ByteRanges:
 
     async def _send(self, exchange: Exchange, one: Range) -> None:
         offset, count = one
-        if self.entry.body is not None:
-            await exchange.write(self.entry.body[offset : offset + count], more=True)
+        if self.entry.in_memory:
+            await exchange.write(self.entry.content(offset, count), more=True)
         else:
             part = FilePart(self.entry.file, offset, count, lambda: None)
             await exchange.send_file(part, more=True)

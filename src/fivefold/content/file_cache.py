@@ -16,8 +16,8 @@ from collections import OrderedDict
 
 from ..errors import FileChanged
 from ..iomodels.base import File
-from .codings import SUFFIXES
 from .opening import open_inside
+from .siblings import Beside, Siblings
 
 SMALL_BYTES = 65536
 """Up to this size a file is kept in memory with its head; above it sendfile is cheaper."""
@@ -52,7 +52,7 @@ def identity(status: os.stat_result) -> Identity:
 class Entry:
     """One file as it was when it was last looked at.
 
-    `file` is open for a large file, `body` is there for a small one. Of a file that is
+    `file` is open for a large file, the content of a small one is `in_memory`. Of a file that is
     offered in several codings there are several entries, told apart by `key`.
     `uses` counts who may still read `file`: the cache, and each response under way.
     """
@@ -64,8 +64,7 @@ class Entry:
         self.coding = b""
         """The content coding of what is sent; empty for the file as it is."""
         self.compressible = False
-        self.siblings: tuple[bytes, ...] = ()
-        """The codings for which there is a file beside this one."""
+        self.siblings = Siblings()
         self.varies = False
         """Whether other clients may get another coding."""
         self.hopeless: set[bytes] = set()
@@ -76,15 +75,17 @@ class Entry:
         self.settled = time.time() - mtime > SETTLING_S
         """Whether the last write was long over when the file was opened."""
         self.file: File | None = None
-        self.body: bytes | None = None
+        self.in_memory = False
         self.etag = b""
         self.validators: list[tuple[bytes, bytes]] = []
         """With all that a 304 repeats."""
         self.fields: list[tuple[bytes, bytes]] = []
         """Content-Type first, then the validators and the rest."""
+        self.lines = b""
+        """The head of a response to a plain GET, but for its Date."""
         self.whole = b""
-        """The response to a plain GET with the Date of this second: all of it, or the head
-        of a large file."""
+        """The response to a plain GET with the Date of this second; of a large file its head.
+        What is in memory ends it, and is nowhere else."""
         self.answers: dict[object, Answer] = {}
         """By request, with the Date of this second: to conditional requests and for ranges."""
         self.fresh_until = 0.0
@@ -108,10 +109,23 @@ class Entry:
         """Whether nobody can promise the same bytes again: compressed on the fly."""
         return self.etag.startswith(b"W/")
 
+    def content(self, offset: int, count: int) -> bytes:
+        """A part of what is in memory."""
+        whole = self.whole  # one look: another thread may put another head before it
+        start = len(whole) - self.size + offset
+        return whole[start : start + count]
+
+    def dated(self, head: bytes) -> None:
+        """Put this head before the content."""
+        if self.in_memory:
+            whole = self.whole
+            head = b"".join((head, memoryview(whole)[len(whole) - self.size :]))
+        self.whole = head
+
     @property
     def cost(self) -> int:
-        """Bytes of memory: a small file stands there twice, alone and in `whole`."""
-        return 0 if self.body is None else 2 * self.size + 1024
+        """Bytes of memory."""
+        return self.size + 1024 if self.in_memory else 0
 
 
 class FileCache:
@@ -120,7 +134,7 @@ class FileCache:
     def __init__(self, folder: int, *, siblings: bool = False) -> None:
         """`siblings`: whether compressed files beside a file are of interest."""
         self._folder = folder
-        self._siblings = siblings
+        self.beside = Beside(folder, wanted=siblings)
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
         self._bytes = 0
         self._open = 0
@@ -139,26 +153,22 @@ class FileCache:
             entry.uses += 1
             return entry
 
+    def renewed(self, entry: Entry) -> bool:
+        """Whether an entry of `lookup` still is what it was; nobody holds it for that."""
+        with self._lock:
+            if not entry.uses or not self._unchanged(entry):
+                return False
+            self._entries.move_to_end(entry.key)
+            return True
+
     def _unchanged(self, entry: Entry) -> bool:
         try:
             status = os.stat(entry.path, dir_fd=self._folder)
+            if identity(status) != entry.identity or not entry.settled:
+                return False
+            return not entry.compressible or self.beside.unchanged(entry.path, entry.siblings)
         except OSError:
             return False
-        if identity(status) != entry.identity or not entry.settled:
-            return False
-        return not entry.compressible or self.siblings(entry.path) == entry.siblings
-
-    def siblings(self, path: bytes) -> tuple[bytes, ...]:
-        """The codings for which there is a file beside this one; whether it may be read
-        turns out when it is opened."""
-        if not self._siblings:
-            return ()
-        folder = self._folder
-        return tuple(
-            coding
-            for coding, suffix in SUFFIXES.items()
-            if os.access(path + suffix, os.F_OK, dir_fd=folder)
-        )
 
     def open(self, path: bytes) -> Entry:
         """Open a regular file beneath the folder, held for the caller. Raises OSError.
@@ -210,14 +220,14 @@ class FileCache:
             entry.uses += 1
             self._entries[entry.key] = entry
             self._bytes += entry.cost
-            self._open += entry.body is None
+            self._open += not entry.in_memory
             while self._bytes > MEMORY_BYTES or self._open > OPEN_FILES:
                 self._remove(next(iter(self._entries.values())))
 
     def _remove(self, entry: Entry) -> None:
         del self._entries[entry.key]
         self._bytes -= entry.cost
-        self._open -= entry.body is None
+        self._open -= not entry.in_memory
         entry.fresh_until = 0.0
         self._drop(entry)
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from ..errors import FileChanged, FileShrank
 from ..http1.exchange import Connection
-from ..http1.response import http_date
+from ..http1.response import head_lines, http_date
 from ..iomodels.base import File
 from .codings import SUFFIXES, preferred
 from .compressing import LEAST_BYTES, MOST_BYTES, compressible, compressors
@@ -70,8 +70,8 @@ class Finder:
         kind = self._policy.media_type(path)
         entry.compressible = compressible(kind)
         if entry.compressible:
-            entry.siblings = self.cache.siblings(path)
-            entry.varies = bool(entry.siblings) or self._worth_compressing(entry)
+            entry.siblings = self.cache.beside.look(path)
+            entry.varies = bool(entry.siblings.codings) or self._worth_compressing(entry)
         entry.etag = etag(entry)
         self._describe(entry, entry)
         await self._load(entry, conn)
@@ -83,7 +83,8 @@ class Finder:
     async def _load(self, entry: Entry, conn: Connection) -> None:
         try:
             if entry.size <= SMALL_BYTES:
-                entry.body = await self._content(entry, conn)
+                entry.whole = await self._content(entry, conn)
+                entry.in_memory = True
                 self.cache.close_file(entry)
         except BaseException:
             self.cache.drop(entry)
@@ -91,8 +92,8 @@ class Finder:
         self.cache.keep(entry)
 
     async def _content(self, entry: Entry, conn: Connection) -> bytes:
-        if entry.body is not None:
-            return entry.body
+        if entry.in_memory:
+            return entry.content(0, entry.size)
         assert isinstance(entry.file, File)
         body = await conn.read_file(entry.file, 0, entry.size)
         if len(body) < entry.size:
@@ -116,11 +117,13 @@ class Finder:
         entry.fields = [*kind, *entry.validators]
         if not entry.weak:
             entry.fields.append((b"Accept-Ranges", b"bytes"))
+        length = (b"Content-Length", b"%d" % entry.size)
+        entry.lines = head_lines(200, [*entry.fields, length])
 
     async def _coded(
         self, plain: Entry, coding: bytes, conn: Connection, *, fly: bool
     ) -> Entry | None:
-        if coding in plain.siblings:
+        if coding in plain.siblings.codings:
             entry = await self._sibling(plain, coding, conn)
             if entry is not None:
                 return entry
@@ -166,7 +169,8 @@ class Finder:
             plain.hopeless.add(coding)
             return None
         entry = Entry(plain.path, plain.identity, len(body), plain.mtime)
-        entry.key, entry.coding, entry.body, entry.uses = key, coding, body, 1
+        entry.key, entry.coding, entry.whole, entry.uses = key, coding, body, 1
+        entry.in_memory = True
         entry.etag = b"W/" + etag(plain, b"-" + coding)
         self._describe(entry, plain)
         self.cache.keep(entry)

@@ -13,8 +13,11 @@ from ..http1.request import Request
 from .codings import accepted
 from .file_cache import Entry
 
-TARGETS = 4096
+TARGETS = 16384
 """Request targets that lead straight to an entry; many may lead to one, so it is bounded."""
+
+TARGET_BYTES = 256
+"""The longest of them: all together stay below 6 MiB."""
 
 WAYS = 32
 """Values of Accept-Encoding remembered for one target; a client may invent any number."""
@@ -42,7 +45,7 @@ class Hot:
 
     def remember(self, request: Request, entry: Entry, accepts: bytes, *, varies: bool) -> None:
         target = request.plain_target or request.selective_target
-        if target is None:
+        if target is None or len(target) > TARGET_BYTES:
             return
         if not varies:
             self._varied.pop(target, None)

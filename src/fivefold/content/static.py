@@ -114,14 +114,21 @@ class Static:
             entry = self._hot.of(target, head)
             if entry is None:
                 return None
-        if now >= entry.fresh_until:
+        if now >= entry.fresh_until and not self._renewed(entry, now):
             self._hot.forget(target)
             return None
-        if entry.body is None:
+        if not entry.in_memory:
             if not self._cache.hold(entry):
                 return None
             return entry.whole, self._answers.part(entry, (0, entry.size))
         return entry.whole
+
+    def _renewed(self, entry: Entry, now: float) -> bool:
+        """The first request of another second: whether the file is still the same."""
+        if entry.varies or not self._cache.renewed(entry):
+            return False
+        self._answers.freshen(entry, now)
+        return True
 
     def _again(self, request: Request, head: bytes, now: float) -> Ready | None:
         """What a request that selects was answered with in this second."""
@@ -129,7 +136,7 @@ class Static:
         if target is None:
             return None
         entry = self._plainly_hot.get(target) or self._hot.of(target, head)
-        if entry is None or now >= entry.fresh_until:
+        if entry is None or (now >= entry.fresh_until and not self._renewed(entry, now)):
             return None
         return self._answers.again(request, entry, now)
 

@@ -13,8 +13,8 @@ from .body import Stream
 from .limits import Limits
 from .request import HeadParser, Request
 
-REMEMBERED_HEADS = 1024
-"""Heads known by their bytes: what llhttp accepted once it accepts again."""
+REMEMBERED_HEADS = 16384
+"""Heads known by their bytes: what llhttp accepted once it accepts again. At most 16 MiB."""
 
 SHORT_HEAD_BYTES = 256
 """What comes again byte by byte is short: health checks, programs, load generators. A
