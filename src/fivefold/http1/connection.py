@@ -35,7 +35,7 @@ Later = Callable[[Exchange], Coroutine[Any, Any, None]]
 
 Ready = bytes | tuple[bytes, FilePart] | Later
 """A response for a connection that is kept: head and body at once, a head and its file; or
-what is still to do."""
+what is still to do. `closing` makes of them one that ends the connection."""
 
 
 class Content(Protocol):
@@ -108,7 +108,7 @@ class Http1:
                 else:
                     request, head, data = await reader.next(data, now)
                 whole = None if conn.closing else content.ready(request, head, conn, now)
-                if isinstance(whole, bytes):
+                if isinstance(whole, bytes) and request.keep_alive:
                     conn.deadline = now + send_s
                     if not conn.post(whole):
                         await conn.send(whole)
@@ -132,13 +132,17 @@ class Http1:
         request: Request,
         head: bytes,
         data: bytes,
-        begun: Later | tuple[bytes, FilePart] | None,
+        begun: Ready | None,
     ) -> bytes | None:
         """Answer one request; what was received beyond it, or None if the connection ends."""
-        if isinstance(begun, tuple):
+        if isinstance(begun, bytes | tuple):
             conn.deadline = monotonic() + self._limits.send_s
-            await send_part(conn, *begun)
-            return data
+            if isinstance(begun, bytes):
+                await conn.send(closing(begun))
+            else:
+                head, part = begun
+                await send_part(conn, head if request.keep_alive else closing(head), part)
+            return data if request.keep_alive else None
         body = Body(conn, request, data, self._limits) if request.has_body else None
         exchange = Exchange(conn, request, head, body, self._limits, self._date)
         try:
@@ -179,6 +183,12 @@ class Http1:
         conn.deadline = monotonic() + self._limits.linger_s
         while await conn.recv():
             pass
+
+
+def closing(answer: bytes) -> bytes:
+    """A response that was made for a connection that is kept, for one that is not."""
+    fields = answer.index(b"\r\n") + 2
+    return b"".join((memoryview(answer)[:fields], CLOSE, memoryview(answer)[fields:]))
 
 
 async def skipped(body: Body) -> bool:

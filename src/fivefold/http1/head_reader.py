@@ -7,6 +7,8 @@ The long way collects a head from many receives, or splits one off several.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cached_property
 
 from ..errors import DeadlineExceeded, PeerGone, ProtocolError
 from .body import Stream
@@ -43,8 +45,18 @@ class HeadReader:
         self._conn = conn
         self._limits = limits
         self._heads = memory.heads
-        self._parser = HeadParser(limits, memory.requests)
-        self.whole = self._parser.whole
+        self._requests = memory.requests
+
+    # Made when they are needed: for a connection with one request, whose head is known
+    # already, they would cost more than all of its parsing.
+
+    @cached_property
+    def _parser(self) -> HeadParser:
+        return HeadParser(self._limits, self._requests)
+
+    @cached_property
+    def whole(self) -> Callable[[bytes], Request | None]:
+        return self._parser.whole
 
     def short(self, data: bytes) -> Request | None:
         """As `whole`, for a short head, which is then known by its bytes."""

@@ -72,7 +72,7 @@ class Request:
     obeyed: dict[bytes, bytes]
     """The fields of `OBEYED`: lower-case name, value; repeated ones joined by commas."""
     plain_target: bytes | None
-    """`target`, if all that the request says is: GET this, and keep the connection."""
+    """`target`, if all that the request says is: GET this (and perhaps: then close)."""
     selective_target: bytes | None
     """`target`, if beside that the request only says what of it is wanted, or when."""
 
@@ -198,7 +198,7 @@ def examined(head: bytes) -> Request:
     request.has_body = request.content_length != 0
     request.expects_continue = expects_continue(obeyed.get(b"expect"), minor)
     request.keep_alive = persists(obeyed.get(b"connection"), minor)
-    simple = method == b"GET" and minor == 1 and request.keep_alive
+    simple = method == b"GET" and (minor == 1 or not request.keep_alive)
     others = obeyed.keys() - {b"host", b"connection"}
     request.plain_target = request.target if simple and not others else None
     selective = simple and others and others <= SELECTIVE
