@@ -8,8 +8,10 @@ BIN := .venv/bin
 serve: .venv/serve
 	$(BIN)/fivefold serve examples/site
 
+# Most tests wait more than they compute; those that measure have the machine for themselves.
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $$(nproc) --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 check: .venv/check
 	$(BIN)/ruff format --check .

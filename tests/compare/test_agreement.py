@@ -21,6 +21,8 @@ from fivefold.load.job import Group, Job
 from fivefold.load.wrk import Wrk
 from fivefold.settings import Settings
 
+pytestmark = pytest.mark.alone
+
 AGREE = 0.1
 SECONDS = 1.0
 ROUNDS = 4

@@ -18,6 +18,8 @@ from fivefold.iomodels import resolve
 from fivefold.load.job import Group
 from fivefold.settings import Settings
 
+pytestmark = pytest.mark.alone
+
 APPS = str(Path(__file__).parent / "apps")
 
 

@@ -11,7 +11,7 @@ from peers import Pair, Spare, received_by
 
 from fivefold.errors import FileShrank
 from fivefold.iomodels.base import File, IOModel
-from fivefold.linux.page_cache import evict
+from fivefold.tracing.cold import evict
 
 CONTENT = os.urandom(3 << 20)
 
@@ -27,7 +27,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def file(request: pytest.FixtureRequest, path: Path) -> Iterator[File]:
     with path.open("rb") as opened:
         if request.param == "cold":
-            evict(opened.fileno())
+            evict(path)
         else:
             opened.read()
         yield File(opened.fileno(), len(CONTENT))
@@ -113,7 +113,7 @@ def test_a_cold_file_does_not_stop_the_others(overlapping: IOModel, pair: Pair, 
         nonlocal done
         overlapping.spawn(others())
         with path.open("rb") as opened:
-            evict(opened.fileno())
+            evict(path)
             data = await connection.read_file(File(opened.fileno(), len(CONTENT)), 0, len(CONTENT))
         done = True
         return data

@@ -17,6 +17,8 @@ from fivefold.load.job import Ask, Group, Job, request
 from fivefold.load.learning import HOST, learn
 from fivefold.testing import running
 
+pytestmark = pytest.mark.alone
+
 SECONDS = 1
 CONNECTIONS = 32
 ROUNDS = 3

@@ -19,6 +19,8 @@ from fivefold.tracing.live import LiveObserver
 from fivefold.tracing.model import Trace
 from fivefold.tracing.session import Session
 
+pytestmark = pytest.mark.alone
+
 HELD_BACK_S = 0.2
 """The slowness itself: nothing is waited for."""
 

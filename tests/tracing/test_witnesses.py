@@ -29,6 +29,8 @@ from fivefold.tracing.live import LiveObserver
 from fivefold.tracing.session import Session
 from fivefold.tracing.timeline import Timeline
 
+pytestmark = pytest.mark.alone
+
 HELD_BACK_S = 0.2
 CLOCKS_APART_NS = 1_000_000
 """What reading two clocks one after the other may miss, where the reader is interrupted."""
