@@ -32,6 +32,9 @@ from .serving.listener import Address, bind, release, url
 from .serving.supervisor import Supervisor, announce_ready
 from .settings import AUTO, Settings
 from .sizing import allow_descriptors, tick
+from .transport.certificates import Certificates
+from .transport.plain_http import PlainHttp
+from .transport.tls import Tls
 
 log = logging.getLogger("fivefold.server")
 
@@ -73,7 +76,10 @@ class Server:
         if settings.trace_sample is not None and observer is None:
             raise SettingsError("trace_sample: only `fivefold serve` samples (or an observer)")
         self._observer = observer
+        self._certificates = Certificates(settings.tls) if settings.tls.tls_cert else None
         self._slots: list[list[socket.socket]] = []
+        self._redirecting: list[socket.socket] = []
+        self._https_port: int | None = None
         self._pid = 0
 
     def _compose(self, kind: Kind) -> None:
@@ -100,7 +106,10 @@ class Server:
     @property
     def addresses(self) -> list[str]:
         """Where clients reach it, e.g. `http://127.0.0.1:8000`; known once it listens."""
-        return list(dict.fromkeys(url(sock) for row in self._slots for sock in row))
+        return list(dict.fromkeys(url(s, self._scheme(s)) for row in self._slots for s in row))
+
+    def _scheme(self, sock: socket.socket) -> str:
+        return "https" if self._certificates and sock not in self._redirecting else "http"
 
     @property
     def pid(self) -> int:
@@ -112,7 +121,7 @@ class Server:
         count = self.settings.workers
         with contextlib.ExitStack() as undo:
             columns = []
-            for text in self.settings.bind:
+            for text in self._bind:
                 address = Address.parse(text)
                 sockets = bind(address, slots=count)
                 columns.append(sockets)
@@ -120,7 +129,16 @@ class Server:
                 for sock in sockets:
                     undo.callback(sock.close)
             undo.pop_all()
+        count = len(self.settings.bind)
+        self._redirecting = [sock for column in columns[count:] for sock in column]
+        ports = [s.getsockname()[1] for s, *_ in columns[:count] if s.family != socket.AF_UNIX]
+        # Plain HTTP is sent there.
+        self._https_port = ports[0] if ports and self._redirecting else None
         self._slots = self._per_worker([list(row) for row in zip(*columns, strict=True)])
+
+    @property
+    def _bind(self) -> tuple[str, ...]:
+        return *self.settings.bind, *self.settings.tls.redirect_http
 
     def _per_worker(self, rows: list[list[socket.socket]]) -> list[list[socket.socket]]:
         """Where a thread cannot wait for two things, every address needs a worker of its own;
@@ -170,7 +188,7 @@ class Server:
     def close(self) -> None:
         """Close the listening sockets, and give their addresses back."""
         if self._slots:
-            for text in self.settings.bind:
+            for text in self._bind:
                 release(Address.parse(text))
         self.close_sockets()
 
@@ -252,6 +270,9 @@ class Server:
         handler: Handler = Http1(content, settings.limits).serve
         if self._observer is not None:
             handler = self._observer.handler(handler)
+        if self._certificates is not None:
+            plain = Http1(PlainHttp(self._https_port), settings.limits)
+            handler = Tls(handler, self._certificates, plain, settings.limits).serve
 
         def new_io(connections: int, *, serves: bool = True) -> IOModel:
             tick_s = tick(settings.limits)

@@ -21,6 +21,7 @@ from .iomodels import choices
 from .sampling import interval
 from .serving import MODELS as SERVING_MODELS
 from .serving.listener import Address
+from .transport.tls_settings import TlsSettings
 
 AUTO = "auto"
 
@@ -102,6 +103,7 @@ class Settings:
     )
     limits: Limits = field(default_factory=Limits)
     rules: Rules = field(default_factory=Rules)
+    tls: TlsSettings = field(default_factory=TlsSettings)
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -109,7 +111,7 @@ class Settings:
             object.__setattr__(self, "target", os.fspath(self.target))
         if not self.bind:
             raise SettingsError("bind: name at least one address")
-        for text in self.bind:
+        for text in (*self.bind, *self.tls.redirect_http):
             Address.parse(text)
         mounts.parsed(self.mount)
         object.__setattr__(self, "host", hosts.parsed(self.host))
@@ -221,7 +223,7 @@ def _parse_bool(text: str) -> bool:
     return text.lower() in ("1", "true", "yes")
 
 
-GROUPS: dict[str, Any] = {"limits": Limits, "rules": Rules}
+GROUPS: dict[str, Any] = {"limits": Limits, "rules": Rules, "tls": TlsSettings}
 """Settings that belong together, with a class of their own; their names are as flat as others."""
 
 FILE_ONLY = ("host",)

@@ -35,6 +35,7 @@ class FakeConnection:
     peer = ("192.0.2.1", 4711)
     local = ("192.0.2.2", 80)
     io = None
+    scheme = "http"
     remembered = None
 
     async def recv(self) -> bytes:

@@ -57,7 +57,6 @@ class Scopes:
         scope = self._described(exchange)
         del scope["method"]
         scope["type"] = "websocket"
-        scope["scheme"] = "ws"
         offered = [v for k, v in scope["headers"] if k == b"sec-websocket-protocol"]
         names = b",".join(offered).decode("latin-1").split(",")
         scope["subprotocols"] = [name.strip() for name in names if name.strip()]
@@ -78,7 +77,7 @@ class Scopes:
             "asgi": VERSIONS,
             "http_version": "1.1" if request.minor else "1.0",
             "method": request.method,
-            "scheme": "http",
+            "scheme": exchange.conn.scheme,
             "path": path,
             "raw_path": raw_path,
             "query_string": query,

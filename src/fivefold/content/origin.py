@@ -70,24 +70,25 @@ class Proxies:
         """The peer, or what a trusted peer says of the client."""
         peer = conn.peer
         if self.none or not self.trusts(peer[0] if peer else None):
-            return Origin(peer)
+            return Origin(peer, conn.scheme)
         forwarded = joined(fields, b"forwarded")
         if forwarded:
-            return self._from_forwarded(forwarded, peer)
+            return self._from_forwarded(forwarded, conn)
         hops = [hop.strip() for hop in joined(fields, b"x-forwarded-for").split(",")]
         scheme = joined(fields, b"x-forwarded-proto").split(",")[-1].strip().lower()
         host = joined(fields, b"x-forwarded-host").split(",")[-1].strip()
-        return Origin(self._client(hops, peer), checked_scheme(scheme), host or None)
+        scheme = checked_scheme(scheme, conn.scheme)
+        return Origin(self._client(hops, peer), scheme, host or None)
 
-    def _from_forwarded(self, text: str, peer: tuple[str, int] | None) -> Origin:
+    def _from_forwarded(self, text: str, conn: Connection) -> Origin:
         elements = [
             {name.lower(): value.strip('"') for name, value in FORWARDED_PAIR.findall(element)}
             for element in text.split(",")
         ]
         hops = [element.get("for", "") for element in elements]
         last = elements[-1]
-        scheme = checked_scheme(last.get("proto", "").lower())
-        return Origin(self._client(hops, peer), scheme, last.get("host") or None)
+        scheme = checked_scheme(last.get("proto", "").lower(), conn.scheme)
+        return Origin(self._client(hops, conn.peer), scheme, last.get("host") or None)
 
     def _client(self, hops: list[str], peer: tuple[str, int] | None) -> tuple[str, int] | None:
         client = peer
@@ -105,8 +106,9 @@ def joined(fields: list[tuple[bytes, bytes]], name: bytes) -> str:
     return ", ".join(value.decode("latin-1") for key, value in fields if key == name)
 
 
-def checked_scheme(scheme: str) -> str:
-    return scheme if scheme in ("http", "https", "ws", "wss") else "http"
+def checked_scheme(scheme: str, own: str) -> str:
+    """What a proxy says, if it says it; else how it speaks to us."""
+    return scheme if scheme in ("http", "https", "ws", "wss") else own
 
 
 def parsed(hop: str) -> tuple[str, int] | None:

@@ -125,5 +125,7 @@ def remember_ends(conn: Connection) -> Environ:
     ends["REMOTE_ADDR"], ends["REMOTE_PORT"] = (
         (conn.peer[0], str(conn.peer[1])) if conn.peer else ("", "")
     )
+    if conn.scheme == "https":
+        ends["wsgi.url_scheme"], ends["HTTPS"] = "https", "on"
     conn.remembered = ends
     return ends

@@ -40,6 +40,7 @@ class Connection(Stream, Protocol):
     new: bool
     closing: bool
     progress_s: float
+    scheme: str
     io: Any
     remembered: Any
 

@@ -38,6 +38,10 @@ class Limits:
         default=20.0,
         metadata={HELP: "Until the first byte of a new connection; then it is closed."},
     )
+    # nginx's client_header_timeout stands for it there: 60 s.
+    tls_handshake_s: float = field(
+        default=10.0, metadata={HELP: "For a TLS handshake; then the connection is closed."}
+    )
     # Apache's mod_reqtimeout.
     head_s: float = field(
         default=20.0, metadata={HELP: "From a request's first byte to the end of its head; 408."}

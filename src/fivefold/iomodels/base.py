@@ -107,6 +107,8 @@ class Connection(ABC):
     """The model it waits with; set by the serving model, for content that must wait, too."""
     remembered: Any = None
     """What content knows of this connection: made once, used for every request."""
+    scheme: str = "http"
+    """How the client addresses it; a layer that decrypts says https."""
     deadline: float = NEVER
     """Absolute `time.monotonic` seconds at which a pending operation gives up."""
     progress_s: float = NEVER

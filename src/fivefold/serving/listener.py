@@ -160,9 +160,10 @@ def _inherited(address: Address) -> socket.socket:
     return sock
 
 
-def url(sock: socket.socket) -> str:
+def url(sock: socket.socket, scheme: str = "http") -> str:
     """How a client reaches it: http://HOST:PORT with the port really bound, or unix:PATH."""
     if sock.family == socket.AF_UNIX:
         return f"unix:{sock.getsockname()}"
     host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"http://{host}:{port}"
+    shown = f"[{host}]" if sock.family == socket.AF_INET6 else host
+    return f"{scheme}://{shown}:{port}"

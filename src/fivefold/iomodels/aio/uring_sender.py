@@ -108,7 +108,7 @@ class UringSender(Connection, Target):
         queued = self._outbox.queued
         if self not in queued:
             queued[self] = data
-        elif len(queued[self]) + len(data) <= POST_BYTES:
+        elif len(queued[self]) < POST_BYTES:
             queued[self] += data  # several responses to pipelined requests
         else:
             return False

@@ -1,0 +1,44 @@
+"""What is answered to plain HTTP where TLS is spoken: the same address with https."""
+
+from __future__ import annotations
+
+from ..errors import ProtocolError
+from ..http1.connection import Ready
+from ..http1.exchange import Connection, Exchange
+from ..http1.request import Request
+from ..http1.response import plain
+
+HTTPS_PORT = 443
+
+
+class PlainHttp:
+    """Content that sends to https, or refuses."""
+
+    def __init__(self, port: int | None) -> None:
+        """`port`: where TLS is spoken; None if nobody is redirected."""
+        self._port = port
+
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+        return None
+
+    async def respond(self, exchange: Exchange) -> None:
+        """Raises `ProtocolError`."""
+        request = exchange.request
+        exchange.keep = False
+        if self._port is None:
+            raise ProtocolError(400, "This port speaks HTTPS: begin the address with https://.")
+        host = without_port(request.host)
+        if not host or not request.target.startswith(b"/"):
+            raise ProtocolError(400, "This page is at https://, but the request names no host.")
+        port = b"" if self._port == HTTPS_PORT else b":%d" % self._port
+        # 308 keeps the method and the body, where there may be one (RFC 9110, section 15.4.9).
+        status = 301 if request.method in ("GET", "HEAD") else 308
+        location = (b"Location", b"https://%b%b%b" % (host, port, request.target))
+        await exchange.answer(plain(status, fields=[location]))
+
+
+def without_port(host: bytes) -> bytes:
+    """The host of a Host field; `[::1]:80` has colons of its own."""
+    if host.startswith(b"["):
+        return host.partition(b"]")[0] + b"]"
+    return host.partition(b":")[0]

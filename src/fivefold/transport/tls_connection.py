@@ -1,0 +1,184 @@
+"""TLS as a connection around a connection, so that it works in every pair.
+
+Facts.        OpenSSL can speak with two buffers in memory instead of a socket
+              (SSL_set_bio(3), `ssl.MemoryBIO`): what the peer sent is put into one, what it
+              shall get is taken from the other, and no call ever waits.
+              A record holds 16 KiB at most, and SSL_write(3) makes one of them per call.
+              After the handshake a server need not send anything of its own accord: the
+              answer to a KeyUpdate goes before its next data (RFC 8446, section 4.6.3),
+              and renegotiation is refused.
+Consequence.  The operations of the connection below can be used as they are.
+Choice.       A receive sends nothing; whoever sends, sends what there is.  Files are read and
+              sealed a part at a time: memory stays flat, whatever the size.
+Cost.         No sendfile(2): each byte of a file is copied into the process, sealed, and copied
+              out.  What is asked of both, like `deadline`, goes through a property.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from operator import attrgetter
+from time import monotonic
+from typing import Any
+
+from ..errors import DeadlineExceeded, FileShrank, PeerGone
+from ..iomodels.base import Connection, File
+
+log = logging.getLogger("fivefold.tls")
+
+RECORD_BYTES = 16384
+"""RFC 8446, section 5.1."""
+
+POST_BYTES = 15360
+"""What may be posted: sealed it still is what every model takes, one small buffer."""
+
+FILE_BYTES = 262144
+"""Of a file at once: large enough for few calls, small enough for a thousand downloads."""
+
+FAREWELL_S = 1.0
+"""How long a client that takes nothing may hold up our close_notify."""
+
+
+class HandshakeFailed(PeerGone):
+    """The peer and we cannot agree; it has been told why, as TLS tells it."""
+
+
+def below(name: str) -> Any:
+    """An attribute of the connection below: the engine looks at it, HTTP sets it."""
+
+    def put(self: TlsConnection, value: Any) -> None:
+        setattr(self.below, name, value)
+
+    return property(attrgetter(f"below.{name}"), put)
+
+
+class TlsConnection(Connection):
+    """The decrypted side. Raises what the connection below raises."""
+
+    scheme = "https"
+    file_copies = 2
+
+    deadline = below("deadline")
+    progress_s = below("progress_s")
+    idle = below("idle")
+    new = below("new")
+    closing = below("closing")
+
+    def __init__(self, connection: Connection, context: ssl.SSLContext) -> None:
+        self.below = connection
+        self.sock, self.fd, self.io = connection.sock, connection.fd, connection.io
+        self.__dict__["peer"] = connection.peer  # a layer below may know better than the socket
+        self._received = ssl.MemoryBIO()
+        self._sealed = ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._received, self._sealed, server_side=True)
+        self._read, self._write = self.tls.read, self.tls.write
+        self._agreed = self._reset = self._farewell_due = False
+
+    async def handshake(self, data: bytes) -> None:
+        """Agree on keys; `data` has come already. Raises `HandshakeFailed`."""
+        while True:
+            if not data:
+                raise HandshakeFailed("the client left in the middle of the handshake")
+            self._received.write(data)
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._put_out()
+            except ssl.SSLError as error:
+                await self._put_out()  # the alert that says why
+                raise HandshakeFailed(error.reason or str(error)) from None
+            else:
+                break
+            data = await self.below.recv()
+        await self._put_out()
+        self._agreed = True
+
+    async def recv(self) -> bytes:
+        if self._farewell_due:
+            self._farewell_due = False
+            await self._say_farewell()
+            self.below.shutdown_send()
+        received = self._received
+        while True:
+            if received.pending or self.tls.pending():
+                try:
+                    return self._read(RECORD_BYTES)
+                except ssl.SSLWantReadError:
+                    pass  # half a record
+                except ssl.SSLZeroReturnError:
+                    return b""
+                except ssl.SSLError as error:
+                    raise PeerGone(f"TLS: {error.reason}") from None
+            data = await self.below.recv()
+            if not data:
+                return b""  # without a close_notify: what was cut shows in HTTP's own framing
+            received.write(data)
+
+    async def send(self, *buffers: bytes) -> None:
+        self._seal(buffers[0] if len(buffers) == 1 else b"".join(buffers))
+        await self._put_out()
+
+    def post(self, data: bytes) -> bool:
+        connection = self.below
+        # With an empty part first, because what is sealed must be sent.
+        if len(data) > POST_BYTES or self._sealed.pending or not connection.post(b""):
+            return False
+        self._seal(data)
+        return connection.post(self._sealed.read())
+
+    async def send_file(self, head: bytes, file: File, offset: int, count: int) -> None:
+        connection = self.below
+        self._seal(head)
+        end = offset + count
+        while offset < end:
+            data = await connection.read_file(file, offset, min(end - offset, FILE_BYTES))
+            if not data:
+                raise FileShrank(f"{end - offset} bytes are missing")
+            offset += len(data)
+            self._seal(data)
+            await self._put_out()
+            self.progressed()
+        await self._put_out()
+
+    async def read_file(self, file: File, offset: int, count: int) -> bytes:
+        return await self.below.read_file(file, offset, count)
+
+    async def close(self) -> None:
+        try:
+            if self._agreed and not self._reset:
+                await self._say_farewell()
+        except (PeerGone, DeadlineExceeded, OSError):
+            pass  # nobody is there who could take it for an attack
+        finally:
+            await self.below.close()
+
+    def shutdown_send(self) -> None:
+        # Said by the next `recv`: whoever calls this reads on, and this must not wait.
+        self._farewell_due = True
+
+    def reset_on_close(self) -> None:
+        self._reset = True
+        self.below.reset_on_close()
+
+    async def _say_farewell(self) -> None:
+        """RFC 8446, section 6.1: nothing follows, and nobody has cut it off."""
+        try:
+            self.tls.unwrap()
+        except ssl.SSLError:
+            pass  # it waits for the peer's; or the connection has failed already
+        self.deadline = min(self.deadline, monotonic() + FAREWELL_S)
+        await self._put_out()
+
+    def _seal(self, data: bytes) -> None:
+        if len(data) <= RECORD_BYTES:
+            if data:
+                self._write(data)
+            return
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._write(rest) :]
+
+    async def _put_out(self) -> None:
+        if self._sealed.pending:
+            await self.below.send(self._sealed.read())
