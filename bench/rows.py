@@ -54,12 +54,17 @@ class Target:
     throughput: bool = False
 
 
-def family(
-    name: str, title: str, path: str, servers: tuple[str, ...], script: str | None = None
+def family(  # noqa: PLR0917 - a line of the table below
+    name: str,
+    title: str,
+    path: str,
+    servers: tuple[str, ...],
+    script: str | None = None,
+    connections: int | None = None,
 ) -> Family:
     rows = tuple(Row(f"{name}/{server}", server, path, script) for server in servers)
     baseline = next(row.name for row in rows if row.server.startswith("nginx"))
-    return Family(name, title, baseline, rows)
+    return Family(name, title, baseline, rows, connections)
 
 
 def applications(  # noqa: PLR0917 - as family()
@@ -101,11 +106,11 @@ FAMILIES = (
     family("100k", "100 KiB file", "/100k.jpg", FILES),
     family("304", "304, 1 KiB file", "/1k.html", FILES, script="unmodified.lua"),
     family("files", "10,000 different files of 4 KiB", "/many.html", FILES, script="many.lua"),
-    family("10m", "10 MiB file", "/10m.bin", FILES),
+    family("10m", "10 MiB file", "/10m.bin", FILES, connections=8),
     family("fresh", "1 KiB file, a connection per request", "/1k.html", FILES, script="fresh.lua"),
     family("log", "1 KiB file, access log on", "/1k.html", ("nginx-log", "epoll-log")),
     family("tls-1k", "1 KiB file, TLS, kept alive", "/1k.html", ("nginx-tls", "epoll-tls")),
-    family("tls-10m", "10 MiB file, TLS", "/10m.bin", ("nginx-tls", "epoll-tls")),
+    family("tls-10m", "10 MiB file, TLS", "/10m.bin", ("nginx-tls", "epoll-tls"), connections=8),
     family("range", "64 KiB of 10 MiB", "/10m.bin", FILES, script="range.lua"),
     applications(
         "wsgi",

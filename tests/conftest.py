@@ -53,7 +53,7 @@ def serve(site: Path) -> Serve:
     def running(**settings: Any) -> Iterator[tuple[str, int]]:
         values = {"target": str(site), "bind": "127.0.0.1:0", "grace_s": 10.0, **settings}
         with Server(Settings.of(values)) as server:
-            host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
+            host, _, port = server.addresses[0].partition("://")[2].rpartition(":")
             yield host, int(port)
 
     return running

@@ -36,6 +36,7 @@ class FakeConnection:
     local = ("192.0.2.2", 80)
     io = None
     scheme = "http"
+    tls = None
     remembered = None
 
     async def recv(self) -> bytes:

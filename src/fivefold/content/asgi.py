@@ -32,6 +32,7 @@ from .asgi_http import ClientLeft, HttpCycle
 from .asgi_lifespan import Application, Lifespan
 from .asgi_scope import Scope, Scopes
 from .asgi_websocket import WebSocket
+from .client_certificate import extension
 
 log = logging.getLogger("fivefold.asgi")
 
@@ -67,7 +68,8 @@ class Asgi:
         conn = exchange.conn
         host = conn.io
         if conn.remembered is None:
-            conn.remembered = conn.peer, conn.local, host.state
+            told = {} if conn.tls is None else {"tls": extension(conn.tls)}
+            conn.remembered = conn.peer, conn.local, host.state, told
         if b"connection" in exchange.request.obeyed and is_websocket(exchange):
             return self._websocket(exchange, host)
         return self._http(exchange, host)

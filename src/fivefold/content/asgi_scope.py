@@ -93,8 +93,10 @@ class Scopes:
 
     def _add_ends(self, scope: Scope, exchange: Exchange) -> None:
         conn = exchange.conn
-        scope["client"], scope["server"], state = conn.remembered
+        scope["client"], scope["server"], state, told = conn.remembered
         scope["state"] = state.copy()
+        if told:
+            scope["extensions"] |= told
         if self._proxies.none:
             return
         origin = self._proxies.origin(conn, scope["headers"])

@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from ..http1.exchange import Connection
 from ..http1.request import Request, fields_of
+from . import client_certificate
 from .origin import Proxies
 from .wsgi_response import FileWrapper
 
@@ -127,5 +128,7 @@ def remember_ends(conn: Connection) -> Environ:
     )
     if conn.scheme == "https":
         ends["wsgi.url_scheme"], ends["HTTPS"] = "https", "on"
+    if conn.tls is not None:
+        ends |= client_certificate.environ(conn.tls)
     conn.remembered = ends
     return ends

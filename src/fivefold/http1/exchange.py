@@ -41,6 +41,7 @@ class Connection(Stream, Protocol):
     closing: bool
     progress_s: float
     scheme: str
+    tls: Any
     io: Any
     remembered: Any
 

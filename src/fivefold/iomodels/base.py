@@ -24,6 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from functools import cached_property
+from ssl import SSLObject
 from time import monotonic, thread_time_ns
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -109,6 +110,8 @@ class Connection(ABC):
     """What content knows of this connection: made once, used for every request."""
     scheme: str = "http"
     """How the client addresses it; a layer that decrypts says https."""
+    tls: SSLObject | None = None
+    """What has decrypted it."""
     deadline: float = NEVER
     """Absolute `time.monotonic` seconds at which a pending operation gives up."""
     progress_s: float = NEVER

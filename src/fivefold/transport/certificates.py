@@ -77,7 +77,7 @@ class Certificates:
         end = ssl.cert_time_to_seconds(str(told["notAfter"]))
         if end < time():
             log.warning("tls_cert: %s has expired: %s", cert, told["notAfter"])
-        context.sni_callback = self._by_name  # type: ignore[assignment]
+        context.sni_callback = self._by_name
         return Certificate(context, names_in(told))
 
     def _by_name(self, tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
@@ -114,7 +114,7 @@ def load(context: ssl.SSLContext, cert: str, key: str, password: str) -> None:
 def because(error: ssl.SSLError, cert: str, key: str, password: str) -> str:
     if error.reason == "KEY_VALUES_MISMATCH":
         return f"tls_key: {key} is not the key of the certificate in {cert}"
-    if error.reason in ("BAD_DECRYPT", "BAD_PASSWORD_READ", "PROBLEMS_GETTING_PASSWORD"):
+    if "ENCRYPTED" in head_of(key):
         if password:
             return f"tls_key: the password in tls_key_password_file does not open {key}"
         return f"tls_key: {key} is encrypted; name a file with its password: tls_key_password_file"

@@ -71,8 +71,10 @@ class TlsConnection(Connection):
         self.__dict__["peer"] = connection.peer  # a layer below may know better than the socket
         self._received = ssl.MemoryBIO()
         self._sealed = ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self._received, self._sealed, server_side=True)
-        self._read, self._write = self.tls.read, self.tls.write
+        tls = context.wrap_bio(self._received, self._sealed, server_side=True)
+        self.tls, self._handshake = tls, tls.do_handshake
+        self._read, self._write, self._pending = tls.read, tls.write, tls.pending
+        self._unwrap = tls.unwrap
         self._agreed = self._reset = self._farewell_due = False
 
     async def handshake(self, data: bytes) -> None:
@@ -82,7 +84,7 @@ class TlsConnection(Connection):
                 raise HandshakeFailed("the client left in the middle of the handshake")
             self._received.write(data)
             try:
-                self.tls.do_handshake()
+                self._handshake()
             except ssl.SSLWantReadError:
                 await self._put_out()
             except ssl.SSLError as error:
@@ -101,7 +103,7 @@ class TlsConnection(Connection):
             self.below.shutdown_send()
         received = self._received
         while True:
-            if received.pending or self.tls.pending():
+            if received.pending or self._pending():
                 try:
                     return self._read(RECORD_BYTES)
                 except ssl.SSLWantReadError:
@@ -164,7 +166,7 @@ class TlsConnection(Connection):
     async def _say_farewell(self) -> None:
         """RFC 8446, section 6.1: nothing follows, and nobody has cut it off."""
         try:
-            self.tls.unwrap()
+            self._unwrap()
         except ssl.SSLError:
             pass  # it waits for the peer's; or the connection has failed already
         self.deadline = min(self.deadline, monotonic() + FAREWELL_S)

@@ -1,0 +1,47 @@
+"""Certificates for tests, made by the openssl program."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A certificate and its key, by path."""
+
+    cert: str
+    key: str
+
+
+def openssl(*words: str) -> None:
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+
+def self_signed(folder: Path, *names: str, password: str | None = None, days: int = 2) -> Made:
+    """Made out to DNS names, and to 127.0.0.1; no days: it has expired."""
+    made = Made(str(folder / f"{names[0]}.pem"), str(folder / f"{names[0]}.key"))
+    alternatives = ",".join([*(f"DNS:{name}" for name in names), "IP:127.0.0.1"])
+    encrypted = ["-passout", f"pass:{password}"] if password else ["-nodes"]
+    files = ["-keyout", made.key, "-out", made.cert]
+    request = ["req", *EC, *encrypted, "-subj", f"/CN={names[0]}", *files]
+    if days > 0:
+        openssl(*request, "-x509", "-days", str(days), "-addext", f"subjectAltName={alternatives}")
+    else:
+        openssl(*request)
+        opened = ["-passin", f"pass:{password}"] if password else []
+        signed = ["x509", "-req", "-in", made.cert, "-signkey", made.key, *opened]
+        openssl(*signed, "-days", "0", "-out", made.cert)  # it ends when it begins
+    return made
+
+
+def client_of(authority: Made, folder: Path, name: str) -> Made:
+    """A client's certificate, signed by `authority`."""
+    made = Made(str(folder / f"{name}.pem"), str(folder / f"{name}.key"))
+    openssl("req", *EC, "-nodes", "-subj", f"/CN={name}", "-keyout", made.key, "-out", made.cert)
+    signer = ["-CA", authority.cert, "-CAkey", authority.key, "-CAcreateserial"]
+    openssl("x509", "-req", "-in", made.cert, *signer, "-days", "2", "-out", made.cert)
+    return made
