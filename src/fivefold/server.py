@@ -21,20 +21,20 @@ from .content.broken import trace_of
 from .content.guarded import Guarded
 from .content.htpasswd import Passwords
 from .content.kinds import BROKEN, KINDS, Kind, Opened, Surrounded
+from .content.origin import Proxies
 from .errors import ApplicationError, SettingsError, WorkerFailed
 from .http1.connection import Http1
 from .iomodels import resolve
 from .iomodels.base import IOModel
+from .listening import Listening
 from .serving import MODELS
 from .serving.base import Handler, ServingOptions
 from .serving.forking import describe, forked
-from .serving.listener import Address, bind, release, url
 from .serving.supervisor import Supervisor, announce_ready
 from .settings import AUTO, Settings
 from .sizing import allow_descriptors, tick
 from .transport.certificates import Certificates
-from .transport.plain_http import PlainHttp
-from .transport.tls import Tls
+from .transport.layers import layered
 
 log = logging.getLogger("fivefold.server")
 
@@ -77,9 +77,7 @@ class Server:
             raise SettingsError("trace_sample: only `fivefold serve` samples (or an observer)")
         self._observer = observer
         self._certificates = Certificates(settings.tls) if settings.tls.tls_cert else None
-        self._slots: list[list[socket.socket]] = []
-        self._redirecting: list[socket.socket] = []
-        self._https_port: int | None = None
+        self._listening = Listening(settings)
         self._pid = 0
 
     def _compose(self, kind: Kind) -> None:
@@ -106,10 +104,7 @@ class Server:
     @property
     def addresses(self) -> list[str]:
         """Where clients reach it, e.g. `http://127.0.0.1:8000`; known once it listens."""
-        return list(dict.fromkeys(url(s, self._scheme(s)) for row in self._slots for s in row))
-
-    def _scheme(self, sock: socket.socket) -> str:
-        return "https" if self._certificates and sock not in self._redirecting else "http"
+        return self._listening.addresses
 
     @property
     def pid(self) -> int:
@@ -118,34 +113,9 @@ class Server:
 
     def listen(self) -> None:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""
-        count = self.settings.workers
-        with contextlib.ExitStack() as undo:
-            columns = []
-            for text in self._bind:
-                address = Address.parse(text)
-                sockets = bind(address, slots=count)
-                columns.append(sockets)
-                undo.callback(release, address)
-                for sock in sockets:
-                    undo.callback(sock.close)
-            undo.pop_all()
-        count = len(self.settings.bind)
-        self._redirecting = [sock for column in columns[count:] for sock in column]
-        ports = [s.getsockname()[1] for s, *_ in columns[:count] if s.family != socket.AF_UNIX]
-        # Plain HTTP is sent there.
-        self._https_port = ports[0] if ports and self._redirecting else None
-        self._slots = self._per_worker([list(row) for row in zip(*columns, strict=True)])
-
-    @property
-    def _bind(self) -> tuple[str, ...]:
-        return *self.settings.bind, *self.settings.tls.redirect_http
-
-    def _per_worker(self, rows: list[list[socket.socket]]) -> list[list[socket.socket]]:
-        """Where a thread cannot wait for two things, every address needs a worker of its own;
-        a reloaded application may come to be served by such threads."""
-        if self.engine.traits.overlaps and not self.settings.reload:
-            return rows
-        return [[sock] for row in rows for sock in row]
+        # A reloaded application may come to be served by threads that wait for one thing only.
+        alone = not self.engine.traits.overlaps or self.settings.reload
+        self._listening.listen(apart=alone)
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGTERM or SIGINT. Call it in the main thread.
@@ -153,7 +123,7 @@ class Server:
         Raises `BindError`, `SettingsError` (nothing to serve there), `WorkerFailed`.
         """
         self.check_target()
-        if not self._slots:
+        if not self._listening.slots:
             self.listen()
         try:
             self._supervise(on_ready)
@@ -167,9 +137,9 @@ class Server:
                 stack.enter_context(self._observer.beside(self))
             if self.settings.reload:
                 work = self._work_again
-                sockets = [sock for row in self._slots for sock in row]
+                sockets = [sock for row in self._listening.slots for sock in row]
                 stack.enter_context(reloading.watching(self.settings, sockets))
-            Supervisor(self._slots, work, self.settings.grace_s).run(on_ready)
+            Supervisor(self._listening.slots, work, self.settings.grace_s).run(on_ready)
 
     def check_target(self) -> None:
         """A folder that is not there fails here, not in every worker; applications were probed."""
@@ -187,17 +157,11 @@ class Server:
 
     def close(self) -> None:
         """Close the listening sockets, and give their addresses back."""
-        if self._slots:
-            for text in self._bind:
-                release(Address.parse(text))
-        self.close_sockets()
+        self._listening.close()
 
     def close_sockets(self) -> None:
         """Close the listening sockets in this process: what it forked does not listen."""
-        for row in self._slots:
-            for sock in row:
-                sock.close()
-        self._slots = []
+        self._listening.close_sockets()
 
     def __enter__(self) -> Self:
         self.check_target()
@@ -270,9 +234,13 @@ class Server:
         handler: Handler = Http1(content, settings.limits).serve
         if self._observer is not None:
             handler = self._observer.handler(handler)
-        if self._certificates is not None:
-            plain = Http1(PlainHttp(self._https_port), settings.limits)
-            handler = Tls(handler, self._certificates, plain, settings.limits).serve
+        handler = layered(
+            handler,
+            settings.limits,
+            certificates=self._certificates,
+            https_port=self._listening.https_port,
+            proxies=Proxies(settings.trusted_proxies) if settings.proxy_protocol else None,
+        )
 
         def new_io(connections: int, *, serves: bool = True) -> IOModel:
             tick_s = tick(settings.limits)

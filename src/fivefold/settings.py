@@ -27,6 +27,9 @@ AUTO = "auto"
 
 ENVIRONMENT_PREFIX = "FIVEFOLD_"
 
+SYSTEMD = "systemd"
+"""An address: whatever sockets systemd hands over."""
+
 LONGEST_S = 366 * 86400.0
 """The kernel's timers end somewhere beyond; whoever means "never" is served by a year."""
 
@@ -43,7 +46,12 @@ class Settings:
         ".", "What to serve: a folder, module:attribute or module:factory() (or an object)."
     )
     bind: tuple[str, ...] = _setting(
-        ("127.0.0.1:8000",), "Where to listen: HOST:PORT, unix:PATH or fd://N; repeatable."
+        ("127.0.0.1:8000",),
+        "Where to listen: HOST:PORT, unix:PATH, unix:@NAME, fd://N or systemd (the sockets that"
+        " it hands over); repeatable.",
+    )
+    unix_mode: str | None = _setting(
+        None, "Permissions of unix:PATH, as chmod writes them: 0660; by default the umask's."
     )
     serving: str = _setting(AUTO, "Who runs a connection: process, thread or async.")
     io: str = _setting(AUTO, "How a worker waits: an I/O model, or MODEL:ENGINE.")
@@ -73,6 +81,11 @@ class Settings:
         (),
         "Peers whose X-Forwarded-* and Forwarded fields are believed: addresses, networks,"
         " unix, or *; repeatable.",
+    )
+    proxy_protocol: bool = _setting(
+        False,
+        "Connections begin with a header of the PROXY protocol (HAProxy's, version 1 or 2);"
+        " who is no trusted proxy is cut off.",
     )
     chdir: str | None = _setting(
         None, "The folder to enter before the application is loaded and folders are opened."
@@ -109,10 +122,7 @@ class Settings:
         self._check_types()
         if isinstance(self.target, os.PathLike):
             object.__setattr__(self, "target", os.fspath(self.target))
-        if not self.bind:
-            raise SettingsError("bind: name at least one address")
-        for text in (*self.bind, *self.tls.redirect_http):
-            Address.parse(text)
+        self._check_addresses()
         mounts.parsed(self.mount)
         object.__setattr__(self, "host", hosts.parsed(self.host))
         _one_of("serving", self.serving, [AUTO, *SERVING_MODELS])
@@ -132,6 +142,19 @@ class Settings:
         if self.serving != AUTO:
             self.check_serving(self.serving)
 
+    def _check_addresses(self) -> None:
+        if not self.bind:
+            raise SettingsError("bind: name at least one address")
+        for text in (*self.bind, *self.tls.redirect_http):
+            if text != SYSTEMD:
+                Address.parse(text)
+        if self.unix_mode is not None:
+            mode(self.unix_mode)
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise SettingsError(
+                "proxy_protocol: whose word counts? Name them: --trusted-proxies 10.0.0.0/8"
+            )
+
     def _check_types(self) -> None:
         """A TOML file may hold anything."""
         if not isinstance(self.target, str | os.PathLike) and not callable(self.target):
@@ -142,7 +165,7 @@ class Settings:
         self._make_tuple("reload_dir", "a folder")
         self._make_tuple("reload_include", "a glob")
         self._make_tuple("reload_exclude", "a glob")
-        for name in ("fresh", "inline", "reload"):
+        for name in ("fresh", "inline", "reload", "proxy_protocol"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name}: {getattr(self, name)!r} is not true or false")
         for name, group in GROUPS.items():
@@ -261,6 +284,14 @@ def _known(names: Iterable[str], known: Iterable[str]) -> None:
             raise SettingsError(
                 f"{name}: there is no such setting; there are {', '.join(sorted(known))}"
             )
+
+
+def mode(text: str) -> int:
+    """Permissions, written in octal. Raises `SettingsError`."""
+    digits = text.removeprefix("0o")
+    if not digits or set(digits) - set("01234567") or int(digits, 8) > 0o777:  # noqa: PLR2004
+        raise SettingsError(f"unix_mode: {text!r} is not a mode such as 0660")
+    return int(digits, 8)
 
 
 def _one_of(name: str, value: str, choices: list[str]) -> None:

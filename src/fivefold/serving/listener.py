@@ -26,12 +26,16 @@ REMEDIES = {
     " (or grant CAP_NET_BIND_SERVICE)",
     errno.EADDRNOTAVAIL: "this machine has no such address",
     errno.ENOENT: "its folder does not exist",
+    errno.EEXIST: "choose another path, or remove it",
+    errno.EBADF: "no socket was handed over under this number",
+    errno.ENOTSOCK: "name the descriptor of a listening socket",
+    errno.EINVAL: "whoever hands it over must have called listen(2)",
 }
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen: HOST:PORT, [IPv6]:PORT, unix:PATH, or fd://N."""
+    """Where to listen: HOST:PORT, [IPv6]:PORT, unix:PATH, unix:@NAME, or fd://N."""
 
     text: str
     host: str = ""
@@ -46,13 +50,15 @@ class Address:
             path = text.removeprefix("unix:")
             if not path:
                 raise SettingsError(f"bind: {text!r} names no file, as in unix:/run/site.sock")
-            return cls(text, path=path)
+            # An abstract name (unix(7)) begins with a zero byte, and leaves no file behind.
+            return cls(text, path="\0" + path[1:] if path.startswith("@") else path)
         if text.startswith("fd://"):
             return cls(text, fd=_number(text, text.removeprefix("fd://"), "descriptor"))
         host, colon, port = text.rpartition(":")
         if not colon or not host:
             raise SettingsError(
-                f"bind: {text!r} is not HOST:PORT, unix:PATH or fd://N (for example 127.0.0.1:8000)"
+                f"bind: {text!r} is not HOST:PORT, unix:PATH, fd://N or systemd"
+                " (for example 127.0.0.1:8000)"
             )
         number = _number(text, port, "port")
         if number > 65535:  # noqa: PLR2004 - sixteen bits
@@ -66,16 +72,17 @@ def _number(text: str, digits: str, what: str) -> int:
     return int(digits)
 
 
-def bind(address: Address, *, slots: int) -> list[socket.socket]:
+def bind(address: Address, *, slots: int, mode: int | None = None) -> list[socket.socket]:
     """One listening socket per slot. Raises `BindError`.
 
     A UNIX socket or an inherited descriptor is one socket that all slots share.
+    `mode`: permissions of the file of a UNIX socket; by default what the umask leaves.
     """
     try:
         if address.fd >= 0:
             return [_inherited(address)] * slots
         if address.path:
-            return [_bind_unix(address.path)] * slots
+            return [_bind_unix(address.path, mode)] * slots
         if slots > 1 and address.port:
             # Shared ports would let a second server take half of the first one's clients.
             _bind_ip(address, address.port, shared=False).close()
@@ -85,6 +92,8 @@ def bind(address: Address, *, slots: int) -> list[socket.socket]:
     except OSError as error:
         remedy = REMEDIES.get(error.errno or 0, "")
         reason = error.strerror or str(error)
+        if error.errno == errno.EACCES and address.path:
+            remedy = "choose a folder in which this user may write"
         raise BindError(
             f"cannot listen on {address.text}: {reason}" + (f"; {remedy}" if remedy else "")
         ) from error
@@ -118,23 +127,29 @@ def _family(host: str) -> socket.AddressFamily:
         return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][0]
 
 
-def _bind_unix(path: str) -> socket.socket:
-    _remove_stale(path)
+def _bind_unix(path: str, mode: int | None) -> socket.socket:
+    if not path.startswith("\0"):
+        _remove_stale(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # So that it never has more permissions than it shall have, not even for a moment.
+    before = os.umask(0o777 & ~mode) if mode is not None else None
     try:
         sock.bind(path)
         sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise
+    finally:
+        if before is not None:
+            os.umask(before)
     return sock
 
 
 def _remove_stale(path: str) -> None:
     """Remove a socket that nobody listens on any more; never anything else."""
     try:
-        if not stat.S_ISSOCK(Path(path).stat().st_mode):
-            return
+        if not stat.S_ISSOCK(Path(path).lstat().st_mode):
+            raise OSError(errno.EEXIST, "something else than a socket has this name")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -144,10 +159,30 @@ def _remove_stale(path: str) -> None:
             Path(path).unlink()
 
 
-def release(address: Address) -> None:
-    """Remove what a closed listening socket leaves behind: the file of a UNIX socket."""
-    if address.path:
-        Path(address.path).unlink(missing_ok=True)
+Made = tuple[Path, int, int]
+"""The file of a UNIX socket: path, device, inode."""
+
+
+def made(address: Address) -> Made | None:
+    """The file that `bind` has made, if it has made one."""
+    if not address.path or address.path.startswith("\0"):
+        return None
+    path = Path(address.path).absolute()
+    status = path.lstat()
+    return path, status.st_dev, status.st_ino
+
+
+def release(file: Made | None) -> None:
+    """Remove what a closed UNIX socket leaves behind, unless somebody has put another there."""
+    if file is None:
+        return
+    path, device, inode = file
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if (status.st_dev, status.st_ino) == (device, inode):
+        path.unlink(missing_ok=True)
 
 
 def _inherited(address: Address) -> socket.socket:
@@ -163,7 +198,8 @@ def _inherited(address: Address) -> socket.socket:
 def url(sock: socket.socket, scheme: str = "http") -> str:
     """How a client reaches it: http://HOST:PORT with the port really bound, or unix:PATH."""
     if sock.family == socket.AF_UNIX:
-        return f"unix:{sock.getsockname()}"
+        name = sock.getsockname()
+        return f"unix:{name}" if isinstance(name, str) else f"unix:@{name[1:].decode()}"
     host, port = sock.getsockname()[:2]
     shown = f"[{host}]" if sock.family == socket.AF_INET6 else host
     return f"{scheme}://{shown}:{port}"

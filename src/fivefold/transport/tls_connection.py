@@ -59,6 +59,8 @@ class TlsConnection(Connection):
     scheme = "https"
     file_copies = 2
 
+    peer = below("peer")
+    local = below("local")
     deadline = below("deadline")
     progress_s = below("progress_s")
     idle = below("idle")
@@ -68,7 +70,6 @@ class TlsConnection(Connection):
     def __init__(self, connection: Connection, context: ssl.SSLContext) -> None:
         self.below = connection
         self.sock, self.fd, self.io = connection.sock, connection.fd, connection.io
-        self.__dict__["peer"] = connection.peer  # a layer below may know better than the socket
         self._received = ssl.MemoryBIO()
         self._sealed = ssl.MemoryBIO()
         tls = context.wrap_bio(self._received, self._sealed, server_side=True)

@@ -1,0 +1,30 @@
+"""Which layers a connection passes before HTTP, from the outside in."""
+
+from __future__ import annotations
+
+from ..content.origin import Proxies
+from ..http1.connection import Http1
+from ..http1.limits import Limits
+from ..serving.base import Handler
+from .certificates import Certificates
+from .plain_http import PlainHttp
+from .proxy_protocol import ProxyProtocol
+from .tls import Tls
+
+
+def layered(
+    handler: Handler,
+    limits: Limits,
+    *,
+    certificates: Certificates | None,
+    https_port: int | None,
+    proxies: Proxies | None,
+) -> Handler:
+    """`certificates`: of TLS, if it is spoken; `https_port`: where plain HTTP is sent, if it is;
+    `proxies`: whose PROXY protocol is believed, if it is expected."""
+    if certificates is not None:
+        plain = Http1(PlainHttp(https_port), limits)
+        handler = Tls(handler, certificates, plain, limits).serve
+    if proxies is not None:
+        handler = ProxyProtocol(handler, proxies, limits).serve
+    return handler
