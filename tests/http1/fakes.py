@@ -36,6 +36,7 @@ class FakeConnection:
     local = ("192.0.2.2", 80)
     io = None
     remembered = None
+    unsent = 0
 
     async def recv(self) -> bytes:
         data = next(self._script, b"")
