@@ -3,7 +3,6 @@
 A line is filled in three steps, each as seldom as it can be.  What comes from the head of
 the request is put in once per head (`heads`); client, time, status and bytes, which are the
 same for every answer of a second to one client, come next; the times of the exchange last.
-So the compiled format is one `%` template in which later steps' `%` signs are doubled.
 """
 
 from __future__ import annotations
@@ -45,7 +44,6 @@ TIMES = {
     "wait_ms": "waited for the request",
     "handle_ms": "until the response began",
     "send_ms": "until the kernel had all of it",
-    "total_ms": "handle_ms and send_ms",
 }
 """Fields that differ from exchange to exchange; milliseconds."""
 
@@ -76,7 +74,12 @@ NAMED = {
 }
 """The formats that have a name. nginx's and Apache's two, and one line of JSON."""
 
-MS = "%.3f"
+MARK = "\0"
+"""Stands for a time; nothing else in a line can be a control character."""
+
+Line = tuple[str, str, str]
+"""A line but for its times: what is before the first, a template from there to the last, and
+what is behind. Filling in a short template costs half of filling in a long one."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,10 @@ class Format:
     """Texts, with their percent signs doubled, and at odd places the fields of a head."""
     pick: Callable[[tuple[Any, ...]], tuple[Any, ...]]
     """Of the values in the order of `ONCE_A_SECOND` and `TIMES` those that the template has."""
+    timed: bool
+    """Whether it has any of `TIMES`."""
     pick_times: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None
-    """The same of `TIMES` alone; None if it has none."""
+    """The same of `TIMES` alone; None if it has all, in their order."""
     escaped: Callable[[bytes], str]
     missing: str
     """What stands for a field that the request does not have."""
@@ -103,16 +108,17 @@ class Format:
         for at in range(1, len(parts), 2):
             value = head[parts[at]]
             text = self.missing if value is None else self.escaped(value)
-            parts[at] = self.quoted(text).replace("%", "%%")
+            parts[at] = text.replace("%", "%%")
         return "".join(parts)
 
-    def filled(self, template: str, *values: str) -> str:
-        """With the values of `ONCE_A_SECOND`; what is left are times, if it has any."""
-        return template % self.pick((*values, MS, MS, MS, MS))
-
-    def quoted(self, text: str) -> str:
-        """As a value must be handed to `filled`, which leaves a template if there are times."""
-        return text.replace("%", "%%") if self.pick_times else text
+    def filled(self, template: str, *values: str) -> Line:
+        """With the values of `ONCE_A_SECOND`."""
+        line = template % self.pick((*values, MARK, MARK, MARK))
+        if not self.timed:
+            return line, "", ""
+        before, _, rest = line.partition(MARK)
+        middle, mark, after = (MARK + rest).rpartition(MARK)
+        return before, (middle + mark).replace("%", "%%").replace(MARK, "%s"), after
 
 
 def compiled(text: str) -> Format:
@@ -137,12 +143,11 @@ def compiled(text: str) -> Format:
             parts += [name, ""]
     parts[-1] += "\n"
     times = [list(TIMES).index(name) for name in dynamic if name in TIMES]
-    if times:  # two steps will follow, and each takes away half of the percent signs
-        parts[::2] = [part.replace("%%", "%%%%") for part in parts[::2]]
     return Format(
         tuple(parts),
         picker([order.index(name) for name in dynamic]),
-        picker(times) if times else None,
+        bool(times),
+        None if times == [0, 1, 2] else picker(times),
         as_json if is_json else as_text,
         "" if is_json else "-",
     )

@@ -18,16 +18,18 @@ from ..http1.exchange import Connection
 from ..http1.recorded import Asked
 from ..http1.request import Request, fields_of
 from ..serving.base import Housekeeping
-from .formats import Format
-from .heads import Head, Heads
+from .formats import Format, Line
+from .heads import Head, Heads, Memo
 from .second import Second, present
 from .writer import Writer
 
 FULL_BYTES = 65536
 """Written when there is so much."""
 
-MEMO_BYTES = 4096
-"""The longest answer that is remembered beside its line, with up to 1024 heads."""
+KEPT_BYTES = 4096
+"""The longest answer that is kept beside its line, with up to 1024 heads."""
+
+REMEMBERED_US = 5000
 
 COMPLETE, ABORTED = "complete", "aborted"
 
@@ -37,11 +39,27 @@ NO_PEER = "unix"
 HEAD_END = b"\r\n\r\n"
 
 
+class Milliseconds(dict[int, str]):
+    """Durations as text, by microseconds: 1234 is 1.234. Most are among the shortest few
+    thousand, and to look one up takes a third of the time of making it."""
+
+    def __missing__(self, us: int) -> str:
+        text = f"{us / 1000:.3f}"
+        if us < REMEMBERED_US:
+            self[us] = text
+        return text
+
+
+MS = Milliseconds()
+
+
 class AccessLog(Housekeeping):
     """One per process; what is forked from it goes on with a log of its own, still empty."""
 
     def __init__(self, form: Format, proxies: Proxies, writer: Writer) -> None:
         self.format = form
+        self.timed = form.timed
+        self.pick_times = form.pick_times
         self.second = Second("", "", 0.0)
         self.until = 0.0
         """Monotonic: when `second` ends, and lines are due to be written."""
@@ -108,9 +126,8 @@ class Visit:
         self._log = log
         self._heads = heads
         self._short = heads.short
-        self._address = sys.intern(log.format.quoted(address))
+        self._address = sys.intern(address)
         self._forwarded = forwarded
-        self._pick_times = log.format.pick_times
         self._since = monotonic()
 
     def whole(
@@ -122,18 +139,19 @@ class Visit:
         if end >= log.until:
             log.begin_second(end)
         known = self._short.get(head) or self._learnt(head, request)
-        second = log.second
-        address = self._address
+        second, address = log.second, self._address
         memo = known.memo
-        if memo[0] is answer and memo[1] is second and memo[2] is address:
-            line = memo[3]
-        else:
-            size = len(answer) - answer.find(HEAD_END) - len(HEAD_END)
-            line = self._filled(known, second, answer[9:12].decode(), size, COMPLETE)
-            if len(answer) <= MEMO_BYTES:
-                known.memo = answer, second, address, line
-        if self._pick_times is not None:
-            line %= self._pick_times(in_ms(self._since, now, begun, end))
+        if memo[0] is not answer or memo[1] is not second or memo[2] is not address:
+            status, size = answer[9:12], len(answer) - answer.find(HEAD_END) - len(HEAD_END)
+            memo = self._memo(known, answer, second, status, size)
+        line, middle, after = memo[5]
+        if log.timed:
+            # `_times`, written out.
+            wait, handle, send = now - self._since, begun - now, end - begun
+            times = MS[int(wait * 1e6)], MS[int(handle * 1e6)], MS[int(send * 1e6)]
+            if log.pick_times is not None:
+                times = log.pick_times(times)
+            line = f"{line}{middle % times}{after}"
         self._since = end
         log.lines.append(line)
         log.size += len(line)
@@ -149,9 +167,9 @@ class Visit:
             log.begin_second(end)
         known = self._short.get(asked.head) or self._learnt(asked.head, asked.request)
         outcome = COMPLETE if complete else ABORTED
-        line = self._filled(known, log.second, str(status), size, outcome)
-        if self._pick_times is not None:
-            line %= self._pick_times(in_ms(self._since, asked.now, asked.begun, end))
+        line, middle, after = self._line(known, log.second, str(status), str(size), outcome)
+        if log.timed:
+            line = f"{line}{middle % self._times(asked.now, asked.begun, end)}{after}"
         self._since = end
         log.lines.append(line)
         log.size += len(line)
@@ -163,7 +181,17 @@ class Visit:
         client = self._forwarded(head) if self._forwarded and request is not None else None
         return self._heads.learnt(head, request, client)
 
-    def _filled(self, known: Head, second: Second, status: str, size: int, outcome: str) -> str:
+    def _memo(self, known: Head, answer: bytes, second: Second, status: bytes, size: int) -> Memo:
+        """The line for an answer that is not the last one of this head."""
+        _, last_second, last_address, last_status, last_size, line = known.memo
+        same_client = last_second is second and last_address is self._address
+        if not (same_client and last_size == size and last_status == status):
+            line = self._line(known, second, status.decode(), str(size), COMPLETE)
+        kept = answer if len(answer) <= KEPT_BYTES else None
+        memo = known.memo = kept, second, self._address, status, size, line
+        return memo
+
+    def _line(self, known: Head, second: Second, status: str, size: str, outcome: str) -> Line:
         return self._log.format.filled(
             known.template,
             known.client or self._address,
@@ -171,11 +199,13 @@ class Visit:
             second.common,
             second.iso,
             status,
-            str(size),
+            size,
             outcome,
         )
 
-
-def in_ms(since: float, now: float, begun: float, end: float) -> tuple[float, ...]:
-    """Waited, handled, sent, and the last two together."""
-    return (now - since) * 1e3, (begun - now) * 1e3, (end - begun) * 1e3, (end - now) * 1e3
+    def _times(self, now: float, begun: float, end: float) -> tuple[str, ...]:
+        """Waited, handled, sent, in milliseconds; those that the format has."""
+        wait, handle, send = now - self._since, begun - now, end - begun
+        times = MS[int(wait * 1e6)], MS[int(handle * 1e6)], MS[int(send * 1e6)]
+        pick = self._log.pick_times
+        return times if pick is None else pick(times)
