@@ -134,7 +134,7 @@ class Settings:
         if not interval(self.trace_sample) and self.trace_spans is not None:
             raise SettingsError("trace_spans: nothing is sampled; add --trace-sample 1/1000")
         Proxies(self.trusted_proxies)
-        formats.compiled(self.access_log_format)
+        self._check_access_log()
         if self.serving != AUTO:
             self.check_serving(self.serving)
 
@@ -170,6 +170,11 @@ class Settings:
         if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
             raise SettingsError(f"{name}: {value!r} is not {what} or a list of them")
         object.__setattr__(self, name, tuple(texts))
+
+    def _check_access_log(self) -> None:
+        if not isinstance(self.access_log, str | None):
+            raise SettingsError(f"access_log: {self.access_log!r} is not a path or -")
+        formats.compiled(str(self.access_log_format))
 
     def _check_root_path(self) -> None:
         path = self.root_path

@@ -77,9 +77,8 @@ NAMED = {
 MARK = "\0"
 """Stands for a time; nothing else in a line can be a control character."""
 
-Line = tuple[str, str, str]
-"""A line but for its times: what is before the first, a template from there to the last, and
-what is behind. Filling in a short template costs half of filling in a long one."""
+Line = tuple[str, ...]
+"""The parts of a line; between them its times are still to be put."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +89,11 @@ class Format:
     """Texts, with their percent signs doubled, and at odd places the fields of a head."""
     pick: Callable[[tuple[Any, ...]], tuple[Any, ...]]
     """Of the values in the order of `ONCE_A_SECOND` and `TIMES` those that the template has."""
-    timed: bool
-    """Whether it has any of `TIMES`."""
-    pick_times: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None
-    """The same of `TIMES` alone; None if it has all, in their order."""
+    pick_times: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    """The same of `TIMES` alone."""
+    has_times: bool
+    has_all_times: bool
+    """Whether it has all of them, in their order, as `json` has."""
     escaped: Callable[[bytes], str]
     missing: str
     """What stands for a field that the request does not have."""
@@ -113,12 +113,13 @@ class Format:
 
     def filled(self, template: str, *values: str) -> Line:
         """With the values of `ONCE_A_SECOND`."""
-        line = template % self.pick((*values, MARK, MARK, MARK))
-        if not self.timed:
-            return line, "", ""
-        before, _, rest = line.partition(MARK)
-        middle, mark, after = (MARK + rest).rpartition(MARK)
-        return before, (middle + mark).replace("%", "%%").replace(MARK, "%s"), after
+        return tuple((template % self.pick((*values, MARK, MARK, MARK))).split(MARK))
+
+    def timed(self, line: Line, times: tuple[str, str, str]) -> str:
+        """A whole line; `times` are all of `TIMES` in their order."""
+        picked = self.pick_times(times)
+        between = (text for pair in zip(line, picked, strict=False) for text in pair)
+        return "".join((*between, line[-1]))
 
 
 def compiled(text: str) -> Format:
@@ -146,8 +147,9 @@ def compiled(text: str) -> Format:
     return Format(
         tuple(parts),
         picker([order.index(name) for name in dynamic]),
+        picker(times),
         bool(times),
-        None if times == [0, 1, 2] else picker(times),
+        times == list(range(len(TIMES))),
         as_json if is_json else as_text,
         "" if is_json else "-",
     )

@@ -42,7 +42,7 @@ class Head:
         self.template = template
         self.client = client
         """Who a trusted proxy says the client is; None for the peer."""
-        self.memo: Memo = (NOBODY, NOBODY, NOBODY, NOBODY, 0, ("", "", ""))
+        self.memo: Memo = (NOBODY, NOBODY, NOBODY, NOBODY, 0, ())
         """One tuple, because other threads may be filling it, too."""
 
 

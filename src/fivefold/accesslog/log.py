@@ -58,8 +58,8 @@ class AccessLog(Housekeeping):
 
     def __init__(self, form: Format, proxies: Proxies, writer: Writer) -> None:
         self.format = form
-        self.timed = form.timed
-        self.pick_times = form.pick_times
+        self.timed = form.has_times
+        self.has_all_times = form.has_all_times
         self.second = Second("", "", 0.0)
         self.until = 0.0
         """Monotonic: when `second` ends, and lines are due to be written."""
@@ -144,14 +144,17 @@ class Visit:
         if memo[0] is not answer or memo[1] is not second or memo[2] is not address:
             status, size = answer[9:12], len(answer) - answer.find(HEAD_END) - len(HEAD_END)
             memo = self._memo(known, answer, second, status, size)
-        line, middle, after = memo[5]
-        if log.timed:
-            # `_times`, written out.
+        parts = memo[5]
+        if not log.timed:
+            line = parts[0]
+        else:
+            # `_times`, written out; and for a format with all of them, `Format.timed`.
             wait, handle, send = now - self._since, begun - now, end - begun
-            times = MS[int(wait * 1e6)], MS[int(handle * 1e6)], MS[int(send * 1e6)]
-            if log.pick_times is not None:
-                times = log.pick_times(times)
-            line = f"{line}{middle % times}{after}"
+            w, h, s = MS[int(wait * 1e6)], MS[int(handle * 1e6)], MS[int(send * 1e6)]
+            if log.has_all_times:
+                line = f"{parts[0]}{w}{parts[1]}{h}{parts[2]}{s}{parts[3]}"
+            else:
+                line = log.format.timed(parts, (w, h, s))
         self._since = end
         log.lines.append(line)
         log.size += len(line)
@@ -167,9 +170,9 @@ class Visit:
             log.begin_second(end)
         known = self._short.get(asked.head) or self._learnt(asked.head, asked.request)
         outcome = COMPLETE if complete else ABORTED
-        line, middle, after = self._line(known, log.second, str(status), str(size), outcome)
-        if log.timed:
-            line = f"{line}{middle % self._times(asked.now, asked.begun, end)}{after}"
+        parts = self._line(known, log.second, str(status), str(size), outcome)
+        times = self._times(asked.now, asked.begun, end)
+        line = log.format.timed(parts, times) if log.timed else parts[0]
         self._since = end
         log.lines.append(line)
         log.size += len(line)
@@ -203,9 +206,7 @@ class Visit:
             outcome,
         )
 
-    def _times(self, now: float, begun: float, end: float) -> tuple[str, ...]:
-        """Waited, handled, sent, in milliseconds; those that the format has."""
+    def _times(self, now: float, begun: float, end: float) -> tuple[str, str, str]:
+        """Waited, handled, sent, in milliseconds."""
         wait, handle, send = now - self._since, begun - now, end - begun
-        times = MS[int(wait * 1e6)], MS[int(handle * 1e6)], MS[int(send * 1e6)]
-        pick = self._log.pick_times
-        return times if pick is None else pick(times)
+        return MS[int(wait * 1e6)], MS[int(handle * 1e6)], MS[int(send * 1e6)]

@@ -68,12 +68,12 @@ class Writer:
 
     def close(self) -> None:
         """Write the last lines; nobody may append any more."""
-        with self._lock:
-            self._flush()
-            lost = self._dropped + self._rest.count(b"\n")
-            if lost:
-                log.warning("access log %s: %d lines were lost", self._destination, lost)
-            os.close(self._fd)
+        self._lock.acquire()  # for good: a late signal or thread finds nothing to do
+        self._flush()
+        lost = self._dropped + self._rest.count(b"\n")
+        if lost:
+            log.warning("access log %s: %d lines were lost", self._destination, lost)
+        os.close(self._fd)
 
     def _flush(self) -> None:
         if self.turned:
