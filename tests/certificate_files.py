@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +38,13 @@ def self_signed(folder: Path, *names: str, password: str | None = None, days: in
         signed = ["x509", "-req", "-in", made.cert, "-signkey", made.key, *opened]
         openssl(*signed, "-days", "0", "-out", made.cert)  # it ends when it begins
     return made
+
+
+def fingerprint(made: Made) -> str:
+    """Of the public key, as browsers pin it (RFC 7469, section 2.4)."""
+    command = ["openssl", "pkey", "-in", made.key, "-pubout", "-outform", "DER"]
+    public = subprocess.run(command, check=True, capture_output=True).stdout
+    return base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
 def client_of(authority: Made, folder: Path, name: str) -> Made:

@@ -9,11 +9,13 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from . import reloading
+from .accesslog.shared import SharedLog
 from .application import enter, interface
 from .collecting import collect_less_often
 from .content import hosts, mounts
@@ -73,6 +75,12 @@ class Server:
             if not settings.reload:
                 raise
             self._compose(BROKEN)  # the workers will look for themselves, and say why
+        self._access_log = SharedLog(
+            settings.access_log,
+            settings.access_log_format,
+            settings.trusted_proxies,
+            settings.chdir or "",
+        )
         if settings.trace_sample is not None and observer is None:
             raise SettingsError("trace_sample: only `fivefold serve` samples (or an observer)")
         self._observer = observer
@@ -139,7 +147,8 @@ class Server:
                 work = self._work_again
                 sockets = [sock for row in self._listening.slots for sock in row]
                 stack.enter_context(reloading.watching(self.settings, sockets))
-            Supervisor(self._listening.slots, work, self.settings.grace_s).run(on_ready)
+            grace_s, reopen = self.settings.grace_s, self._access_log.turn
+            Supervisor(self._listening.slots, work, grace_s, reopen).run(on_ready)
 
     def check_target(self) -> None:
         """A folder that is not there fails here, not in every worker; applications were probed."""
@@ -154,6 +163,7 @@ class Server:
             hosts.probe(host, base)
         if settings.auth is not None:
             Passwords(os.fspath(Path(base, settings.auth)))
+        self._access_log.probe()
 
     def close(self) -> None:
         """Close the listening sockets, and give their addresses back."""
@@ -231,7 +241,8 @@ class Server:
         collect_less_often()
         if self._observer is not None:
             content = self._observer.content(content)
-        handler: Handler = Http1(content, settings.limits).serve
+        access_log = self._access_log.opened()
+        handler: Handler = Http1(content, settings.limits, access_log).serve
         if self._observer is not None:
             handler = self._observer.handler(handler)
         handler = layered(
@@ -244,16 +255,20 @@ class Server:
 
         def new_io(connections: int, *, serves: bool = True) -> IOModel:
             tick_s = tick(settings.limits)
-            if serves:
-                return content.io(self.engine, tick_s=tick_s, connections=connections)
-            return self.engine(tick_s=tick_s, connections=connections)
+            make = partial(content.io, self.engine) if serves else self.engine
+            io = make(tick_s=tick_s, connections=connections)
+            if access_log is not None:
+                io.on_tick(access_log.tick)
+            return io
 
-        model = self.model(sockets, handler, new_io, options, on_ready)
+        model = self.model(sockets, handler, new_io, options, on_ready, house=access_log)
         signal.signal(signal.SIGTERM, lambda *_: model.stop())
         try:
             model.run()
         finally:
             content.close()
+            if access_log is not None:
+                access_log.close()
 
     def _content(self, target: Any) -> Opened:
         settings = self.settings

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from .accesslog import formats
 from .content import hosts, mounts
 from .content.kinds import KINDS
 from .content.origin import Proxies
@@ -105,6 +106,12 @@ class Settings:
     reload_exclude: tuple[str, ...] = _setting(
         (), "Files not to watch: a glob, e.g. 'tests/*'; repeatable."
     )
+    access_log: str | None = _setting(
+        None, "A file to which a line is added for every exchange; - is standard output."
+    )
+    access_log_format: str = _setting(
+        "combined", "What is in such a line: common, combined, json, or a text with {fields}."
+    )
     trace_sample: str | None = _setting(
         None, "Time every Nth request (1/N): into log, metrics, spans and Server-Timing."
     )
@@ -139,6 +146,7 @@ class Settings:
         if not interval(self.trace_sample) and self.trace_spans is not None:
             raise SettingsError("trace_spans: nothing is sampled; add --trace-sample 1/1000")
         Proxies(self.trusted_proxies)
+        self._check_access_log()
         if self.serving != AUTO:
             self.check_serving(self.serving)
 
@@ -187,6 +195,11 @@ class Settings:
         if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
             raise SettingsError(f"{name}: {value!r} is not {what} or a list of them")
         object.__setattr__(self, name, tuple(texts))
+
+    def _check_access_log(self) -> None:
+        if not isinstance(self.access_log, str | None):
+            raise SettingsError(f"access_log: {self.access_log!r} is not a path or -")
+        formats.compiled(str(self.access_log_format))
 
     def _check_root_path(self) -> None:
         path = self.root_path

@@ -38,6 +38,7 @@ class FakeConnection:
     scheme = "http"
     tls = None
     remembered = None
+    unsent = 0
 
     async def recv(self) -> bytes:
         data = next(self._script, b"")

@@ -96,7 +96,7 @@ class WebSocket:
             add_fields(response.headers, message)
         agreed = response.status_code == SWITCHING
         self._protocol.send_response(response)
-        self._exchange.started = True
+        self._exchange.take_over(response.status_code)
         await hosted(self._flush())
         if agreed:
             self._heartbeat.start()
@@ -108,7 +108,7 @@ class WebSocket:
         if self._agreed is None:
             # Before the handshake there is nothing to close: it is refused (ASGI).
             self._protocol.send_response(self._protocol.reject(403, "Forbidden\n"))
-            self._exchange.started = True
+            self._exchange.take_over(403)
             await hosted(self._flush())
             self._end(ABNORMAL)
             self._settle(agreed=False)
@@ -143,8 +143,11 @@ class WebSocket:
         if self._turns.busy or self._unsent:
             return False
         parts = self._protocol.data_to_send()
-        if parts and parts[-1] and self._exchange.conn.post(b"".join(parts)):
-            return True
+        if parts and parts[-1]:
+            data = b"".join(parts)
+            if self._exchange.conn.post(data):
+                self._exchange.took(data)
+                return True
         self._unsent = parts
         return False
 
@@ -159,6 +162,7 @@ class WebSocket:
             parts, self._unsent = self._unsent + self._protocol.data_to_send(), []
             if parts:
                 data = b"".join(parts)
+                self._exchange.took(data)
                 if not conn.post(data):
                     conn.deadline = monotonic() + self._limits.send_s
                     await conn.send(data)
@@ -291,7 +295,7 @@ class WebSocket:
         if self._agreed is None:
             if not self._exchange.started:
                 self._protocol.send_response(self._protocol.reject(500, "Internal Server Error\n"))
-                self._exchange.started = True
+                self._exchange.take_over(500)
                 await hosted(self._flush())
             self._end(ABNORMAL)
             self._settle(agreed=False)

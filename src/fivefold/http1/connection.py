@@ -3,13 +3,16 @@
 It awaits the connection it is given and knows nothing of sockets, threads or loops.
 Two things make it cheap: a head that was seen before, byte for byte, is not parsed
 again, and content may have the whole response ready as bytes, which then leaves in one
-call.  Everything else takes the long way, which is the complete one.
+call.  Everything else takes the long way, which is the complete one.  The loop that all
+requests pass is written out in one piece: each function that it called would cost as much
+as the look-up of a known head.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
@@ -18,6 +21,7 @@ from .body import Body
 from .exchange import CLOSE, Connection, Exchange, send_part
 from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
+from .recorded import NOTHING_SENT, Asked, RecordedExchange, Recorder, Visit, sent
 from .request import Request
 from .response import DateField, FilePart, plain, serialized
 
@@ -52,9 +56,10 @@ class Content(Protocol):
 class Http1:
     """What the connections of one worker share. `serve` is the connection coroutine."""
 
-    def __init__(self, content: Content, limits: Limits) -> None:
+    def __init__(self, content: Content, limits: Limits, recorder: Recorder | None = None) -> None:
         self._content = content
         self._limits = limits
+        self._recorder = recorder
         self._memory = Memory()
         self._date = DateField()
 
@@ -75,15 +80,17 @@ class Http1:
         finally:
             await conn.close()
 
-    async def _exchanges(self, conn: Connection) -> None:
+    async def _exchanges(self, conn: Connection) -> None:  # noqa: C901, PLR0912, PLR0915
         limits = self._limits
         known_heads = self._memory.heads
         content = self._content  # its methods are looked up each time: tracing replaces them
         reader = HeadReader(conn, limits, self._memory)
+        request: Request | None = None
         head = b""
         conn.progress_s = send_s = limits.send_s
         patience = limits.first_byte_s
         now = monotonic()
+        visit = None if self._recorder is None else self._recorder.visit(conn)
         data: bytes | None = b""
         try:
             while data is not None:
@@ -107,17 +114,31 @@ class Http1:
                     data = b""
                 else:
                     request, head, data = await reader.next(data, now)
+                    if visit is not None:
+                        now = monotonic()
                 whole = None if conn.closing else content.ready(request, head, conn, now)
                 if isinstance(whole, bytes) and request.keep_alive:
                     conn.deadline = now + send_s
-                    if not conn.post(whole):
-                        await conn.send(whole)
+                    if visit is None:
+                        if not conn.post(whole):
+                            await conn.send(whole)
+                    else:
+                        begun = monotonic()
+                        if conn.post(whole):
+                            now = visit.whole(request, head, whole, now, begun)
+                        else:
+                            now = await sent(visit, conn, whole, Asked(request, head, now, begun))
                 else:
-                    data = await self._exchange(conn, request, head, data, whole)
+                    record = None if visit is None else (visit, now)
+                    data = await self._exchange(conn, request, head, data, whole, record=record)
                     now = monotonic()
         except ProtocolError as refusal:
-            is_head = head.lstrip(b"\r\n").startswith(b"HEAD ")
-            await self._refuse(conn, refusal, bodiless=is_head)
+            asked = Asked(request, bytes(reader.partial) or head, now, monotonic())
+            await self._refuse(conn, refusal, asked, visit)
+        except BaseException:
+            if visit is not None and reader.partial:
+                visit.record(Asked(None, bytes(reader.partial), now, now), NOTHING_SENT, 0)
+            raise
 
     def _last_call(self, conn: Connection, now: float) -> None:
         """The server stops: what has arrived is served, and a first request awaited briefly."""
@@ -133,20 +154,26 @@ class Http1:
         head: bytes,
         data: bytes,
         begun: Ready | None,
+        *,
+        record: tuple[Visit, float] | None,
     ) -> bytes | None:
         """Answer one request; what was received beyond it, or None if the connection ends."""
         if isinstance(begun, bytes | tuple):
-            conn.deadline = monotonic() + self._limits.send_s
-            if isinstance(begun, bytes):
-                await conn.send(closing(begun))
-            else:
-                head, part = begun
-                await send_part(conn, head if request.keep_alive else closing(head), part)
-            return data if request.keep_alive else None
+            whole = begun if request.keep_alive else closing(begun)
+            if record is None:
+                conn.deadline = monotonic() + self._limits.send_s
+                await (conn.send(whole) if isinstance(whole, bytes) else send_part(conn, *whole))
+                return data if request.keep_alive else None
+            begun = partial(RecordedExchange.pass_on, whole=whole)
         body = Body(conn, request, data, self._limits) if request.has_body else None
-        exchange = Exchange(conn, request, head, body, self._limits, self._date)
+        kind = Exchange if record is None else RecordedExchange
+        exchange = kind(conn, request, head, body, self._limits, self._date)
+        respond = begun or self._content.respond
         try:
-            await (begun or self._content.respond)(exchange)
+            if isinstance(exchange, RecordedExchange) and record is not None:
+                await exchange.recorded(*record, respond)
+            else:
+                await respond(exchange)
         except ProtocolError:
             if exchange.started:
                 return None  # too late to say it
@@ -163,16 +190,25 @@ class Http1:
         return data + exchange.pushed_back if exchange.pushed_back else data
 
     async def _refuse(
-        self, conn: Connection, refusal: ProtocolError, *, bodiless: bool = False
+        self,
+        conn: Connection,
+        refusal: ProtocolError,
+        asked: Asked,
+        visit: Visit | None,
     ) -> None:
         """Say why, then close so that the client can still read it (RFC 9112, section 9.6)."""
         now = monotonic()
         conn.deadline = now + self._limits.send_s
         response = plain(refusal.status, refusal.detail)
+        bodiless = asked.head.lstrip(b"\r\n").startswith(b"HEAD ")
         fields = [*response.fields, (b"Content-Length", b"%d" % response.length)]
-        head = serialized(response.status, fields, self._date.at(now), persistence=CLOSE)
+        lines = serialized(response.status, fields, self._date.at(now), persistence=CLOSE)
         assert isinstance(response.body, bytes)
-        await conn.send(head if bodiless else head + response.body)
+        answer = lines if bodiless else lines + response.body
+        if visit is None:
+            await conn.send(answer)
+        else:
+            await sent(visit, conn, answer, asked)
         await self._linger(conn)
 
     async def _linger(self, conn: Connection) -> None:
@@ -185,10 +221,17 @@ class Http1:
             pass
 
 
-def closing(answer: bytes) -> bytes:
+def closing(answer: bytes | tuple[bytes, FilePart]) -> bytes | tuple[bytes, FilePart]:
     """A response that was made for a connection that is kept, for one that is not."""
-    fields = answer.index(b"\r\n") + 2
-    return b"".join((memoryview(answer)[:fields], CLOSE, memoryview(answer)[fields:]))
+    if isinstance(answer, bytes):
+        return closing_head(answer)
+    return closing_head(answer[0]), answer[1]
+
+
+def closing_head(head: bytes) -> bytes:
+    """A head, and whatever follows it in the same bytes, with a field that says so."""
+    fields = head.index(b"\r\n") + 2
+    return b"".join((memoryview(head)[:fields], CLOSE, memoryview(head)[fields:]))
 
 
 async def skipped(body: Body) -> bool:

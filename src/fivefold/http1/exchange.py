@@ -44,6 +44,7 @@ class Connection(Stream, Protocol):
     tls: Any
     io: Any
     remembered: Any
+    unsent: int
 
     @property
     def peer(self) -> tuple[str, int] | None: ...
@@ -120,6 +121,22 @@ class Exchange:
         else:
             await send_part(conn, head, body)
 
+    async def pass_on(self, whole: bytes | tuple[bytes, FilePart]) -> None:
+        """The whole response, as content had it ready."""
+        self.started = self.finished = True
+        self.conn.deadline = monotonic() + self._limits.send_s
+        if isinstance(whole, bytes):
+            await self.conn.send(whole)
+        else:
+            await send_part(self.conn, *whole)
+
+    def take_over(self, status: int) -> None:
+        """From now on content speaks to the connection itself; it begins with this status."""
+        self.started = True
+
+    def took(self, data: bytes) -> None:
+        """What content then has sent."""
+
     def start(self, head: ResponseHead) -> None:
         """Fix status and fields; may be called again until the first part has left."""
         assert not self.started
@@ -189,10 +206,7 @@ class Exchange:
                     await self._send(head)
             else:
                 frame = b"%x\r\n" % count if self._chunked else b""
-                self.conn.deadline = monotonic() + self._limits.send_s
-                await self._unbroken(
-                    self.conn.send_file(head + frame, part.file, part.offset, count)
-                )
+                await self._send_part(head + frame, part, count)
                 if self._remaining is not None:
                     self._remaining -= count
                 if self._chunked:
@@ -210,6 +224,10 @@ class Exchange:
     async def _send(self, data: bytes) -> None:
         self.conn.deadline = monotonic() + self._limits.send_s
         await self._unbroken(self.conn.send(data))
+
+    async def _send_part(self, lead: bytes, part: FilePart, count: int) -> None:
+        self.conn.deadline = monotonic() + self._limits.send_s
+        await self._unbroken(self.conn.send_file(lead, part.file, part.offset, count))
 
     async def _unbroken(self, operation: Any) -> None:
         """If a part of the response does not leave whole, nothing may follow it."""

@@ -46,6 +46,8 @@ class HeadReader:
         self._limits = limits
         self._heads = memory.heads
         self._requests = memory.requests
+        self.partial: bytes | bytearray = b""
+        """What has come of a head that `next` has not accepted."""
 
     # Made when they are needed: for a connection with one request, whose head is known
     # already, they would cost more than all of its parsing.
@@ -79,13 +81,16 @@ class HeadReader:
             self._conn.deadline = now + self._limits.head_s
             data, end = await self._complete(bytearray(data))
         head, rest = data[: end + 4], data[end + 4 :]
-        return self._parser.parse(head), head, rest
+        self.partial = head
+        request = self._parser.parse(head)
+        self.partial = b""
+        return request, head, rest
 
     async def _complete(self, buffer: bytearray) -> tuple[bytes, int]:
         seen = 0
         while True:
             if not seen:
-                buffer = buffer.lstrip(b"\r\n")
+                buffer = self.partial = buffer.lstrip(b"\r\n")
             self._check_unfinished(buffer, seen)
             seen = max(0, len(buffer) - 3)  # the end may straddle two receives
             try:

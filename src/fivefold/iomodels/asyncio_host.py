@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from . import resolve
@@ -114,6 +114,9 @@ class Host(IOModel):
             self._ended(task)
         await self.loop.shutdown_asyncgens()
         await self.loop.shutdown_default_executor()
+
+    def on_tick(self, call: Callable[[], None]) -> None:
+        self.io.on_tick(call)
 
     def statistics(self) -> dict[str, int]:
         return self.io.statistics()

@@ -121,6 +121,9 @@ class Connection(ABC):
     """True while the peer owes us nothing: between two requests. Set by the protocol."""
     new: bool = True
     """True until its first bytes have come: a request may be on its way. Set by the protocol."""
+    unsent: int = 0
+    """Of the send that is under way or has failed: bytes that the kernel has not taken; 0
+    once all has been sent."""
     file_copies: int = 0
     """How often `send_file` moves each byte between kernel and process: sendfile(2) does not."""
     processor_ns: Callable[[], int] = staticmethod(thread_time_ns)
@@ -243,6 +246,10 @@ class Listener(ABC):
         """
 
 
+def _nothing() -> None:
+    """What is done at each tick unless somebody wants more."""
+
+
 class IOModel(ABC):
     """How one thread waits for the kernel."""
 
@@ -253,6 +260,8 @@ class IOModel(ABC):
     traits: ClassVar[Traits]
     woken: Waiter
     """Awaited by whoever wants to know that somebody called `wake`."""
+    _ticked: Callable[[], None] = staticmethod(_nothing)
+    """Called by the model, see `on_tick`."""
 
     @classmethod
     @abstractmethod
@@ -304,6 +313,11 @@ class IOModel(ABC):
     @abstractmethod
     def wake_fd(self) -> int:
         """A descriptor for `signal.set_wakeup_fd`, or -1 where waits end by themselves."""
+
+    def on_tick(self, call: Callable[[], None]) -> None:
+        """Have `call` called from now on about once every `tick_s`, in this thread, also while
+        nothing happens; more often does no harm."""
+        self._ticked = call
 
     @abstractmethod
     def close(self) -> None:

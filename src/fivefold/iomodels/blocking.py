@@ -83,7 +83,7 @@ class Blocking(IOModel):
         self._others.register(sock, select.POLLIN)
         # From now on this thread accepts and serves, one client at a time.
         self._tick_s = min(self._tick_s, ITERATIVE_TICK_S)
-        return BlockingListener(sock)
+        return BlockingListener(self, sock)
 
     def forget(self, watched: ReadyConnection | ReadyListener) -> None:
         self._connections.pop(watched.reader, None)
@@ -96,6 +96,7 @@ class Blocking(IOModel):
         try:
             parked = main.send(None)
             while True:
+                self._ticked()
                 connection = self._connections.get(parked)
                 if connection is None:
                     self._sleep_until_woken(parked)
@@ -130,7 +131,12 @@ class Blocking(IOModel):
     def _sleep_until_woken(self, waiter: Waiter) -> None:
         while not (self._wake_called or waiter.hints):
             time.sleep(self._tick_s)
+            self._ticked()
         self._wake_called = False
+
+    def tick(self) -> None:
+        """Called by a listener, whose waits no coroutine sees."""
+        self._ticked()
 
     def wake(self) -> None:
         self._wake_called = True
@@ -167,10 +173,12 @@ def make_blocking(sock: socket.socket, tick_s: float) -> None:
 class BlockingListener(Listener):
     """accept(2) that sleeps in the call, one connection at a time."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, io: Blocking, sock: socket.socket) -> None:
         self.sock = sock
+        self._io = io
 
     async def accept(self) -> list[socket.socket]:
+        self._io.tick()
         try:
             return [self.sock.accept()[0]]
         except (BlockingIOError, ConnectionAbortedError):

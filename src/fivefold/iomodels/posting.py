@@ -134,19 +134,26 @@ class PostingConnection(ReadyConnection):
         return (
             super().send(*buffers)
             if self._is_clear()
-            else self._after_posts(super().send, *buffers)
+            else self._after_posts(sum(map(len, buffers)), super().send, *buffers)
         )
 
     def send_file(self, head: bytes, file: File, offset: int, count: int) -> Any:
         if self._is_clear():
             return super().send_file(head, file, offset, count)
-        return self._after_posts(super().send_file, head, file, offset, count)
+        total = len(head) + count
+        return self._after_posts(total, super().send_file, head, file, offset, count)
 
     def _is_clear(self) -> bool:
         return not self._finishing and self._failure is None and self not in self._outbox.queued
 
-    async def _after_posts(self, operation: Callable[..., Any], *arguments: Any) -> None:
-        await self.all_sent()
+    async def _after_posts(
+        self, total: int, operation: Callable[..., Any], *arguments: Any
+    ) -> None:
+        try:
+            await self.all_sent()
+        except BaseException:
+            self.unsent = total  # it never began
+            raise
         await operation(*arguments)
 
     async def close(self) -> None:

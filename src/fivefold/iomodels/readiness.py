@@ -124,13 +124,16 @@ class ReadyConnection(Connection):
         except BlockingIOError:
             sent = 0
         except OSError as error:
+            self.unsent = len(data)
             raise peer_gone(error) from error
         if sent < len(data):
             yield from self._send_rest(memoryview(data)[sent:])
 
-    def _send_rest(self, rest: memoryview) -> Generator[Waiter, None, None]:
+    def _send_rest(self, rest: memoryview, following: int = 0) -> Generator[Waiter, None, None]:
+        """`following`: bytes that are to be sent after these, by the same operation."""
         self.progressed()
         while rest:
+            self.unsent = len(rest) + following
             yield self._io.writer_of(self)
             try:
                 rest = rest[self._send(rest) :]
@@ -139,14 +142,16 @@ class ReadyConnection(Connection):
             except OSError as error:
                 raise peer_gone(error) from error
             self.progressed()
+        self.unsent = following
 
     @types.coroutine
     def send_file(
         self, head: bytes, file: File, offset: int, count: int
     ) -> Generator[Waiter, None, None]:
-        yield from self._send_head(head)
+        yield from self._send_head(head, count)
         end = offset + count
         while offset < end:
+            self.unsent = end - offset
             size = min(end - offset, SEND_FILE_BYTES)
             yield from self._until_resident(file, offset, size)
             try:
@@ -160,16 +165,18 @@ class ReadyConnection(Connection):
                 raise FileShrank(f"{end - offset} bytes are missing")
             offset += sent
             self.progressed()
+        self.unsent = 0
 
-    def _send_head(self, head: bytes) -> Generator[Waiter, None, None]:
+    def _send_head(self, head: bytes, following: int) -> Generator[Waiter, None, None]:
         try:
             sent = self._send(head, socket.MSG_MORE)
         except BlockingIOError:
             sent = 0
         except OSError as error:
+            self.unsent = len(head) + following
             raise peer_gone(error) from error
         if sent < len(head):
-            yield from self._send_rest(memoryview(head)[sent:])
+            yield from self._send_rest(memoryview(head)[sent:], following)
 
     @types.coroutine
     def read_file(self, file: File, offset: int, count: int) -> Generator[Waiter, None, bytes]:

@@ -101,6 +101,7 @@ class Scheduler(Hosting):
         if now >= self._next_sweep:
             self._next_sweep = now + self._tick_s
             self._sweep(now)
+            self._ticked()
 
     def watch(self, fd: int, events: int) -> None:
         self._observe(fd, events)

@@ -46,6 +46,7 @@ class Async(ServingModel):
         self._live = Live()
         self._full: list[Waiter] = []
         self._limit = self._affordable(io.traits)
+        self.house.begin()
         wake_on_signals(io)
         try:
             io.run(self._main(io))

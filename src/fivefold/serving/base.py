@@ -55,6 +55,16 @@ class NewIO(Protocol):
     def __call__(self, connections: int, *, serves: bool = True) -> IOModel: ...
 
 
+class Housekeeping:
+    """What somebody wants done in every process that serves; here, nothing."""
+
+    def begin(self) -> None:
+        """Called once in its main thread, before the first connection."""
+
+    def rest(self) -> None:
+        """Called when it has nothing to do until it gets another connection, or ends."""
+
+
 @dataclass(frozen=True)
 class ServingTraits:
     """Facts about a serving model, as data."""
@@ -105,12 +115,15 @@ class ServingModel(ABC):
         new_io: NewIO,
         options: ServingOptions,
         on_ready: Callable[[], None] = lambda: None,
+        *,
+        house: Housekeeping | None = None,
     ) -> None:
         self.listeners = listeners
         self.handler = handler
         self.new_io = new_io
         self.options = options
         self.on_ready = on_ready
+        self.house = house or Housekeeping()
         self.stopping = False
         self._io: IOModel | None = None
 

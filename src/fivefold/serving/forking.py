@@ -13,7 +13,7 @@ from ..linux.process_control import die_with_parent
 
 log = logging.getLogger("fivefold.serving")
 
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1)
 """Signals for which somebody in the process tree has a handler."""
 
 
@@ -22,7 +22,8 @@ def forked(life: Callable[[], object]) -> int:
 
     The child starts without the parent's signal handlers, mask and wake-up descriptor.
     It ignores SIGINT, which a terminal sends to the whole tree: stopping is decided in
-    one place and arrives as SIGTERM, which it also gets when its parent dies.
+    one place and arrives as SIGTERM, which it also gets when its parent dies; and SIGUSR1,
+    which may come before it has a handler, or to the whole tree.
     """
     parent = os.getpid()
     # Blocked across the fork, so that no handler of the parent runs in the child.
@@ -43,6 +44,7 @@ def _live(life: Callable[[], object], parent: int, mask: set[signal.Signals | in
         for number in HANDLED:
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, set(mask) - set(HANDLED))
         die_with_parent(signal.SIGTERM)
         if os.getppid() == parent:  # else it died before we could ask to be told

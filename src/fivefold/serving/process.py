@@ -11,8 +11,8 @@ one connection at a time; it is forked on demand, a few ahead, and with `fresh` 
 after one connection.  A crash takes the one connection of its process; the forker
 replaces the process when it is missed.  When all children are busy the acceptor stops
 accepting, and the kernel's queue holds the rest.  Signals: SIGTERM stops (the forker
-passes it on), SIGCHLD in the forker; the I/O model may use real-time signals in the
-acceptor and the children.
+passes it on, and to the children SIGUSR1 if somebody has a handler for it), SIGCHLD in the
+forker; the I/O model may use real-time signals in the acceptor and the children.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Process(ServingModel):
         self._kill_at = math.inf
         self._failure: FivefoldError | None = None
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.house.begin()
         signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the pipe is what counts
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         self._acceptor = forked(lambda: self._accept(acceptor_inbox, to_forker))
@@ -83,7 +84,8 @@ class Process(ServingModel):
         until = self._kill_at - monotonic()
         select.select(sources, [], [], max(0.0, until) if until < math.inf else None)
         with contextlib.suppress(BlockingIOError):
-            os.read(self._wake_read, 4096)
+            if signal.SIGUSR1 in os.read(self._wake_read, 4096):
+                self._notify()
         with contextlib.suppress(BlockingIOError):
             while self._inbox.recv(MESSAGE.size):
                 self._wanted += 1
@@ -95,6 +97,10 @@ class Process(ServingModel):
         while self._wanted and self._acceptor and len(self._children) < self._limit:
             self._wanted -= 1
             self._bear()
+
+    def _notify(self) -> None:
+        for pid in self._children:
+            os.kill(pid, signal.SIGUSR1)
 
     def _bear(self) -> None:
         self._births += 1

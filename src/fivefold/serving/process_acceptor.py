@@ -79,6 +79,7 @@ class Acceptor:
         if connection is not None:
             connection.closing = True
             await self._model.handler(connection)
+            self._model.house.rest()
 
     def _idle_child(self) -> int:
         """The number of an idle child; waits for one, at the limit until one is free."""

@@ -30,6 +30,7 @@ class Child:
         # but let each of them end after its exchange.  Set first: making the I/O model
         # starts an ASGI application, which must not be left half started.
         signal.signal(signal.SIGTERM, lambda *_: self._live.finish())
+        self._model.house.begin()
         io = self._model.new_io(1)
         if self._model.stopping:
             self._live.finish()
@@ -45,8 +46,10 @@ class Child:
                     break
         finally:
             io.close()
+            self._model.house.rest()
 
     def _next(self) -> socket.socket | None:
+        self._model.house.rest()
         try:
             tell(self._to_acceptor, IDLE, self._number)
             heard = hear(self._channel)

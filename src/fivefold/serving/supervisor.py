@@ -7,8 +7,9 @@ first time, then after a pause that doubles.  Workers that die young again and a
 the server (`WorkerFailed`) instead of an endless loop.  SIGTERM or SIGINT: workers stop
 accepting, finish what they have accepted, and end; a second SIGINT, or the end of the
 grace time, kills them.  SIGHUP: workers are replaced one by one, each only after its successor
-accepts.  Only its own children are waited for, by pid; as PID 1, the orphans that a container
-leaves to it as well.  systemd is told when all workers accept, and when they stop.
+accepts.  SIGUSR1: `on_notice` is called, and all workers are sent it, too.  Only its own
+children are waited for, by pid; as PID 1, the orphans that a container leaves to it as well.
+systemd is told when all workers accept, and when they stop.
 """
 
 from __future__ import annotations
@@ -75,10 +76,17 @@ class Slot:
 class Supervisor:
     """Runs in the main thread of its process."""
 
-    def __init__(self, slots: list[list[socket.socket]], worker: Worker, grace_s: float) -> None:
+    def __init__(
+        self,
+        slots: list[list[socket.socket]],
+        worker: Worker,
+        grace_s: float,
+        on_notice: Callable[[], None] = lambda: None,
+    ) -> None:
         self._slots = [Slot(sockets) for sockets in slots]
         self._worker = worker
         self._grace_s = grace_s
+        self._on_notice = on_notice
         self._stopping = False
         self._kill_at = 0.0
 
@@ -108,6 +116,9 @@ class Supervisor:
             self._stop(impatient=number == signal.SIGINT)
         elif number == signal.SIGHUP and not self._stopping:
             self._replace_all()
+        elif number == signal.SIGUSR1:
+            self._on_notice()
+            self._signal_all(signal.SIGUSR1)
         self._bury()
         if self._stopping and monotonic() >= self._kill_at:
             self._signal_all(signal.SIGKILL)

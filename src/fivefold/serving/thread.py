@@ -59,6 +59,7 @@ class Thread(ServingModel):
         self._limit = self.options.max_connections
         self._failure: ApplicationError | None = None
         io = self._io = self.new_io(1, serves=False)
+        self.house.begin()
         wake_on_signals(io)
         try:
             self._add_spares()

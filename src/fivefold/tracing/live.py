@@ -60,8 +60,7 @@ class LiveObserver:
         self._content: Any = content
         every = interval(self._server.settings.trace_sample)
         if every:
-            send_s = self._server.settings.limits.send_s
-            Sampler(every, send_s, self.outlet).install(content)
+            Sampler(every, self.outlet).install(content)
         self._generation, self._tracing = 0, False  # this content has not been looked at
         return content
 

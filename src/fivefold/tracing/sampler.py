@@ -14,12 +14,12 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Coroutine
-from time import monotonic, monotonic_ns, thread_time_ns, time_ns
+from time import monotonic_ns, thread_time_ns, time_ns
 from typing import Any
 
 from ..content.kinds import Opened
 from ..http1.connection import Later, Ready
-from ..http1.exchange import Exchange, send_part
+from ..http1.exchange import Exchange
 from ..http1.request import Request
 from ..linux.tcp_info import tcp_info
 from .outlet import Outlet
@@ -35,9 +35,8 @@ FINAL, SWITCHING = 200, 101
 class Sampler:
     """Counts the requests of one process."""
 
-    def __init__(self, every: int, send_s: float, outlet: Outlet) -> None:
+    def __init__(self, every: int, outlet: Outlet) -> None:
         self._every = every
-        self._send_s = send_s
         self._outlet = outlet
 
     def install(self, content: Opened) -> None:
@@ -84,13 +83,10 @@ class Sampler:
     async def _send(
         self, sample: Sample, exchange: Exchange, whole: bytes | tuple[bytes, Any]
     ) -> None:
-        exchange.started = exchange.finished = True
-        conn = sample.conn
-        conn.deadline = monotonic() + self._send_s
         if isinstance(whole, bytes):
-            await conn.send(sample.opened(whole))
+            await exchange.pass_on(sample.opened(whole))
         else:
-            await send_part(conn, sample.opened(whole[0]), whole[1])
+            await exchange.pass_on((sample.opened(whole[0]), whole[1]))
 
 
 class Sample:

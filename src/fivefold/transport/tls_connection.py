@@ -44,6 +44,11 @@ class HandshakeFailed(PeerGone):
     """The peer and we cannot agree; it has been told why, as TLS tells it."""
 
 
+def unsent(self: TlsConnection) -> int:
+    """Sealed bytes count like those that they were: 22 more in 16384."""
+    return self.unsealed + self.below.unsent
+
+
 def below(name: str) -> Any:
     """An attribute of the connection below: the engine looks at it, HTTP sets it."""
 
@@ -59,6 +64,7 @@ class TlsConnection(Connection):
     scheme = "https"
     file_copies = 2
 
+    unsent: Any = property(unsent)
     peer = below("peer")
     local = below("local")
     deadline = below("deadline")
@@ -77,6 +83,7 @@ class TlsConnection(Connection):
         self._read, self._write, self._pending = tls.read, tls.write, tls.pending
         self._unwrap = tls.unwrap
         self._agreed = self._reset = self._farewell_due = False
+        self.unsealed = 0
 
     async def handshake(self, data: bytes) -> None:
         """Agree on keys; `data` has come already. Raises `HandshakeFailed`."""
@@ -139,6 +146,7 @@ class TlsConnection(Connection):
             if not data:
                 raise FileShrank(f"{end - offset} bytes are missing")
             offset += len(data)
+            self.unsealed = end - offset
             self._seal(data)
             await self._put_out()
             self.progressed()

@@ -103,7 +103,7 @@ class PosixConnection(Connection):
     @types.coroutine
     def send(self, *buffers: bytes) -> Generator[Waiter, None, None]:
         data = b"".join(buffers)  # one that is bytes already is returned as it is
-        yield from self._write(posix_aio.address_of(data), len(data), data)
+        yield from self._write(posix_aio.address_of(data), len(data), data, 0)
 
     @types.coroutine
     def send_file(
@@ -116,17 +116,18 @@ class PosixConnection(Connection):
         filled = len(head)
         end = offset + count
         while offset < end:
+            self.unsent = filled + end - offset
             part = min(end - offset, room - filled)
             done = yield from self._read_part(file, offset, start + filled, part, buffer)
             if done == 0:
                 raise FileShrank(f"{end - offset} bytes are missing")
             offset += done
-            yield from self._write(start, filled + done, buffer)
+            yield from self._write(start, filled + done, buffer, end - offset)
             filled = 0
             if offset < end:
                 self.progressed()
         if filled:
-            yield from self._write(start, filled, buffer)
+            yield from self._write(start, filled, buffer, 0)
 
     @types.coroutine
     def read_file(self, file: File, offset: int, count: int) -> Generator[Waiter, None, bytes]:
@@ -142,17 +143,24 @@ class PosixConnection(Connection):
             filled += done
         return ctypes.string_at(start, filled)
 
-    def _write(self, address: int, count: int, keeps: object) -> Generator[Waiter, None, None]:
-        """In parts, so that a slow peer that takes them one by one is seen to make progress."""
+    def _write(
+        self, address: int, count: int, keeps: object, following: int
+    ) -> Generator[Waiter, None, None]:
+        """In parts, so that a slow peer that takes them one by one is seen to make progress.
+
+        `following`: bytes that the same operation will write after these.
+        """
         outgoing = self._outgoing
         done = 0
         while done < count:
+            self.unsent = count - done + following
             yield from self._earlier()
             part = min(count - done, WRITE_BYTES)
             outgoing.over(self._out_fd, address + done, part, keeps)
             done += yield from self._do(posix_aio.write)
             if done < count:
                 self.progressed()
+        self.unsent = following
 
     def _read_part(
         self, file: File, offset: int, address: int, count: int, keeps: object

@@ -124,23 +124,26 @@ class UringConnection(UringSender):
         if len(head) > CHUNK_BYTES // 2:
             yield from self._send_whole(head)
             head = b""
-        yield from self._settled()
+        yield from self._earlier(len(head) + count)
         files = self._io.files
         chunk = files.chunk()
         filled = len(head)
         chunk.memory[:filled] = head
         end = offset + count
         while filled or offset < end:
+            self.unsent = filled + end - offset
             wanted = min(end - offset, CHUNK_BYTES - filled)
             done = yield from files.into(chunk, filled, file, offset, wanted)
             offset += done
             if filled + done:
+                self._following = end - offset
                 self._start(chunk, chunk.address, filled + done)
                 yield from self._settled()
             if done < wanted:
                 files.give_back(chunk)
                 raise FileShrank(f"{end - offset} bytes are missing")
             filled = 0
+        self._following = self.unsent = 0
         files.give_back(chunk)
 
     @types.coroutine

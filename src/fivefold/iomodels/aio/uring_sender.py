@@ -89,6 +89,8 @@ class UringSender(Connection, Target):
         self._send_at = self._send_left = 0
         self._shutdown_due = False
         self._failure = 0
+        self._following = 0
+        """Bytes that the present operation will send after what is on its way."""
 
     @types.coroutine
     def send(self, *buffers: bytes) -> Generator[Waiter, None, None]:
@@ -96,6 +98,7 @@ class UringSender(Connection, Target):
         if type(data) is not bytes:
             data = bytes(data)  # its memory is handed to the kernel by address
         if self._failure:
+            self.unsent = len(data)
             raise self._error()
         if not self.post(data):
             yield from self._send_whole(data)
@@ -115,19 +118,22 @@ class UringSender(Connection, Target):
         return True
 
     def _send_whole(self, data: bytes) -> Generator[Waiter, None, None]:
-        yield from self._settled()
+        yield from self._earlier(len(data))
         if not data:
             return
         if self._silent:
+            self.unsent = len(data)
             self._outbox.queued[self] = data
         else:
             self._start(data, id(data) + BYTES_HEADER, len(data))
         yield from self._settled()
+        self.unsent = 0
 
     def _start(self, keeper: bytes | Chunk, address: int, count: int) -> None:
         """Submit a send; `keeper` keeps the memory alive until it has completed."""
         self._sending = keeper
         self._send_at, self._send_left = address, count
+        self.unsent = count + self._following
         # Not MSG_WAITALL: each part that is sent gives the peer more time (`progressed`).
         self._io.ring.push(
             abi.sqe_word(abi.OP_SEND, self.fd),
@@ -152,6 +158,7 @@ class UringSender(Connection, Target):
                 self._start(keeper, self._send_at + max(result, 0), self._send_left)
                 return
             self._sending = None
+            self.unsent = self._send_left + self._following
         self._release_if_over()
         self.settle()
 
@@ -166,6 +173,14 @@ class UringSender(Connection, Target):
             self._start(rest, id(rest) + BYTES_HEADER, len(rest))
         else:
             self._failure = self._failure or -result
+
+    def _earlier(self, total: int) -> Generator[Waiter, None, None]:
+        """Wait for what was sent before, on behalf of an operation of `total` bytes."""
+        try:
+            yield from self._settled()
+        except BaseException:
+            self.unsent = total  # it never began
+            raise
 
     def _settled(self) -> Generator[Waiter, None, None]:
         """Wait until nothing is on its way out; raises if it did not get there."""

@@ -1,0 +1,69 @@
+"""Where the lines go: a file that all processes append to, or standard output.
+
+Facts.        A write(2) to a regular file opened with O_APPEND goes to its end, and is not
+              mixed with another one (the kernel holds the inode's lock).  A pipe keeps no
+              more than PIPE_BUF, 4096 bytes, together (pipe(7)).
+Consequence.  A regular file needs no lock; whatever else takes lines from several
+              processes does.
+Choice.       A record lock on a memory file that all processes share: the kernel gives it
+              back when its holder dies, however it dies (fcntl_locking(2)).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import SettingsError
+
+STANDARD_OUTPUT = "-"
+
+# O_NONBLOCK: a FIFO that nobody reads is an error instead of an endless wait.
+FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+
+MODE = 0o640
+"""Who visited whom is not everybody's business."""
+
+
+class Destination:
+    """Make it before the first fork; `open` it in each process."""
+
+    def __init__(self, name: str, base: str = "") -> None:
+        """`name`: a path, seen from `base`, or `-`."""
+        self._path = "" if name == STANDARD_OUTPUT else os.fspath(Path(base, name).absolute())
+        self._lock = os.memfd_create("access log", os.MFD_CLOEXEC)
+
+    def __str__(self) -> str:
+        return self._path or "standard output"
+
+    def probe(self) -> None:
+        """Whether it can be written. Raises `SettingsError`."""
+        try:
+            os.close(self.open())
+        except OSError as error:
+            raise SettingsError(
+                f"access_log: cannot write {self}: {error.strerror};"
+                " name a file in a folder that the server's user may write, or -"
+            ) from None
+
+    def open(self) -> int:
+        """A descriptor to write to. Raises OSError."""
+        if not self._path:
+            return os.dup(1)
+        return os.open(self._path, FLAGS, MODE)
+
+    @contextmanager
+    def alone(self, fd: int) -> Iterator[None]:
+        """No other process writes meanwhile, where that could mix lines."""
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            yield
+            return
+        fcntl.lockf(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN)

@@ -1,0 +1,127 @@
+"""What of a line comes from the head of a request, computed once per head.
+
+A head that comes again byte by byte is known (`http1.head_reader`), and so is its part of
+the line.  A browser's head is longer, and rarely the same twice; of it only the fields are
+looked up that the format has, and these are often the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from ..http1.head_reader import SHORT_HEAD_BYTES
+from ..http1.request import Request
+from .formats import HEADER, Format, Line
+from .second import Second
+
+REMEMBERED = 1024
+"""Heads, by their bytes and by their fields; a full table is emptied, as in `http1.request`."""
+
+MOST_BYTES = 2048
+"""The longest share of a line that is remembered."""
+
+HOST = b"\r\nHost: "
+
+FIELDS = {"referer": b"Referer", "user_agent": b"User-Agent"}
+
+NOBODY: Any = None
+
+Memo = tuple[Any, Second, str, bytes, int, Line]
+"""An answer (None if it is not worth keeping), second, client, status, size, and the line
+filled with them."""
+
+K = TypeVar("K")
+
+
+class Head:
+    """One head's share of a line, and the last line that was made of it."""
+
+    __slots__ = ("client", "memo", "template")
+
+    def __init__(self, template: str, client: str | None) -> None:
+        self.template = template
+        self.client = client
+        """Who a trusted proxy says the client is; None for the peer."""
+        self.memo: Memo = (NOBODY, NOBODY, NOBODY, NOBODY, 0, ())
+        """One tuple, because other threads may be filling it, too."""
+
+
+class Heads:
+    """What is remembered of heads."""
+
+    def __init__(self, form: Format) -> None:
+        self._format = form
+        self._named = [n for n in form.head_fields if n in FIELDS or n.startswith(HEADER)]
+        names = [FIELDS.get(name) or name.removeprefix(HEADER).encode() for name in self._named]
+        self._marks = [b"\r\n%b: " % name for name in names]
+        self.short: dict[bytes, Head] = {}
+        """Heads that are known by their bytes."""
+        self._others: dict[tuple[Any, ...], Head] = {}
+        """The same by what a line shows of them."""
+
+    def learnt(self, head: bytes, request: Request | None, client: str | None) -> Head:
+        """The share of a head that is not in `short`; `request` is None if it was refused."""
+        fields = [field(head, mark) for mark in self._marks]
+        key = (client, request or head, *fields)  # one Request: one request line, one host
+        known = self._others.get(key)
+        if known is None:
+            shown = client and self._format.escaped(client.encode())
+            values = about(head, request) | dict(zip(self._named, fields, strict=True))
+            known = Head(self._format.template(values), shown)
+            if request is not None and len(known.template) <= MOST_BYTES:
+                bounded(self._others)[key] = known
+        if request is not None and len(head) <= SHORT_HEAD_BYTES:
+            bounded(self.short)[head] = known
+        return known
+
+
+def about(head: bytes, request: Request | None) -> dict[str, bytes | None]:
+    """What the request line and Host say; None for what they do not."""
+    line = head[:end] if (end := head.find(b"\r\n")) >= 0 else head
+    method, _, rest = line.partition(b" ")
+    target, _, protocol = rest.rpartition(b" ") if b" " in rest else (rest, b"", b"")
+    path, _, query = target.partition(b"?")
+    values = {
+        "request": line,
+        "method": method,
+        "target": target,
+        "path": path,
+        "query": query,
+        "protocol": protocol,
+        "host": field(head, HOST) if request is None else request.host,
+    }
+    return {name: value or None for name, value in values.items()}
+
+
+def bounded(table: dict[K, Head]) -> dict[K, Head]:
+    if len(table) >= REMEMBERED:
+        table.clear()
+    return table
+
+
+def field(head: bytes, mark: bytes) -> bytes | None:
+    r"""The value of the first field of a name, None if there is none; `mark` is `\r\nName: `.
+
+    First as browsers write it, which is a third of the price of any other way.
+    """
+    at = head.find(mark)
+    if at >= 0:
+        start = at + len(mark)
+    else:
+        start = end_of(head, mark)
+        if not start:
+            return None
+    end = head.find(b"\r\n", start)
+    return head[start : end if end >= 0 else len(head)] or None
+
+
+def end_of(head: bytes, mark: bytes) -> int:
+    """Where a field's value begins, whatever the case of its name and the space before it."""
+    name = mark[:-1].lower()
+    at = head.lower().find(name)
+    if at < 0:
+        return 0
+    start = at + len(name)
+    while head[start : start + 1] in (b" ", b"\t"):
+        start += 1
+    return start

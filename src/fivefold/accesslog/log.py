@@ -1,0 +1,212 @@
+"""The access log as the connections of one process know it.
+
+`Http1` asks for a `Visit` per connection and tells it of each exchange.  What is on the hot
+path costs less than a microsecond there: a head that is known, an answer that was ready,
+the second that it was already; all that is left is a look-up and, where the format has
+times, to fill these in.  `docs/access-log.md` has the figures.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from time import monotonic
+
+from ..content.origin import Proxies
+from ..http1.exchange import Connection
+from ..http1.recorded import Asked
+from ..http1.request import Request, fields_of
+from ..serving.base import Housekeeping
+from .formats import Format, Line
+from .heads import Head, Heads, Memo
+from .second import Second, present
+from .writer import Writer
+
+FULL_BYTES = 65536
+"""Written when there is so much."""
+
+KEPT_BYTES = 4096
+"""The longest answer that is kept beside its line, with up to 1024 heads."""
+
+REMEMBERED_US = 5000
+
+COMPLETE, ABORTED = "complete", "aborted"
+
+NO_PEER = "unix"
+"""The client of a UNIX socket has no address."""
+
+HEAD_END = b"\r\n\r\n"
+
+
+class Milliseconds(dict[int, str]):
+    """Durations as text, by microseconds: 1234 is 1.234. Most are among the shortest few
+    thousand, and to look one up takes a third of the time of making it."""
+
+    def __missing__(self, us: int) -> str:
+        text = f"{us / 1000:.3f}"
+        if us < REMEMBERED_US:
+            self[us] = text
+        return text
+
+
+MS = Milliseconds()
+
+
+class AccessLog(Housekeeping):
+    """One per process; what is forked from it goes on with a log of its own, still empty."""
+
+    def __init__(self, form: Format, proxies: Proxies, writer: Writer) -> None:
+        self.format = form
+        self.timed = form.has_times
+        self.has_all_times = form.has_all_times
+        self.second = Second("", "", 0.0)
+        self.until = 0.0
+        """Monotonic: when `second` ends, and lines are due to be written."""
+        self.size = 0
+        """Bytes collected; threads may count over each other, and it need not be exact."""
+        self.lines = writer.lines
+        self._proxies = proxies
+        self._writer = writer
+        self._heads = Heads(form)
+        self._forwarded = Heads(form)
+        """Of trusted peers: their heads say who the client is."""
+
+    def visit(self, conn: Connection) -> Visit:
+        """What records the exchanges of a connection."""
+        peer = conn.peer
+        address = peer[0] if peer else NO_PEER
+        if self._proxies.none or not self._proxies.trusts(peer[0] if peer else None):
+            return Visit(self, self._heads, address, None)
+
+        def forwarded(head: bytes) -> str | None:
+            client = self._proxies.origin(conn, fields_of(head)).client
+            return None if client is None or client is peer else client[0]
+
+        return Visit(self, self._forwarded, address, forwarded)
+
+    def begin_second(self, now: float) -> None:
+        """Another second has begun: the lines of the last one are due."""
+        second = present()
+        self.second = second
+        self.until = now + second.ends_in
+        self.flush()
+
+    def flush(self) -> None:
+        if self.lines or self._writer.turned:
+            self.size = 0
+            self._writer.flush()
+
+    def tick(self) -> None:
+        """Called about once a second, or more often, by each I/O model."""
+        if monotonic() >= self.until:
+            self.flush()
+
+    def begin(self) -> None:
+        signal.signal(signal.SIGUSR1, lambda *_: self._writer.flush())
+
+    def rest(self) -> None:
+        self.flush()
+
+    def close(self) -> None:
+        """Write the last lines; call it when no connection is left."""
+        self._writer.close()
+
+
+class Visit:
+    """One connection: `http1.recorded.Visit`."""
+
+    def __init__(
+        self,
+        log: AccessLog,
+        heads: Heads,
+        address: str,
+        forwarded: Callable[[bytes], str | None] | None,
+    ) -> None:
+        self._log = log
+        self._heads = heads
+        self._short = heads.short
+        self._address = sys.intern(address)
+        self._forwarded = forwarded
+        self._since = monotonic()
+
+    def whole(
+        self, request: Request, head: bytes, answer: bytes, now: float, begun: float
+    ) -> float:
+        """Record an answer that was ready and has been sent; the present moment."""
+        log = self._log
+        end = monotonic()
+        if end >= log.until:
+            log.begin_second(end)
+        known = self._short.get(head) or self._learnt(head, request)
+        second, address = log.second, self._address
+        memo = known.memo
+        if memo[0] is not answer or memo[1] is not second or memo[2] is not address:
+            status, size = answer[9:12], len(answer) - answer.find(HEAD_END) - len(HEAD_END)
+            memo = self._memo(known, answer, second, status, size)
+        parts = memo[5]
+        if not log.timed:
+            line = parts[0]
+        else:
+            # `_times`, written out; and for a format with all of them, `Format.timed`.
+            wait, handle, send = now - self._since, begun - now, end - begun
+            w, h, s = MS[int(wait * 1e6)], MS[int(handle * 1e6)], MS[int(send * 1e6)]
+            if log.has_all_times:
+                line = f"{parts[0]}{w}{parts[1]}{h}{parts[2]}{s}{parts[3]}"
+            else:
+                line = log.format.timed(parts, (w, h, s))
+        self._since = end
+        log.lines.append(line)
+        log.size += len(line)
+        if log.size >= FULL_BYTES:
+            log.flush()
+        return end
+
+    def record(self, asked: Asked, status: int, size: int, *, complete: bool = False) -> float:
+        """Record any other exchange, when it is over; the present moment."""
+        log = self._log
+        end = monotonic()
+        if end >= log.until:
+            log.begin_second(end)
+        known = self._short.get(asked.head) or self._learnt(asked.head, asked.request)
+        outcome = COMPLETE if complete else ABORTED
+        parts = self._line(known, log.second, str(status), str(size), outcome)
+        times = self._times(asked.now, asked.begun, end)
+        line = log.format.timed(parts, times) if log.timed else parts[0]
+        self._since = end
+        log.lines.append(line)
+        log.size += len(line)
+        if log.size >= FULL_BYTES:
+            log.flush()
+        return end
+
+    def _learnt(self, head: bytes, request: Request | None) -> Head:
+        client = self._forwarded(head) if self._forwarded and request is not None else None
+        return self._heads.learnt(head, request, client)
+
+    def _memo(self, known: Head, answer: bytes, second: Second, status: bytes, size: int) -> Memo:
+        """The line for an answer that is not the last one of this head."""
+        _, last_second, last_address, last_status, last_size, line = known.memo
+        same_client = last_second is second and last_address is self._address
+        if not (same_client and last_size == size and last_status == status):
+            line = self._line(known, second, status.decode(), str(size), COMPLETE)
+        kept = answer if len(answer) <= KEPT_BYTES else None
+        memo = known.memo = kept, second, self._address, status, size, line
+        return memo
+
+    def _line(self, known: Head, second: Second, status: str, size: str, outcome: str) -> Line:
+        return self._log.format.filled(
+            known.template,
+            known.client or self._address,
+            self._address,
+            second.common,
+            second.iso,
+            status,
+            size,
+            outcome,
+        )
+
+    def _times(self, now: float, begun: float, end: float) -> tuple[str, str, str]:
+        """Waited, handled, sent, in milliseconds."""
+        wait, handle, send = now - self._since, begun - now, end - begun
+        return MS[int(wait * 1e6)], MS[int(handle * 1e6)], MS[int(send * 1e6)]

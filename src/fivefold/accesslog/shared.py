@@ -1,0 +1,41 @@
+"""What all processes of a server have of the access log, from before the first fork."""
+
+from __future__ import annotations
+
+from ..content.origin import Proxies
+from ..errors import SettingsError
+from .destination import Destination
+from .formats import compiled
+from .log import AccessLog
+from .rotation import Rotation
+from .writer import Writer
+
+
+class SharedLog:
+    """Where lines go and when that is opened anew; `opened` makes a process's own log of it."""
+
+    def __init__(self, name: str | None, form: str, trusted: tuple[str, ...], base: str) -> None:
+        """`name`: a path seen from `base`, or `-`; None for no log. `trusted`: proxies."""
+        self._destination = None if name is None else Destination(name, base)
+        self._form = form
+        self._trusted = trusted
+        self._rotation = Rotation()
+        self.turn = self._rotation.turn
+        """From now on whoever writes opens the file anew; for the supervisor."""
+
+    def probe(self) -> None:
+        """Whether lines can be written. Raises `SettingsError`."""
+        if self._destination is not None:
+            self._destination.probe()
+
+    def opened(self) -> AccessLog | None:
+        """The log of this process; None for no log. Raises `SettingsError`."""
+        if self._destination is None:
+            return None
+        try:
+            writer = Writer(self._destination, self._rotation)
+        except OSError as error:
+            raise SettingsError(
+                f"access_log: cannot write {self._destination}: {error.strerror}"
+            ) from None
+        return AccessLog(compiled(self._form), Proxies(self._trusted), writer)

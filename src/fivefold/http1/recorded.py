@@ -1,0 +1,171 @@
+"""Exchanges that are recorded, for the access log: what of a response has really left.
+
+Only a server that keeps a log makes these instead of `Exchange`, so one that keeps none
+does not pay for them.  Whoever keeps the log comes in as a `Recorder`; HTTP knows nothing
+of files and formats.
+
+Three moments divide the time.  *Waited*: from when the exchange before was over (or the
+connection began) until the head was complete.  *Handled*: until the head of the response
+was given to the connection.  *Sent*: until the connection took the last byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Protocol
+
+from ..errors import ProtocolError
+from .exchange import Connection, Exchange
+from .request import Request
+from .response import FilePart, Response
+
+NOTHING_SENT = 499
+"""nginx's status for a client that left before it was answered."""
+
+HEAD_END = b"\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request as the log sees it."""
+
+    request: Request | None
+    """None if there never was a whole one."""
+    head: bytes
+    """What came of its head."""
+    now: float
+    """When the head was complete; monotonic seconds, as all moments here."""
+    begun: float
+    """When its response began."""
+
+
+class Visit(Protocol):
+    """Records the exchanges of one connection; each method returns the present moment, which
+    is when the exchange was over."""
+
+    def whole(
+        self, request: Request, head: bytes, answer: bytes, now: float, begun: float
+    ) -> float:
+        """An answer that was ready, and was sent; `now` and `begun` as in `Asked`."""
+
+    def record(self, asked: Asked, status: int, size: int, *, complete: bool = False) -> float:
+        """Any other: what was sent for it, and whether that was all."""
+
+
+class Recorder(Protocol):
+    """Who keeps the log."""
+
+    def visit(self, conn: Connection) -> Visit: ...
+
+
+class RecordedExchange(Exchange):
+    """An exchange that counts what it gives to the connection."""
+
+    _status = 0
+    _begun = 0.0
+    _size = 0
+    """Bytes of the body given to the connection, framing of chunks included."""
+    _opened = 0
+    """Bytes of the head that leave with the next part."""
+    _taken_over = False
+    _head_left = False
+    """Whether the head of what somebody else sends has left."""
+
+    def _begins(self, status: int) -> None:
+        self._status = status
+        self._begun = monotonic()
+
+    async def answer(self, response: Response) -> None:
+        self._begins(response.status)
+        if self.request.method != "HEAD":
+            self._size = response.length
+        await super().answer(response)
+
+    async def pass_on(self, whole: bytes | tuple[bytes, FilePart]) -> None:
+        head = whole if isinstance(whole, bytes) else whole[0]
+        self._begins(int(head[9:12]))
+        self._size = len(head) - head.find(HEAD_END) - len(HEAD_END)
+        if isinstance(whole, tuple):
+            self._size += whole[1].count
+        await super().pass_on(whole)
+
+    def whole(self, data: bytes) -> bytes | None:
+        out = super().whole(data)
+        if out is not None:
+            self._begins(int(out[9:12]))
+            self._size = len(data)
+        return out
+
+    def take_over(self, status: int) -> None:
+        super().take_over(status)
+        self._begins(status)
+        self._taken_over = True
+
+    def took(self, data: bytes) -> None:
+        self._size += len(data)
+        if not self._head_left:
+            self._head_left = True
+            self._size -= data.find(HEAD_END) + len(HEAD_END)
+
+    async def inform(self, status: int, lines: bytes) -> None:
+        size = self._size
+        await super().inform(status, lines)
+        self._size = size
+
+    def _opening(self, whole_length: int | None) -> bytes:
+        out = super()._opening(whole_length)
+        self._begins(int(out[9:12]))
+        self._opened = len(out)
+        return out
+
+    def _counts(self, count: int) -> None:
+        self._size += count - self._opened
+        self._opened = 0
+
+    async def _send(self, data: bytes) -> None:
+        self._counts(len(data))
+        await super()._send(data)
+
+    async def _send_part(self, lead: bytes, part: FilePart, count: int) -> None:
+        self._counts(len(lead) + count)
+        await super()._send_part(lead, part, count)
+
+    async def recorded(
+        self, visit: Visit, now: float, respond: Callable[[Exchange], Awaitable[Any]]
+    ) -> None:
+        """Let `respond` answer and record what became of it, unless it is still to be refused."""
+        complete = refused = False
+        try:
+            await respond(self)
+            complete = self.finished or self._taken_over
+        except ProtocolError:
+            refused = not self.started
+            raise
+        finally:
+            if not refused:
+                self._record(visit, now, complete=complete)
+
+    def _record(self, visit: Visit, now: float, *, complete: bool) -> None:
+        unsent = self.conn.unsent
+        asked = Asked(self.request, self.request_head, now, self._begun or monotonic())
+        size = max(0, self._size - unsent)
+        status = self._status or NOTHING_SENT
+        visit.record(asked, status, size, complete=complete and not unsent)
+
+
+async def sent(visit: Visit, conn: Connection, answer: bytes, asked: Asked) -> float:
+    """Send a whole response and record it; the present moment. Raises what `conn.send` raises."""
+    complete = False
+    request = asked.request
+    try:
+        await conn.send(answer)
+        complete = True
+    finally:
+        if not complete or request is None:
+            size = len(answer) - answer.find(HEAD_END) - len(HEAD_END) - conn.unsent
+            visit.record(asked, int(answer[9:12]), max(0, size), complete=complete)
+    if request is None:
+        return monotonic()
+    return visit.whole(request, asked.head, answer, asked.now, asked.begun)
