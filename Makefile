@@ -9,9 +9,9 @@ serve: .venv/serve
 	$(BIN)/fivefold serve examples/site
 
 # Most tests wait more than they compute; those that measure have the machine for themselves.
-test: .venv/dev
+test: .venv/dev .venv/locust
 	$(BIN)/python -m pytest -n $$(nproc) --dist loadfile -m "not alone"
-	$(BIN)/python -m pytest -m alone
+	PATH="$(CURDIR)/.venv/locust/bin:$$PATH" $(BIN)/python -m pytest -m alone
 
 check: .venv/check
 	$(BIN)/ruff format --check .
@@ -43,6 +43,11 @@ clean:
 .venv/check: .venv/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[check]'
 	@touch $@ .venv/serve
+
+# A program by itself: its greenlet is not the one that playwright wants.
+.venv/locust: .venv/pip
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check locust
 
 .venv/dev: .venv/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'

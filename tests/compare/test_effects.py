@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measured_again import measured_again
 
 from fivefold.compare.scenarios import SCENARIOS, Offer
 from fivefold.compare.session import Wishes, compared, planned
@@ -42,6 +43,7 @@ def cpu(rows: Sequence[dict[str, Any]], name: str, idle: int = 0) -> float:
     return float(row["cpu_us_per_request"]["median"])
 
 
+@measured_again
 def test_async_with_blocking_serves_one_client(site: Path) -> None:
     alone, many = measured(folder(site, serving=("async",), io=("blocking", "epoll")))
 
@@ -49,6 +51,7 @@ def test_async_with_blocking_serves_one_client(site: Path) -> None:
     assert many["clients_served_percent"]["min"] == 100
 
 
+@measured_again
 def test_select_and_poll_grow_with_connections_and_epoll_does_not(site: Path) -> None:
     many = 800  # below select's limit of 1024 descriptors
     engines = ("select", "poll", "epoll")
@@ -69,6 +72,7 @@ def now_and_then(offer: Offer) -> tuple[Group, ...]:
     return (idle, Group("scheduled", 4, offer.kept, rate=50))
 
 
+@measured_again
 def test_nonblocking_burns_the_processor_while_clients_wait(site: Path) -> None:
     rows = measured(
         folder(site, serving=("async",), io=("nonblocking", "epoll")),
@@ -78,6 +82,7 @@ def test_nonblocking_burns_the_processor_while_clients_wait(site: Path) -> None:
     assert cpu(rows, "async+nonblocking") > 2 * cpu(rows, "async+epoll")
 
 
+@measured_again
 def test_a_crash_costs_one_connection_or_all_of_a_worker() -> None:
     wishes = Wishes(
         Settings(target="harmful:app", chdir=APPS),
@@ -86,7 +91,7 @@ def test_a_crash_costs_one_connection_or_all_of_a_worker() -> None:
         scenarios=("crash",),
         special={"crash": "/crash"},
         budget_s=1.0,
-        rounds=3,
+        rounds=2,
     )
     lost = {row["serving"]: row["lost"] for row in measured(wishes)}
 
@@ -95,9 +100,10 @@ def test_a_crash_costs_one_connection_or_all_of_a_worker() -> None:
     assert lost["async"]["median"] >= 12
 
 
+@measured_again
 def test_fresh_processes_cost_more_than_pooled(site: Path) -> None:
     wishes = folder(site, serving=("process",), io=("blocking",), scenarios=("fresh",))
-    wishes = replace(wishes, budget_s=10.0, rounds=2)  # a fork may take ten milliseconds
+    wishes = replace(wishes, budget_s=5.0, rounds=2)  # a fork may take ten milliseconds
     (pooled,) = planned(wishes).contenders
     fresh = replace(pooled, name="fresh", command=(*pooled.command, "--fresh"))
     rows = measured(wishes, contenders=(pooled, fresh))
@@ -106,6 +112,7 @@ def test_fresh_processes_cost_more_than_pooled(site: Path) -> None:
 
 
 @pytest.mark.skipif(resolve("uring")[0].available() is not None, reason="no io_uring here")
+@measured_again
 def test_io_uring_needs_fewer_system_calls(site: Path) -> None:
     epoll, uring = measured(folder(site, serving=("async",), io=("epoll", "uring")))
     if epoll["syscalls_per_request"] is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measured_again import measured_again
 
 from fivefold.errors import LoadFailed
 from fivefold.load.generator import Generator, shares
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.alone
 SECONDS = 1
 CONNECTIONS = 32
 ROUNDS = 3
+SHARES = (0.5, 0.9, 0.99)
 
 
 async def sleeping(scope: Any, receive: Any, send: Any) -> None:
@@ -41,31 +43,37 @@ def job_for(url: str, path: str, group: str = "kept") -> Job:
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk: apt-get install wrk")
+@measured_again
 def test_wrk_agrees_within_a_twentieth() -> None:
+    """Throughput and median; the other percentiles, which one late answer moves, in a tenth."""
     with running(sleeping) as url, Generator() as generator:
         job = job_for(url, "/")
         ours, theirs = [], []
         for _ in range(ROUNDS):
             tally = generator.run(job)
             assert not tally.saturated
-            ours.append((tally.requests_per_s, tally.latencies.percentile(0.5) / 1e6))
+            percentiles = [tally.latencies.percentile(share) / 1e6 for share in SHARES]
+            ours.append((tally.requests_per_s, percentiles))
             theirs.append(by_wrk(url))
     # Whatever else the machine does only slows: the best round is the least disturbed one.
     assert max(r for r, _ in ours) == pytest.approx(max(r for r, _ in theirs), rel=0.05)
-    assert min(p for _, p in ours) == pytest.approx(min(p for _, p in theirs), rel=0.05)
+    for number, agree in enumerate((0.05, 0.1, 0.1)):
+        best = [min(p[number] for _, p in found) for found in (ours, theirs)]
+        assert best[0] == pytest.approx(best[1], rel=agree)
 
 
-def by_wrk(url: str) -> tuple[float, float]:
-    """Requests a second, and the median in milliseconds."""
+def by_wrk(url: str) -> tuple[float, list[float]]:
+    """Requests a second, and percentiles in milliseconds."""
     printed = subprocess.run(
         ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", url + "/"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    median = printed[printed.index("50%") + 1]
-    assert median.endswith("ms")
-    return float(printed[printed.index("Requests/sec:") + 1]), float(median[:-2])
+    percentiles = [printed[printed.index(f"{share:.0%}") + 1] for share in SHARES]
+    assert all(each.endswith("ms") for each in percentiles)
+    rate = float(printed[printed.index("Requests/sec:") + 1])
+    return rate, [float(each[:-2]) for each in percentiles]
 
 
 def test_it_says_when_it_is_the_limit(site: Path) -> None:

@@ -68,6 +68,7 @@ def wishes(target: str, given: dict[str, Any]) -> Wishes:
         io=words("io", given["io"]),
         against=words("against", given["against"]),
         load=given["load"],
+        load_workers=given["locust_workers"],
         owned=given["i_own_this_host"],
         workers=counts(given["workers"]),
         scenarios=words("scenario", given["scenario"]) or ("steady",),
@@ -161,7 +162,14 @@ compare = click.Command(
         option("quick", "Half a minute instead of three.", is_flag=True),
         option("rounds", "Of every row.  [default: 3, quick: 2]", type=int),
         option("seconds", "Of the whole comparison, about.  [default: 180, quick: 30]", type=float),
-        option("load", "What makes the load: own or wrk.  [default: own]", default="own"),
+        option("load", "What makes the load: own, wrk or locust.  [default: own]", default="own"),
+        option(
+            "locust-workers",
+            "Locust's workers on other machines, which each run waits for; start them in a loop:"
+            " locust -f - --worker --master-host THIS_MACHINE.",
+            type=int,
+            default=0,
+        ),
         option("rate", "Requests a second, in `rate`.", type=float, default=1000.0),
         click.Option(["--json", "json_file"], metavar="FILE", help="Write the result as JSON."),
         option("out", "Write the report, a page that needs nothing else.", metavar="FILE"),

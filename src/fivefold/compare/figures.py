@@ -44,6 +44,7 @@ class Examined:
     pss_load_kib: int | None = None
     connections: int = 0
     syscalls_per_request: float | None = None
+    bytes_copied: float | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,13 @@ FIGURES: tuple[Figure, ...] = (
         "system calls a request",
         lambda _, seen: seen.syscalls_per_request,
         digits=2,
+    ),
+    Figure(
+        "bytes_copied_per_request",
+        "bytes copied",
+        "bytes a request, between kernel and process",
+        lambda _, seen: seen.bytes_copied,
+        digits=0,
     ),
     Figure(
         "clients_served_percent",

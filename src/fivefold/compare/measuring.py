@@ -8,7 +8,8 @@ import time
 from ..linux.accounting import Used, pss_kib, used
 from ..linux.counting import Counter
 from ..load.generator import Load
-from ..load.job import Job
+from ..load.job import Ask, Job
+from .copying import bytes_copied
 from .figures import Examined, Sample
 from .running import Up
 
@@ -28,8 +29,9 @@ def sample(running: Up, generator: Load, job: Job) -> Sample:
     return Sample(tally, before, after, memory_of(running))
 
 
-def examine(running: Up, generator: Load, job: Job) -> Examined:
-    """A run that warms up and is looked at: memory under load, system calls."""
+def examine(running: Up, generator: Load, job: Job, *, ours: bool) -> Examined:
+    """A run that warms up and is looked at: memory under load, system calls; of a server that is
+    `ours` what it copies, too."""
     running.check()
     rest = memory_of(running)
     with contextlib.ExitStack() as stack:
@@ -39,8 +41,14 @@ def examine(running: Up, generator: Load, job: Job) -> Examined:
         time.sleep(job.seconds / 2)
         load = memory_of(running)
         tally = generator.collect()
+    copied = bytes_copied(running, counted(job)) if ours else None
     per_request = counter.count / tally.requests if counter and tally.requests else None
-    return Examined(rest, load, sum(group.count for group in job.groups), per_request)
+    return Examined(rest, load, sum(group.count for group in job.groups), per_request, copied)
+
+
+def counted(job: Job) -> tuple[Ask, ...]:
+    """What is asked for by those whose answers count."""
+    return next((group.asks for group in job.groups if group.counted), ())
 
 
 def used_by(running: Up) -> Used | None:

@@ -39,6 +39,7 @@ class Plan:
     """Paths of scenarios that need one of their own."""
     rate: float = 1000.0
     load: str = "own"
+    load_workers: int = 0
 
     def cells(self) -> list[Cell]:
         """Every row that there will be, in order; those that cannot be had say why."""

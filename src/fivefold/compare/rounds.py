@@ -71,7 +71,9 @@ class Rounds:
             self.tell(f"{cell.title}: looking")
             with self.noting([cell]), self.awake(cell) as running:
                 job = self.job(cell, running, self.seconds * EXAMINED_SHARE)
-                cell.examined = examine(running, self.generator, job)
+                cell.examined = examine(
+                    running, self.generator, job, ours=cell.contender.serving is not None
+                )
         for number in range(self.plan.rounds):
             for cell in ready:
                 if cell.problem is None:

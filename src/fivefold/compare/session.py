@@ -11,6 +11,7 @@ from ..application import interface
 from ..content.kinds import KINDS
 from ..errors import CompareFailed, SettingsError
 from ..load.generator import Generator, Load
+from ..load.locust import Locust
 from ..load.wrk import Wrk
 from ..settings import Settings
 from . import cores, elsewhere, targets
@@ -24,8 +25,12 @@ from .scenarios import chosen
 BUDGET_S, QUICK_S = 180.0, 30.0
 ROUNDS, QUICK_ROUNDS = 3, 2
 
-LOADS: dict[str, Callable[[int], Load]] = {"own": lambda core: Generator([core]), "wrk": Wrk}
-"""What makes the load, on the core that is named."""
+LOADS: dict[str, Callable[[int, int], Load]] = {
+    "own": lambda core, _: Generator([core]),
+    "wrk": lambda core, _: Wrk(core),
+    "locust": Locust,
+}
+"""What makes the load, on the core that is named, and with so many workers elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Wishes:
     """Names of `peers`, or URLs."""
     load: str = "own"
     """A word of `LOADS`."""
+    load_workers: int = 0
+    """Workers of Locust on other machines."""
     owned: tuple[str, ...] = ()
     """Hosts that the user may send load to, besides this one."""
 
@@ -76,6 +83,7 @@ def planned(wishes: Wishes) -> Plan:
         special=special(wishes, folder),
         rate=wishes.rate,
         load=wishes.load,
+        load_workers=wishes.load_workers,
     )
     check(plan)
     return plan
@@ -100,6 +108,8 @@ def check(plan: Plan) -> None:
     """Whether anything is left to measure. Raises `SettingsError`, `CompareFailed`."""
     if plan.load not in LOADS:
         raise SettingsError(f"load: {plan.load!r} is unknown; choose from {', '.join(LOADS)}")
+    if plan.load_workers and plan.load != "locust":
+        raise SettingsError("locust-workers: only --load locust has workers elsewhere")
     missing = [plan.lacks(scenario) for scenario in plan.scenarios]
     if all(missing):
         raise SettingsError("; ".join(filter(None, missing)))
@@ -112,7 +122,7 @@ def compared(plan: Plan, target: str, tell: Callable[[str], None]) -> Document:
     """Measure. Raises `CompareFailed` if not one row came of it."""
     cells, interrupted = plan.cells(), False
     try:
-        with stoppable(), LOADS[plan.load](plan.cores.load) as generator:
+        with stoppable(), LOADS[plan.load](plan.cores.load, plan.load_workers) as generator:
             Rounds(plan, cells, generator, tell).measure()
     except KeyboardInterrupt:
         interrupted = True
