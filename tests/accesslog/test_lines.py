@@ -150,6 +150,12 @@ def test_the_client_is_whom_a_trusted_proxy_names(tmp_path: Path) -> None:
     assert text == "203.0.113.9 192.0.2.1\n192.0.2.1 192.0.2.1\n"
 
 
+def test_the_document_has_every_field() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "access-log.md").read_text()
+    for name in (*ONCE_A_SECOND, *TIMES, *FROM_HEAD, "header:NAME"):
+        assert "`{" + name + "}`" in document
+
+
 ANYTHING = st.binary(max_size=60)
 WITHIN = ANYTHING.map(lambda value: re.sub(rb"[\r\n]", b"", value))
 

@@ -30,11 +30,12 @@ KEPT_BYTES = 4096
 """The longest answer that is kept beside its line, with up to 1024 heads."""
 
 REMEMBERED_US = 5000
+"""The longest duration that is remembered as text: half a MiB of them."""
 
 COMPLETE, ABORTED = "complete", "aborted"
 
-NO_PEER = "unix"
-"""The client of a UNIX socket has no address."""
+UNIX, GONE = "unix", "-"
+"""Who has no address: the client of a UNIX socket, and one that has left already."""
 
 HEAD_END = b"\r\n\r\n"
 
@@ -75,7 +76,7 @@ class AccessLog(Housekeeping):
     def visit(self, conn: Connection) -> Visit:
         """What records the exchanges of a connection."""
         peer = conn.peer
-        address = peer[0] if peer else NO_PEER
+        address = peer[0] if peer else UNIX if conn.local[1] is None else GONE
         if self._proxies.none or not self._proxies.trusts(peer[0] if peer else None):
             return Visit(self, self._heads, address, None)
 
