@@ -52,8 +52,11 @@ def until_attached(process: subprocess.Popen[str]) -> None:
     """perf holds a perf_event descriptor for each thread once it counts."""
     folder = Path(f"/proc/{process.pid}/fd")
     while process.poll() is None:
-        if any("perf_event" in str(fd.readlink()) for fd in folder.iterdir() if fd.is_symlink()):
-            return
+        try:
+            if any("perf_event" in str(fd.readlink()) for fd in folder.iterdir()):
+                return
+        except FileNotFoundError:
+            pass  # it is still opening and closing
 
 
 @pytest.mark.skipif(shutil.which("perf") is None, reason="needs perf: apt-get install linux-perf")
@@ -67,10 +70,10 @@ def test_perf_counts_the_same_processor_time(site: Path, serving: str) -> None:
         answers = asks(learned(running.address, ["/1k.bin"]))
         job = Job(running.address, SECONDS, (Group("kept", 16, answers),))
         examine(running, generator, job, ours=False)  # its threads have started
-        witness = perf(running.pid, "-e", "task-clock")
-        until_attached(witness)
-        found = sample(running, generator, job)
-        milliseconds = counted(witness)
+        with perf(running.pid, "-e", "task-clock") as witness:
+            until_attached(witness)
+            found = sample(running, generator, job)
+            milliseconds = counted(witness)
         assert found.before is not None
         assert found.after is not None
         ours = (found.after.cpu_s - found.before.cpu_s) * 1e3

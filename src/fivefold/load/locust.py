@@ -149,16 +149,16 @@ class Locust:
 
     def _start(self, *words: str) -> None:
         quiet = ("--only-summary", "--loglevel", "ERROR")
-        self._processes.append(
-            subprocess.Popen(  # noqa: S603 - Locust, as asked for
+        with Path(self._folder.name, "stderr").open("a") as log:
+            process = subprocess.Popen(  # noqa: S603 - Locust, as asked for
                 [self._program, "-f", str(self._file), *quiet, *words],
                 stdout=subprocess.PIPE,
-                stderr=(Path(self._folder.name) / "stderr").open("a"),
+                stderr=log,
                 text=True,
                 start_new_session=True,
                 preexec_fn=self._child,  # noqa: PLW1509 - one thread
             )
-        )
+        self._processes.append(process)
 
     def _child(self) -> None:
         die_with_parent(signal.SIGKILL)
