@@ -190,6 +190,7 @@ def test_wrong_settings(folder: Path, made: Made) -> None:
     locked = self_signed(folder, "locked", password="sesame")
     other = self_signed(folder, "second")
     (folder / "word").write_text("wrong\n")
+    (folder / "long").write_text("x" * 2000)
     cases = [
         ({"tls_cert": "none.pem"}, "tls_cert: cannot read none.pem: No such file"),
         ({"tls_cert": made.cert}, "holds no private key"),
@@ -203,6 +204,18 @@ def test_wrong_settings(folder: Path, made: Made) -> None:
                 "tls_key_password_file": str(folder / "word"),
             },
             "does not open",
+        ),
+        (
+            {
+                "tls_cert": locked.cert,
+                "tls_key": locked.key,
+                "tls_key_password_file": str(folder / "long"),
+            },
+            "tls_key_password_file: password cannot be longer",
+        ),
+        (
+            {"tls_cert": made.cert, "tls_key": made.key, "tls_client_ca": made.cert},
+            "no client is asked for a certificate",
         ),
         ({"tls_key": made.key}, "1 keys for 0 certificates"),
         ({"redirect_http": "127.0.0.1:0"}, "name a certificate: tls_cert"),

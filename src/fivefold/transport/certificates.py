@@ -109,6 +109,8 @@ def load(context: ssl.SSLContext, cert: str, key: str, password: str) -> None:
         context.load_cert_chain(cert, key, password=lambda: password)
     except ssl.SSLError as error:
         raise SettingsError(because(error, cert, key, password)) from None
+    except ValueError as error:  # OpenSSL takes no password of more than 1024 bytes
+        raise SettingsError(f"tls_key_password_file: {error}") from None
 
 
 def because(error: ssl.SSLError, cert: str, key: str, password: str) -> str:

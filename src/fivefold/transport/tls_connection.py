@@ -36,6 +36,10 @@ POST_BYTES = 15360
 FILE_BYTES = 262144
 """Of a file at once: large enough for few calls, small enough for a thousand downloads."""
 
+UNASKED_BYTES = 4096
+"""What may wait until something is sent: a refusal of renegotiation is 31 bytes, and whoever
+asks again and again must not fill the memory with them."""
+
 FAREWELL_S = 1.0
 """How long a client that takes nothing may hold up our close_notify."""
 
@@ -120,6 +124,8 @@ class TlsConnection(Connection):
                     return b""
                 except ssl.SSLError as error:
                     raise PeerGone(f"TLS: {error.reason}") from None
+            if self._sealed.pending > UNASKED_BYTES:
+                raise PeerGone("TLS: it provokes answers without end")
             data = await self.below.recv()
             if not data:
                 return b""  # without a close_notify: what was cut shows in HTTP's own framing

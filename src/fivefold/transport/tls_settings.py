@@ -65,6 +65,11 @@ class TlsSettings:
         _one_of("tls_client_auth", self.tls_client_auth, CLIENTS)
         if self.tls_client_auth != "none" and self.tls_client_ca is None:
             raise SettingsError("tls_client_auth: whom to believe? Name a file: tls_client_ca")
+        if self.tls_client_auth == "none" and self.tls_client_ca is not None:
+            raise SettingsError(
+                "tls_client_ca: no client is asked for a certificate;"
+                " add tls_client_auth: optional or required"
+            )
         if self.tls_key and len(self.tls_key) != len(self.tls_cert):
             raise SettingsError(
                 f"tls_key: there are {len(self.tls_key)} keys for {len(self.tls_cert)}"
