@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ..http1.response import Fields
+from .hot import bounded
 from .media_types import media_type
 from .rules import Rules, cache_rule, error_rule, header_rule, inner_path, mime_rule
 
@@ -18,6 +19,9 @@ HASH = re.compile(rb"[.-]([0-9A-Za-z_]{8,64})(?=\.)")
 MIXED = re.compile(rb"(?=.*[a-z])(?:[0-9a-f]*\d[0-9a-f]*|(?=.*[A-Z]).*\d.*[A-Za-z].*)")
 """Hexadecimal digits with a number and a letter among them; or small letters, capitals and,
 not at the end, a number. Words and dates are neither."""
+
+SUFFIXES = 1024
+"""Media types that are remembered, by suffix."""
 
 EXPOSED = b"Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag"
 
@@ -32,6 +36,7 @@ class Policy:
         self._hashed = rules.immutable_hashed
         self._types = dict(mime_rule(text) for text in rules.mime)
         self._charset = rules.charset
+        self._media_types: dict[bytes, bytes] = {}
         self.listing = rules.listing
         self.precompressed = rules.precompressed
         self.compress = rules.compress
@@ -47,10 +52,17 @@ class Policy:
         return found if self.spa is None else [("spa", self.spa), *found]
 
     def media_type(self, path: bytes) -> bytes:
-        """The value of Content-Type."""
-        name = path.rpartition(b"/")[2].decode("utf-8", "surrogateescape")
-        suffix = name[name.rfind(".") :].lower() if "." in name else ""
-        guessed = self._types.get(suffix) or media_type(name)
+        """The value of Content-Type; it depends on what follows the last dot alone."""
+        name = path.rpartition(b"/")[2]
+        end = name[name.rfind(b".") :] if b"." in name else b""
+        known = self._media_types.get(end)
+        if known is None:
+            known = self._described(end.decode("utf-8", "surrogateescape"))
+            bounded(self._media_types, SUFFIXES)[end] = known
+        return known
+
+    def _described(self, suffix: str) -> bytes:
+        guessed = self._types.get(suffix.lower()) or media_type(f"name{suffix}")
         if guessed.startswith("text/") and self._charset and "charset=" not in guessed:
             guessed += f"; charset={self._charset}"
         return guessed.encode("ascii")

@@ -84,15 +84,16 @@ class Waiter:
 class File:
     """An open regular file, and what a model remembers about its pages.
 
-    `resident_until` is monotonic seconds: so long a model may assume that the pages are
-    still in memory, because it has just seen them there.
+    `resident_until` is monotonic seconds: so long a model may assume that the bytes from
+    `resident_from` to `resident_to` are still in memory, because it has just seen them there.
     """
 
-    __slots__ = ("fd", "resident_until", "size")
+    __slots__ = ("fd", "resident_from", "resident_to", "resident_until", "size")
 
     def __init__(self, fd: int, size: int) -> None:
         self.fd = fd
         self.size = size
+        self.resident_from = self.resident_to = 0
         self.resident_until = 0.0
 
 

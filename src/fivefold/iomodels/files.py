@@ -35,7 +35,7 @@ SCRATCH_BYTES = 262144
 """Read at once, and thrown away, to see whether a range is in memory."""
 
 TRUST_S = 1.0
-"""So long a file that was wholly resident is taken to be so still."""
+"""So long a part of a file that was wholly resident is taken to be so still."""
 
 
 class FileAccess(ABC):
@@ -111,12 +111,13 @@ class Helped(FileAccess):
         return (yield from self._by_helper(file.fd, offset, count))
 
     def until_resident(self, file: File, offset: int, count: int) -> Generator[Waiter, None, None]:
-        now = monotonic()
-        if now < file.resident_until:
+        now, end = monotonic(), offset + count
+        if file.resident_from <= offset and end <= file.resident_to and now < file.resident_until:
             return
         if not is_resident(file, offset, count):
             yield from self._by_helper(file.fd, offset, count)
-        elif count >= file.size:
+        else:
+            file.resident_from, file.resident_to = offset, end
             file.resident_until = now + TRUST_S
 
     def _by_helper(self, fd: int, offset: int, count: int) -> Generator[Waiter, None, bytes]:
