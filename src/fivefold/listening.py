@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
+from collections.abc import Iterable
 
 from .errors import BindError
-from .linux.systemd import listen_fds
-from .serving.listener import Address, Made, bind, made, release, url
+from .linux.systemd import handed_over, listen_fds
+from .serving.host_names import bind_each
+from .serving.listener import FD, Address, url
+from .serving.unix_socket import Made, made, release
 from .settings import SYSTEMD, Settings, mode
+
+log = logging.getLogger("fivefold.listening")
 
 
 class Listening:
@@ -28,44 +34,53 @@ class Listening:
 
         `apart`: every address needs a worker of its own, because its thread cannot wait for two.
         """
-        settings = self._settings
-        count, wanted = settings.workers, settings.unix_mode
-        permissions = None if wanted is None else mode(wanted)
-        columns = []
         with contextlib.ExitStack() as undo:
-            for text in self._addresses():
-                address = Address.parse(text)
-                sockets = bind(address, slots=count, mode=permissions)
+            own = self._bind(self._addresses(), undo)
+            redirecting = self._bind(self._settings.tls.redirect_http, undo)
+            undo.pop_all()
+        self._look_at(own, redirecting)
+        rows = [list(row) for row in zip(*own, *redirecting, strict=True)]
+        self.slots = [[sock] for row in rows for sock in row] if apart else rows
+
+    def _bind(self, texts: Iterable[str], undo: contextlib.ExitStack) -> list[list[socket.socket]]:
+        """For each address the sockets of all slots."""
+        settings = self._settings
+        permissions = None if settings.unix_mode is None else mode(settings.unix_mode)
+        columns = []
+        for text in texts:
+            address = Address.parse(text)
+            for sockets in bind_each(address, slots=settings.workers, mode=permissions):
                 columns.append(sockets)
                 for sock in sockets:
                     undo.callback(sock.close)
-                self._files.append(made(address))
-                undo.callback(release, self._files[-1])
-            undo.pop_all()
-        self._look_at(columns)
-        rows = [list(row) for row in zip(*columns, strict=True)]
-        self.slots = [[sock] for row in rows for sock in row] if apart else rows
+            self._files.append(made(address.path))
+            undo.callback(release, self._files[-1])
+        return columns
 
     def _addresses(self) -> list[str]:
-        """Where to listen, and then where to redirect. Raises `BindError`."""
+        """Where to listen. Raises `BindError`."""
         addresses: list[str] = []
+        asked = [text for text in self._settings.bind if text == SYSTEMD or text.startswith(FD)]
+        given = listen_fds(os.environ) if asked else []
+        if not asked and handed_over(os.environ):
+            log.warning("systemd hands over sockets that nobody takes: --bind systemd does")
         for text in self._settings.bind:
             if text != SYSTEMD:
                 addresses.append(text)
                 continue
-            given = listen_fds(os.environ)
             if not given:
                 raise BindError(
                     "bind: systemd has handed over no socket (LISTEN_PID, LISTEN_FDS):"
                     " start the service by its .socket unit"
                 )
             addresses += [f"fd://{number}" for number in given]
-        return [*addresses, *self._settings.tls.redirect_http]
+        return addresses
 
-    def _look_at(self, columns: list[list[socket.socket]]) -> None:
-        own = len(columns) - len(self._settings.tls.redirect_http)
-        self._redirecting = [sock for column in columns[own:] for sock in column]
-        ports = [s.getsockname()[1] for s, *_ in columns[:own] if s.family != socket.AF_UNIX]
+    def _look_at(
+        self, own: list[list[socket.socket]], redirecting: list[list[socket.socket]]
+    ) -> None:
+        self._redirecting = [sock for column in redirecting for sock in column]
+        ports = [s.getsockname()[1] for s, *_ in own if s.family != socket.AF_UNIX]
         self.https_port = ports[0] if ports and self._redirecting else None
 
     @property

@@ -60,6 +60,8 @@ class Proxies:
             ip = ipaddress.ip_address(address)
         except ValueError:
             return False
+        # A socket for both families, such as systemd makes, shows IPv4 like this (ipv6(7)).
+        ip = getattr(ip, "ipv4_mapped", None) or ip
         return any(ip in network for network in self._networks)
 
     @property

@@ -18,6 +18,7 @@ Rules of the file:
 from __future__ import annotations
 
 import math
+import os
 import socket
 import struct
 from abc import ABC, abstractmethod
@@ -109,6 +110,9 @@ class Connection(ABC):
     """The model it waits with; set by the serving model, for content that must wait, too."""
     remembered: Any = None
     """What content knows of this connection: made once, used for every request."""
+    socket_ends: tuple[tuple[str, int | None], tuple[str, int] | None] | None = None
+    """Our end and the other one of the socket itself, where a proxy has told of others: what
+    the kernel knows it by."""
     scheme: str = "http"
     """How the client addresses it; a layer that decrypts says https."""
     tls: SSLObject | None = None
@@ -145,6 +149,8 @@ class Connection(ABC):
     def local(self) -> tuple[str, int | None]:
         """Our own end: address and port, or the path of a UNIX socket and None."""
         name = self.sock.getsockname()
+        if isinstance(name, bytes):
+            name = "@" + os.fsdecode(name[1:])  # an abstract one (unix(7))
         return name[:2] if isinstance(name, tuple) else (str(name), None)
 
     @abstractmethod

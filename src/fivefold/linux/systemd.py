@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 FIRST_FD = 3
 """SD_LISTEN_FDS_START (sd_listen_fds(3))."""
@@ -18,13 +18,24 @@ def listen_fds(environment: MutableMapping[str, str]) -> list[int]:
 
     The variables are removed: what we start must not take the sockets for its own.
     """
-    told = [environment.pop(n, "") for n in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")]
-    if told[0] != str(os.getpid()) or not told[1].isdecimal():
-        return []
-    fds = list(range(FIRST_FD, FIRST_FD + int(told[1])))
-    for fd in fds:
-        os.set_inheritable(fd, False)
+    count = handed_over(environment)
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        environment.pop(name, None)
+    fds = []
+    for fd in range(FIRST_FD, FIRST_FD + count):
+        fds.append(fd)
+        try:
+            os.set_inheritable(fd, False)
+        except OSError:
+            break  # it is not open: whoever binds it will say so
     return fds
+
+
+def handed_over(environment: Mapping[str, str]) -> int:
+    """How many listening sockets systemd says that it hands over to us."""
+    told = environment.get("LISTEN_FDS", "")
+    ours = environment.get("LISTEN_PID") == str(os.getpid())
+    return int(told) if ours and told.isdecimal() else 0
 
 
 def notify(state: str) -> None:

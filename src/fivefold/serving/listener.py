@@ -11,25 +11,46 @@ import errno
 import ipaddress
 import os
 import socket
-import stat
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..errors import BindError, SettingsError
+from .unix_socket import bind_unix
 
 BACKLOG = 2048
 """The kernel cuts it at net.core.somaxconn (4096): room for bursts while a worker is busy."""
 
-REMEDIES = {
+FD = "fd://"
+
+MOST_DESCRIPTORS = 2**31 - 1
+"""A C int."""
+
+IP = (socket.AF_INET, socket.AF_INET6)
+
+IP_REMEDIES = {
     errno.EADDRINUSE: "another program listens there: stop it, or choose another port",
     errno.EACCES: "ports below 1024 need privileges: choose a higher one"
     " (or grant CAP_NET_BIND_SERVICE)",
-    errno.EADDRNOTAVAIL: "this machine has no such address",
-    errno.ENOENT: "its folder does not exist",
+    errno.EADDRNOTAVAIL: "this machine has no such address: 0.0.0.0 is all that it has",
+    errno.EAFNOSUPPORT: "this machine has no addresses of this kind",
+}
+
+UNIX_REMEDIES = {
+    errno.EADDRINUSE: "another program listens there: stop it, or choose another path",
+    errno.EACCES: "choose a folder in which this user may write",
+    errno.EPERM: "choose another path, or become the user whose it is",
+    errno.ENOENT: "its folder does not exist: make it first",
+    errno.ENOTDIR: "its folder is a file: choose another path",
     errno.EEXIST: "choose another path, or remove it",
+    errno.EROFS: "choose a folder in which one may write",
+    errno.ENAMETOOLONG: "choose one of at most 107 (unix(7)), or name it from a folder nearby",
+    errno.EPROTOTYPE: "somebody uses it for datagrams: choose another path",
+}
+
+FD_REMEDIES = {
     errno.EBADF: "no socket was handed over under this number",
     errno.ENOTSOCK: "name the descriptor of a listening socket",
     errno.EINVAL: "whoever hands it over must have called listen(2)",
+    errno.EPROTONOSUPPORT: "name one for TCP, or a UNIX socket for streams",
 }
 
 
@@ -50,10 +71,15 @@ class Address:
             path = text.removeprefix("unix:")
             if not path:
                 raise SettingsError(f"bind: {text!r} names no file, as in unix:/run/site.sock")
+            if path == "@":
+                raise SettingsError(f"bind: {text!r} names nothing, as in unix:@site")
             # An abstract name (unix(7)) begins with a zero byte, and leaves no file behind.
             return cls(text, path="\0" + path[1:] if path.startswith("@") else path)
-        if text.startswith("fd://"):
-            return cls(text, fd=_number(text, text.removeprefix("fd://"), "descriptor"))
+        if text.startswith(FD):
+            number = _number(text, text.removeprefix(FD), "descriptor")
+            if number > MOST_DESCRIPTORS:
+                raise SettingsError(f"bind: {text!r}: no descriptor has so high a number")
+            return cls(text, fd=number)
         host, colon, port = text.rpartition(":")
         if not colon or not host:
             raise SettingsError(
@@ -63,7 +89,7 @@ class Address:
         number = _number(text, port, "port")
         if number > 65535:  # noqa: PLR2004 - sixteen bits
             raise SettingsError(f"bind: {text!r}: a port is at most 65535")
-        return cls(text, host=host.removeprefix("[").removesuffix("]"), port=number)
+        return cls(text, host=_host(text, host), port=number)
 
 
 def _number(text: str, digits: str, what: str) -> int:
@@ -72,36 +98,68 @@ def _number(text: str, digits: str, what: str) -> int:
     return int(digits)
 
 
+def _host(text: str, host: str) -> str:
+    """Without brackets. Raises `SettingsError`."""
+    if "/" in host:
+        raise SettingsError(f"bind: {text!r} is no HOST:PORT: without http://, such as 0.0.0.0:80")
+    inner = host.removeprefix("[").removesuffix("]")
+    try:
+        if host != inner and (f"[{inner}]" != host or not _is_ipv6(inner)):
+            raise SettingsError(f"bind: {text!r}: {host} is not an IPv6 address, such as [::1]")
+        inner.encode("idna")
+    except UnicodeError:
+        raise SettingsError(f"bind: {text!r}: {host!r} cannot be the name of a host") from None
+    return inner
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 6  # noqa: PLR2004
+    except ValueError:
+        return False
+
+
 def bind(address: Address, *, slots: int, mode: int | None = None) -> list[socket.socket]:
-    """One listening socket per slot. Raises `BindError`.
+    """One listening socket per slot; a host must be an address. Raises `BindError`.
 
     A UNIX socket or an inherited descriptor is one socket that all slots share.
     `mode`: permissions of the file of a UNIX socket; by default what the umask leaves.
     """
+    remedies = IP_REMEDIES
     try:
         if address.fd >= 0:
+            remedies = FD_REMEDIES
             return [_inherited(address)] * slots
         if address.path:
-            return [_bind_unix(address.path, mode)] * slots
-        if slots > 1 and address.port:
-            # Shared ports would let a second server take half of the first one's clients.
-            _bind_ip(address, address.port, shared=False).close()
-        first = _bind_ip(address, address.port, shared=slots > 1)
-        port = first.getsockname()[1]
-        rest = [_bind_ip(address, port, shared=True) for _ in range(slots - 1)]
+            remedies = UNIX_REMEDIES
+            return [bind_unix(address.path, mode, BACKLOG)] * slots
+        return _bind_port(address, slots)
     except OSError as error:
-        remedy = REMEDIES.get(error.errno or 0, "")
+        remedy = remedies.get(error.errno or 0, "")
         reason = error.strerror or str(error)
-        if error.errno == errno.EACCES and address.path:
-            remedy = "choose a folder in which this user may write"
         raise BindError(
             f"cannot listen on {address.text}: {reason}" + (f"; {remedy}" if remedy else "")
         ) from error
-    return [first, *rest]
+
+
+def _bind_port(address: Address, slots: int) -> list[socket.socket]:
+    if slots > 1 and address.port:
+        # Shared ports would let a second server take half of the first one's clients.
+        _bind_ip(address, address.port, shared=False).close()
+    sockets = [_bind_ip(address, address.port, shared=slots > 1)]
+    port = sockets[0].getsockname()[1]
+    try:
+        for _ in range(slots - 1):
+            sockets.append(_bind_ip(address, port, shared=True))  # noqa: PERF401 - closed below
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
 
 
 def _bind_ip(address: Address, port: int, *, shared: bool) -> socket.socket:
-    family = _family(address.host)
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -120,86 +178,35 @@ def _bind_ip(address: Address, port: int, *, shared: bool) -> socket.socket:
     return sock
 
 
-def _family(host: str) -> socket.AddressFamily:
+def _inherited(address: Address) -> socket.socket:
+    copy = os.dup(address.fd)
     try:
-        return socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET  # noqa: PLR2004
-    except ValueError:
-        return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][0]
-
-
-def _bind_unix(path: str, mode: int | None) -> socket.socket:
-    if not path.startswith("\0"):
-        _remove_stale(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # So that it never has more permissions than it shall have, not even for a moment.
-    before = os.umask(0o777 & ~mode) if mode is not None else None
+        sock = socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
     try:
-        sock.bind(path)
-        sock.listen(BACKLOG)
+        _check_inherited(sock)
     except OSError:
         sock.close()
         raise
-    finally:
-        if before is not None:
-            os.umask(before)
-    return sock
-
-
-def _remove_stale(path: str) -> None:
-    """Remove a socket that nobody listens on any more; never anything else."""
-    try:
-        if not stat.S_ISSOCK(Path(path).lstat().st_mode):
-            raise OSError(errno.EEXIST, "something else than a socket has this name")
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            Path(path).unlink()
-
-
-Made = tuple[Path, int, int]
-"""The file of a UNIX socket: path, device, inode."""
-
-
-def made(address: Address) -> Made | None:
-    """The file that `bind` has made, if it has made one."""
-    if not address.path or address.path.startswith("\0"):
-        return None
-    path = Path(address.path).absolute()
-    status = path.lstat()
-    return path, status.st_dev, status.st_ino
-
-
-def release(file: Made | None) -> None:
-    """Remove what a closed UNIX socket leaves behind, unless somebody has put another there."""
-    if file is None:
-        return
-    path, device, inode = file
-    try:
-        status = path.lstat()
-    except FileNotFoundError:
-        return
-    if (status.st_dev, status.st_ino) == (device, inode):
-        path.unlink(missing_ok=True)
-
-
-def _inherited(address: Address) -> socket.socket:
-    sock = socket.socket(fileno=os.dup(address.fd))
-    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        sock.close()
-        raise OSError(errno.EINVAL, "this descriptor is not a listening socket")
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
+    if sock.family in IP:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+def _check_inherited(sock: socket.socket) -> None:
+    if sock.type != socket.SOCK_STREAM or sock.family not in (*IP, socket.AF_UNIX):
+        raise OSError(errno.EPROTONOSUPPORT, "this socket is of a kind that HTTP does not use")
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise OSError(errno.EINVAL, "this descriptor is not a listening socket")
 
 
 def url(sock: socket.socket, scheme: str = "http") -> str:
     """How a client reaches it: http://HOST:PORT with the port really bound, or unix:PATH."""
     if sock.family == socket.AF_UNIX:
         name = sock.getsockname()
-        return f"unix:{name}" if isinstance(name, str) else f"unix:@{name[1:].decode()}"
+        return f"unix:{name}" if isinstance(name, str) else f"unix:@{os.fsdecode(name[1:])}"
     host, port = sock.getsockname()[:2]
     shown = f"[{host}]" if sock.family == socket.AF_INET6 else host
     return f"{scheme}://{shown}:{port}"

@@ -142,13 +142,14 @@ def written(recording: Recording, generation: int, pair: dict[str, str], outlet:
         outlet.write(b'%b,"seen":[%b]}\n' % (frame, ",".join(group).encode()))
     request, conn = recording.request, recording.conn
     assert request is not None
+    local, peer = conn.socket_ends or (conn.local, conn.peer)
     done = {
         "method": request.method,
         "target": request.target[:SHOWN_TARGET].decode("latin-1"),
         "status": status_of(recording.head),
         "pair": pair,
-        "local": conn.local[1],
-        "peer": conn.peer[1] if conn.peer else None,
+        "local": local[1],
+        "peer": peer[1] if peer else None,
         "fd": conn.fd,
         "since_ns": recording.since_ns,
         "dropped": recording.dropped,

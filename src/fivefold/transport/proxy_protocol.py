@@ -70,14 +70,21 @@ class ProxyProtocol:
 
     async def serve(self, conn: Connection) -> None:
         """Never raises what the client causes."""
+        introduced = False
         try:
             await self._introduced(conn)
+            introduced = True
         except Malformed as error:
             log.warning("closed a connection of %s: %s", shown(conn), error)
-            await conn.close()
         except (PeerGone, DeadlineExceeded):
-            await conn.close()  # it came too late, or left
-        else:
+            pass  # it came too late, or left
+        except Exception:
+            # The edge of a connection: one client's trouble must not become another's.
+            log.exception("a connection failed")
+        finally:
+            if not introduced:
+                await conn.close()
+        if introduced:
             await self._handler(conn)
 
     async def _introduced(self, conn: Connection) -> None:
@@ -94,9 +101,9 @@ class ProxyProtocol:
             data += received
             header = parsed(data)
         if header.told:
-            own = conn.local
+            conn.socket_ends = conn.local, peer
             conn.__dict__["peer"] = header.client
-            conn.__dict__["local"] = header.server or own
+            conn.__dict__["local"] = header.server or conn.local
         if len(data) > header.length:
             unread(conn, data[header.length :])
 

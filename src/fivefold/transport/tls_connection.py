@@ -71,6 +71,7 @@ class TlsConnection(Connection):
     unsent: Any = property(unsent)
     peer = below("peer")
     local = below("local")
+    socket_ends = below("socket_ends")
     deadline = below("deadline")
     progress_s = below("progress_s")
     idle = below("idle")
