@@ -163,6 +163,9 @@ def test_curl_gets_the_bytes_over_ipv4_ipv6_and_a_unix_socket(site: Path, tmp_pa
         said = [next(server.stderr) for _ in range(3)]
         urls = re.findall(r"http://\S+", "".join(said))
         assert len(urls) == 2
+        how = "async + multiplexing:epoll, 1 worker"
+        places = ", ".join([*urls, f"unix:{path}"])
+        assert next(server.stderr) == f"serving the folder {site} with {how}, on {places}\n"
         for where in (
             [f"{urls[0]}/1m.bin"],
             [f"{urls[1]}/1m.bin"],

@@ -21,7 +21,10 @@ def opened(folder: str) -> int:
             f"target: there is no folder {folder!r}, and it is not module:attribute either"
         ) from None
     except PermissionError:
-        raise SettingsError(f"target: no permission to read the folder {folder!r}") from None
+        raise SettingsError(
+            f"target: no permission to read the folder {folder!r}: give the server's user"
+            " r and x there, or run as its owner"
+        ) from None
 
 
 def probe(folder: str, rules: Rules) -> None:

@@ -74,7 +74,10 @@ def probe(mounts: Sequence[Mount], base: str) -> None:
         if not folder.is_dir():
             raise SettingsError(f"mount: there is no folder {os.fspath(folder)!r}")
         if not os.access(folder, os.R_OK | os.X_OK):
-            raise SettingsError(f"mount: no permission to read the folder {os.fspath(folder)!r}")
+            raise SettingsError(
+                f"mount: no permission to read the folder {os.fspath(folder)!r}: give the"
+                " server's user r and x there"
+            )
 
 
 class Inner(Content, Protocol):
