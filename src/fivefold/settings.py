@@ -6,6 +6,7 @@ fields and meet here: `Settings(**merged)`.
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -294,9 +295,9 @@ EXPECTED = {
 def _known(names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in known:
-            raise SettingsError(
-                f"{name}: there is no such setting; there are {', '.join(sorted(known))}"
-            )
+            near = difflib.get_close_matches(name, known)
+            there = f"do you mean {' or '.join(near)}?" if near else "`fivefold serve --help`"
+            raise SettingsError(f"{name}: there is no such setting; {there}")
 
 
 def mode(text: str) -> int:

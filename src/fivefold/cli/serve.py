@@ -126,10 +126,12 @@ def announce(server: Server) -> None:
         click.echo(f"listening on {address}", err=True)
     engine = server.engine
     io = engine.name if engine.name == engine.engine else f"{engine.name}:{engine.engine}"
-    target = settings.target
+    target = f"the {server.interface} application {settings.target}"
     if server.interface == "static":
-        target = Path(settings.chdir or "", target).absolute()
-    click.echo(f"serving {target} ({server.interface}) with {server.model.name} + {io}", err=True)
+        target = f"the folder {Path(settings.chdir or '', settings.target).absolute()}"
+    workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
+    where = ", ".join(server.addresses)
+    click.echo(f"serving {target} with {server.model.name} + {io}, {workers}, on {where}", err=True)
 
 
 serve = click.Command(
