@@ -14,6 +14,10 @@ TIMEOUT_S = 30.0
 """A test that waits so long has failed; it bounds a hang, it measures nothing."""
 
 
+REPEATABLE = {"set-cookie", "vary", "link", "warning", "www-authenticate", "x-repeated"}
+"""Fields that are lists; of the others none may come twice (RFC 9110, section 5.3)."""
+
+
 @dataclass
 class Answer:
     status: int
@@ -61,7 +65,10 @@ class Client:
         head = self._until(b"\r\n\r\n").decode("latin-1")
         first, *lines = head[:-4].split("\r\n")
         status = int(first.split(" ")[1])
-        fields = {name.lower(): value for name, _, value in (x.partition(": ") for x in lines)}
+        named = [(name.lower(), value) for name, _, value in (x.partition(": ") for x in lines)]
+        fields = dict(named)
+        once = [name for name, _ in named if name not in REPEATABLE]
+        assert len(once) == len(set(once)), f"a field that may only come once: {head}"
         length = 0 if bodiless or status < 200 else int(fields.get("content-length", 0))
         return Answer(status, fields, self.exactly(length))
 

@@ -69,7 +69,9 @@ class Answers:
         self._cache.drop(entry)
         if chosen.status == NOT_MODIFIED:
             return Response(NOT_MODIFIED, chosen.fields)
-        return plain(chosen.status, fields=[*chosen.fields, *self._always])
+        # The validators come with all that is always said.
+        always = [] if chosen.fields is entry.validators else self._always
+        return plain(chosen.status, fields=[*chosen.fields, *always])
 
     def slice(self, status: int, fields: Fields, entry: Entry, part: Range) -> Response:
         """Takes over the caller's use of the entry."""

@@ -32,7 +32,7 @@ class ByteRanges:
     async def answer(self, exchange: Exchange) -> None:
         openings = [self._opening(one) for one in self.ranges]
         length = sum(map(len, openings)) + sum(count for _, count in self.ranges) + len(END)
-        fields = [(b"Content-Type", KIND), *self.fields, (b"Content-Length", b"%d" % length)]
+        fields = [(b"Content-Type", KIND), *self.fields]
         exchange.start(ResponseHead(206, head_lines(206, fields), length))
         for opening, one in zip(openings, self.ranges, strict=True):
             await exchange.write(opening, more=True)
