@@ -23,8 +23,8 @@ from fivefold.serving.unix_socket import bind_unix, made, release
 
 WRONG = {
     "fd://99999999999999999999": "no descriptor has so high a number",
-    "unix:@": "names nothing, as in unix:@site",
-    f"unix:/{'a' * 107}": "choose one of at most 107",
+    "unix:@": "names no file, as in unix:/run/site.sock",
+    f"unix:/{'a' * 107}": "at most 107 bytes (unix(7)): choose a shorter one",
     "unix:/does/not/exist": "its folder does not exist: make it first",
     f"unix:{__file__}/socket": "its folder is a file",
     "http://127.0.0.1:8000": "without http://",

@@ -14,7 +14,7 @@ import socket
 from dataclasses import dataclass
 
 from ..errors import BindError, SettingsError
-from .unix_socket import bind_unix
+from .unix_socket import LONGEST_BYTES, bind_unix
 
 BACKLOG = 2048
 """The kernel cuts it at net.core.somaxconn (4096): room for bursts while a worker is busy."""
@@ -42,7 +42,6 @@ UNIX_REMEDIES = {
     errno.ENOTDIR: "its folder is a file: choose another path",
     errno.EEXIST: "choose another path, or remove it",
     errno.EROFS: "choose a folder in which one may write",
-    errno.ENAMETOOLONG: "choose one of at most 107 (unix(7)), or name it from a folder nearby",
     errno.EPROTOTYPE: "somebody uses it for datagrams: choose another path",
 }
 
@@ -68,13 +67,7 @@ class Address:
     def parse(cls, text: str) -> Address:
         """Raises `SettingsError`."""
         if text.startswith("unix:"):
-            path = text.removeprefix("unix:")
-            if not path:
-                raise SettingsError(f"bind: {text!r} names no file, as in unix:/run/site.sock")
-            if path == "@":
-                raise SettingsError(f"bind: {text!r} names nothing, as in unix:@site")
-            # An abstract name (unix(7)) begins with a zero byte, and leaves no file behind.
-            return cls(text, path="\0" + path[1:] if path.startswith("@") else path)
+            return cls(text, path=_path(text))
         if text.startswith(FD):
             number = _number(text, text.removeprefix(FD), "descriptor")
             if number > MOST_DESCRIPTORS:
@@ -90,6 +83,19 @@ class Address:
         if number > 65535:  # noqa: PLR2004 - sixteen bits
             raise SettingsError(f"bind: {text!r}: a port is at most 65535")
         return cls(text, host=_host(text, host), port=number)
+
+
+def _path(text: str) -> str:
+    """Of a UNIX socket; an abstract name (unix(7)) begins with a zero byte and makes no file."""
+    path = text.removeprefix("unix:")
+    if path in ("", "@") or "\0" in path:
+        raise SettingsError(f"bind: {text!r} names no file, as in unix:/run/site.sock")
+    if len(os.fsencode(path)) > LONGEST_BYTES:
+        raise SettingsError(
+            f"bind: {text!r}: the path of a socket has at most {LONGEST_BYTES} bytes (unix(7)):"
+            " choose a shorter one"
+        )
+    return "\0" + path[1:] if path.startswith("@") else path
 
 
 def _number(text: str, digits: str, what: str) -> int:
