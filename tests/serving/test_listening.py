@@ -204,6 +204,15 @@ def test_a_name_that_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         Server(settings(tmp_path, "nowhere.invalid:8000")).listen()
 
 
+def test_a_descriptor_that_would_become_ours(tmp_path: Path) -> None:
+    """The number that is free gets what is bound before, and that listens."""
+    free = os.dup(0)
+    os.close(free)
+    for first in ("127.0.0.1:0", f"unix:{tmp_path}/socket"):
+        with pytest.raises(BindError, match="no socket was handed over under this number"):
+            Server(Settings(target=str(tmp_path), bind=(first, f"fd://{free}"))).listen()
+
+
 def test_wrong_descriptors(tmp_path: Path) -> None:
     with pytest.raises(BindError, match="no socket was handed over under this number"):
         Server(settings(tmp_path, "fd://999")).listen()

@@ -141,11 +141,28 @@ def bind(address: Address, *, slots: int, mode: int | None = None) -> list[socke
             return [bind_unix(address.path, mode, BACKLOG)] * slots
         return _bind_port(address, slots)
     except OSError as error:
-        remedy = remedies.get(error.errno or 0, "")
-        reason = error.strerror or str(error)
-        raise BindError(
-            f"cannot listen on {address.text}: {reason}" + (f"; {remedy}" if remedy else "")
-        ) from error
+        raise _refusal(address, error, remedies) from error
+
+
+def check_inherited(address: Address) -> None:
+    """Look whether an inherited descriptor is there. Raises `BindError`.
+
+    Before anything else is bound, which would get its number, and be taken for it.
+    """
+    if address.fd < 0:
+        return
+    try:
+        os.fstat(address.fd)
+    except OSError as error:
+        raise _refusal(address, error, FD_REMEDIES) from error
+
+
+def _refusal(address: Address, error: OSError, remedies: dict[int, str]) -> BindError:
+    remedy = remedies.get(error.errno or 0, "")
+    reason = error.strerror or str(error)
+    return BindError(
+        f"cannot listen on {address.text}: {reason}" + (f"; {remedy}" if remedy else "")
+    )
 
 
 def _bind_port(address: Address, slots: int) -> list[socket.socket]:
@@ -192,7 +209,7 @@ def _inherited(address: Address) -> socket.socket:
         os.close(copy)
         raise
     try:
-        _check_inherited(sock)
+        _check_kind(sock)
     except OSError:
         sock.close()
         raise
@@ -201,7 +218,7 @@ def _inherited(address: Address) -> socket.socket:
     return sock
 
 
-def _check_inherited(sock: socket.socket) -> None:
+def _check_kind(sock: socket.socket) -> None:
     if sock.type != socket.SOCK_STREAM or sock.family not in (*IP, socket.AF_UNIX):
         raise OSError(errno.EPROTONOSUPPORT, "this socket is of a kind that HTTP does not use")
     if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
