@@ -107,8 +107,12 @@ class Process(ServingModel):
         number = self._births
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # Announced first, so that it is known when it says that it is idle.
-        with ours:
-            tell(self._to_acceptor, BORN, number, ours)
+        try:
+            with ours:
+                tell(self._to_acceptor, BORN, number, ours)
+        except OSError:  # it has ended since it wished, and is reaped in the next turn
+            theirs.close()
+            return
         with theirs:
             pid = forked(lambda: self._serve(number, theirs))
         self._children[pid] = number
