@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from .errors import BindError
 from .linux.systemd import handed_over, listen_fds
 from .serving.host_names import bind_each
-from .serving.listener import FD, Address, url
+from .serving.listener import FD, Address, check_inherited, url
 from .serving.unix_socket import Made, made, release
 from .settings import SYSTEMD, Settings, mode
 
@@ -34,21 +34,26 @@ class Listening:
 
         `apart`: every address needs a worker of its own, because its thread cannot wait for two.
         """
+        addresses = [Address.parse(text) for text in self._addresses()]
+        redirects = [Address.parse(text) for text in self._settings.tls.redirect_http]
+        for address in (*addresses, *redirects):
+            check_inherited(address)
         with contextlib.ExitStack() as undo:
-            own = self._bind(self._addresses(), undo)
-            redirecting = self._bind(self._settings.tls.redirect_http, undo)
+            own = self._bind(addresses, undo)
+            redirecting = self._bind(redirects, undo)
             undo.pop_all()
         self._look_at(own, redirecting)
         rows = [list(row) for row in zip(*own, *redirecting, strict=True)]
         self.slots = [[sock] for row in rows for sock in row] if apart else rows
 
-    def _bind(self, texts: Iterable[str], undo: contextlib.ExitStack) -> list[list[socket.socket]]:
+    def _bind(
+        self, addresses: Iterable[Address], undo: contextlib.ExitStack
+    ) -> list[list[socket.socket]]:
         """For each address the sockets of all slots."""
         settings = self._settings
         permissions = None if settings.unix_mode is None else mode(settings.unix_mode)
         columns = []
-        for text in texts:
-            address = Address.parse(text)
+        for address in addresses:
             for sockets in bind_each(address, slots=settings.workers, mode=permissions):
                 columns.append(sockets)
                 for sock in sockets:

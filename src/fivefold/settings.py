@@ -174,6 +174,7 @@ class Settings:
         self._make_tuple("reload_dir", "a folder")
         self._make_tuple("reload_include", "a glob")
         self._make_tuple("reload_exclude", "a glob")
+        self._check_texts()
         for name in ("fresh", "inline", "reload", "proxy_protocol"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name}: {getattr(self, name)!r} is not true or false")
@@ -188,6 +189,14 @@ class Settings:
         for name, value in counts.items():
             if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
                 raise SettingsError(f"{name}: {value!r} is not a whole number")
+
+    def _check_texts(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is None and each.type == "str | None":
+                continue
+            if each.type in ("str", "str | None") and not isinstance(value, str | os.PathLike):
+                raise SettingsError(f"{each.name}: {value!r} is not a text: put it in quotes")
 
     def _make_tuple(self, name: str, what: str) -> None:
         """Of a setting that is repeatable; one text stands for a list of one."""

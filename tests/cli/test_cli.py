@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from fivefold import Settings
+from fivefold.errors import SettingsError
+
 COMMAND = [sys.executable, "-m", "fivefold"]
 
 
@@ -151,6 +154,14 @@ def test_a_wrong_environment_is_named(environment: dict[str, str], message: str)
     done = fivefold("serve", "--check-config", **environment)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["chdir", "root_path", "auth", "env_file", "access_log", "unix_mode", "trace_spans"]
+)
+def test_what_a_file_holds_instead_of_a_text(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: 5 is not a text: put it in quotes"):
+        Settings.of({name: 5})
 
 
 def test_curl_gets_the_bytes_over_ipv4_ipv6_and_a_unix_socket(site: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -64,3 +66,42 @@ def test_before_tls_and_for_trusted_proxies_only(trusted: str, made: Made, serve
             assert done.stdout == "GET https /  127.0.0.1 "
         else:
             assert done.returncode != 0
+
+
+def test_what_is_told_before_tls_is_known_behind_it(made: Made, serve: Serve) -> None:
+    settings = {"target": "mirror:app", "chdir": APPS, "proxy_protocol": True}
+    files = {"tls_cert": made.cert, "tls_key": made.key}
+    trusting = ssl.create_default_context(cafile=str(made.cert))
+    with (
+        serve(trusted_proxies="127.0.0.1", **settings, **files) as address,
+        socket.create_connection(address, 30) as sock,
+    ):
+        sock.sendall(BINARY)
+        with trusting.wrap_socket(sock, server_hostname="localhost") as secure:
+            secure.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert b"GET https /  192.0.2.7 " in b"".join(iter(lambda: secure.recv(4096), b""))
+
+
+def test_a_proxy_over_ipv4_is_known_by_a_socket_for_both_versions(serve: Serve) -> None:
+    """As systemd makes them: such a socket shows 127.0.0.1 as ::ffff:127.0.0.1."""
+    settings = {"target": "mirror:app", "chdir": APPS, "proxy_protocol": True}
+    with socket.create_server(
+        ("::", 0), family=socket.AF_INET6, dualstack_ipv6=True, backlog=5
+    ) as both:
+        port = both.getsockname()[1]
+        with (
+            serve(bind=f"fd://{both.fileno()}", trusted_proxies="127.0.0.0/8", **settings),
+            Client(("127.0.0.1", port)) as client,
+        ):
+            client.send(BINARY)
+            assert get(client) == "GET http /  192.0.2.7 "
+
+
+def test_a_proxy_that_says_nothing_is_let_go(serve: Serve) -> None:
+    settings = {"target": "mirror:app", "chdir": APPS, "proxy_protocol": True}
+    with (
+        serve(trusted_proxies="127.0.0.1", first_byte_s=0.1, **settings) as address,
+        Client(address) as client,
+    ):
+        client.send(BINARY[:20])
+        assert client.at_end()

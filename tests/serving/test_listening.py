@@ -23,8 +23,8 @@ from fivefold.serving.unix_socket import bind_unix, made, release
 
 WRONG = {
     "fd://99999999999999999999": "no descriptor has so high a number",
-    "unix:@": "names nothing, as in unix:@site",
-    f"unix:/{'a' * 107}": "choose one of at most 107",
+    "unix:@": "names no file, as in unix:/run/site.sock",
+    f"unix:/{'a' * 107}": "at most 107 bytes (unix(7)): choose a shorter one",
     "unix:/does/not/exist": "its folder does not exist: make it first",
     f"unix:{__file__}/socket": "its folder is a file",
     "http://127.0.0.1:8000": "without http://",
@@ -202,6 +202,15 @@ def test_a_name_that_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(BindError, match="not known; name an address of this machine, such as"):
         Server(settings(tmp_path, "nowhere.invalid:8000")).listen()
+
+
+def test_a_descriptor_that_would_become_ours(tmp_path: Path) -> None:
+    """The number that is free gets what is bound before, and that listens."""
+    free = os.dup(0)
+    os.close(free)
+    for first in ("127.0.0.1:0", f"unix:{tmp_path}/socket"):
+        with pytest.raises(BindError, match="no socket was handed over under this number"):
+            Server(Settings(target=str(tmp_path), bind=(first, f"fd://{free}"))).listen()
 
 
 def test_wrong_descriptors(tmp_path: Path) -> None:

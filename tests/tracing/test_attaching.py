@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from client import Client
 from every_pair import pairs
+from nobody import as_nobody, only_root
 
 from fivefold import Server, Settings
 from fivefold.errors import TraceFailed
@@ -28,7 +29,6 @@ from fivefold.tracing.live import LiveObserver
 from fivefold.tracing.model import Trace
 from fivefold.tracing.rendezvous import candidates, private_folder
 
-NOBODY = 65534
 HELD_BACK_S = 0.2
 PATIENCE_S = 20.0
 """A test that waits so long has failed."""
@@ -300,27 +300,7 @@ def test_a_tracer_that_is_ended_leaves_nothing(number: signal.Signals, folder: P
         assert not list(root.glob(f"instances/fivefold-{process.pid}-*"))
 
 
-def as_nobody(attempt: Callable[[], object]) -> str:
-    """What `attempt` raises in a process of another user."""
-    ours, theirs = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            attempt()
-            os.write(theirs, b"nothing")
-        except BaseException as error:  # noqa: BLE001 - the parent looks at it
-            os.write(theirs, f"{type(error).__name__}: {error}".encode())
-        os._exit(0)
-    os.close(theirs)
-    os.waitpid(pid, 0)
-    with os.fdopen(ours) as pipe:
-        return pipe.read()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@only_root
 def test_nobody_else_may_attach(folder: Path) -> None:
     with running(target=str(folder)) as (server, _):
         path = str(control_socket(server.pid))

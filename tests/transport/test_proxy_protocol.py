@@ -63,6 +63,8 @@ def test_nonsense_is_refused_or_waited_for(data: bytes, begin: bytes) -> None:
         SIGNATURE + b"\x31\x11\x00\x0c" + bytes(12),
         SIGNATURE + b"\x21\x11\x00\x0b" + bytes(11),
         SIGNATURE + b"\x21\x11\x10\x01",
+        SIGNATURE + b"\x21\x31\x00\xd7" + bytes(215),
+        b"PROXY TCP6 fe80::1%eth0 fe80::2 1 2\r\n",
     ],
 )
 def test_malformed(data: bytes) -> None:

@@ -11,11 +11,14 @@ from typing import Any
 
 import click
 
+from ..content.kinds import BROKEN
 from ..errors import SettingsError
 from ..http1.limits import HELP
 from ..server import Server
 from ..settings import FILE_ONLY, GROUPS, Settings, from_environment
 from ..tracing.live import LiveObserver
+
+FOLDER = "static"
 
 TYPES: dict[str, Any] = {"int": int, "int | None": int, "float": float}
 
@@ -121,17 +124,24 @@ def run(
 
 
 def announce(server: Server) -> None:
-    settings = server.settings
     for address in server.addresses:
         click.echo(f"listening on {address}", err=True)
-    engine = server.engine
+    click.echo(sentence(server), err=True)
+
+
+def sentence(server: Server) -> str:
+    """What is served, how, and where."""
+    settings, engine, model = server.settings, server.engine, server.model
+    what = f"the {server.interface.upper()} application {settings.target}"
+    if server.interface == BROKEN.name:
+        what = f"{settings.target}, which cannot be loaded yet,"
+    elif server.interface == FOLDER:
+        what = f"the folder {Path(settings.chdir or '', settings.target).absolute()}"
     io = engine.name if engine.name == engine.engine else f"{engine.name}:{engine.engine}"
-    target = f"the {server.interface} application {settings.target}"
-    if server.interface == "static":
-        target = f"the folder {Path(settings.chdir or '', settings.target).absolute()}"
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
-    where = ", ".join(server.addresses)
-    click.echo(f"serving {target} with {server.model.name} + {io}, {workers}, on {where}", err=True)
+    if not model.traits.scales_by_workers:
+        workers = "a process for each connection"
+    return f"serving {what} with {model.name} + {io}, {workers}, on {', '.join(server.addresses)}"
 
 
 serve = click.Command(

@@ -32,6 +32,11 @@ def probe(folder: str, rules: Rules) -> None:
     policy = Policy(rules)
     fd = opened(folder)
     try:
+        if not os.access(".", os.X_OK, dir_fd=fd):
+            raise SettingsError(
+                f"target: no permission to open what is in the folder {folder!r}: give the"
+                " server's user x there"
+            )
         for name, path in policy.pages():
             try:
                 os.close(open_inside(fd, path))

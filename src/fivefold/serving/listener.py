@@ -14,7 +14,7 @@ import socket
 from dataclasses import dataclass
 
 from ..errors import BindError, SettingsError
-from .unix_socket import bind_unix
+from .unix_socket import LONGEST_BYTES, bind_unix
 
 BACKLOG = 2048
 """The kernel cuts it at net.core.somaxconn (4096): room for bursts while a worker is busy."""
@@ -42,7 +42,6 @@ UNIX_REMEDIES = {
     errno.ENOTDIR: "its folder is a file: choose another path",
     errno.EEXIST: "choose another path, or remove it",
     errno.EROFS: "choose a folder in which one may write",
-    errno.ENAMETOOLONG: "choose one of at most 107 (unix(7)), or name it from a folder nearby",
     errno.EPROTOTYPE: "somebody uses it for datagrams: choose another path",
 }
 
@@ -68,13 +67,7 @@ class Address:
     def parse(cls, text: str) -> Address:
         """Raises `SettingsError`."""
         if text.startswith("unix:"):
-            path = text.removeprefix("unix:")
-            if not path:
-                raise SettingsError(f"bind: {text!r} names no file, as in unix:/run/site.sock")
-            if path == "@":
-                raise SettingsError(f"bind: {text!r} names nothing, as in unix:@site")
-            # An abstract name (unix(7)) begins with a zero byte, and leaves no file behind.
-            return cls(text, path="\0" + path[1:] if path.startswith("@") else path)
+            return cls(text, path=_path(text))
         if text.startswith(FD):
             number = _number(text, text.removeprefix(FD), "descriptor")
             if number > MOST_DESCRIPTORS:
@@ -90,6 +83,19 @@ class Address:
         if number > 65535:  # noqa: PLR2004 - sixteen bits
             raise SettingsError(f"bind: {text!r}: a port is at most 65535")
         return cls(text, host=_host(text, host), port=number)
+
+
+def _path(text: str) -> str:
+    """Of a UNIX socket; an abstract name (unix(7)) begins with a zero byte and makes no file."""
+    path = text.removeprefix("unix:")
+    if path in ("", "@") or "\0" in path:
+        raise SettingsError(f"bind: {text!r} names no file, as in unix:/run/site.sock")
+    if len(os.fsencode(path)) > LONGEST_BYTES:
+        raise SettingsError(
+            f"bind: {text!r}: the path of a socket has at most {LONGEST_BYTES} bytes (unix(7)):"
+            " choose a shorter one"
+        )
+    return "\0" + path[1:] if path.startswith("@") else path
 
 
 def _number(text: str, digits: str, what: str) -> int:
@@ -135,11 +141,28 @@ def bind(address: Address, *, slots: int, mode: int | None = None) -> list[socke
             return [bind_unix(address.path, mode, BACKLOG)] * slots
         return _bind_port(address, slots)
     except OSError as error:
-        remedy = remedies.get(error.errno or 0, "")
-        reason = error.strerror or str(error)
-        raise BindError(
-            f"cannot listen on {address.text}: {reason}" + (f"; {remedy}" if remedy else "")
-        ) from error
+        raise _refusal(address, error, remedies) from error
+
+
+def check_inherited(address: Address) -> None:
+    """Look whether an inherited descriptor is there. Raises `BindError`.
+
+    Before anything else is bound, which would get its number, and be taken for it.
+    """
+    if address.fd < 0:
+        return
+    try:
+        os.fstat(address.fd)
+    except OSError as error:
+        raise _refusal(address, error, FD_REMEDIES) from error
+
+
+def _refusal(address: Address, error: OSError, remedies: dict[int, str]) -> BindError:
+    remedy = remedies.get(error.errno or 0, "")
+    reason = error.strerror or str(error)
+    return BindError(
+        f"cannot listen on {address.text}: {reason}" + (f"; {remedy}" if remedy else "")
+    )
 
 
 def _bind_port(address: Address, slots: int) -> list[socket.socket]:
@@ -186,7 +209,7 @@ def _inherited(address: Address) -> socket.socket:
         os.close(copy)
         raise
     try:
-        _check_inherited(sock)
+        _check_kind(sock)
     except OSError:
         sock.close()
         raise
@@ -195,7 +218,7 @@ def _inherited(address: Address) -> socket.socket:
     return sock
 
 
-def _check_inherited(sock: socket.socket) -> None:
+def _check_kind(sock: socket.socket) -> None:
     if sock.type != socket.SOCK_STREAM or sock.family not in (*IP, socket.AF_UNIX):
         raise OSError(errno.EPROTONOSUPPORT, "this socket is of a kind that HTTP does not use")
     if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):

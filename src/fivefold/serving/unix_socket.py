@@ -36,9 +36,6 @@ def bind_unix(path: str, mode: int | None, backlog: int) -> socket.socket:
 
     `mode`: permissions of the file; by default what the umask leaves.
     """
-    name = os.fsencode(path)
-    if len(name) > LONGEST_BYTES:
-        raise OSError(errno.ENAMETOOLONG, f"a path of {len(name)} bytes")
     if path.startswith("\0"):
         return _listening(path, backlog)
     with _alone_in(Path(path).absolute().parent):

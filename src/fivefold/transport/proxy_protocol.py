@@ -19,7 +19,7 @@ from ..content.origin import Proxies
 from ..errors import DeadlineExceeded, FivefoldError, PeerGone
 from ..http1.limits import Limits
 from ..iomodels.base import Connection
-from ..serving.base import Handler
+from ..serving.base import LAST_CALL_S, Handler
 from .unread import unread
 
 log = logging.getLogger("fivefold.proxy")
@@ -41,7 +41,8 @@ LOCAL, PROXY = 0x20, 0x21
 ADDRESSES = {0x11: struct.Struct("!4s4sHH"), 0x21: struct.Struct("!16s16sHH")}
 """Family and protocol: TCP over IPv4, over IPv6."""
 
-UNIX = 0x31
+UNIX, UNIX_BYTES = 0x31, 216
+"""A stream over UNIX sockets, and its two paths."""
 
 
 class Malformed(FivefoldError):
@@ -91,7 +92,8 @@ class ProxyProtocol:
         peer = conn.peer
         if not self._trusted.trusts(peer[0] if peer else None):
             raise Malformed("it is no trusted proxy (trusted_proxies)")
-        conn.deadline = monotonic() + self._limits.first_byte_s
+        patience = LAST_CALL_S if conn.closing else self._limits.first_byte_s
+        conn.deadline = monotonic() + patience
         data = b""
         header = None
         while header is None:
@@ -146,7 +148,7 @@ def _line(data: bytes) -> Header | None:
 
 def _address(text: str, version: int) -> str:
     address = ipaddress.ip_address(text)
-    if address.version != version:
+    if address.version != version or "%" in text:  # a scope means something on its machine only
         raise ValueError(text)
     return str(address)
 
@@ -172,6 +174,8 @@ def _binary(data: bytes) -> Header | None:
     if command == LOCAL:
         return Header(length)
     if family == UNIX:
+        if count < UNIX_BYTES:
+            raise Malformed("a PROXY header that is shorter than its addresses")
         return Header(length, told=True)
     layout = ADDRESSES.get(family)
     if layout is None:
