@@ -22,10 +22,11 @@ from pathlib import Path
 from string import Template
 from typing import BinaryIO
 
-import cputime
 from cores import on_core
 from files import certificate
 from servers import APACHE_MODULES, BUILD, HERE, Server, path_of, server
+
+from fivefold.linux.accounting import entries, tree
 
 START_S = 15.0
 STOP_S = 5.0
@@ -157,14 +158,14 @@ def last_words(log: Path) -> str:
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Ask, wait, then insist; and leave no descendant behind."""
-    members = cputime.tree(process.pid)
+    members = tree(process.pid)
     process.terminate()
     try:
         process.wait(STOP_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    still = {(e.pid, e.born) for e in cputime.entries()}
+    still = {(e.pid, e.born) for e in entries()}
     for member in members:
         if (member.pid, member.born) in still:
             kill(member.pid)

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import cputime
 import files
 import load
 from cores import Cores
 from launch import DidNotStart, Running, started
 from rows import Family, Row
 from servers import server
+
+from fivefold.linux.accounting import used
 
 WARM_UP_S = 1
 
@@ -112,15 +113,15 @@ def sample(row: Row, running: Running, plan: Plan, seconds: int) -> Sample:
         seconds,
         row.script,
     )
-    before = cputime.of_tree(running.process.pid)
+    before = used(running.process.pid).cpu_s
     run = load.run(asked, plan.cores.load)
     time.sleep(SETTLE_S)
-    used = cputime.of_tree(running.process.pid) - before
+    spent = used(running.process.pid).cpu_s - before
     if run.summary.requests == 0:
         raise load.LoadFailed("not one request was answered")
-    server_busy = used / run.elapsed_s
+    server_busy = spent / run.elapsed_s
     return Sample(
-        cpu_us=used / run.summary.requests * 1e6,
+        cpu_us=spent / run.summary.requests * 1e6,
         requests_per_s=run.summary.requests_per_s,
         p50_ms=run.summary.p50_s * 1e3,
         p99_ms=run.summary.p99_s * 1e3,

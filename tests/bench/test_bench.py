@@ -19,7 +19,6 @@ import pytest
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.append(str(BENCH))
 
-import cputime
 import files
 import floor
 import load
@@ -29,6 +28,8 @@ import websocket_load
 from launch import DidNotStart, started
 from rounds import Result, Sample
 from rows import FAMILIES, TARGETS, Row, Target, chosen
+
+from fivefold.linux.accounting import tree, used
 
 PRINTED = """\
 Running 3s test @ http://127.0.0.1:33333/1k.html
@@ -146,7 +147,7 @@ def test_processor_time_of_a_tree_is_what_getrusage_says_in_the_end() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"burnt\n"
 
-        measured = cputime.of_tree(process.pid)
+        measured = used(process.pid).cpu_s
 
         process.stdin.close()
         _, status, witness = os.wait4(process.pid, 0)
@@ -154,13 +155,6 @@ def test_processor_time_of_a_tree_is_what_getrusage_says_in_the_end() -> None:
     # One child is counted in ticks, user and system apart; the interpreter's end comes after.
     assert witness.ru_utime + witness.ru_stime - measured == pytest.approx(0, abs=0.04)
     assert measured > 0.39
-
-
-def test_a_process_that_has_gone_has_no_time() -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-
-    assert cputime.of_tree(process.pid) == 0
 
 
 def test_a_process_whose_parent_has_gone_is_still_found_by_its_session() -> None:
@@ -172,20 +166,12 @@ def test_a_process_whose_parent_has_gone_is_still_found_by_its_session() -> None
     assert leader.stdout.readline() == b"x\n"
     leader.wait()
 
-    orphans = [entry.pid for entry in cputime.tree(leader.pid)]
+    orphans = [entry.pid for entry in tree(leader.pid)]
     for pid in orphans:
         os.kill(pid, 9)
     leader.stdout.close()
 
     assert len(orphans) == 1
-
-
-def test_a_program_may_have_any_name() -> None:
-    fields = " ".join(str(n) for n in range(4, 53))
-
-    entry = cputime.parse_stat(f"17 (a) b (c) R {fields}\n")
-
-    assert entry == cputime.Entry(17, 4, 6, 22, (16 + 17) * cputime.TICK_S)
 
 
 # --- ratios and targets
@@ -260,7 +246,7 @@ def test_the_floor_answers_with_the_file_and_leaves_nothing_behind(tmp_path: Pat
         pinned = os.sched_getaffinity(running.process.pid)
 
     assert pinned == {core}
-    assert cputime.tree(running.process.pid) == []
+    assert tree(running.process.pid) == []
 
 
 @needs("gcc")

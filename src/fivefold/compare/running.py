@@ -24,6 +24,7 @@ from typing import Protocol
 from ..errors import CompareFailed
 from ..linux.accounting import entries, tree
 from ..linux.process_control import die_with_parent
+from ..load.ports import free_port
 from .contenders import Contender
 from .cores import Cores, pin
 from .elsewhere import Elsewhere
@@ -181,11 +182,3 @@ def started(contender: Contender, cores: Cores) -> Iterator[Up]:
         if running.pid is not None:
             pin(running.pid, cores.server)
         yield running
-
-
-def free_port() -> int:
-    """One that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -29,6 +29,7 @@ from typing import Any, Self
 from ..errors import LoadFailed, SettingsError
 from ..linux.process_control import die_with_parent
 from .job import Ask, Job
+from .ports import free_port
 from .tally import Tally
 
 PATIENCE_S = 30.0
@@ -221,11 +222,3 @@ def read(printed: str) -> Tally:
         else:
             tally.errors[row["name"].removeprefix(f"{WRONG} ")] += row["num_requests"]
     return tally
-
-
-def free_port() -> int:
-    """One that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
