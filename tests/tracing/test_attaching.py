@@ -140,9 +140,10 @@ def test_a_client_that_is_slow_is_network_wait(part: str, *, privileged: bool) -
         client.send(request[-kept_back:])
         trace = next(attached.traces(PATIENCE_S))
     check_steps(trace)
-    assert trace.summary.network_wait_us >= 0.9 * HELD_BACK_S * 1e6
-    assert trace.summary.application_us < HELD_BACK_S * 1e6
-    assert trace.summary.network_copy_us < 0.5 * HELD_BACK_S * 1e6
+    # On a busy machine the first part comes late, too: what counts is where the time went.
+    assert trace.summary.network_wait_us > 0.5 * trace.summary.total_us
+    assert trace.summary.application_us < 0.5 * trace.summary.network_wait_us
+    assert trace.summary.network_copy_us < 0.5 * trace.summary.network_wait_us
 
 
 def test_all_workers_are_traced(folder: Path) -> None:
