@@ -104,7 +104,7 @@ FAMILIES = (
         ("nginx", THREAD, "apache-worker", "apache-event", PROCESS, "apache-prefork"),
     ),
     family("100k", "100 KiB file", "/100k.jpg", FILES),
-    family("304", "304, 1 KiB file", "/1k.html", FILES, script="unmodified.lua"),
+    family("304", "304, 1 KiB file", "/1k.html", ("floor", *FILES), script="unmodified.lua"),
     family("files", "10,000 different files of 4 KiB", "/many.html", FILES, script="many.lua"),
     family("10m", "10 MiB file", "/10m.bin", FILES, connections=8),
     family("fresh", "1 KiB file, a connection per request", "/1k.html", FILES, script="fresh.lua"),
