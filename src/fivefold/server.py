@@ -250,6 +250,7 @@ class Server:
             settings.limits,
             certificates=self._certificates,
             https_port=self._listening.https_port,
+            recorder=access_log,
             proxies=Proxies(settings.trusted_proxies) if settings.proxy_protocol else None,
         )
 

@@ -158,13 +158,16 @@ def test_websockets(made: Made, serve: Serve) -> None:
         assert websocket.recv(timeout=TIMEOUT_S) == "wss 772 None"
 
 
-def test_plain_http_is_sent_on(made: Made) -> None:
+def test_plain_http_is_sent_on(made: Made, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
     settings = Settings.of(
         {
             "tls_cert": made.cert,
             "tls_key": made.key,
             "bind": "127.0.0.1:0",
             "redirect_http": "127.0.0.1:0",
+            "access_log": str(log),
+            "access_log_format": "{status} {request}",
         }
     )
     with Server(settings) as server:
@@ -184,6 +187,9 @@ def test_plain_http_is_sent_on(made: Made) -> None:
             with Client(("127.0.0.1", http.port)) as client:
                 client.send(request)
                 assert wanted in client.sock.recv(65536)
+    lines = log.read_text().splitlines()
+    assert lines[0] == "301 GET //evil.example/a?b=c HTTP/1.1"
+    assert [line[:3] for line in lines] == ["301", "308", "301", "400", "400"]
 
 
 def test_wrong_settings(folder: Path, made: Made) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..content.origin import Proxies
 from ..http1.connection import Http1
 from ..http1.limits import Limits
+from ..http1.recorded import Recorder
 from ..serving.base import Handler
 from .certificates import Certificates
 from .plain_http import PlainHttp
@@ -18,12 +19,14 @@ def layered(
     *,
     certificates: Certificates | None,
     https_port: int | None,
+    recorder: Recorder | None,
     proxies: Proxies | None,
 ) -> Handler:
     """`certificates`: of TLS, if it is spoken; `https_port`: where plain HTTP is sent, if it is;
+    `recorder`: who keeps the access log, of that, too;
     `proxies`: whose PROXY protocol is believed, if it is expected."""
     if certificates is not None:
-        plain = Http1(PlainHttp(https_port), limits)
+        plain = Http1(PlainHttp(https_port), limits, recorder)
         handler = Tls(handler, certificates, plain, limits).serve
     if proxies is not None:
         handler = ProxyProtocol(handler, proxies, limits).serve
