@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,6 +14,10 @@ from peers import beside, engine, io, overlapping, pair
 from fivefold import Server, Settings
 
 __all__ = ["beside", "engine", "io", "overlapping", "pair"]  # the contract suite's fixtures
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell ignores it for what runs in the background; the tests of Ctrl-C mean it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Serve = Callable[..., AbstractContextManager[tuple[str, int]]]
 
