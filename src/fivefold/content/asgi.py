@@ -24,12 +24,11 @@ from ..http1.exchange import Connection, Exchange
 from ..http1.limits import Limits
 from ..http1.request import Request
 from ..http1.response import plain
-from ..iomodels.asyncio_host import Host
-from ..iomodels.base import IOModel, Task
-from .asgi_carrier import Carriers
+from ..iomodels.base import IOModel
 from .asgi_handshake import is_websocket
+from .asgi_host import AsgiHost
 from .asgi_http import ClientLeft, HttpCycle
-from .asgi_lifespan import Application, Lifespan
+from .asgi_lifespan import Application
 from .asgi_scope import Scope, Scopes
 from .asgi_websocket import WebSocket
 from .client_certificate import extension
@@ -144,45 +143,3 @@ class Asgi:
             log.error("the application was cancelled at %s", scope["path"])
             return True
         return False
-
-
-class AsgiHost(Host):
-    """A loop that begins and ends with the application's lifespan.
-
-    Connections are coroutines of the I/O model here, not tasks of asyncio: what of them
-    needs a task is carried by one (see `asgi_carrier`).
-    """
-
-    lifespan: Lifespan | None = None
-
-    def start(self, application: Application) -> None:
-        """Raises `ApplicationError`."""
-        self.carriers = Carriers(self.loop, self.io)
-        self.lifespan = Lifespan(application, self.loop)
-        self.lifespan.startup()
-        self.state = self.lifespan.state
-
-    def spawn(self, task: Task) -> None:
-        self.io.spawn(task)
-
-    def run(self, main: Task) -> Any:
-        outcome: asyncio.Future[Any] = self.loop.create_future()
-        self.io.spawn(reported(main, outcome))
-        try:
-            return self.loop.run_until_complete(outcome)
-        finally:
-            self.io.flush()
-
-    def close(self) -> None:
-        if self.lifespan is not None and not self.loop.is_closed():
-            self.lifespan.shutdown()
-        super().close()
-
-
-async def reported(main: Task, outcome: asyncio.Future[Any]) -> None:
-    try:
-        result = await main
-    except BaseException as error:  # noqa: BLE001 - raised by whoever runs it
-        outcome.set_exception(error)
-    else:
-        outcome.set_result(result)
