@@ -155,6 +155,11 @@ class Server:
         settings = self.settings
         base = settings.chdir or ""  # the workers will be there
         if self._kind.probe is not None:
+            if settings.root_path:
+                raise SettingsError(
+                    "root_path: a folder needs none: its redirects and links are relative, so they"
+                    " hold below every prefix"
+                )
             self._kind.probe(os.fspath(Path(base, settings.target)), settings.rules)
         elif settings.rules.pages:
             raise SettingsError(f"{settings.rules.pages[0]}: only a folder has it, no application")

@@ -145,7 +145,7 @@ def test_no_redirect_leads_to_another_host(tree: Path, serve: Serve) -> None:
         ):
             answer = client.get(target)
             if answer.status == 301:
-                assert re.fullmatch(r"/evil\.example/(\?//x)?", answer.fields["location"]), target
+                assert re.fullmatch(r"evil\.example/(\?//x)?", answer.fields["location"]), target
             else:
                 assert answer.status == 404
 

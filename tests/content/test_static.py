@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from client import Client
@@ -58,9 +59,29 @@ def test_a_file_from_the_future_was_last_modified_now(client: Client, folder: Pa
 
 def test_a_folder_without_its_slash_is_redirected_on_this_host(serve: Serve) -> None:
     with serve() as address, Client(address) as client:
-        for path, location in (("/sub", "/sub/"), ("//sub?a=b", "/sub/?a=b")):
+        for path, location in (("/sub", "sub/"), ("//sub?a=b", "sub/?a=b")):
             answer = client.get(path)
             assert (answer.status, answer.fields["location"]) == (301, location)
+
+
+def test_redirects_hold_below_whatever_prefix_a_proxy_takes_away(
+    client: Client, folder: Path
+) -> None:
+    for name in ("sub", "sub/deep", "a:b", "q?", "ü"):
+        (folder / name).mkdir()
+    for target, there in (
+        ("/sub", "/app/sub/"),
+        ("/sub/deep?x=/y", "/app/sub/deep/?x=/y"),
+        ("/sub%2Fdeep", "/app/sub/deep/"),
+        ("/a:b", "/app/a:b/"),
+        ("/q%3F", "/app/q%3F/"),
+        ("/%C3%BC", "/app/%C3%BC/"),
+    ):
+        answer = client.get(target)
+        assert answer.status == 301
+        assert urljoin("http://proxy/app" + target, answer.fields["location"]) == (
+            "http://proxy" + there
+        )
 
 
 @pytest.mark.parametrize("name", SIZES)

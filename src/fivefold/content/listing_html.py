@@ -80,13 +80,15 @@ PARENT = '<tr><td><a href="../">../</a></td><td></td><td></td></tr>\n'
 
 
 def crumbs(path: bytes) -> str:
-    """The folders above as links, the folder itself as text."""
+    """The folders above as links, the folder itself as text.
+
+    Relative links, because a proxy may serve all this below a prefix.
+    """
     names = path.split(b"/")[:-1]
-    parts = ['<a href="/">/</a>' if names else "/"]
-    for at, name in enumerate(names, 1):
+    parts = [f'<a href="{"../" * len(names)}">/</a>' if names else "/"]
+    for below, name in zip(reversed(range(len(names))), names, strict=True):
         text = escape(readable(name))
-        link = escape("/" + quoted(b"/".join(names[:at])).decode() + "/")
-        parts.append(f'<a href="{link}">{text}</a> / ' if at < len(names) else text)
+        parts.append(f'<a href="{"../" * below}">{text}</a> / ' if below else text)
     return " ".join(parts)
 
 

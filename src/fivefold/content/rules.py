@@ -15,7 +15,7 @@ from ..http1.limits import HELP
 from .globs import Glob
 from .paths import relative_path
 
-ERROR_STATUSES = (403, 404, 405, 412, 416, 503)
+ERROR_STATUSES = (403, 404, 405, 412, 416, 500, 503)
 """What a folder answers besides files."""
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

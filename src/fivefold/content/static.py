@@ -7,7 +7,6 @@ check it, read it (small) or have it sent from the page cache (large).
 
 from __future__ import annotations
 
-import errno
 import os
 from time import monotonic
 
@@ -30,6 +29,14 @@ from .locations import with_slash
 from .paths import relative_path
 from .policy import Policy
 from .preflight import preflight
+from .refusals import (
+    BUSY,
+    FORBIDDEN,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    RETRY,
+    status_of,
+)
 from .rules import DEFAULT, Rules
 from .threads import Threads
 
@@ -38,18 +45,6 @@ INDEX = b"index.html"
 UNWANTED_BYTES = 65536
 """Of a body that a folder has no use for, so much is read before the answer: most clients
 send all of it before they look at one."""
-
-STATUS_OF = {
-    errno.EACCES: 403,
-    errno.EPERM: 403,
-    errno.EMFILE: 503,
-    errno.ENFILE: 503,
-    errno.ENOMEM: 503,
-}
-"""Why a file could not be opened; everything else is 404 (no such file, a name too long,
-a symbolic link that leads out of the folder)."""
-
-FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED = 403, 404, 405
 
 Field = tuple[bytes, bytes]
 
@@ -167,8 +162,7 @@ class Static:
         except IsADirectoryError:
             return await self._folder_without_slash(path, exchange)
         except OSError as error:
-            status = STATUS_OF.get(error.errno or 0, NOT_FOUND)
-            return await self._missing(path, status, exchange)
+            return await self._missing(path, status_of(path, error), exchange)
 
     async def _file(self, path: bytes, exchange: Exchange) -> Outcome:
         if not path.startswith(self._prefix):
@@ -187,7 +181,7 @@ class Static:
     async def _folder_without_slash(self, path: bytes, exchange: Exchange) -> Response:
         if not path or path.endswith(b"/"):
             return await self._refused(NOT_FOUND, exchange)  # its index.html is a folder
-        location = (b"Location", with_slash(path, exchange.request.target))
+        location = (b"Location", with_slash(exchange.request.target))
         return plain(301, fields=[location, *self._policy.always])
 
     async def _missing(self, path: bytes, status: int, exchange: Exchange) -> Outcome:
@@ -211,6 +205,8 @@ class Static:
     async def _refused(self, status: int, exchange: Exchange, *fields: Field) -> Response:
         """An error, with the page that the rules have for it."""
         told = [*fields, *self._policy.always]
+        if status == BUSY:
+            told.append(RETRY)
         page = self._policy.error_pages.get(status)
         if page is not None:
             try:

@@ -7,6 +7,7 @@ symbolic link, in the same walk that opens the file: no check can be outrun.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 from .libc import checked, libc
@@ -29,15 +30,18 @@ class _OpenHow(ctypes.Structure):
 def open_beneath(folder: int, path: bytes, flags: int) -> int:
     """Open the relative `path` inside the folder (a descriptor).
 
-    Raises OSError: EXDEV for a path that leads out, ENOSYS before Linux 5.6, and those
-    of open(2).
+    Raises OSError: EXDEV for a path that leads out, EAGAIN if something on this machine was
+    renamed during a step to `..` (openat2(2): the caller may try again), ENOSYS before
+    Linux 5.6, and those of open(2).
     """
     how = _OpenHow(flags | os.O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
-    result = libc.syscall(
-        ctypes.c_long(SYS_OPENAT2),
-        folder,
-        ctypes.c_char_p(path),
-        ctypes.byref(how),
-        ctypes.c_size_t(ctypes.sizeof(how)),
-    )
-    return checked(result, "openat2")
+    while True:
+        result = libc.syscall(
+            ctypes.c_long(SYS_OPENAT2),
+            folder,
+            ctypes.c_char_p(path),
+            ctypes.byref(how),
+            ctypes.c_size_t(ctypes.sizeof(how)),
+        )
+        if result >= 0 or ctypes.get_errno() != errno.EINTR:
+            return checked(result, "openat2")  # PEP 475, which ctypes does not know
