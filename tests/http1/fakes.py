@@ -31,6 +31,7 @@ class FakeConnection:
         self.closing = False
         self.closed = False
         self.half_closed = False
+        self.reset = False
 
     peer = ("192.0.2.1", 4711)
     local = ("192.0.2.2", 80)
@@ -69,7 +70,7 @@ class FakeConnection:
         pass
 
     def reset_on_close(self) -> None:
-        pass
+        self.reset = True
 
 
 class Echo:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
+import types
+from collections.abc import Coroutine, Generator
+from typing import Any
 
+import pytest
 from fakes import SILENCE, FakeConnection, statuses
 
 from fivefold.http1.connection import Http1
 from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
-from fivefold.http1.response import Response
+from fivefold.http1.response import Response, ResponseHead
 
 
 class Deaf:
@@ -30,6 +36,7 @@ def talk(script: list[bytes | None], limits: Limits | None = None) -> FakeConnec
 
 
 SIZED = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -64,3 +71,141 @@ def test_a_refused_head_request_has_no_body() -> None:
     assert statuses(sent) == [400]
     assert sent.endswith(b"\r\n\r\n")
     assert b"HTTP" not in sent.partition(b"\r\n\r\n")[2]
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+    __repr__ = __str__
+
+
+class Timeout(BaseException):
+    """As gevent's, eventlet's and func_timeout's are."""
+
+
+FOREIGN: list[BaseException] = [
+    ValueError("a bug"),
+    KeyboardInterrupt(),
+    SystemExit(3),
+    asyncio.CancelledError(),
+    BaseExceptionGroup("several", [SystemExit(1)]),
+    Timeout(),
+    RecursionError(),
+    MemoryError(),
+    OSError(errno.EIO, "the disk"),
+    Unprintable(),
+]
+"""What content may raise that HTTP does not expect."""
+
+
+class Failing:
+    """Raises what it is given, at once or after the beginning of a response."""
+
+    def __init__(self, error: BaseException, where: str) -> None:
+        self._error = error
+        self._where = where
+
+    def ready(self, request: Request, head: bytes, conn: object, now: float) -> bytes | None:
+        if self._where == "ready":
+            raise self._error
+        return None
+
+    async def respond(self, exchange: Exchange) -> None:
+        if self._where == "begun":
+            exchange.start(ResponseHead(200, b"HTTP/1.1 200 OK\r\n", None))
+            await exchange.write(b"begun", more=True)
+        raise self._error
+
+
+def fail(error: BaseException, where: str, request: bytes = GET) -> FakeConnection:
+    connection = FakeConnection([request])
+    run(Http1(Failing(error, where), Limits()).serve(connection))
+    return connection
+
+
+def run(task: Coroutine[Any, Any, None]) -> None:
+    """Without asyncio, which has a mind of its own about exceptions."""
+    with pytest.raises(StopIteration):
+        task.send(None)
+
+
+@pytest.mark.parametrize("where", ["ready", "respond"])
+@pytest.mark.parametrize("error", FOREIGN, ids=lambda error: type(error).__name__)
+def test_whatever_content_raises_is_answered_and_logged_once(
+    error: BaseException, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = fail(error, where)
+    assert statuses(connection.sent) == [500]
+    assert connection.closed
+    assert [record.getMessage() for record in caplog.records] == ["/a could not be answered"]
+    assert caplog.records[0].exc_info is not None
+    assert caplog.records[0].exc_info[1] is error
+
+
+@pytest.mark.parametrize("error", FOREIGN, ids=lambda error: type(error).__name__)
+def test_what_content_raises_in_a_response_breaks_it_off(error: BaseException) -> None:
+    connection = fail(error, "begun")
+    assert connection.sent.endswith(b"\r\n5\r\nbegun\r\n")
+    assert connection.closed
+    assert not connection.reset
+
+
+def test_a_broken_response_that_has_no_length_ends_in_a_reset() -> None:
+    connection = fail(ValueError(), "begun", b"GET /a HTTP/1.0\r\n\r\n")
+    assert connection.sent.endswith(b"\r\n\r\nbegun")
+    assert connection.reset
+
+
+@pytest.mark.parametrize("raising", [ValueError, KeyboardInterrupt])
+def test_a_log_that_fails_harms_nobody(
+    raising: type[BaseException], capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise raising("in a handler")
+
+    handler = Handler()
+    logging.getLogger("fivefold").addHandler(handler)
+    try:
+        connection = fail(ValueError("the cause"), "respond")
+    finally:
+        logging.getLogger("fivefold").removeHandler(handler)
+    assert statuses(connection.sent) == [500]
+    said = capfd.readouterr().err
+    assert "/a could not be answered" in said
+    assert "ValueError: the cause" in said
+    assert "in a handler" in said
+
+
+def test_a_connection_that_cannot_be_closed_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    class Stuck(FakeConnection):
+        async def close(self) -> None:
+            raise OSError(errno.EIO, "in close")
+
+    run(Http1(Deaf(), Limits()).serve(Stuck([GET])))
+    assert [record.getMessage() for record in caplog.records] == [
+        "a connection could not be closed"
+    ]
+
+
+def test_a_model_that_closes_ends_the_coroutine_and_its_connection() -> None:
+    class Waiting(FakeConnection):
+        @types.coroutine
+        def recv(self) -> Generator[None, None, bytes]:
+            yield
+            return b""
+
+        @types.coroutine
+        def _settle(self) -> Generator[None, None, None]:
+            yield
+
+        async def close(self) -> None:
+            self.closed = True
+            await self._settle()  # nobody will resume it
+
+    connection = Waiting([])
+    task = Http1(Deaf(), Limits()).serve(connection)
+    task.send(None)
+    task.close()
+    assert connection.closed

@@ -17,8 +17,9 @@ from time import monotonic
 from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, FileChanged, PeerGone, ProtocolError
+from ..reporting import report
 from .body import Body
-from .exchange import CLOSE, Connection, Exchange, send_part
+from .exchange import CLOSE, OVER, Connection, Exchange, send_part
 from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
 from .recorded import NOTHING_SENT, Asked, RecordedExchange, Recorder, Visit, sent
@@ -64,7 +65,12 @@ class Http1:
         self._date = DateField()
 
     async def serve(self, conn: Connection) -> None:
-        """All exchanges of one connection, then close it. Never raises."""
+        """All exchanges of one connection, then close it.
+
+        Raises nothing but GeneratorExit, by which an I/O model that closes ends whoever waits
+        in it; every other exception, of whatever class, comes from content or from an
+        application, and is logged.
+        """
         try:
             await self._exchanges(conn)
         except PeerGone:
@@ -74,11 +80,13 @@ class Http1:
                 conn.reset_on_close()  # it takes nothing more of our answer
         except FileChanged as error:
             log.warning("a file changed while it was sent: %s", error)
-        except Exception:
+        except GeneratorExit:
+            close_at_once(conn)
+            raise
+        except BaseException as error:  # noqa: BLE001
             # The edge of a connection: one client's trouble must not become another's.
-            log.exception("a connection failed")
-        finally:
-            await conn.close()
+            report(log, "a connection failed", error=error)
+        await closed(conn)
 
     async def _exchanges(self, conn: Connection) -> None:  # noqa: C901, PLR0912, PLR0915
         limits = self._limits
@@ -116,7 +124,10 @@ class Http1:
                     request, head, data = await reader.next(data, now)
                     if visit is not None:
                         now = monotonic()
-                whole = None if conn.closing else content.ready(request, head, conn, now)
+                try:
+                    whole = None if conn.closing else content.ready(request, head, conn, now)
+                except BaseException as error:  # noqa: BLE001 - the edge of content
+                    raise unforeseen(request, error) from None
                 if isinstance(whole, bytes) and request.keep_alive:
                     conn.deadline = now + send_s
                     if visit is None:
@@ -168,16 +179,7 @@ class Http1:
         body = Body(conn, request, data, self._limits) if request.has_body else None
         kind = Exchange if record is None else RecordedExchange
         exchange = kind(conn, request, head, body, self._limits, self._date)
-        respond = begun or self._content.respond
-        try:
-            if isinstance(exchange, RecordedExchange) and record is not None:
-                await exchange.recorded(*record, respond)
-            else:
-                await respond(exchange)
-        except ProtocolError:
-            if exchange.started:
-                return None  # too late to say it
-            raise
+        await self._answer(exchange, begun or self._content.respond, record)
         keep = exchange.finished and exchange.keep and not conn.closing
         if body is not None:
             keep = keep and await skipped(body)
@@ -188,6 +190,26 @@ class Http1:
             return None
         # What content read while it watched the client came after what came with the request.
         return data + exchange.pushed_back if exchange.pushed_back else data
+
+    async def _answer(
+        self, exchange: Exchange, respond: Later, record: tuple[Visit, float] | None
+    ) -> None:
+        """Let content answer. Raises `ProtocolError` for what is still to be refused."""
+        try:
+            if isinstance(exchange, RecordedExchange) and record is not None:
+                await exchange.recorded(*record, respond)
+            else:
+                await respond(exchange)
+        except OVER:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the edge of content
+            refusal = (
+                error if isinstance(error, ProtocolError) else unforeseen(exchange.request, error)
+            )
+            if not exchange.started:
+                raise refusal from None
+        if exchange.until_close and not exchange.finished:
+            exchange.conn.reset_on_close()  # else what has come would look like all of it
 
     async def _refuse(
         self,
@@ -232,6 +254,32 @@ def closing_head(head: bytes) -> bytes:
     """A head, and whatever follows it in the same bytes, with a field that says so."""
     fields = head.index(b"\r\n") + 2
     return b"".join((memoryview(head)[:fields], CLOSE, memoryview(head)[fields:]))
+
+
+def unforeseen(request: Request, error: BaseException) -> ProtocolError:
+    """What a client is answered when content raises what it should not: an error of the disk,
+    of a handler of the log, or ours."""
+    report(log, "%s could not be answered", request.target.decode("latin-1"), error=error)
+    return ProtocolError(500, "")
+
+
+async def closed(conn: Connection) -> None:
+    try:
+        await conn.close()
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - its descriptor may be lost, nothing else
+        report(log, "a connection could not be closed", error=error)
+
+
+def close_at_once(conn: Connection) -> None:
+    """Close inside a model that closes: whoever waits there would wait for nobody."""
+    closing = closed(conn)
+    try:
+        closing.send(None)
+    except StopIteration:
+        return
+    closing.close()
 
 
 async def skipped(body: Body) -> bool:

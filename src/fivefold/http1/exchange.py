@@ -12,6 +12,7 @@ import logging
 from time import monotonic
 from typing import Any, Protocol
 
+from ..errors import DeadlineExceeded, FileChanged, PeerGone
 from .body import Body, Stream
 from .limits import Limits
 from .request import Request
@@ -27,6 +28,10 @@ from .response import (
 )
 
 log = logging.getLogger("fivefold.http")
+
+OVER = (PeerGone, DeadlineExceeded, FileChanged, GeneratorExit)
+"""What ends a connection without an answer: nobody would take one; GeneratorExit is how an I/O
+model that closes ends a coroutine."""
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CLOSE = b"Connection: close\r\n"
@@ -73,6 +78,8 @@ class Exchange:
     """Whether content has given more than it declared: what else it gives is dropped, too."""
     silent = False
     """Whether the response has no body, whatever content gives; known once it has started."""
+    until_close = False
+    """Whether only the end of the connection tells the client that the response is over."""
     pushed_back = b""
     """What content received beyond the body: the beginning of the next request."""
     _head: ResponseHead | None = None
@@ -240,13 +247,20 @@ class Exchange:
     def _check_whole(self) -> None:
         if self._remaining and not self.silent:
             self.keep = False
-            log.error("the response is %d bytes shorter than declared", self._remaining)
+            log.error(
+                "the response to %s is %d bytes shorter than its Content-Length",
+                self.request.target.decode("latin-1"),
+                self._remaining,
+            )
 
     def _counted(self, data: bytes) -> bytes:
         assert self._remaining is not None
         if len(data) > self._remaining:
             if not self.exceeded:
-                log.error("the response is longer than its Content-Length; the rest is dropped")
+                log.error(
+                    "the response to %s is longer than its Content-Length; the rest is dropped",
+                    self.request.target.decode("latin-1"),
+                )
             self.exceeded = True
             self.keep = False
             data = data[: self._remaining]
@@ -275,6 +289,7 @@ class Exchange:
             framing = CHUNKED
         else:
             self.keep = False  # HTTP/1.0 knows no other end
+            self.until_close = True
         date = b"" if head.dated else self._date.at(monotonic())
         return b"".join((head.lines, date, framing, self._persistence(), b"\r\n"))
 

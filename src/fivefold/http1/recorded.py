@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
 
-from ..errors import ProtocolError
-from .exchange import Connection, Exchange
+from .exchange import OVER, Connection, Exchange
 from .request import Request
 from .response import FilePart, Response
 
@@ -140,7 +139,9 @@ class RecordedExchange(Exchange):
         try:
             await respond(self)
             complete = self.finished or self._taken_over
-        except ProtocolError:
+        except OVER:
+            raise
+        except BaseException:
             refused = not self.started
             raise
         finally:

@@ -17,8 +17,10 @@ from time import monotonic
 
 from ..content.origin import Proxies
 from ..errors import DeadlineExceeded, FivefoldError, PeerGone
+from ..http1.connection import close_at_once, closed
 from ..http1.limits import Limits
 from ..iomodels.base import Connection
+from ..reporting import report
 from ..serving.base import LAST_CALL_S, Handler
 from .unread import unread
 
@@ -70,23 +72,23 @@ class ProxyProtocol:
         self._limits = limits
 
     async def serve(self, conn: Connection) -> None:
-        """Never raises what the client causes."""
-        introduced = False
+        """Raises what `Http1.serve` raises."""
         try:
             await self._introduced(conn)
-            introduced = True
         except Malformed as error:
             log.warning("closed a connection of %s: %s", shown(conn), error)
         except (PeerGone, DeadlineExceeded):
             pass  # it came too late, or left
-        except Exception:
+        except GeneratorExit:
+            close_at_once(conn)
+            raise
+        except BaseException as error:  # noqa: BLE001
             # The edge of a connection: one client's trouble must not become another's.
-            log.exception("a connection failed")
-        finally:
-            if not introduced:
-                await conn.close()
-        if introduced:
+            report(log, "a connection failed", error=error)
+        else:
             await self._handler(conn)
+            return
+        await closed(conn)
 
     async def _introduced(self, conn: Connection) -> None:
         peer = conn.peer

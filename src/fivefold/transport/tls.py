@@ -11,9 +11,10 @@ import logging
 from time import monotonic
 
 from ..errors import DeadlineExceeded, PeerGone
-from ..http1.connection import Http1
+from ..http1.connection import Http1, close_at_once, closed
 from ..http1.limits import Limits
 from ..iomodels.base import Connection
+from ..reporting import report
 from ..serving.base import Handler
 from .certificates import Certificates
 from .tls_connection import HandshakeFailed, TlsConnection
@@ -38,19 +39,23 @@ class Tls:
         self._limits = limits
 
     async def serve(self, conn: Connection) -> None:
-        """Never raises."""
+        """Raises what `Http1.serve` raises."""
         try:
             tls = await self._agreed(conn)
         except HandshakeFailed as failure:
             log.info("no TLS with %s: %s", conn.peer[0] if conn.peer else "a client", failure)
-            await conn.close()
         except (PeerGone, DeadlineExceeded):
-            await conn.close()  # it came too late, or left: nobody is there to be told
-        except BaseException:
-            await conn.close()
+            pass  # it came too late, or left: nobody is there to be told
+        except GeneratorExit:
+            close_at_once(conn)
             raise
+        except BaseException as error:  # noqa: BLE001
+            # The edge of a connection: one client's trouble must not become another's.
+            report(log, "a connection failed", error=error)
         else:
             await (self._plain.serve(conn) if tls is None else self._handler(tls))
+            return
+        await closed(conn)
 
     async def _agreed(self, conn: Connection) -> TlsConnection | None:
         """The connection, decrypted; None if the client speaks plain HTTP."""
