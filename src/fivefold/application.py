@@ -8,17 +8,28 @@ the start; the gain is one clear line instead of workers that die one after the 
 
 from __future__ import annotations
 
+import logging
 import os
+import select
+import signal
 from pathlib import Path
 from typing import Any
 
-from .content.loading import interface_of, load, names_application
+from .content.loading import interface_of, load, names_application, refuse_patches
 from .errors import ApplicationError, SettingsError
 from .serving.forking import describe, forked
 from .settings import AUTO, Settings
 
+log = logging.getLogger("fivefold.application")
+
 REPORT_BYTES = 65536
-"""More than any message; a pipe holds as much without a reader."""
+"""More than any message."""
+
+END = b"\0"
+"""Of a report; no text has it."""
+
+PATIENCE_S = 10
+"""How often somebody who waits for a slow import is told why."""
 
 
 def interface(settings: Settings) -> str:
@@ -26,6 +37,7 @@ def interface(settings: Settings) -> str:
     check_home(settings)
     target = settings.target
     if not isinstance(target, str):
+        refuse_patches()
         return interface_of(target) if settings.interface == AUTO else settings.interface
     if not names_application(target):
         if settings.interface in ("wsgi", "asgi"):
@@ -44,21 +56,52 @@ def probed(settings: Settings) -> str:
             report = "interface " + loaded(settings)[1]
         except (ApplicationError, SettingsError) as error:
             report = f"error {error}"
-        os.write(say, report.encode()[:REPORT_BYTES])
+        os.write(say, report.encode(errors="backslashreplace")[:REPORT_BYTES] + END)
 
     pid = forked(life)
     os.close(say)
-    with os.fdopen(answer, "rb") as pipe:
-        kind, _, text = pipe.read().decode(errors="replace").partition(" ")
-    _, status = os.waitpid(pid, 0)
+    alive = os.pidfd_open(pid)
+    try:
+        kind, _, text = heard(answer, alive, settings.target).partition(" ")
+    finally:
+        os.close(answer)
+        os.close(alive)
+        # It has no more to say, and what the application does at its exit is no use here.
+        os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
     if kind == "interface":
         return text
     raise ApplicationError(text or f"importing {settings.target} {describe(status)}")
 
 
+def heard(answer: int, alive: int, target: str) -> str:
+    """The child's report; "" if it ended without one.
+
+    Neither is read to the end of the pipe: a process that the application starts while it is
+    imported may hold the other end for ever, and an import may close all descriptors.
+    """
+    report = b""
+    waited_s = 0
+    sources = [answer, alive]
+    while not report.endswith(END):
+        ready, _, _ = select.select(sources, [], [], PATIENCE_S)
+        if answer in ready:
+            part = os.read(answer, REPORT_BYTES)
+            report += part
+            if not part:
+                sources.remove(answer)
+        elif alive in ready:
+            return ""
+        else:
+            waited_s += PATIENCE_S
+            log.warning("still importing %s, for %d seconds by now", target, waited_s)
+    return report.removesuffix(END).decode(errors="replace")
+
+
 def loaded(settings: Settings) -> tuple[Any, str]:
     """The application and its interface, imported here. Raises `ApplicationError`."""
     application = load(settings.target)
+    refuse_patches()
     told = settings.interface != AUTO
     return application, settings.interface if told else interface_of(application)
 

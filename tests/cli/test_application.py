@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 from test_cli import fivefold
 
-from fivefold.errors import SettingsError
+from fivefold import Settings
+from fivefold.application import interface
+from fivefold.errors import ApplicationError, SettingsError
 from fivefold.testing import running
 
 TELLS = """
@@ -112,6 +115,75 @@ def test_a_wrong_target_is_one_clear_line_and_status_2(
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+STARTS: dict[str, tuple[str, str | None]] = {
+    "forks a process that stays": (
+        "import os, time\nif not os.fork():\n    time.sleep(30)\n    os._exit(0)\n",
+        None,
+    ),
+    "starts a program that stays": (
+        "import subprocess\nsubprocess.Popen(['sleep', '30'], close_fds=False)\n",
+        None,
+    ),
+    "starts a thread that stays": (
+        "import threading, time\nthreading.Thread(target=time.sleep, args=[30]).start()\n",
+        None,
+    ),
+    "leaves": ("import os\nos._exit(0)\n", "importing starts:app exited with 0"),
+    "leaves by another status": ("import os\nos._exit(7)\n", "importing starts:app exited with 7"),
+    "kills itself": ("import os\nos.kill(os.getpid(), 9)\n", "was killed by SIGKILL"),
+    "crashes": ("import ctypes\nctypes.string_at(0)\n", "was killed by SIGSEGV"),
+    "closes everything": (
+        "import os\nos.closerange(3, 1024)\n",
+        "importing starts:app exited with",
+    ),
+    "cannot be written": ("raise ValueError('\\ud800')\n", "ValueError: \\ud800"),
+}
+
+
+@pytest.mark.parametrize("case", STARTS)
+def test_an_import_may_do_whatever_it_likes(case: str, tmp_path: Path) -> None:
+    code, message = STARTS[case]
+    (tmp_path / "starts.py").write_text(code + "def app(environ, start_response): ...\n")
+    settings = Settings(target="starts:app", chdir=os.fspath(tmp_path))
+    before = children()
+    if message is None:
+        assert interface(settings) == "wsgi"
+    else:
+        with pytest.raises(ApplicationError, match=re.escape(message)):
+            interface(settings)
+    assert children() == before, "the child that looked is buried"
+
+
+@pytest.mark.parametrize("serving", ["process", "thread", "async"])
+def test_a_monkey_patch_is_one_clear_line(serving: str, tmp_path: Path) -> None:
+    """With the real library: it would hang, in every pair, and without a word."""
+    code = "from gevent import monkey\nmonkey.patch_all()\ndef app(environ, start_response): ...\n"
+    (tmp_path / "green.py").write_text(code)
+    done = fivefold("serve", "green:app", "--chdir", os.fspath(tmp_path), "--serving", serving)
+    assert done.returncode == 2
+    *_, line = done.stderr.splitlines()
+    assert "the application has patched socket, select, threading" in line
+    assert "take gunicorn -k gevent" in line
+
+
+def test_gevent_without_its_patch_is_served(tmp_path: Path) -> None:
+    (tmp_path / "green.py").write_text("import gevent.monkey\ndef app(environ, start): ...\n")
+    assert interface(Settings(target="green:app", chdir=os.fspath(tmp_path))) == "wsgi"
+
+
+def children() -> list[str]:
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def test_a_slow_import_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("fivefold.application.PATIENCE_S", 0.01)
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.5)\ndef app(e, s): ...\n")
+    assert interface(Settings(target="slow:app", chdir=os.fspath(tmp_path))) == "wsgi"
+    assert "still importing slow:app" in caplog.text
 
 
 @pytest.mark.parametrize("target", ["tells:app", lambda environ, start: []])

@@ -8,8 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
+import wrapt
+from asgiref.sync import markcoroutinefunction
+from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
 
 from fivefold.content.loading import interface_of, load, names_application
 from fivefold.errors import ApplicationError
@@ -46,6 +50,12 @@ number = 7
     "plain.py": "x = 1\n",
     "raises.py": "def deep():\n    raise ValueError('bad configuration')\n\ndeep()\n",
     "silent.py": "raise ValueError\n",
+    "cancelled.py": "import asyncio\nraise asyncio.CancelledError\n",
+    "interrupted.py": "raise KeyboardInterrupt\n",
+    "grouped.py": "raise BaseExceptionGroup('two', [SystemExit(1), ValueError(2)])\n",
+    "timed_out.py": "class Timeout(BaseException): ...\nraise Timeout('1 second')\n",
+    "looks.py": "def __getattr__(name):\n    raise KeyError(name)\n",
+    "makes.py": "class Timeout(BaseException): ...\ndef app():\n    raise Timeout('1 second')\n",
     "leaves.py": "import sys\nsys.exit('no licence')\n",
     "syntax.py": "x = 1\ndef app(:\n",
     "needs.py": "\nimport nowhere_to_be_found\n",
@@ -94,6 +104,12 @@ WRONG = {
     "its place": ("raises:app", "({folder}/raises.py:2)"),
     "raises silently": ("silent:app", "importing silent failed: ValueError ({folder}/silent.py:1)"),
     "leaves": ("leaves:app", "importing leaves failed: SystemExit: no licence"),
+    "is cancelled": ("cancelled:app", "CancelledError ({folder}/cancelled.py:2)"),
+    "is interrupted": ("interrupted:app", "importing interrupted failed: KeyboardInterrupt"),
+    "several at once": ("grouped:app", "failed: BaseExceptionGroup: two (2 sub-exceptions)"),
+    "what is no Exception": ("timed_out:app", "importing timed_out failed: Timeout: 1 second"),
+    "the same, of a factory": ("makes:app()", "makes:app() failed: Timeout: 1 second"),
+    "an attribute that fails": ("looks:app", "looks:app failed: KeyError: 'app'"),
     "wrong syntax": ("syntax:app", "importing syntax failed: SyntaxError: "),
     "where": ("syntax:app", "(syntax.py, line 2)"),
     "imports what is not there": (
@@ -200,7 +216,77 @@ def with_configuration(configuration: Any, environ: Any, start_response: Any) ->
 async def asgi_configured(configuration: Any, scope: Any, receive: Any, send: Any) -> None: ...
 
 
+class CallInSlot:
+    """As Sentry's middleware has it: the type has a slot, the instance what is in it."""
+
+    __slots__ = ("__call__", "_application")
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self.__call__ = self._run
+
+    async def _run(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+
+class CallByProperty:
+    @property
+    def __call__(self) -> Any:
+        return asgi
+
+
+class CallIsPartial:
+    __call__ = functools.partial(asgi_configured, {})
+
+
+class CallIsObject:
+    __call__ = AsgiObject()
+
+
+class CallFails:
+    @property
+    def __call__(self) -> Any:
+        raise LookupError
+
+
+class LikeCython:
+    """A function of Cython's: no function of Python's, but with a code object that says all."""
+
+    __code__ = asgi.__code__
+
+    def __call__(self, *args: Any) -> Any: ...
+
+
+def passed_on(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    return wrapped(*args, **kwargs)
+
+
+observed = wrapt.decorator(passed_on)
+
+
+class AsgiObserved:
+    async def _run(self, *args: Any) -> None: ...
+
+    __call__ = observed(_run)
+
+
 INTERFACES = {
+    "object whose slot has the coroutine": (CallInSlot(wsgi), "asgi"),
+    "object with a property": (CallByProperty(), "asgi"),
+    "object with a partial": (CallIsPartial(), "asgi"),
+    "object with an object": (CallIsObject(), "asgi"),
+    "object that fails to say": (CallFails(), "wsgi"),
+    "Sentry's middleware": (SentryAsgiMiddleware(asgi), "asgi"),
+    "Sentry's middleware in a partial": (functools.partial(SentryAsgiMiddleware(asgi)), "asgi"),
+    "proxy of an object": (wrapt.CallableObjectProxy(AsgiObject()), "asgi"),
+    "proxy of a function": (wrapt.CallableObjectProxy(asgi), "asgi"),
+    "proxy of a WSGI object": (wrapt.CallableObjectProxy(WsgiObject()), "wsgi"),
+    "observed coroutine function": (observed(asgi), "asgi"),
+    "observed function": (observed(wsgi), "wsgi"),
+    "observed method": (AsgiObserved(), "asgi"),
+    "like a function of Cython": (LikeCython(), "asgi"),
+    "mock of a coroutine function": (AsyncMock(), "asgi"),
+    "mock": (MagicMock(), "wsgi"),
+    "marked as a coroutine function": (markcoroutinefunction(hides_all(asgi)), "asgi"),
     "function": (wsgi, "wsgi"),
     "lambda": (lambda environ, start_response: [], "wsgi"),
     "optional arguments": (lambda environ, start_response, debug=False: [], "wsgi"),

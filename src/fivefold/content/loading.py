@@ -15,6 +15,7 @@ import pkgutil
 import re
 import sys
 import traceback
+import types
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ TARGET = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*(?:\.[A-Za-
 
 WSGI_ARGUMENTS, ASGI_ARGUMENTS = 2, 3
 """environ, start_response; scope, receive, send."""
+
+NESTED = 8
+"""Objects that call objects are looked through so deep; nobody nests them deeper."""
 
 TOO_FEW = {
     0: "if it makes the application, write module:{name}()",
@@ -66,7 +70,7 @@ def imported(name: str, folder: str) -> Any:
         if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
             raise ApplicationError(f"importing {name} failed: {described(error)}") from error
         raise ApplicationError(missing(error.name, folder)) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         # Import runs the application's own code, which may fail in any way.
         raise ApplicationError(f"importing {name} failed: {described(error)}") from error
 
@@ -94,6 +98,8 @@ def attribute(holder: Any, name: str, target: str) -> Any:
         raise ApplicationError(
             f"{target}: {owner} has no attribute {name!r}{near(name, public)}"
         ) from None
+    except BaseException as error:
+        raise ApplicationError(f"{target} failed: {described(error)}") from error
 
 
 def made(factory: Any, target: str) -> Any:
@@ -101,7 +107,7 @@ def made(factory: Any, target: str) -> Any:
         raise ApplicationError(f"{target}: a {type(factory).__name__} is no factory: not callable")
     try:
         application = factory()
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise ApplicationError(f"{target} failed: {described(error)}") from error
     if not callable(application):
         raise ApplicationError(f"{target} made a {type(application).__name__}: not callable")
@@ -125,6 +131,34 @@ def near(name: str, names: list[str]) -> str:
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
+def refuse_patches() -> None:
+    """Raise `ApplicationError` if the application has replaced what threads and loops stand on.
+
+    gevent and eventlet put their own in the place of the standard library's sockets, locks and
+    waits.  A thread of ours would then be none, or wait for a loop that nobody runs: requests
+    would hang without a word.
+    """
+    for library, asked in PATCHES.items():
+        patched = getattr(sys.modules.get(f"{library}.{asked[0]}"), asked[1], None)
+        parts = [part for part in PATCHED_PARTS if patched is not None and patched(part)]
+        if parts:
+            raise ApplicationError(
+                f"the application has patched {', '.join(parts)} with {library}, and Fivefold's"
+                f" threads and loops cannot run so; remove the monkey patch"
+                f" (Fivefold needs none to serve many clients), or take gunicorn -k {library}"
+            )
+
+
+PATCHES = {
+    "gevent": ("monkey", "is_module_patched"),
+    "eventlet": ("patcher", "is_monkey_patched"),
+}
+"""Libraries that patch, and where they say of a module whether they did."""
+
+PATCHED_PARTS = ("socket", "select", "thread", "threading", "os", "queue", "signal")
+"""Modules of which a patch reaches us; others (ssl, time, subprocess) are the application's."""
+
+
 def interface_of(application: Any) -> str:
     """`asgi` or `wsgi`, by what is called: ASGI 3 applications are coroutine functions.
 
@@ -137,23 +171,60 @@ def interface_of(application: Any) -> str:
             f"{name} takes {most or 'no'} argument{'s' * (not most)}, a WSGI application takes 2"
             f" and an ASGI application 3; {TOO_FEW[most].format(name=name)}"
         )
-    call = application
-    while isinstance(call, functools.partial):
-        call = call.func
-    if inspect.isclass(call):
-        return "wsgi"  # its instances are responses, and cannot be awaited
-    if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(type(call).__call__):
+    if is_coroutine_function(application):
         return "asgi"
     # A decorator may hide the coroutine, but hardly the number of arguments.
     return "asgi" if required == ASGI_ARGUMENTS else "wsgi"
+
+
+def is_coroutine_function(call: Any) -> bool:
+    """Whether calling it makes a coroutine, as far as can be seen without calling it.
+
+    It may be a partial, or an object whose call is a coroutine function, in turn of any kind:
+    Python calls what the *type* has, bound to the object; the type may lead to something that
+    is set on the instance (a slot, a property).
+    """
+    for _ in range(NESTED):
+        while isinstance(call, functools.partial):
+            call = call.func
+        if inspect.isclass(call):
+            return False  # its instances are responses, and cannot be awaited
+        if inspect.iscoroutinefunction(call) or has_coroutine_code(call):
+            return True
+        inner = called(call)
+        if inner is None or type(inner) is type(call):
+            return False
+        call = inner
+    return False
+
+
+def called(instance: Any) -> Any:
+    """What Python calls for `instance(...)`; None if that is written in C."""
+    found = inspect.getattr_static(type(instance), "__call__", None)
+    try:
+        bound = found.__get__(instance, type(instance)) if hasattr(found, "__get__") else found
+    except Exception:  # noqa: BLE001 - a property of the application's, or an empty slot
+        return None
+    return None if isinstance(bound, types.MethodWrapperType) else bound
+
+
+def has_coroutine_code(call: Any) -> bool:
+    """Cython's functions and mocks are none of Python's, and say what they are by their code;
+    before Python 3.12 asgiref and asyncio mark others by an attribute."""
+    flags = getattr(getattr(call, "__code__", None), "co_flags", 0)
+    if isinstance(flags, int) and flags & inspect.CO_COROUTINE:
+        return True
+    mark = getattr(sys.modules.get("asyncio.coroutines"), "_is_coroutine", None)
+    return mark is not None and getattr(call, "_is_coroutine", None) is mark
 
 
 def arguments(call: Any) -> tuple[int, int]:
     """How many positional arguments it must be given, and how many at most."""
     try:
         parameters = inspect.signature(call).parameters.values()
-    except (TypeError, ValueError):
-        return WSGI_ARGUMENTS, sys.maxsize  # written in C, and it does not say
+    except Exception:  # noqa: BLE001
+        # Written in C, and it does not say; or its attributes are the application's own code.
+        return WSGI_ARGUMENTS, sys.maxsize
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         most = sys.maxsize
     else:
