@@ -27,8 +27,6 @@ from .transport.tls_settings import TlsSettings
 
 AUTO = "auto"
 
-ENVIRONMENT_PREFIX = "FIVEFOLD_"
-
 SYSTEMD = "systemd"
 """An address: whatever sockets systemd hands over."""
 
@@ -49,8 +47,8 @@ class Settings:
     )
     bind: tuple[str, ...] = _setting(
         ("127.0.0.1:8000",),
-        "Where to listen: HOST:PORT, unix:PATH, unix:@NAME, fd://N or systemd (the sockets that"
-        " it hands over); repeatable.",
+        "Where to listen: HOST:PORT, :PORT (all IPv4 addresses), unix:PATH, unix:@NAME, fd://N or"
+        " systemd (the sockets that it hands over); repeatable.",
     )
     unix_mode: str | None = _setting(
         None, "Permissions of unix:PATH, as chmod writes them: 0660; by default the umask's."
@@ -117,7 +115,9 @@ class Settings:
         None, "Time every Nth request (1/N): into log, metrics, spans and Server-Timing."
     )
     trace_spans: str | None = _setting(
-        None, "A file to which sampled requests are added as spans, lines of OTLP's JSON."
+        None,
+        "A file to which sampled requests are added as spans, lines of OTLP's JSON; - is standard"
+        " output.",
     )
     host: tuple[Any, ...] = _setting(
         (), "Virtual hosts, in the configuration file only: a table [[host]] for each."
@@ -239,17 +239,6 @@ class Settings:
         }
         own = {f.name for f in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in own}, **chosen)
-
-
-def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """`FIVEFOLD_MAX_CONNECTIONS=100` sets `max_connections`; several addresses are
-    separated by spaces."""
-    values: dict[str, Any] = {}
-    for name, text in environment.items():
-        if name.startswith(ENVIRONMENT_PREFIX):
-            key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
-            values[key] = from_text(key, text)
-    return values
 
 
 def from_text(name: str, text: str) -> Any:

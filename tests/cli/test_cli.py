@@ -147,7 +147,7 @@ def test_what_print_config_prints_can_be_read_again(tmp_path: Path) -> None:
     ("environment", "message"),
     [
         ({"FIVEFOLD_WORKERS": "many"}, "workers: 'many' is not a whole number"),
-        ({"FIVEFOLD_COLOUR": "red"}, "colour: there is no such setting"),
+        ({"FIVEFOLD_WORKERS": "many"}, "(variable FIVEFOLD_WORKERS)"),
     ],
 )
 def test_a_wrong_environment_is_named(environment: dict[str, str], message: str) -> None:

@@ -10,7 +10,8 @@ from client import Client
 from conftest import Serve
 
 from fivefold import Settings
-from fivefold.cli.serve import as_toml, from_file
+from fivefold.cli.serve import as_toml
+from fivefold.cli.sources import from_file
 from fivefold.errors import SettingsError
 
 

@@ -82,7 +82,7 @@ def test_absolute_links_that_stay_inside_are_followed(root: Path, path: str) -> 
 
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_links_that_lead_out_are_not(root: Path, path: str) -> None:
-    with pytest.raises(OSError, match=".") as refused:
+    with pytest.raises(OSError, match=r"\[Errno") as refused:
         read(root, path)
     assert refused.value.errno == OUTSIDE[path]
 

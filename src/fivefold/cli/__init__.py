@@ -36,8 +36,8 @@ def leave(error: FivefoldError, status: int) -> None:
     sys.exit(status)
 
 
-@click.group(cls=Commands)
-@click.version_option(package_name="fivefold")
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "-V", "--version", package_name="fivefold")
 def main() -> None:
     """A web server: 3 serving models x 5 I/O models, chosen by two flags."""
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)

@@ -20,6 +20,7 @@ from ..compare.table import text
 from ..errors import SettingsError
 from ..settings import Settings
 from .progress import Progress
+from .standard_output import STDOUT
 
 
 def words(name: str, given: str | None) -> tuple[str, ...]:
@@ -92,11 +93,12 @@ def run(
     writable(json_file, "json")
     writable(out, "out")
     found = read(report) if report else measured(target, given)
-    click.echo(text(found))
+    if STDOUT not in (json_file, out):
+        click.echo(text(found))
     if json_file:
-        Path(json_file).write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        write(json_file, json.dumps(found, indent=1) + "\n")
     if out:
-        Path(out).write_text(as_html(found), "utf-8")
+        write(out, as_html(found))
     if found["interrupted"] and not report:
         sys.exit(128 + signal.SIGINT)
 
@@ -112,13 +114,20 @@ def measured(target: str, given: dict[str, Any]) -> Document:
 
 def writable(path: str | None, name: str) -> None:
     """Known before three minutes of measuring, not after. Raises `SettingsError`."""
-    if path is None:
+    if path is None or path == STDOUT:
         return
     try:
         with Path(path).open("a"):
             pass
     except OSError as error:
         raise SettingsError(f"{name}: cannot write {path}: {error.strerror}") from None
+
+
+def write(path: str, text: str) -> None:
+    if path == STDOUT:
+        click.echo(text, nl=False)
+    else:
+        Path(path).write_text(text, "utf-8")
 
 
 def option(word: str, text: str, **how: Any) -> click.Option:

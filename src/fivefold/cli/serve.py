@@ -5,22 +5,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..content.kinds import BROKEN
-from ..errors import SettingsError
 from ..http1.limits import HELP
 from ..server import Server
-from ..settings import FILE_ONLY, GROUPS, Settings, from_environment
+from ..settings import FILE_ONLY, GROUPS, Settings
 from ..tracing.live import LiveObserver
+from .sources import Sources
+from .unused import without_effect
 
 FOLDER = "static"
 
 TYPES: dict[str, Any] = {"int": int, "int | None": int, "float": float}
+
+SHORT = {"bind": ("-b",), "workers": ("-w",)}
+"""As gunicorn has them."""
 
 
 def option(name: str, kind: str, text: str, default: object) -> click.Option:
@@ -31,7 +34,7 @@ def option(name: str, kind: str, text: str, default: object) -> click.Option:
     several = isinstance(default, tuple)
     shown = " ".join(default) if isinstance(default, tuple) else default
     return click.Option(
-        [f"--{words}"],
+        [f"--{words}", *SHORT.get(name, ())],
         type=TYPES.get(kind, str),
         multiple=several,
         default=None,
@@ -49,28 +52,19 @@ def options() -> list[click.Parameter]:
     return parameters
 
 
-def merged(given: dict[str, Any], config: str | None) -> Settings:
-    """Command line over environment over file over defaults."""
-    values = from_file(config) if config else {}
-    values |= from_environment(os.environ)
-    values |= {name: value for name, value in given.items() if value not in (None, ())}
-    return Settings.of(values)
-
-
-def from_file(path: str) -> dict[str, Any]:
-    """A TOML file: the settings by name, those of a group in its table or beside."""
-    try:
-        table = tomllib.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"config: cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"config: {path}: {error}") from None
-    for name in GROUPS:
-        group = table.pop(name, {})
-        if not isinstance(group, dict):
-            raise SettingsError(f"config: {path}: `{name}` is a table")
-        table |= group
-    return table
+def merged(given: dict[str, Any], config: str | None) -> Sources:
+    """Command line over environment over file over defaults. Raises `SettingsError`."""
+    sources = Sources()
+    if config:
+        sources.add_file(config)
+    host, port = given.pop("listen_host"), given.pop("listen_port")
+    sources.add_environment(os.environ)
+    sources.add_options(given)
+    sources.add_conventions(os.environ)
+    sources.add_address(host, port)
+    for warning in sources.warnings:
+        click.echo(f"fivefold: {warning}", err=True)
+    return sources
 
 
 def as_toml(settings: Settings) -> str:
@@ -110,17 +104,22 @@ def run(
     **given: Any,
 ) -> None:
     """Serve a folder or an application over HTTP/1.1 until SIGTERM or Ctrl-C."""
-    settings = merged(given, config)
-    server = Server(settings, LiveObserver())
-    if print_config:
-        click.echo(as_toml(settings))
-    if check_config:
-        server.check_target()
+    sources = merged(given, config)
+    settings = sources.settings()
+    with sources.blamed():
+        server = Server(settings, LiveObserver())
+        if print_config:
+            click.echo(as_toml(settings))
+        if check_config:
+            server.check_target()
+    for text in without_effect(server):
+        click.echo(f"fivefold: {text}", err=True)
     if print_config or check_config:
         return
-    for sentence in server.passed_over:
-        click.echo(f"fivefold: {sentence}; taking {server.engine.engine}", err=True)
-    server.run(lambda: announce(server))
+    for text in server.passed_over:
+        click.echo(f"fivefold: {text}; taking {server.engine.engine}", err=True)
+    with sources.blamed():
+        server.run(lambda: announce(server))
 
 
 def announce(server: Server) -> None:
@@ -149,6 +148,15 @@ serve = click.Command(
     callback=run,
     params=[
         *options(),
+        click.Option(
+            ["--host", "listen_host"], metavar="ADDRESS", help="With --port: short for --bind."
+        ),
+        click.Option(
+            ["--port", "listen_port"],
+            type=int,
+            metavar="PORT",
+            help="With --host: short for --bind.",
+        ),
         click.Option(["--config"], metavar="FILE", help="Read settings from a TOML file."),
         click.Option(["--check-config"], is_flag=True, help="Check the settings and exit."),
         click.Option(["--print-config"], is_flag=True, help="Print the settings and exit."),

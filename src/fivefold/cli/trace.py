@@ -23,6 +23,7 @@ from ..tracing.perfetto import as_perfetto
 from ..tracing.session import Session
 from ..tracing.terminal import side_by_side, timeline
 from .attach import attached_traces
+from .standard_output import STDOUT
 
 NARROW = 80
 """Columns, where nobody can be asked."""
@@ -37,7 +38,7 @@ def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
     timeout: float | None,
     metrics: bool,  # noqa: FBT001 - click calls by keyword
     serving: str,
-    io: str,
+    io: str | None,
     all_io: bool,  # noqa: FBT001
     cold: bool,  # noqa: FBT001
     warm_up: int,
@@ -66,16 +67,19 @@ def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
     elif target is None or path is None:
         raise SettingsError("target: name a TARGET and a PATH, or a server with --attach PID")
     else:
+        if all_io and io is not None:
+            raise SettingsError("io: --all-io asks for every I/O model: give one of the two")
         traces = own_traces(
             Settings(target=target, serving=serving),
             path,
-            IO_MODELS if all_io else (io,),
+            IO_MODELS if all_io else (io or AUTO,),
             cold=cold,
             warm_up=warm_up,
             method=method,
             privileged=not unprivileged,
         )
-    show(traces)
+    if STDOUT not in (json_file, perfetto, html):
+        show(traces)
     write(json_file, lambda: json.dumps(listed([t.as_json() for t in traces]), indent=1))
     write(perfetto, lambda: json.dumps(as_perfetto(traces)))
     write(html, lambda: as_html(traces))
@@ -132,6 +136,9 @@ def show(traces: Sequence[Trace]) -> None:
 def write(path: str | None, text: Any) -> None:
     if path is None:
         return
+    if path == STDOUT:
+        click.echo(text())
+        return
     try:
         Path(path).write_text(text(), encoding="utf-8")
     except OSError as error:
@@ -155,7 +162,7 @@ trace = click.Command(
         click.Option(["--timeout"], type=float, metavar="S", help="Wait no longer than this."),
         click.Option(["--metrics"], is_flag=True, help="The server's metrics, for Prometheus."),
         click.Option(["--serving"], default=AUTO, help="As for `serve`."),
-        click.Option(["--io"], default=AUTO, help="As for `serve`."),
+        click.Option(["--io"], default=None, help="As for `serve`."),
         click.Option(["--all-io"], is_flag=True, help="Under all five I/O models, side by side."),
         click.Option(["--cold"], is_flag=True, help="Drop the file's pages from memory first."),
         click.Option(["--warm-up"], type=int, default=0, help="Requests before the traced one."),

@@ -19,6 +19,8 @@ from .unix_socket import LONGEST_BYTES, bind_unix
 BACKLOG = 2048
 """The kernel cuts it at net.core.somaxconn (4096): room for bursts while a worker is busy."""
 
+LOOPBACK, ANYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - the user asked for it
+
 FD = "fd://"
 
 MOST_DESCRIPTORS = 2**31 - 1
@@ -55,7 +57,11 @@ FD_REMEDIES = {
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen: HOST:PORT, [IPv6]:PORT, unix:PATH, unix:@NAME, or fd://N."""
+    """Where to listen: HOST:PORT, [IPv6]:PORT, unix:PATH, unix:@NAME, or fd://N.
+
+    As people type it elsewhere, too: :PORT is every IPv4 address of the machine, PORT alone
+    the loopback's.
+    """
 
     text: str
     host: str = ""
@@ -74,7 +80,11 @@ class Address:
                 raise SettingsError(f"bind: {text!r}: no descriptor has so high a number")
             return cls(text, fd=number)
         host, colon, port = text.rpartition(":")
-        if not colon or not host:
+        if text.isdecimal():
+            host, colon, port = LOOPBACK, ":", text
+        if colon and not host:
+            host = ANYWHERE
+        if not colon:
             raise SettingsError(
                 f"bind: {text!r} is not HOST:PORT, unix:PATH, fd://N or systemd"
                 " (for example 127.0.0.1:8000)"

@@ -26,7 +26,11 @@ class Samples:
         if settings.trace_spans is not None:
             how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             try:
-                self._spans = os.open(settings.trace_spans, how, 0o644)
+                self._spans = (
+                    os.dup(1)
+                    if settings.trace_spans == "-"
+                    else os.open(settings.trace_spans, how, 0o644)
+                )
             except OSError as error:
                 raise SettingsError(
                     f"trace_spans: cannot write {settings.trace_spans}: {error.strerror}"

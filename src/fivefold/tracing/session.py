@@ -130,7 +130,14 @@ class Session:
             yield f"no time stamps of the network: {client.refused}"
 
     def _evict(self, target: str) -> str | None:
-        """The file that the request asks for, made cold; what must be known about that."""
+        """The file that the request asks for, made cold; what must be known about that.
+
+        Raises `TraceFailed`.
+        """
+        if self._server.interface != "static":
+            raise TraceFailed(
+                "--cold: an application has no file to drop from memory: name a folder"
+            )
         path = Path(self._settings.target) / unquote(urlsplit(target).path).lstrip("/")
         if path.is_dir():
             path /= "index.html"

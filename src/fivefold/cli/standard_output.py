@@ -1,0 +1,3 @@
+"""`-`: a file by this name is standard output, which then holds nothing else."""
+
+STDOUT = "-"

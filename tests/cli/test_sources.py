@@ -1,0 +1,136 @@
+"""Where settings come from, as people and platforms set them, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import socket
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fivefold.cli import main
+from fivefold.serving.listener import Address
+
+KUBERNETES = {
+    "FIVEFOLD_SERVICE_HOST": "10.0.0.1",
+    "FIVEFOLD_SERVICE_PORT": "80",
+    "FIVEFOLD_PORT": "tcp://10.0.0.1:80",
+    "FIVEFOLD_PORT_80_TCP": "tcp://10.0.0.1:80",
+    "FIVEFOLD_PORT_80_TCP_ADDR": "10.0.0.1",
+}
+"""What its kubelet sets in every pod beside a Service that is called fivefold."""
+
+
+def fivefold(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(main, arguments, env=environment)
+
+
+def printed(*arguments: str, **environment: str) -> dict[str, object]:
+    done = fivefold("serve", *arguments, "--print-config", **environment)
+    assert done.exit_code == 0, done.stderr
+    return tomllib.loads(done.stdout)
+
+
+def test_variables_that_are_no_settings_are_passed_over_with_a_warning() -> None:
+    done = fivefold("serve", "--check-config", **KUBERNETES)
+    assert done.exit_code == 0
+    for variable in KUBERNETES:
+        assert f"fivefold: {variable}: there is no such setting" in done.stderr
+    done = fivefold("serve", "--check-config", FIVEFOLD_WORKRS="2")
+    assert done.exit_code == 0
+    assert "do you mean FIVEFOLD_WORKERS" in done.stderr
+
+
+def test_a_wrong_value_says_where_it_came_from(tmp_path: Path) -> None:
+    config = tmp_path / "site.toml"
+    config.write_text("workers = 0\n")
+    cases: tuple[tuple[tuple[str, ...], dict[str, str], str], ...] = (
+        (("--config", str(config)), {}, f"(key workers in {config})"),
+        ((), {"FIVEFOLD_WORKERS": "0"}, "(variable FIVEFOLD_WORKERS)"),
+        (("--workers", "0"), {"FIVEFOLD_WORKERS": "2"}, "(option --workers)"),
+        ((), {"FIVEFOLD_KEEP_ALIVE_S": "-1"}, "(variable FIVEFOLD_KEEP_ALIVE_S)"),
+        (("/does/not/exist",), {}, "(argument TARGET)"),
+    )
+    for arguments, environment, place in cases:
+        done = fivefold("serve", *arguments, "--check-config", **environment)
+        assert done.exit_code == 2
+        assert place in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "bind"),
+    [
+        (("-b", "127.0.0.1:1"), {}, ["127.0.0.1:1"]),
+        (("--host", "::1", "--port", "2"), {}, ["[::1]:2"]),
+        (("--host", "10.1.2.3"), {}, ["10.1.2.3:8000"]),
+        (("--port", "3"), {"FIVEFOLD_BIND": "127.0.0.1:9"}, ["127.0.0.1:3"]),
+        ((), {"PORT": "4"}, ["0.0.0.0:4"]),
+        (("--host", "127.0.0.2"), {"PORT": "4"}, ["127.0.0.2:4"]),
+        (("--bind", "127.0.0.1:5"), {"PORT": "4"}, ["127.0.0.1:5"]),
+        ((), {"PORT": "tcp://10.0.0.1:80"}, ["127.0.0.1:8000"]),
+    ],
+)
+def test_addresses_are_written_as_people_write_them(
+    arguments: tuple[str, ...], environment: dict[str, str], bind: list[str]
+) -> None:
+    assert printed(*arguments, **environment)["bind"] == bind
+
+
+def test_an_address_may_be_a_port_alone() -> None:
+    assert (Address.parse(":81").host, Address.parse(":81").port) == ("0.0.0.0", 81)
+    assert (Address.parse("81").host, Address.parse("81").port) == ("127.0.0.1", 81)
+
+
+def test_two_words_for_one_address_are_refused() -> None:
+    done = fivefold("serve", "--bind", "127.0.0.1:1", "--port", "2")
+    assert done.exit_code == 2
+    assert "take one" in done.stderr
+
+
+def test_web_concurrency_is_the_number_of_workers_unless_told() -> None:
+    assert printed("--serving", "async", WEB_CONCURRENCY="3")["workers"] == 3
+    assert printed("-w", "2", WEB_CONCURRENCY="3")["workers"] == 2
+    assert printed("--serving", "process", WEB_CONCURRENCY="3")["workers"] == 1
+    assert printed(WEB_CONCURRENCY="many")["workers"] == 1
+
+
+def test_settings_without_effect_are_explained() -> None:
+    application = "wsgiref.simple_server:demo_app"
+    cases = (
+        ((application, "--threads", "2"), "threads: it has no effect here"),
+        ((application, "--inline"), "inline: it has no effect here"),
+        ((".", "--access-log-format", "json"), "access_log_format: it has no effect here"),
+        ((".", "--reload-dir", "."), "reload_dir: it has no effect here"),
+    )
+    for arguments, message in cases:
+        done = fivefold("serve", *arguments, "--check-config")
+        assert done.exit_code == 0, done.stderr
+        assert message in done.stderr
+    done = fivefold("serve", application, "--serving", "async", "--threads", "2", "--check-config")
+    assert "no effect" not in done.stderr
+
+
+def test_short_options_and_help() -> None:
+    assert fivefold("-V").stdout.partition(", version ")[2]
+    assert "--workers" in fivefold("serve", "-h").stdout
+
+
+def test_a_dash_is_standard_output(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("x")
+    done = fivefold("trace", str(tmp_path), "/", "--unprivileged", "--json", "-")
+    assert done.stdout.startswith("{"), done.stderr
+    assert not Path("-").exists()
+
+
+def test_one_io_model_and_all_of_them_contradict(tmp_path: Path) -> None:
+    done = fivefold("trace", str(tmp_path), "/", "--all-io", "--io", "sigio")
+    assert done.exit_code == 2
+    assert "give one of the two" in done.stderr
+
+
+def test_a_port_alone_is_listened_on() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert printed("--bind", str(port))["bind"] == [str(port)]
