@@ -9,9 +9,6 @@ instance; an error that a user should see says what is wrong and what to do.
 class FivefoldError(Exception):
     """The root of the tree."""
 
-    exit_status = 1
-    """Of a process of ours that ends by it."""
-
 
 class SettingsError(FivefoldError):
     """A setting is wrong; the message names it and the remedy."""
@@ -31,8 +28,6 @@ class WorkerFailed(FivefoldError):
 
 class ApplicationError(FivefoldError):
     """An application cannot be loaded or started; the message says which part, and why."""
-
-    exit_status = 3  # gunicorn's, for a worker that fails to boot: trying again is no use
 
 
 class InvalidResponse(FivefoldError):

@@ -25,7 +25,7 @@ from .content.kinds import KINDS, Kind
 from .content.loading import names_application
 from .errors import SettingsError, WorkerFailed
 from .serving.forking import forked
-from .serving.supervisor import announce_ready
+from .serving.ready_pipe import announce_ready
 from .settings import Settings
 
 log = logging.getLogger("fivefold.reload")
@@ -66,20 +66,6 @@ def load_again(settings: Settings) -> tuple[Kind, Any]:
     enter(settings)
     application, interface = loaded(settings)
     return KINDS[interface], application
-
-
-def once(announce: Callable[[], None]) -> Callable[[], None]:
-    """For an announcement that a worker makes again when its second content takes over."""
-    todo = [announce]
-
-    def announce_once() -> None:
-        if todo:
-            try:
-                todo.pop()()
-            except BrokenPipeError:
-                pass  # a forked acceptor did it, and was heard
-
-    return announce_once
 
 
 @contextmanager

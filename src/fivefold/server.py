@@ -24,7 +24,7 @@ from .content.guarded import Guarded
 from .content.htpasswd import Passwords
 from .content.kinds import BROKEN, KINDS, Kind, Opened, Surrounded
 from .content.origin import Proxies
-from .errors import ApplicationError, SettingsError, WorkerFailed
+from .errors import ApplicationError, FivefoldError, SettingsError, WorkerFailed
 from .http1.connection import Http1
 from .iomodels import resolve
 from .iomodels.base import IOModel
@@ -32,7 +32,8 @@ from .listening import Listening
 from .serving import MODELS
 from .serving.base import Handler, ServingOptions
 from .serving.forking import describe, forked
-from .serving.supervisor import Supervisor, announce_ready
+from .serving.ready_pipe import Announcement, Attention
+from .serving.supervisor import Supervisor
 from .settings import AUTO, Settings
 from .sizing import allow_descriptors, tick
 from .transport.certificates import Certificates
@@ -185,14 +186,20 @@ class Server:
 
         def life() -> None:
             os.close(ready)
-            self._supervise(lambda: announce_ready(announce))
+            announcement = Announcement(announce)
+            try:
+                self._supervise(announcement)
+            except FivefoldError as error:
+                if not announcement.failed(error):
+                    raise
 
         self._pid = forked(life)
         os.close(announce)
-        with os.fdopen(ready, "rb") as pipe:
-            if not pipe.read(1):
-                self.__exit__(None, None, None)
-                raise WorkerFailed("the server ended before it accepted a connection")
+        heard = Attention(ready)
+        heard.wait()
+        if not heard.ready:
+            self.__exit__(None, None, None)
+            raise WorkerFailed(heard.reason or "the server ended before it accepted a connection")
         return self
 
     def __exit__(
@@ -213,28 +220,25 @@ class Server:
 
     # runs in: a worker
 
-    def _work(self, sockets: list[socket.socket], on_ready: Callable[[], None]) -> None:
+    def _work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         enter(self.settings)
         self._serve(self.settings.target, sockets, on_ready)
 
-    def _work_again(self, sockets: list[socket.socket], on_ready: Callable[[], None]) -> None:
+    def _work_again(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """Under --reload nothing is known of the application before, and it may not start."""
-        announce = reloading.once(on_ready)
         copies = [sock.dup() for sock in sockets]  # a serving model closes what it is given
         try:
             kind, application = reloading.load_again(self.settings)
             self._compose(kind)
-            self._serve(application, copies, announce)
+            self._serve(application, copies, on_ready)
         except (ApplicationError, SettingsError) as error:
             log.error("%s", f"{error}\n{trace_of(error)}".rstrip())
             for sock in copies:
                 sock.close()
             self._compose(BROKEN)
-            self._serve(error, sockets, announce)
+            self._serve(error, sockets, on_ready)
 
-    def _serve(
-        self, target: Any, sockets: list[socket.socket], on_ready: Callable[[], None]
-    ) -> None:
+    def _serve(self, target: Any, sockets: list[socket.socket], on_ready: Announcement) -> None:
         settings = self.settings
         options = ServingOptions(
             max_connections=settings.max_connections or self.model.traits.default_connections,
@@ -242,7 +246,9 @@ class Server:
             grace_s=settings.grace_s,
         )
         allow_descriptors(options.max_connections)
+        on_ready.doing(f"opening {target if isinstance(target, str) else self.interface}")
         content = self._content(target)
+        on_ready.doing("starting")
         collect_less_often()
         if self._observer is not None:
             content = self._observer.content(content)

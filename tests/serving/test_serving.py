@@ -226,18 +226,6 @@ def test_out_of_descriptors_it_neither_spins_nor_dies_and_recovers(
         assert server.stop() == 0
 
 
-def test_workers_that_cannot_live_end_the_server_with_status_1(tmp_path: Path) -> None:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    with running(str(folder), "--serving", "async") as server:
-        folder.rmdir()
-        while server.process.poll() is None:
-            for pid in server.descendants():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        assert server.process.wait(timeout=60) == 1
-
-
 def test_second_interrupt_ends_at_once(site: Path) -> None:
     with (
         running(str(site), "--serving", "async", "--grace-s", "600") as server,

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Protocol
 
 from ..errors import LimitReached
 from ..iomodels.base import Connection, IOModel, Listener
+from .ready_pipe import NOBODY_LISTENS, Announcement
 
 log = logging.getLogger("fivefold.serving")
 
@@ -114,7 +115,7 @@ class ServingModel(ABC):
         handler: Handler,
         new_io: NewIO,
         options: ServingOptions,
-        on_ready: Callable[[], None] = lambda: None,
+        on_ready: Announcement = NOBODY_LISTENS,
         *,
         house: Housekeeping | None = None,
     ) -> None:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 from collections.abc import Callable
 from typing import NoReturn
 
-from ..errors import ApplicationError, FivefoldError
+from ..errors import FivefoldError
 from ..linux.process_control import die_with_parent
 
 log = logging.getLogger("fivefold.serving")
 
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1)
+HANDLED = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGCHLD,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
 """Signals for which somebody in the process tree has a handler."""
 
 
 def forked(life: Callable[[], object]) -> int:
     """Fork; the child runs `life` and exits: 0, or 1 if `life` raised. The parent gets the pid.
+
+    The status says nothing else: an application may end its process with any (`ready_pipe`).
+    Raises `OSError` (the kernel has no process for us).
 
     The child starts without the parent's signal handlers, mask and wake-up descriptor.
     It ignores SIGINT, which a terminal sends to the whole tree: stopping is decided in
@@ -52,7 +63,6 @@ def _live(life: Callable[[], object], parent: int, mask: set[signal.Signals | in
         code = 0
     except FivefoldError as error:
         log.error("%s", error)
-        code = error.exit_status
     except BaseException:
         log.exception("a process of the server failed")
     finally:
@@ -60,20 +70,35 @@ def _live(life: Callable[[], object], parent: int, mask: set[signal.Signals | in
         os._exit(code)
 
 
-def reap(pid: int) -> int | None:
-    """The wait status of a child that has ended, None while it lives."""
-    ended, status = os.waitpid(pid, os.WNOHANG)
+def reap(pid: int, *, wait: bool = False) -> int | None:
+    """The wait status of a child that has ended, None while it lives.
+
+    A child that somebody else has reaped has ended, too; its status is lost, and 0 here.
+    """
+    try:
+        ended, status = os.waitpid(pid, 0 if wait else os.WNOHANG)
+    except ChildProcessError:
+        return 0
     return status if ended else None
 
 
-def cannot_start(status: int) -> bool:
-    """Whether a wait status says that the application cannot be started: not here, not again."""
-    return os.waitstatus_to_exitcode(status) == ApplicationError.exit_status
+def send(pid: int, number: int) -> None:
+    """A signal to a child, if it is still there: somebody else may have reaped it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def describe(status: int) -> str:
     """A wait status in words."""
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
+        return f"was killed by {signal_name(-code)}"
     return f"exited with {code}"
+
+
+def signal_name(number: int) -> str:
+    """A real-time signal has none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -9,10 +9,13 @@ no connection, so what it forks is clean, whatever the I/O model keeps in its th
 and rings.  The acceptor and every child make an I/O model of their own.  A child serves
 one connection at a time; it is forked on demand, a few ahead, and with `fresh` it ends
 after one connection.  A crash takes the one connection of its process; the forker
-replaces the process when it is missed.  When all children are busy the acceptor stops
-accepting, and the kernel's queue holds the rest.  Signals: SIGTERM stops (the forker
-passes it on, and to the children SIGUSR1 if somebody has a handler for it), SIGCHLD in the
-forker; the I/O model may use real-time signals in the acceptor and the children.
+replaces the process when it is missed, after a pause if children die before they are idle.
+An acceptor that dies is replaced, too; the children of the old one serve on to the end of
+their connections.  A process that the kernel refuses is asked for again later.  When all
+children are busy the acceptor stops accepting, and the kernel's queue holds the rest.
+Signals: SIGTERM stops (the forker passes it on, and to the children SIGUSR1 if somebody has
+a handler for it), SIGCHLD in the forker; the I/O model may use real-time signals in the
+acceptor and the children.
 """
 
 from __future__ import annotations
@@ -23,18 +26,19 @@ import os
 import select
 import signal
 import socket
+from collections.abc import Iterator
 from time import monotonic
 from typing import Any
 
-from ..errors import ApplicationError, FivefoldError, WorkerFailed
 from .base import ServingModel, ServingTraits, log
-from .forking import cannot_start, describe, forked, reap
+from .forking import describe, forked, reap, send
 from .process_acceptor import Acceptor
-from .process_channel import BORN, DEAD, MESSAGE, capacity, pair, tell
+from .process_channel import BORN, DEAD, GONE, MESSAGE, capacity, pair, tell
 from .process_child import Child
+from .slot import Backoff
 
-CRASHED_GRACE_S = 1.0
-"""How long the children may finish when the acceptor has died: nobody accepts meanwhile."""
+KILLED_AGAIN_S = 1.0
+"""After SIGKILL, until it is sent again: whoever was forked meanwhile gets it, too."""
 
 
 class Process(ServingModel):
@@ -52,26 +56,20 @@ class Process(ServingModel):
     )
 
     def run(self) -> None:
-        self._to_acceptor, acceptor_inbox = pair()
-        self._inbox, to_forker = pair()
-        # A child may have two messages under way, and no sender may ever block.
-        self._limit = min(self.options.max_connections, capacity(self._to_acceptor) // 2)
         self._children: dict[int, int] = {}  # pid: the number that the acceptor knows
         self._births = 0
         self._wanted = 0
+        self._births_backoff = Backoff()
+        self._acceptor = 0
+        self._acceptor_backoff = Backoff()
         self._kill_at = math.inf
-        self._failure: FivefoldError | None = None
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.house.begin()
+        self._begin_accepting()
         signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the pipe is what counts
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        self._acceptor = forked(lambda: self._accept(acceptor_inbox, to_forker))
-        for not_ours in (acceptor_inbox, to_forker, *self.listeners):
-            not_ours.close()
-        while self._acceptor or self._children:
+        while not self.stopping or self._acceptor or self._children:
             self._turn()
-        if self._failure is not None:
-            raise self._failure
 
     # runs in: the forker
 
@@ -79,43 +77,111 @@ class Process(ServingModel):
         self.stopping = True  # the signal's byte in the pipe ends the wait
 
     def _turn(self) -> None:
-        """Wait for a signal or a wish of the acceptor, then do whatever is due."""
+        """Do whatever is due, then wait for a signal or a wish of the acceptor."""
+        now = monotonic()
+        if self.stopping and self._kill_at == math.inf:
+            self._pass_on(self.options.grace_s)
+        if now >= self._kill_at:
+            self._kill()
+        if not self.stopping and not self._acceptor and now >= self._acceptor_backoff.at:
+            self._replace_acceptor()
+        while self._may_bear(now):
+            self._wanted -= 1
+            self._bear()
+        self._wait()
+        self._bury()
+
+    def _wait(self) -> None:
         sources: list[Any] = [self._wake_read, *([self._inbox] if self._acceptor else [])]
-        until = self._kill_at - monotonic()
+        until = self._next_due() - monotonic()
         select.select(sources, [], [], max(0.0, until) if until < math.inf else None)
         with contextlib.suppress(BlockingIOError):
             if signal.SIGUSR1 in os.read(self._wake_read, 4096):
                 self._notify()
-        with contextlib.suppress(BlockingIOError):
-            while self._inbox.recv(MESSAGE.size):
+        if self._acceptor:
+            self._hear()
+
+    def _next_due(self) -> float:
+        due = self._kill_at
+        if not self.stopping and not self._acceptor:
+            due = min(due, self._acceptor_backoff.at)
+        if self._wanted and self._acceptor and len(self._children) < self._limit:
+            due = min(due, self._births_backoff.at)
+        return due
+
+    def _hear(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            while message := self._inbox.recv(MESSAGE.size):
                 self._wanted += 1
-        self._bury()
-        if self.stopping and self._kill_at == math.inf:
-            self._pass_on(self.options.grace_s)
-        if monotonic() >= self._kill_at:
-            self._kill()
-        while self._wanted and self._acceptor and len(self._children) < self._limit:
-            self._wanted -= 1
-            self._bear()
+                _, became_idle = MESSAGE.unpack(message)
+                if became_idle:
+                    self._births_backoff.succeeded()
 
     def _notify(self) -> None:
         for pid in self._children:
-            os.kill(pid, signal.SIGUSR1)
+            send(pid, signal.SIGUSR1)
+
+    def _replace_acceptor(self) -> None:
+        try:
+            self._begin_accepting()
+        except (OSError, MemoryError) as error:
+            if self._acceptor_backoff.failed(monotonic(), str(error)):
+                log.error("no acceptor can be had: %s; trying again", error)
+
+    def _begin_accepting(self) -> None:
+        """Fork an acceptor; the children of one that died end when they are done.
+
+        Raises `OSError`.
+        """
+        self._to_acceptor, acceptor_inbox = pair()
+        self._inbox, to_forker = pair()
+        # A child may have two messages under way, and no sender may ever block.
+        self._limit = min(self.options.max_connections, capacity(self._to_acceptor) // 2)
+        self._wanted = 0
+        self._acceptor = forked(lambda: self._accept(acceptor_inbox, to_forker))
+        self._acceptor_since = monotonic()
+        acceptor_inbox.close()
+        to_forker.close()
+
+    def _may_bear(self, now: float) -> bool:
+        room = len(self._children) < self._limit if self._acceptor else False
+        return bool(self._wanted) and room and now >= self._births_backoff.at
 
     def _bear(self) -> None:
+        """Fork a child; if the kernel refuses, the wish stays, and is tried again later."""
         self._births += 1
         number = self._births
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        # Announced first, so that it is known when it says that it is idle.
         try:
-            with ours:
-                tell(self._to_acceptor, BORN, number, ours)
-        except OSError:  # it has ended since it wished, and is reaped in the next turn
-            theirs.close()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:
+            self._refused(error)
             return
         with theirs:
-            pid = forked(lambda: self._serve(number, theirs))
+            # Announced first, so that it is known when it says that it is idle.
+            try:
+                with ours:
+                    tell(self._to_acceptor, BORN, number, ours)
+            except GONE:
+                return  # it has ended since it wished, and is reaped in this turn
+            except OSError as error:
+                self._refused(error)
+                return
+            try:
+                pid = forked(lambda: self._serve(number, theirs))
+            except (OSError, MemoryError) as error:
+                self._say_dead(number)
+                self._refused(error)
+                return
         self._children[pid] = number
+
+    def _refused(self, error: BaseException) -> None:
+        self._wanted += 1
+        if self._births_backoff.failed(monotonic(), str(error)):
+            log.error("no connection process can be had: %s; trying again", error)
+
+    def _say_dead(self, number: int) -> None:
+        with contextlib.suppress(OSError):  # it has ended, or will see the end of the channel
+            tell(self._to_acceptor, DEAD, number)
 
     def _bury(self) -> None:
         """Reap by pid: whoever embeds the server may have children of its own."""
@@ -125,50 +191,63 @@ class Process(ServingModel):
                 continue
             del self._children[pid]
             if self._acceptor:
-                with contextlib.suppress(OSError):  # it has ended, and is reaped below
-                    tell(self._to_acceptor, DEAD, number)
+                self._say_dead(number)
             if status and not self.stopping:
                 log.error("a connection process (%d) %s", pid, describe(status))
-                if cannot_start(status):
-                    self._fail(ApplicationError("no connection process can start"))
+                self._births_backoff.failed(monotonic(), "", free=1)
         status = reap(self._acceptor) if self._acceptor else None
         if status is not None:
-            self._acceptor = 0
-            if not self.stopping:
-                log.error("the acceptor %s", describe(status))
-                self._fail(WorkerFailed("the acceptor of the process pool died"))
+            self._acceptor_died(status)
 
-    def _fail(self, error: FivefoldError) -> None:
-        self._failure = error
-        self.stopping = True
-        self._pass_on(CRASHED_GRACE_S)
+    def _acceptor_died(self, status: int) -> None:
+        self._acceptor = 0
+        self._inbox.close()
+        self._to_acceptor.close()
+        if self.stopping:
+            return
+        log.error("the acceptor %s", describe(status))
+        now = monotonic()
+        self._acceptor_backoff.crashed(now, now - self._acceptor_since)
 
     def _pass_on(self, grace_s: float) -> None:
         self._kill_at = monotonic() + grace_s
+        for sock in self.listeners:
+            sock.close()
         for pid in (self._acceptor, *self._children):
             if pid:
-                os.kill(pid, signal.SIGTERM)
+                send(pid, signal.SIGTERM)
 
     def _kill(self) -> None:
         for pid in (self._acceptor, *self._children):
             if pid:
-                os.kill(pid, signal.SIGKILL)
-        self._kill_at = monotonic() + CRASHED_GRACE_S
+                send(pid, signal.SIGKILL)
+        self._kill_at = monotonic() + KILLED_AGAIN_S
 
     # runs in: the acceptor
 
-    def _accept(self, inbox: socket.socket, to_forker: socket.socket) -> int:
+    def _accept(self, inbox: socket.socket, to_forker: socket.socket) -> None:
         self._forget_forker()
-        Acceptor(self, inbox, to_forker).run()
-        return 0
+        with self._announcing_failure():
+            Acceptor(self, inbox, to_forker).run()
 
     # runs in: a child
 
-    def _serve(self, number: int, channel: socket.socket) -> int:
+    def _serve(self, number: int, channel: socket.socket) -> None:
         to_acceptor = self._to_acceptor.dup()
         self._forget_forker()
-        Child(self, number, channel, to_acceptor).run()
-        return 0
+        for sock in self.listeners:
+            sock.close()
+        with self._announcing_failure():
+            Child(self, number, channel, to_acceptor).run()
+
+    @contextlib.contextmanager
+    def _announcing_failure(self) -> Iterator[None]:
+        """Before the worker is ready, the supervisor hears from us why it cannot be."""
+        try:
+            yield
+        except Exception as error:
+            if not self.on_ready.failed(error):
+                raise
 
     def _forget_forker(self) -> None:
         """Close what only the forker may hold, or nobody would see the other's end."""

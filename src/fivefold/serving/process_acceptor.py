@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 
 from ..errors import WorkerFailed
 from ..iomodels.base import IOModel
-from .base import ServingModel, opened, wake_on_signals
-from .process_channel import BORN, DEAD, IDLE, MORE, SERVE, hear, tell
+from .base import EXHAUSTED_PAUSE_S, ServingModel, log, opened, wake_on_signals
+from .process_channel import BORN, DEAD, GONE, IDLE, MORE, SERVE, hear, tell
 
 SPARES = 4
 """Children idle before they are needed: a fork takes a millisecond, and so the client."""
@@ -28,6 +29,8 @@ class Acceptor:
         # The one that was busy last comes first: its caches are warm.
         self._idle: list[int] = []
         self._expected = 0
+        self._became_idle = 0
+        """Since the forker was asked last: it must know whether what it forks can start."""
 
     def run(self) -> None:
         io = self._io = self._model.new_io(1, serves=False)
@@ -67,8 +70,11 @@ class Acceptor:
                 try:
                     tell(self._channels[child], SERVE, child, sock)
                     break
-                except OSError:
+                except GONE:
                     self._bury(child)  # it died while it was idle; DEAD is on its way
+                except OSError as error:
+                    self._idle.append(child)
+                    self._pause(error)
         self._order_spares()
 
     async def _serve_here(self, sock: socket.socket) -> None:
@@ -88,20 +94,30 @@ class Acceptor:
         while not self._idle:
             if not self._expected:
                 self._order()
-            self._hear()
+            if self._expected:
+                self._hear()
         return self._idle.pop()
 
     def _order_spares(self) -> None:
-        while len(self._idle) + self._expected < SPARES:
+        for _ in range(SPARES - len(self._idle) - self._expected):
             self._order()
 
     def _order(self) -> None:
         """Ask the forker for one more; at the limit it will not come before another ends."""
-        self._expected += 1
         try:
-            tell(self._to_forker, MORE, 0)
-        except OSError:
+            tell(self._to_forker, MORE, self._became_idle)
+        except GONE:
             self._model.stopping = True  # the forker died; those who are here go on to the end
+        except OSError as error:
+            self._pause(error)
+            return
+        self._expected += 1
+        self._became_idle = 0
+
+    def _pause(self, error: OSError) -> None:
+        """The kernel lacks something: nothing else can be done until it is there again."""
+        log.error("the acceptor cannot reach a process: %s; trying again", error.strerror)
+        time.sleep(EXHAUSTED_PAUSE_S)
 
     def _hear(self, flags: int = 0) -> bool:
         """Take one message; False if there is none. Raises `WorkerFailed` if the forker is gone."""
@@ -112,10 +128,12 @@ class Acceptor:
         if heard is None:
             raise WorkerFailed("the forker of the process pool is gone")
         what, number, attached = heard
-        if what == BORN and attached is not None:
+        if what == BORN:
             self._expected -= 1
-            self._channels[number] = attached
+            if attached is not None:  # else we are out of descriptors, and the child will end
+                self._channels[number] = attached
         elif what == IDLE and number in self._channels:
+            self._became_idle += 1
             self._idle.append(number)
         elif what == DEAD:
             self._bury(number)

@@ -39,10 +39,15 @@ def capacity(channel: socket.socket) -> int:
     return channel.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // MESSAGE_COST
 
 
+GONE = ConnectionError
+"""Nobody is at the other end; any other error of a channel (ENOBUFS, ENOMEM, ETOOMANYREFS)
+comes from want of something, and passes."""
+
+
 def tell(
     channel: socket.socket, what: int, number: int, attached: socket.socket | None = None
 ) -> None:
-    """Send one message. Raises OSError if nobody is at the other end."""
+    """Send one message. Raises OSError, one of `GONE` if nobody is at the other end."""
     message = [MESSAGE.pack(what, number)]
     if attached is None:
         channel.sendmsg(message)

@@ -1,76 +1,76 @@
 """The supervisor: starts the workers, replaces what dies, stops everything.
 
 Promises.  It serves nothing itself and keeps nothing that must not cross a fork: no
-thread, ring, epoll descriptor; its signals are blocked and waited for, so no handler
-ever interrupts it.  A worker that dies is replaced on the same sockets: at once the
-first time, then after a pause that doubles.  Workers that die young again and again end
-the server (`WorkerFailed`) instead of an endless loop.  SIGTERM or SIGINT: workers stop
-accepting, finish what they have accepted, and end; a second SIGINT, or the end of the
-grace time, kills them.  SIGHUP: workers are replaced one by one, each only after its successor
-accepts.  SIGUSR1: `on_notice` is called, and all workers are sent it, too.  Only its own
-children are waited for, by pid; as PID 1, the orphans that a container leaves to it as well.
-systemd is told when all workers accept, and when they stop.
+thread, ring, epoll descriptor; its signals are blocked and read from a descriptor, so no
+handler ever interrupts it.  It waits for everything at once: signals, and what its workers
+say (`ready_pipe`); so starts, deaths and replacements go on side by side, and nothing
+waits for one slot (`slot`).  The first worker starts alone, so that an application that
+cannot be started is one line; then all others at once.
+
+A server that has once served ends only when it is told to.  A worker that dies is replaced
+on the same sockets; one that does not become ready (an application or a folder is away, the
+kernel refuses a process) is tried again with a pause that grows to seconds, said once and
+again when the reason changes, while the others serve.  If no worker was ever ready, the
+server ends with what the first one said (`WorkerFailed`), or after `YOUNG_DEATHS` deaths.
+
+SIGTERM or SIGINT: workers stop accepting, finish what they have accepted, and end; a second
+SIGINT kills them.  SIGHUP: workers are replaced one by one, each leaves only when its
+successor accepts; asked again meanwhile, they are replaced again.  Who does not leave within
+the grace time is killed, and the log has its stack.  SIGUSR1: `on_notice` is called, and all
+workers are sent it, too.  SIGUSR2 is ignored, and said.  Only its own children are waited
+for, by pid; as PID 1, the orphans that a container leaves to it as well.  systemd is told
+when the workers accept, and when they stop.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 import signal
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator
 from time import monotonic
 
 from ..errors import WorkerFailed
 from ..linux import systemd
 from ..linux.process_control import reap_orphans
-from .forking import HANDLED, cannot_start, describe, forked, reap
+from ..linux.signals import SignalFile
+from . import stack
+from .forking import HANDLED, describe, forked, reap, send
+from .ready_pipe import Announcement, Attention
+from .slot import Backoff, Slot, Worker
 
 log = logging.getLogger("fivefold.supervisor")
 
-YOUNG_S = 1.0
-"""A worker that dies before this age has not worked at all."""
-
 YOUNG_DEATHS = 5
-"""So many in a row, in one slot, end the server: nginx and systemd (StartLimitBurst) agree."""
-
-LONGEST_PAUSE_S = 8.0
-"""Between two tries to replace a worker."""
+"""So many in a row before any worker was ready end the server: nginx and systemd
+(StartLimitBurst) agree."""
 
 KILL_MARGIN_S = 2.0
 """On top of the workers' own grace, before they are killed."""
 
-STARTUP_S = 30.0
-"""Until a worker must accept; importing a large application takes seconds."""
-
-STARTUP_LOOK_S = 0.05
-"""How often a signal is looked for meanwhile."""
-
 DYING_S = 0.5
-"""How long a worker that will not accept may take to die; well below `YOUNG_S`."""
+"""How long a worker that will not become ready may take to die."""
 
-STOPS = {signal.SIGTERM, signal.SIGINT}
+WAITING_S = 10.0
+"""How often the log says which worker is not ready yet."""
+
+LONGEST_WAIT_S = 10.0
+"""A turn looks after everything even if nobody asked for it."""
+
+FAILED_TURN_S = 1.0
+"""Until the next, after one that met an error which nobody expected."""
+
+SIGNALS_AT_ONCE = 16
 
 INIT = 1
 """The process that inherits orphans (pid_namespaces(7))."""
 
-Worker = Callable[[list[socket.socket], Callable[[], None]], None]
+Life = Callable[[list[socket.socket], Announcement], None]
 """Runs in the child: serve on these sockets; call the second argument once they accept."""
-
-
-@dataclass
-class Slot:
-    """A place for one worker, and the sockets that stay when it is replaced."""
-
-    sockets: list[socket.socket]
-    pid: int = 0
-    started: float = 0.0
-    young_deaths: int = 0
-    restart_at: float = 0.0
-    leaving: set[int] = field(default_factory=set)
-    """Workers that were replaced and still finish."""
 
 
 class Supervisor:
@@ -79,170 +79,300 @@ class Supervisor:
     def __init__(
         self,
         slots: list[list[socket.socket]],
-        worker: Worker,
+        life: Life,
         grace_s: float,
         on_notice: Callable[[], None] = lambda: None,
+        *,
+        startup_s: float | None = None,
     ) -> None:
-        self._slots = [Slot(sockets) for sockets in slots]
-        self._worker = worker
+        """`startup_s`: until a worker must be ready, or it is killed; None to wait for ever."""
+        self._slots = [Slot(sockets, number) for number, sockets in enumerate(slots)]
+        self._life = life
         self._grace_s = grace_s
+        self._startup_s = startup_s
         self._on_notice = on_notice
         self._stopping = False
-        self._kill_at = 0.0
+        self._failure = ""
+        self._generation = 0
+        self._replacing = Backoff()
+        self._served = False
+        """Whether any worker was ever ready."""
+        self._announced = False
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Until stopped. Raises `WorkerFailed` if the workers cannot live."""
+        """Until stopped. Raises `WorkerFailed` if no worker was ever ready."""
+        self._on_ready = on_ready
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        # Whoever started us may ignore it; then no death would be heard of.
+        inherited = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
-            while not all(self._start(slot) for slot in self._slots if not slot.pid):
-                if stop_requested():
-                    break
-                self._bury()
-            else:
-                on_ready()
-                systemd.notify("READY=1")
-            while not self._stopping or self._pids():
-                self._turn()
+            self._signals = SignalFile(HANDLED, SIGNALS_AT_ONCE)
+        except OSError as error:
+            raise WorkerFailed(f"no worker can be started: {error}") from error
+        try:
+            while not self._stopping or any(self._workers()):
+                self._guarded_turn()
         finally:
-            for pid in self._pids():
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+            for _, worker in self._workers():
+                send(worker.pid, signal.SIGKILL)
+                reap(worker.pid, wait=True)
+            self._signals.close()
+            signal.signal(signal.SIGCHLD, inherited)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if self._failure:
+            raise WorkerFailed(self._failure)
+
+    def _guarded_turn(self) -> None:
+        """This process must not die of a full disk or of want of memory."""
+        try:
+            self._turn()
+        except Exception:
+            log.exception("the supervisor met an error, and goes on")
+            time.sleep(FAILED_TURN_S)
 
     def _turn(self) -> None:
-        received = signal.sigtimedwait(HANDLED, self._patience())
-        number = received.si_signo if received else None
+        self._wait()
+        for number in self._signals_received():
+            self._received(number)
+        for slot, worker in self._workers():
+            self._hear(slot, worker)
+        self._bury()
+        self._look_at_clocks(monotonic())
+        if not self._stopping:
+            self._fill(monotonic())
+            self._replace(monotonic())
+            self._announce()
+
+    def _workers(self) -> Iterator[tuple[Slot, Worker]]:
+        return ((slot, worker) for slot in self._slots for worker in slot.workers)
+
+    # what happens
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self._signals.fd, select.POLLIN)
+        for _, worker in self._workers():
+            if not worker.pipe.ended:
+                poll.register(worker.pipe.pipe, select.POLLIN)
+        poll.poll(math.ceil(self._patience(monotonic()) * 1000))
+
+    def _patience(self, now: float) -> float:
+        due = [now + LONGEST_WAIT_S]
+        for _, worker in self._workers():
+            due += [worker.say_at, worker.ask_at, worker.kill_at]
+        if not self._stopping:
+            due += [slot.backoff.at for slot in self._slots if self._is_empty(slot)]
+            if any(self._is_old(slot) for slot in self._slots):
+                due.append(self._replacing.at)
+        return max(0.0, min(due) - now)
+
+    def _signals_received(self) -> Iterator[int]:
+        while self._signals.take():
+            yield from self._signals.numbers()
+
+    def _received(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
             self._stop(impatient=number == signal.SIGINT)
-        elif number == signal.SIGHUP and not self._stopping:
-            self._replace_all()
+        elif number == signal.SIGHUP:
+            self._generation += 1
+            self._replacing = Backoff()
         elif number == signal.SIGUSR1:
             self._on_notice()
-            self._signal_all(signal.SIGUSR1)
-        self._bury()
-        if self._stopping and monotonic() >= self._kill_at:
-            self._signal_all(signal.SIGKILL)
+            for _, worker in self._workers():
+                send(worker.pid, signal.SIGUSR1)
+        elif number == signal.SIGUSR2:
+            log.warning("SIGUSR2 is ignored: replacing the program itself is not supported yet")
+
+    def _hear(self, slot: Slot, worker: Worker) -> None:
+        """What a worker that starts says."""
+        pipe = worker.pipe
+        if pipe.ended:
+            return
+        pipe.listen()
+        if pipe.ready:
+            self._is_ready(slot, worker)
+        elif pipe.reason or pipe.ended:
+            # It is about to die, unless it lingers, or its processes do.
+            send(worker.pid, signal.SIGTERM)
+            pipe.close()
+            worker.kill_at = min(worker.kill_at, monotonic() + DYING_S)
+            worker.say_at = worker.ask_at = math.inf
+
+    def _is_ready(self, slot: Slot, worker: Worker) -> None:
+        worker.ready_at = monotonic()
         if not self._stopping:
-            for slot in self._slots:
-                if not slot.pid and monotonic() >= slot.restart_at:
-                    self._start(slot)
+            worker.say_at = worker.ask_at = math.inf
+        self._served = True
+        if slot.backoff.succeeded():
+            log.info("worker %d is ready: its slot is served again", worker.pid)
+        if worker is slot.successor:
+            self._replacing.succeeded()
+            replaced = slot.promote()
+            if replaced is not None:
+                self._dismiss(replaced)
 
-    def _patience(self) -> float:
-        due = [slot.restart_at for slot in self._slots if not slot.pid and not self._stopping]
-        if self._stopping:
-            due.append(self._kill_at)
-        return max(0.0, min(due) - monotonic()) if due else STARTUP_S
+    def _bury(self) -> None:
+        if os.getpid() == INIT:
+            reap_orphans(besides=[worker.pid for _, worker in self._workers()])
+        for slot, worker in list(self._workers()):
+            status = reap(worker.pid)
+            if status is not None:
+                self._died(slot, worker, status)
 
-    def _pids(self) -> list[int]:
-        return [pid for slot in self._slots for pid in (slot.pid, *slot.leaving) if pid]
+    def _died(self, slot: Slot, worker: Worker, status: int) -> None:
+        worker.pipe.listen()  # its last words may have come with its death
+        if worker.pipe.ready and worker.ready_at == math.inf:
+            self._is_ready(slot, worker)
+        worker.pipe.close()
+        successor, leaving = worker is slot.successor, worker in slot.leaving
+        slot.remove(worker)
+        if self._stopping or leaving:
+            log_death = log.error if leaving and status and not worker.why else log.debug
+            log_death("worker %d %s", worker.pid, describe(status))
+        elif worker.ready_at < math.inf:
+            log.error("worker %d %s", worker.pid, describe(status))
+            slot.backoff.crashed(monotonic(), monotonic() - worker.ready_at)
+        else:
+            said = worker.why or worker.pipe.reason
+            backoff = self._replacing if successor else slot.backoff
+            self._not_ready(backoff, said or f"it {describe(status)} before it was ready", said)
 
-    def _start(self, slot: Slot) -> bool:
-        """Fork the slot's worker and wait until it accepts or is dead, for `_bury` to find."""
-        ready, announce = os.pipe2(os.O_CLOEXEC)
-        others = [s for o in self._slots if o is not slot for s in o.sockets]
+    # what follows
 
-        def life() -> None:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-            os.close(ready)
-            for sock in others:
-                if sock not in slot.sockets:
-                    sock.close()
-            self._worker(slot.sockets, lambda: announce_ready(announce))
+    def _not_ready(self, backoff: Backoff, reason: str, cause: str) -> None:
+        """A worker could not be started; `cause` is empty if it may be mere bad luck."""
+        news = backoff.failed(monotonic(), reason)
+        if not self._served and (cause or backoff.failures >= YOUNG_DEATHS):
+            self._failure = cause or f"no worker becomes ready: {reason}"
+            self._stop(impatient=False)
+        elif news:
+            what = "an old worker stays" if backoff is self._replacing else "a worker is missing"
+            log.error("%s, and its start is tried again: %s", what, reason)
 
-        slot.started = monotonic()
-        slot.pid = forked(life)
-        os.close(announce)
+    def _look_at_clocks(self, now: float) -> None:
+        for _, worker in self._workers():
+            if now >= worker.kill_at:
+                send(worker.pid, signal.SIGKILL)
+                worker.kill_at = math.inf
+            elif now >= worker.ask_at:
+                self._ask_for_stack(worker, now)
+            elif now >= worker.say_at:
+                worker.say_at = now + WAITING_S
+                log.warning("worker %d is not ready for %s", worker.pid, waited(worker, now))
+
+    def _ask_for_stack(self, worker: Worker, now: float) -> None:
+        """The last thing that it is asked for; then it is killed."""
+        worker.ask_at = worker.say_at = math.inf
+        worker.kill_at = now + stack.STACK_S
+        if worker.ready_at < math.inf or self._stopping:
+            worker.why = f"it has not ended {self._patience_s:g} s after it was asked to"
+        else:
+            worker.why = f"it was not ready for {waited(worker, now)} (startup_s)"
+        log.error("worker %d is killed: %s; this is where it is:", worker.pid, worker.why)
+        send(worker.pid, stack.STACK)
+
+    @property
+    def _patience_s(self) -> float:
+        return self._grace_s + KILL_MARGIN_S
+
+    def _dismiss(self, worker: Worker) -> None:
+        send(worker.pid, signal.SIGTERM)
+        worker.ask_at = min(worker.ask_at, monotonic() + self._patience_s)
+        worker.say_at = math.inf
+
+    def _is_empty(self, slot: Slot) -> bool:
+        """Whether it waits for a worker; until one was ready, only the first slot does."""
+        return slot.worker is None and (self._served or slot.number == 0)
+
+    def _fill(self, now: float) -> None:
+        for slot in self._slots:
+            if self._is_empty(slot) and now >= slot.backoff.at:
+                slot.worker = self._start(slot, slot.backoff)
+
+    def _is_old(self, slot: Slot) -> bool:
+        return slot.served and slot.worker is not None and slot.worker.generation < self._generation
+
+    def _replace(self, now: float) -> None:
+        """One by one: the old worker leaves only when its successor accepts."""
+        if now < self._replacing.at or any(slot.successor for slot in self._slots):
+            return
+        for slot in self._slots:
+            if self._is_old(slot):
+                slot.successor = self._start(slot, self._replacing)
+                return
+
+    def _announce(self) -> None:
+        """Once, when every slot has a worker or has shown that it cannot have one now."""
+        if not self._announced and self._served:
+            self._announced = all(slot.served or slot.backoff.failures for slot in self._slots)
+            if self._announced:
+                self._on_ready()
+                systemd.notify("READY=1")
+
+    def _start(self, slot: Slot, backoff: Backoff) -> Worker | None:
         try:
-            accepts = self._await_ready(ready)
-        finally:
-            os.close(ready)
-        if not accepts and not stop_requested():
-            # A slot whose worker is about to die must not look as if it were filled.
-            end(slot.pid)
-        return accepts
+            return self._forked(slot)
+        except (OSError, MemoryError) as error:
+            self._not_ready(backoff, f"no process can be had: {error or type(error).__name__}", "")
+            return None
 
-    def _await_ready(self, ready: int) -> bool:
-        give_up_at = monotonic() + STARTUP_S
-        while monotonic() < give_up_at and not stop_requested():
-            readable, _, _ = select.select([ready], [], [], STARTUP_LOOK_S)
-            if readable:
-                return bool(os.read(ready, 1))  # b"": it died before it was ready
-        return False
+    def _forked(self, slot: Slot) -> Worker:
+        """Raises OSError."""
+        ready, say = os.pipe2(os.O_CLOEXEC)
+        try:
+            pid = forked(lambda: self._live(slot, ready, Announcement(say)))
+        except BaseException:
+            os.close(ready)
+            raise
+        finally:
+            os.close(say)
+        now = monotonic()
+        worker = Worker(pid, self._generation, now, Attention(ready), say_at=now + WAITING_S)
+        if self._startup_s is not None:
+            worker.ask_at = now + self._startup_s
+        return worker
 
     def _stop(self, *, impatient: bool) -> None:
         if self._stopping:
-            if impatient:
-                self._kill_at = 0.0  # Ctrl-C again: now
+            if impatient:  # Ctrl-C again: now
+                for _, worker in self._workers():
+                    worker.kill_at = 0.0
             return
         self._stopping = True
         systemd.notify("STOPPING=1")
-        self._kill_at = monotonic() + self._grace_s + KILL_MARGIN_S
-        self._signal_all(signal.SIGTERM)
+        for _, worker in self._workers():
+            self._dismiss(worker)
         # The workers have copies, and close them once their queues are empty; who comes
         # later shall be refused instead of waiting for nobody.
         for slot in self._slots:
             for sock in slot.sockets:
                 sock.close()
 
-    def _signal_all(self, number: signal.Signals) -> None:
-        for pid in self._pids():
-            os.kill(pid, number)
+    # runs in: a worker
 
-    def _replace_all(self) -> None:
-        """One by one: the old worker leaves only when its successor accepts."""
-        for slot in self._slots:
-            old = slot.pid
-            if self._start(slot):
-                if old:
-                    slot.leaving.add(old)
-                    os.kill(old, signal.SIGTERM)
-            else:
-                log.error("worker %d is not replaced: its successor does not start", old)
-                slot.leaving.add(slot.pid)
-                os.kill(slot.pid, signal.SIGKILL)
-                slot.pid = old
-
-    def _bury(self) -> None:
-        if os.getpid() == INIT:
-            reap_orphans(besides=self._pids())
-        for slot in self._slots:
-            slot.leaving = {pid for pid in slot.leaving if reap(pid) is None}
-            status = reap(slot.pid) if slot.pid else None
-            if status is None:
-                continue
-            log_death = log.debug if self._stopping else log.error
-            log_death("worker %d %s", slot.pid, describe(status))
-            slot.pid = 0
-            if not self._stopping:
-                if cannot_start(status):
-                    raise WorkerFailed("the application cannot be started")
-                self._schedule(slot)
-
-    def _schedule(self, slot: Slot) -> None:
-        now = monotonic()
-        slot.young_deaths = slot.young_deaths + 1 if now - slot.started < YOUNG_S else 0
-        if slot.young_deaths >= YOUNG_DEATHS:
-            raise WorkerFailed(f"a worker died {YOUNG_DEATHS} times in a row right after its start")
-        pause = 0.0 if not slot.young_deaths else 0.1 * 2.0**slot.young_deaths
-        slot.restart_at = now + min(pause, LONGEST_PAUSE_S)
+    def _live(self, slot: Slot, ready: int, announcement: Announcement) -> None:
+        stack.show_when_asked()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        self._signals.close()
+        os.close(ready)
+        for _, worker in self._workers():
+            worker.pipe.close()
+        for other in self._slots:
+            for sock in other.sockets:
+                if sock not in slot.sockets:
+                    sock.close()
+        try:
+            self._life(slot.sockets, announcement)
+        except Exception as error:
+            if not announcement.failed(error):
+                raise
 
 
-def end(pid: int) -> None:
-    """Wait until a child that will not accept has died, of itself or of a signal; not reaped."""
-    dead = os.pidfd_open(pid)
-    try:
-        if not select.select([dead], [], [], DYING_S)[0]:
-            os.kill(pid, signal.SIGKILL)
-            select.select([dead], [], [])
-    finally:
-        os.close(dead)
+def waited(worker: Worker, now: float) -> str:
+    doing = f" ({worker.pipe.doing})" if worker.pipe.doing else ""
+    return f"{now - worker.started:.0f} s{doing}"
 
 
 def stop_requested() -> bool:
     """Whether a signal that stops us is pending; it stays so, for the main loop to take."""
-    return bool(signal.sigpending() & STOPS)
-
-
-def announce_ready(pipe: int) -> None:
-    os.write(pipe, b"r")
-    os.close(pipe)
+    return bool(signal.sigpending() & {signal.SIGTERM, signal.SIGINT})

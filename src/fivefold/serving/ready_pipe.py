@@ -1,0 +1,124 @@
+"""What a child says to whoever forked it: what it does, then that it is ready or why it cannot be.
+
+A pipe of its own for each child, lines of JSON.  An exit status would not do: any status
+may come from the application, a C library or a signal, at any time, and means a death and
+nothing else.  Assumption: the sentences fit in the pipe (64 KiB), so that a child never
+waits for a reader; they are cut (`LONGEST`).  An end without a word is a death before ready.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import traceback
+
+from ..errors import FivefoldError
+
+LONGEST = 8192
+"""Characters of a reason; two or three fit into a pipe."""
+
+READY, FAILED, DOING = "ready", "failed", "doing"
+
+
+class Announcement:
+    """The child's end. Calling it says "ready"; it is then closed, and further words go nowhere."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+
+    def __call__(self) -> None:
+        self._say(READY, "")
+        self.close()
+
+    def doing(self, what: str) -> None:
+        """What keeps it from being ready, for whoever waits for it."""
+        self._say(DOING, what)
+
+    def failed(self, error: BaseException) -> bool:
+        """Why it cannot be ready; False if it was already, or nobody listens."""
+        return self._say(FAILED, reason(error))
+
+    def close(self) -> None:
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+    def _say(self, kind: str, text: str) -> bool:
+        if self._pipe < 0:
+            return False
+        try:
+            os.write(self._pipe, json.dumps([kind, text[:LONGEST]]).encode() + b"\n")
+        except OSError:
+            return False  # nobody listens any more: another process of ours was ready
+        return True
+
+
+NOBODY_LISTENS = Announcement(-1)
+
+
+class Attention:
+    """The parent's end: what has been heard so far."""
+
+    def __init__(self, pipe: int) -> None:
+        os.set_blocking(pipe, False)
+        self.pipe = pipe
+        self.ready = False
+        self.ended = False
+        """Whether the child will say nothing more; also after "ready"."""
+        self.reason = ""
+        self.doing = ""
+        self._rest = b""
+
+    def listen(self) -> None:
+        """Take what is there, without waiting."""
+        while not self.ended:
+            try:
+                data = os.read(self.pipe, 65536)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self.close()
+                return
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            for line in lines:
+                self._take(*json.loads(line))
+
+    def wait(self) -> None:
+        """Until it says whether it is ready."""
+        while not (self.ended or self.reason):
+            select.select([self.pipe], [], [])
+            self.listen()
+        self.close()
+
+    def _take(self, kind: str, text: str) -> None:
+        if kind == READY:
+            self.ready = True
+            self.close()
+        elif kind == FAILED:
+            self.reason = text
+        else:
+            self.doing = text
+
+    def close(self) -> None:
+        if self.pipe >= 0:
+            os.close(self.pipe)
+            self.pipe = -1
+        self.ended = True
+
+
+def reason(error: BaseException) -> str:
+    """In one line, if the error is of a kind that we know; else with its traceback."""
+    if isinstance(error, FivefoldError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{type(error).__name__}: {error}"
+    return "".join(traceback.format_exception(error)).rstrip()[-LONGEST:]
+
+
+def announce_ready(pipe: int) -> None:
+    """For a child that has nothing else to say."""
+    os.write(pipe, b"r")
+    os.close(pipe)

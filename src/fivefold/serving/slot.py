@@ -1,0 +1,121 @@
+"""A place for one worker, as data: its sockets, who serves there, who comes and who goes.
+
+A worker is starting until it says that it is ready, then serves, and leaves when it was
+told to.  What happened before "ready" and after it are two things: who was never ready may
+never be, and the pause before the next try grows to seconds; who was ready has shown that
+it can serve, so its death costs a short pause, and none at all if it was alone.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from dataclasses import dataclass, field
+
+from .ready_pipe import Attention
+
+LONGEST_PAUSE_S = 8.0
+"""Between two tries of a worker that does not become ready."""
+
+LONGEST_CRASH_PAUSE_S = 1.0
+"""Between the deaths of workers that served: a URL that crashes its worker costs one start a
+second, and others find a server in between."""
+
+CALM_S = 5.0
+"""A worker that served so long and then dies is a lone crash: replaced at once."""
+
+SHORTEST_PAUSE_S = 0.1
+"""It doubles from here; a fork and a small import take as long."""
+
+
+@dataclass
+class Worker:
+    """A process that serves, will serve, or has served."""
+
+    pid: int
+    generation: int
+    """How often new workers had been asked for when it was forked."""
+    started: float
+    pipe: Attention
+    ready_at: float = math.inf
+    say_at: float = math.inf
+    """When the log says again what is waited for."""
+    ask_at: float = math.inf
+    """When its patience is over: it is asked for its stack, and killed."""
+    kill_at: float = math.inf
+    why: str = ""
+    """Of its being killed."""
+
+
+@dataclass
+class Backoff:
+    """When to try again, and what was said about it."""
+
+    at: float = 0.0
+    failures: int = 0
+    """In a row, before ready."""
+    crashes: int = 0
+    """In a row, soon after ready."""
+    said: str = ""
+
+    def failed(self, now: float, reason: str, *, free: int = 0) -> bool:
+        """One more try was in vain; True if the reason is news. The first ones may be `free`."""
+        self.failures += 1
+        doublings = min(self.failures - free, 16)
+        pause = SHORTEST_PAUSE_S * 2.0**doublings if doublings > 0 else 0.0
+        self.at = now + min(pause, LONGEST_PAUSE_S)
+        news, self.said = reason != self.said, reason
+        return news
+
+    def crashed(self, now: float, served_s: float) -> None:
+        """A worker that was ready has died."""
+        self.crashes = 0 if served_s >= CALM_S else self.crashes + 1
+        pause = SHORTEST_PAUSE_S * 2.0 ** min(self.crashes - 2, 16) if self.crashes > 1 else 0.0
+        self.at = now + min(pause, LONGEST_CRASH_PAUSE_S)
+
+    def succeeded(self) -> bool:
+        """A worker is ready; True if that is news."""
+        news, self.said, self.failures = bool(self.said), "", 0
+        return news
+
+
+@dataclass
+class Slot:
+    """A place for one worker, and the sockets that stay when it is replaced."""
+
+    sockets: list[socket.socket]
+    number: int = 0
+    worker: Worker | None = None
+    """Who starts here, or serves."""
+    successor: Worker | None = None
+    """Who will replace it, once ready."""
+    leaving: list[Worker] = field(default_factory=list)
+    """Who was replaced, and still finishes."""
+    backoff: Backoff = field(default_factory=Backoff)
+
+    @property
+    def workers(self) -> list[Worker]:
+        """All of them."""
+        present = [worker for worker in (self.worker, self.successor) if worker]
+        return present + self.leaving
+
+    @property
+    def served(self) -> bool:
+        """Whether somebody is ready here."""
+        return self.worker is not None and self.worker.ready_at < math.inf
+
+    def remove(self, gone: Worker) -> None:
+        """It has died; a successor takes its place, ready or not."""
+        if gone is self.successor:
+            self.successor = None
+        elif gone is self.worker:
+            self.worker, self.successor = self.successor, None
+        else:
+            self.leaving.remove(gone)
+
+    def promote(self) -> Worker | None:
+        """The successor is ready: it serves. Who it replaces leaves."""
+        replaced, self.worker, self.successor = self.worker, self.successor, None
+        if replaced is not None:
+            self.leaving.append(replaced)
+        return replaced
