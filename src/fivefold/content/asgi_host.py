@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from ..iomodels.asyncio_host import Host
 from ..iomodels.base import Task
+from ..iomodels.outcome import Outcome
+from ..reporting import report
 from .asgi_carrier import Carriers
 from .asgi_lifespan import Application, Lifespan
+
+log = logging.getLogger("fivefold.asgi")
 
 
 class AsgiHost(Host):
@@ -31,12 +36,25 @@ class AsgiHost(Host):
         self.io.spawn(task)
 
     def run(self, main: Task) -> Any:
-        outcome: asyncio.Future[Any] = self.loop.create_future()
-        self.io.spawn(reported(main, outcome))
+        outcome = Outcome()
+        over: asyncio.Future[None] = self.loop.create_future()
+        self.io.spawn(reported(main, outcome, over))
         try:
-            return self.loop.run_until_complete(outcome)
+            while not over.done():
+                self._go_on(over)
         finally:
             self.io.flush()
+        return outcome.get()
+
+    def _go_on(self, over: asyncio.Future[None]) -> None:
+        """Run the loop until `over`, or until a task or a callback of the application breaks
+        it: by SystemExit or KeyboardInterrupt, which asyncio lets out, or by `loop.stop()`."""
+        try:
+            self.loop.run_until_complete(over)
+        except BaseException as error:
+            if self.loop.is_closed():
+                raise
+            report(log, "the application stopped its event loop; it goes on", error=error)
 
     def close(self) -> None:
         if self.lifespan is not None and not self.loop.is_closed():
@@ -44,10 +62,9 @@ class AsgiHost(Host):
         super().close()
 
 
-async def reported(main: Task, outcome: asyncio.Future[Any]) -> None:
+async def reported(main: Task, outcome: Outcome, over: asyncio.Future[None]) -> None:
     try:
-        result = await main
-    except BaseException as error:  # noqa: BLE001 - raised by whoever runs it
-        outcome.set_exception(error)
-    else:
-        outcome.set_result(result)
+        await outcome.of(main)
+    finally:
+        if not over.done():
+            over.set_result(None)

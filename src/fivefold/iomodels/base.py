@@ -298,7 +298,10 @@ class IOModel(ABC):
 
     @abstractmethod
     def spawn(self, task: Task) -> None:
-        """Drive `task` beside the others; where `traits.overlaps` is False, to its end, now."""
+        """Drive `task` beside the others; where `traits.overlaps` is False, to its end, now.
+
+        What it raises is logged, and ends it alone.
+        """
 
     @abstractmethod
     async def sleep(self, seconds: float) -> None:

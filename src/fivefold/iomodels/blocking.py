@@ -30,6 +30,7 @@ from ..errors import DeadlineExceeded
 from .base import IOModel, Listener, Task, Traits, Waiter
 from .files import FileAccess, InPlace
 from .hosting import Hosting
+from .outcome import ended_badly
 from .readiness import ENDED, ReadyConnection, ReadyListener, accept_batch
 
 ITERATIVE_TICK_S = 0.02
@@ -117,7 +118,10 @@ class Blocking(IOModel):
         return in_the_way and bool(self._others.poll(0))
 
     def spawn(self, task: Task) -> None:
-        self.run(task)
+        try:
+            self.run(task)
+        except BaseException as error:  # noqa: BLE001 - one coroutine's trouble is not the others'
+            ended_badly(error)
 
     def resume(self, waiter: Waiter) -> None:
         waiter.hints += 1

@@ -27,6 +27,7 @@ from abc import abstractmethod
 from ..errors import LimitReached
 from .base import Connection, Traits, Waiter
 from .files import FileAccess, Helped
+from .outcome import ended_badly
 from .posting import PostingConnection
 from .readiness import ENDED, ReadyConnection, ReadyListener
 from .scheduler import Scheduler, milliseconds
@@ -160,6 +161,9 @@ class Epoll(Multiplexing):
                 try:
                     task.send(None).task = task
                 except StopIteration:
+                    continue
+                except BaseException as error:  # noqa: BLE001 - as in `_step`
+                    ended_badly(error)
                     continue
             if writing and fd in writing:
                 writing.discard(fd)

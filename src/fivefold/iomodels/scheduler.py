@@ -22,6 +22,7 @@ from typing import Any
 from ..errors import DeadlineExceeded
 from .base import Connection, Task, Waiter
 from .hosting import Hosting
+from .outcome import Outcome, ended_badly
 from .posting import Outbox
 from .wakeup import WakePipe
 
@@ -59,11 +60,11 @@ class Scheduler(Hosting):
         self._ready.append(task)
 
     def run(self, main: Task) -> Any:
-        outcome: list[Any] = []
+        outcome = Outcome()
 
         async def wrapped() -> None:
             try:
-                outcome.append(await main)
+                await outcome.of(main)
             finally:
                 self._main_done = True
 
@@ -73,7 +74,7 @@ class Scheduler(Hosting):
                 self.turn(None)
         finally:
             self._main_done = False  # a later turn, of a host, has nothing to do with this one
-        return outcome[0]
+        return outcome.get()
 
     def turn(self, timeout_s: float | None) -> None:
         ready = self._ready
@@ -168,6 +169,9 @@ class Scheduler(Hosting):
             parked = task.send(None)
         except StopIteration:
             return
+        except BaseException as error:  # noqa: BLE001 - one coroutine's trouble is not the others'
+            ended_badly(error)
+            return
         parked.task = task
 
     def _go_on(self, waiter: Waiter) -> None:
@@ -206,6 +210,9 @@ class Scheduler(Hosting):
         try:
             parked = task.throw(error)
         except StopIteration:
+            return
+        except BaseException as raised:  # noqa: BLE001
+            ended_badly(raised)
             return
         parked.task = task
 

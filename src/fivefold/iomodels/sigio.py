@@ -39,6 +39,7 @@ from threading import get_native_id
 from ..linux import signals
 from .base import Connection, Traits, Waiter
 from .files import FileAccess, Helped
+from .outcome import ended_badly
 from .posting import PostingConnection
 from .readiness import ENDED, ReadyConnection, ReadyListener
 from .readiness_thread import ReadinessThread
@@ -155,6 +156,9 @@ class Sigio(Scheduler):
                 try:
                     task.send(None).task = task
                 except StopIteration:
+                    continue
+                except BaseException as error:  # noqa: BLE001 - as in `_step`
+                    ended_badly(error)
                     continue
             if source.writer.task is not None:
                 self._go_on(source.writer)

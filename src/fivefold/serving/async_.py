@@ -45,6 +45,8 @@ class Async(ServingModel):
         io = self._io = self.new_io(min(self.options.max_connections, descriptors_left()))
         self._live = Live()
         self._full: list[Waiter] = []
+        self._attended = 0
+        """Connections whose coroutine has been made; those that run already are in `_live`."""
         self._limit = self._affordable(io.traits)
         self.house.begin()
         wake_on_signals(io)
@@ -52,6 +54,7 @@ class Async(ServingModel):
             io.run(self._main(io))
         finally:
             io.close()
+        self.raise_deaf()
 
     def _affordable(self, traits: Traits) -> int:
         """Connections at once: as asked for, as the engine can, as there are descriptors."""
@@ -73,9 +76,9 @@ class Async(ServingModel):
         connection = opened(self._io, sock)
         if connection is None:
             return
-        self._live.add(connection)
+        self._attended += 1
         self._io.spawn(self._attend(connection))
-        while len(self._live) >= self._limit and not self.stopping:
+        while self._attended >= self._limit and not self.stopping:
             room = Waiter()
             self._full.append(room)
             await room
@@ -83,9 +86,9 @@ class Async(ServingModel):
     async def _attend(self, connection: Connection) -> None:
         assert self._io is not None
         try:
-            await self.handler(connection)
+            await self._live.attend(self.handler, connection)
         finally:
-            self._live.discard(connection)
+            self._attended -= 1
             while self._full:
                 self._io.resume(self._full.pop())
 
@@ -94,7 +97,7 @@ class Async(ServingModel):
         await self.close_listeners(listeners, self._start)
         self._live.finish()
         cut_at = monotonic() + self.options.grace_s
-        while len(self._live) and monotonic() < cut_at:
+        while self._attended and monotonic() < cut_at:
             await io.sleep(DRAIN_STEP_S)
         self._live.cut()
 

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Protocol
 
 from ..errors import LimitReached
 from ..iomodels.base import Connection, IOModel, Listener
+from ..reporting import report
 from .ready_pipe import NOBODY_LISTENS, Announcement
 
 log = logging.getLogger("fivefold.serving")
@@ -127,6 +128,8 @@ class ServingModel(ABC):
         self.house = house or Housekeeping()
         self.stopping = False
         self._io: IOModel | None = None
+        self._deaf: BaseException | None = None
+        """Why this worker cannot accept any more."""
 
     @abstractmethod
     def run(self) -> None:
@@ -138,6 +141,11 @@ class ServingModel(ABC):
         if self._io is not None:
             self._io.wake()
 
+    def raise_deaf(self) -> None:
+        """Raises what ended the accepting, if something did; called at the end of `run`."""
+        if self._deaf is not None:
+            raise self._deaf
+
     async def close_listeners(self, listeners: list[Listener], hand_over: HandOver) -> None:
         """Hand over whoever is connected already; refuse whoever comes later."""
         for listener in listeners:
@@ -147,7 +155,21 @@ class ServingModel(ABC):
             sock.close()
 
     async def accepting(self, io: IOModel, listener: Listener, hand_over: HandOver) -> None:
-        """Accept and hand over until `stopping`; the kernel's queue holds what must wait."""
+        """Accept and hand over until `stopping`; the kernel's queue holds what must wait.
+
+        A worker that cannot accept any more, or fails at it, ends, for the supervisor to
+        replace: `run` raises what was raised here.
+        """
+        try:
+            await self._accept_all(io, listener, hand_over)
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised by `run`
+            self._deaf = error
+            self.stop()
+            io.wake()
+
+    async def _accept_all(self, io: IOModel, listener: Listener, hand_over: HandOver) -> None:
         complained = False
         while not self.stopping:
             try:
@@ -182,12 +204,30 @@ class Live:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def add(self, connection: Connection) -> None:
+    async def attend(self, handler: Handler, connection: Connection) -> None:
+        """Let `handler` serve the connection, and count it among the living meanwhile.
+
+        Whatever the handler raises is logged, and the connection closed: it may cost this
+        client, and nobody else.  Only GeneratorExit passes, by which a model that closes
+        ends its coroutines.
+        """
+        self._add(connection)
+        try:
+            await handler(connection)
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - an edge, behind that of the handler
+            report(log, "the server failed at a connection", error=error)
+            await closed(connection)
+        finally:
+            self._discard(connection)
+
+    def _add(self, connection: Connection) -> None:
         with self._lock:
             self._connections.add(connection)
             connection.closing = self._closing
 
-    def discard(self, connection: Connection) -> None:
+    def _discard(self, connection: Connection) -> None:
         with self._lock:
             self._connections.discard(connection)
 
@@ -212,7 +252,7 @@ class Live:
 
 
 def opened(io: IOModel, sock: socket.socket) -> Connection | None:
-    """The socket as a connection of `io`; None (closed, and logged) if that has no room."""
+    """The socket as a connection of `io`; None (closed, and logged) if it cannot be one."""
     try:
         connection = io.connection(sock)
         connection.io = io
@@ -221,8 +261,24 @@ def opened(io: IOModel, sock: socket.socket) -> Connection | None:
         log.error("connection refused: %s", error)
     except OSError as error:
         log.warning("connection lost before it was served: %s", error)  # reset meanwhile
+    except BaseException as error:  # noqa: BLE001 - out of memory: it costs one client
+        report(log, "a connection could not be opened", error=error)
     sock.close()
     return None
+
+
+async def closed(connection: Connection) -> None:
+    """Close what its handler has left open, by all means."""
+    if connection.sock.fileno() < 0:
+        return
+    try:
+        await connection.close()
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - its model may have lost it
+        report(log, "a connection could not be closed", error=error)
+    finally:
+        connection.sock.close()
 
 
 def wake_on_signals(io: IOModel) -> None:

@@ -9,7 +9,7 @@ import time
 
 from ..errors import WorkerFailed
 from ..iomodels.base import IOModel
-from .base import EXHAUSTED_PAUSE_S, ServingModel, log, opened, wake_on_signals
+from .base import EXHAUSTED_PAUSE_S, Live, ServingModel, log, opened, wake_on_signals
 from .process_channel import BORN, DEAD, GONE, IDLE, MORE, SERVE, hear, tell
 
 SPARES = 4
@@ -41,6 +41,7 @@ class Acceptor:
             io.run(self._main(io))
         finally:
             io.close()
+        self._model.raise_deaf()
 
     def _stop(self, io: IOModel) -> None:
         self._model.stopping = True
@@ -83,8 +84,9 @@ class Acceptor:
         assert self._io is not None
         connection = opened(self._io, sock)
         if connection is not None:
-            connection.closing = True
-            await self._model.handler(connection)
+            live = Live()
+            live.finish()
+            await live.attend(self._model.handler, connection)
             self._model.house.rest()
 
     def _idle_child(self) -> int:

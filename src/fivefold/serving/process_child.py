@@ -39,9 +39,7 @@ class Child:
             while (sock := self._next()) is not None:
                 connection = opened(io, sock)
                 if connection is not None:
-                    self._live.add(connection)
-                    io.run(self._model.handler(connection))
-                    self._live.discard(connection)
+                    io.run(self._live.attend(self._model.handler, connection))
                 if self._model.options.fresh:
                     break
         finally:

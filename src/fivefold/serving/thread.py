@@ -20,6 +20,7 @@ from time import monotonic
 
 from ..errors import ApplicationError, FivefoldError
 from ..iomodels.base import IOModel
+from ..reporting import report
 from .base import (
     EXHAUSTED_PAUSE_S,
     Live,
@@ -68,6 +69,7 @@ class Thread(ServingModel):
             io.close()
         if self._failure is not None:
             raise self._failure
+        self.raise_deaf()
 
     def stop(self) -> None:
         super().stop()
@@ -155,31 +157,37 @@ class Thread(ServingModel):
     # runs in: a pool thread
 
     def _life(self) -> None:
+        """Whatever ends this thread, it gives its place back, and another one is started."""
         try:
-            io = self.new_io(1)
+            self._serve()
         except ApplicationError as error:
             self._failure = error
             self.stop()
         except (OSError, FivefoldError) as error:
             log.error("a thread cannot serve: %s", error)
             time.sleep(EXHAUSTED_PAUSE_S)  # its successor would fail just as fast
-        else:
-            self._serve_with(io)
-            io.close()
-        self._threads.discard(threading.current_thread())
-        self._idle.put(None)
+        except BaseException as error:  # noqa: BLE001 - the edge of a thread
+            report(log, "a thread of the server failed", error=error)
+        finally:
+            self._threads.discard(threading.current_thread())
+            self._idle.put(None)
 
-    def _serve_with(self, io: IOModel) -> None:
+    def _serve(self) -> None:
+        io = self.new_io(1)
+        try:
+            while self._serve_one(io) and not self.options.fresh:
+                pass
+        finally:
+            io.close()
+
+    def _serve_one(self, io: IOModel) -> bool:
+        """Wait for a connection and serve it; False if none will come."""
         mailbox: Mailbox = queue.SimpleQueue()
-        while True:
-            self._idle.put(mailbox)
-            sock = mailbox.get()
-            if sock is None:
-                return
-            connection = opened(io, sock)
-            if connection is not None:
-                self._live.add(connection)
-                io.run(self.handler(connection))
-                self._live.discard(connection)
-            if self.options.fresh:
-                return
+        self._idle.put(mailbox)
+        sock = mailbox.get()
+        if sock is None:
+            return False
+        connection = opened(io, sock)
+        if connection is not None:
+            io.run(self._live.attend(self.handler, connection))
+        return True

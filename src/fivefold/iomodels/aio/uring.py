@@ -37,6 +37,7 @@ from typing import Any
 
 from ...linux import io_uring_abi as abi
 from ..base import Connection, Task, Traits, Waiter
+from ..outcome import ended_badly
 from ..scheduler import Scheduler
 from ..wakeup import WakePipe
 from . import uring_setup
@@ -171,6 +172,9 @@ class Uring(Scheduler):
                     try:
                         task.send(data).task = task  # type: ignore[arg-type]
                     except StopIteration:
+                        continue
+                    except BaseException as error:  # noqa: BLE001 - as in `_step`
+                        ended_badly(error)
                         continue
             else:
                 target.completed(user_data & 3, result, flags)
