@@ -9,14 +9,17 @@ the start; the gain is one clear line instead of workers that die one after the 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 import signal
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from .content.loading import interface_of, load, names_application, refuse_patches
 from .errors import ApplicationError, SettingsError
+from .serving import stack
 from .serving.forking import describe, forked
 from .settings import AUTO, Settings
 
@@ -51,6 +54,7 @@ def probed(settings: Settings) -> str:
     answer, say = os.pipe2(os.O_CLOEXEC)
 
     def life() -> None:
+        stack.show_when_asked()
         try:
             enter(settings)
             report = "interface " + loaded(settings)[1]
@@ -61,8 +65,17 @@ def probed(settings: Settings) -> str:
     pid = forked(life)
     os.close(say)
     alive = os.pidfd_open(pid)
+    give_up_at = math.inf if settings.startup_s is None else monotonic() + settings.startup_s
     try:
-        kind, _, text = heard(answer, alive, settings.target).partition(" ")
+        kind, _, text = heard(answer, alive, settings.target, give_up_at).partition(" ")
+    except TimeoutError:
+        log.error("importing %s takes too long; this is where it is:", settings.target)
+        stack.ask(pid)
+        select.select([alive], [], [], stack.STACK_S)
+        raise ApplicationError(
+            f"importing {settings.target} takes longer than {settings.startup_s:g} s: give it more"
+            " time (startup_s), or find out what it waits for"
+        ) from None
     finally:
         os.close(answer)
         os.close(alive)
@@ -74,17 +87,18 @@ def probed(settings: Settings) -> str:
     raise ApplicationError(text or f"importing {settings.target} {describe(status)}")
 
 
-def heard(answer: int, alive: int, target: str) -> str:
-    """The child's report; "" if it ended without one.
+def heard(answer: int, alive: int, target: str, give_up_at: float) -> str:
+    """The child's report; "" if it ended without one. Raises `TimeoutError`.
 
     Neither is read to the end of the pipe: a process that the application starts while it is
     imported may hold the other end for ever, and an import may close all descriptors.
     """
     report = b""
-    waited_s = 0
+    begun = monotonic()
     sources = [answer, alive]
     while not report.endswith(END):
-        ready, _, _ = select.select(sources, [], [], PATIENCE_S)
+        patience_s = min(PATIENCE_S, max(0.0, give_up_at - monotonic()))
+        ready, _, _ = select.select(sources, [], [], patience_s)
         if answer in ready:
             part = os.read(answer, REPORT_BYTES)
             report += part
@@ -92,8 +106,10 @@ def heard(answer: int, alive: int, target: str) -> str:
                 sources.remove(answer)
         elif alive in ready:
             return ""
+        elif monotonic() >= give_up_at:
+            raise TimeoutError
         else:
-            waited_s += PATIENCE_S
+            waited_s = monotonic() - begun
             log.warning("still importing %s, for %d seconds by now", target, waited_s)
     return report.removesuffix(END).decode(errors="replace")
 

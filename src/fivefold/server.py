@@ -148,8 +148,10 @@ class Server:
                 work = self._work_again
                 sockets = [sock for row in self._listening.slots for sock in row]
                 stack.enter_context(reloading.watching(self.settings, sockets))
-            grace_s, reopen = self.settings.grace_s, self._access_log.turn
-            Supervisor(self._listening.slots, work, grace_s, reopen).run(on_ready)
+            settings, reopen = self.settings, self._access_log.turn
+            Supervisor(
+                self._listening.slots, work, settings.grace_s, reopen, startup_s=settings.startup_s
+            ).run(on_ready)
 
     def check_target(self) -> None:
         """A folder that is not there fails here, not in every worker; applications were probed."""

@@ -61,6 +61,11 @@ class Settings:
         None, "Connections at once, per worker; further ones wait in the kernel's queue."
     )
     grace_s: float = _setting(30.0, "How long connections may finish when the server stops.")
+    startup_s: float | None = _setting(
+        None,
+        "How long a worker may take until it is ready, its import included; without it as long as"
+        " it takes, and the log says what is waited for.",
+    )
     interface: str = _setting(AUTO, "What the target is: static, wsgi or asgi.")
     inline: bool = _setting(
         False, "Call a WSGI application in the event loop: it never blocks (async only)."
@@ -139,8 +144,9 @@ class Settings:
         _positive("workers", self.workers)
         _positive("threads", self.threads)
         _positive("grace_s", self.grace_s)
-        if self.max_connections is not None:
-            _positive("max_connections", self.max_connections)
+        for name in ("max_connections", "startup_s"):
+            if getattr(self, name) is not None:
+                _positive(name, getattr(self, name))
         for each in fields(Limits):
             _positive(each.name, getattr(self.limits, each.name))
         self._check_root_path()
@@ -278,6 +284,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "int": int,
     "int | None": int,
     "float": float,
+    "float | None": float,
     "bool": _parse_bool,
     "tuple[str, ...]": str.split,
     "Lines": str.splitlines,
@@ -286,6 +293,7 @@ EXPECTED = {
     "int": "a whole number",
     "int | None": "a whole number",
     "float": "a number",
+    "float | None": "a number",
     "bool": "true or false",
 }
 

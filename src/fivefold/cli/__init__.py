@@ -14,6 +14,7 @@ from ..errors import ApplicationError, FivefoldError, SettingsError
 from .compare import compare
 from .models import models
 from .serve import serve
+from .starting import say
 from .trace import trace
 
 USAGE, FAILURE = 2, 1
@@ -32,7 +33,7 @@ class Commands(click.Group):
 
 
 def leave(error: FivefoldError, status: int) -> None:
-    click.echo(f"fivefold: {error}", err=True)
+    say(f"fivefold: {error}")
     sys.exit(status)
 
 

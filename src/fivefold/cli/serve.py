@@ -16,11 +16,12 @@ from ..server import Server
 from ..settings import FILE_ONLY, GROUPS, Settings
 from ..tracing.live import LiveObserver
 from .sources import Sources
+from .starting import say, starting
 from .unused import without_effect
 
 FOLDER = "static"
 
-TYPES: dict[str, Any] = {"int": int, "int | None": int, "float": float}
+TYPES: dict[str, Any] = {"int": int, "int | None": int, "float": float, "float | None": float}
 
 SHORT = {"bind": ("-b",), "workers": ("-w",)}
 """As gunicorn has them."""
@@ -63,7 +64,7 @@ def merged(given: dict[str, Any], config: str | None) -> Sources:
     sources.add_conventions(os.environ)
     sources.add_address(host, port)
     for warning in sources.warnings:
-        click.echo(f"fivefold: {warning}", err=True)
+        say(f"fivefold: {warning}")
     return sources
 
 
@@ -104,6 +105,16 @@ def run(
     **given: Any,
 ) -> None:
     """Serve a folder or an application over HTTP/1.1 until SIGTERM or Ctrl-C."""
+    with starting():
+        begin(config, check_config, print_config, given)
+
+
+def begin(
+    config: str | None,
+    check_config: bool,  # noqa: FBT001
+    print_config: bool,  # noqa: FBT001
+    given: dict[str, Any],
+) -> None:
     sources = merged(given, config)
     settings = sources.settings()
     with sources.blamed():
@@ -113,19 +124,19 @@ def run(
         if check_config:
             server.check_target()
     for text in without_effect(server):
-        click.echo(f"fivefold: {text}", err=True)
+        say(f"fivefold: {text}")
     if print_config or check_config:
         return
     for text in server.passed_over:
-        click.echo(f"fivefold: {text}; taking {server.engine.engine}", err=True)
+        say(f"fivefold: {text}; taking {server.engine.engine}")
     with sources.blamed():
         server.run(lambda: announce(server))
 
 
 def announce(server: Server) -> None:
     for address in server.addresses:
-        click.echo(f"listening on {address}", err=True)
-    click.echo(sentence(server), err=True)
+        say(f"listening on {address}")
+    say(sentence(server))
 
 
 def sentence(server: Server) -> str:

@@ -64,6 +64,8 @@ LONGEST_WAIT_S = 10.0
 FAILED_TURN_S = 1.0
 """Until the next, after one that met an error which nobody expected."""
 
+CLOSED = "a worker cannot say that it is ready: something in it closes all descriptors"
+
 SIGNALS_AT_ONCE = 16
 
 INIT = 1
@@ -193,7 +195,8 @@ class Supervisor:
             self._is_ready(slot, worker)
         elif pipe.reason or pipe.ended:
             # It is about to die, unless it lingers, or its processes do.
-            send(worker.pid, signal.SIGTERM)
+            if pipe.reason:
+                send(worker.pid, signal.SIGTERM)
             pipe.close()
             worker.kill_at = min(worker.kill_at, monotonic() + DYING_S)
             worker.say_at = worker.ask_at = math.inf
@@ -252,6 +255,8 @@ class Supervisor:
     def _look_at_clocks(self, now: float) -> None:
         for _, worker in self._workers():
             if now >= worker.kill_at:
+                if not (worker.ready_at < math.inf or worker.pipe.reason):
+                    worker.why = worker.why or CLOSED
                 send(worker.pid, signal.SIGKILL)
                 worker.kill_at = math.inf
             elif now >= worker.ask_at:
