@@ -24,6 +24,8 @@ from .content.guarded import Guarded
 from .content.htpasswd import Passwords
 from .content.kinds import BROKEN, KINDS, Kind, Opened, Surrounded
 from .content.origin import Proxies
+from .content.root import start_folder
+from .content.shared import Shared
 from .errors import ApplicationError, FivefoldError, SettingsError, WorkerFailed
 from .http1.connection import Http1
 from .iomodels import resolve
@@ -68,6 +70,8 @@ class Server:
         if not isinstance(settings, Settings):
             raise SettingsError(f"Server takes Settings(...), not {settings!r}")
         self.settings = settings
+        # Paths, not descriptors: the folder in which we are may be replaced by another one.
+        self._base = os.path.join(start_folder(), settings.chdir or "")  # noqa: PTH118
         if settings.reload:
             reloading.check(settings)
         try:
@@ -249,7 +253,8 @@ class Server:
         )
         allow_descriptors(options.max_connections)
         on_ready.doing(f"opening {target if isinstance(target, str) else self.interface}")
-        content = self._content(target)
+        shared = Shared(self._base, beside=self._one_thread)
+        content = self._content(target, shared)
         on_ready.doing("starting")
         collect_less_often()
         if self._observer is not None:
@@ -284,21 +289,23 @@ class Server:
             if access_log is not None:
                 access_log.close()
 
-    def _content(self, target: Any) -> Opened:
+    def _content(self, target: Any, shared: Shared) -> Opened:
         settings = self.settings
-        content = self._kind.open(self._surrounded(target))
+        content = self._kind.open(self._surrounded(target, shared))
         if settings.mount and self._kind is not BROKEN:
             parsed = mounts.parsed(settings.mount)
-            content = mounts.Mounts(content, parsed, settings.rules, beside=self._shared)
+            content = mounts.Mounts(content, parsed, settings.rules, shared)
         if settings.host:
-            content = hosts.Hosts(content, settings.host, beside=self._shared)
+            content = hosts.Hosts(content, settings.host, shared)
         if settings.auth is not None:
-            content = Guarded(content, Passwords(settings.auth), beside=self._shared)
+            content = Guarded(
+                content, Passwords(os.fspath(Path(self._base, settings.auth))), beside=shared.beside
+            )
         return content
 
-    def _surrounded(self, target: Any) -> Surrounded:
+    def _surrounded(self, target: Any, shared: Shared) -> Surrounded:
         settings, serving = self.settings, self.model.traits
-        in_pool = self._shared and not settings.inline
+        in_pool = shared.beside and not settings.inline
         return Surrounded(
             target=target,
             root_path=settings.root_path,
@@ -308,11 +315,11 @@ class Server:
             multiprocess=settings.workers > 1 or not serving.scales_by_workers,
             limits=settings.limits,
             rules=settings.rules,
-            beside=self._shared,
+            shared=shared,
         )
 
     @property
-    def _shared(self) -> bool:
+    def _one_thread(self) -> bool:
         """Whether one thread serves many connections, so that nobody may block it."""
         return self.model.traits.one_thread and self.engine.traits.overlaps
 

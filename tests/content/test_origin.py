@@ -23,7 +23,7 @@ def test_a_redirect_into_a_folder_names_no_host(trusted: tuple[str, ...], serve:
         Client(address) as client,
     ):
         answer = client.get("/sub?a=1", **CLAIMS)
-        assert (answer.status, answer.fields["location"]) == (301, "/sub/?a=1")
+        assert (answer.status, answer.fields["location"]) == (301, "sub/?a=1")
         assert b"evil.example" not in client.get("/sub/", **CLAIMS).body
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 from email import message_from_bytes
@@ -124,11 +123,11 @@ def test_a_changed_file_is_sent_again(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "page").write_bytes(b"first")
     with serve(target=str(tmp_path)) as address, Client(address) as client:
         before = client.get("/page").fields["etag"]
-        os.utime(tmp_path / "page", (1, 1))
+        (tmp_path / "page").write_bytes(b"other")
         with Client(address) as another:
             while (answer := another.get("/page", if_none_match=before)).status == 304:
                 pass  # what was looked at in this second is trusted until it ends
-        assert (answer.status, answer.body) == (200, b"first")
+        assert (answer.status, answer.body) == (200, b"other")
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

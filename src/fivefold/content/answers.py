@@ -9,12 +9,18 @@ from ..http1.request import Request
 from ..http1.response import DateField, Fields, FilePart, Response, plain, serialized
 from .byte_ranges import ByteRanges
 from .conditions import NOT_MODIFIED
-from .file_cache import Answer, Entry, FileCache
+from .entry import Answer, Entry
+from .file_cache import FileCache
 from .ranges import Range
 from .selection import Selection, select
 
-ANSWERS = 64
-"""Of one file, to conditional requests and for ranges, in one second."""
+MOST_BYTES = 4_194_304
+"""Of all answers to conditional requests and for ranges of one second. Then all are forgotten,
+as they are when the second ends, because each has its Date in it."""
+
+REQUEST_BYTES = 1024
+"""What a request holds besides the fields that say what of a file is wanted; and the longest
+of these."""
 
 PARTIAL = 206
 
@@ -27,11 +33,23 @@ class Answers:
         self._cache = cache
         self._always = always
         self._date = DateField()
+        self._holding: list[Entry] = []
+        """Entries that have answers of this second."""
+        self._until = 0.0
+        self._bytes = 0
+
+    def second_of(self, now: float) -> float:
+        """Until when, in monotonic seconds, what is fresh now stays so."""
+        self._date.at(now)
+        if self._until != self._date.until:
+            self._until = self._date.until
+            self._forget()
+        return self._until
 
     def freshen(self, entry: Entry, now: float) -> None:
-        """Make it ready for the plain requests of this second."""
+        """Make it ready for the requests of this second."""
+        self.second_of(now)
         entry.dated(b"%b%b\r\n" % (entry.lines, self._date.at(now)))
-        entry.answers.clear()
         entry.fresh_until = self._date.until
 
     def again(self, request: Request, entry: Entry, now: float) -> Ready | None:
@@ -46,16 +64,31 @@ class Answers:
 
     def _remembered(self, request: Request, entry: Entry, now: float) -> Answer | None:
         """None for what is not asked often enough to be kept."""
-        if entry.weak and b"range" in request.obeyed:
+        if not entry.ranged and b"range" in request.obeyed:
             return None  # there is another entry for that
         chosen = select(request, entry)
         if chosen.status not in (NOT_MODIFIED, PARTIAL) or len(chosen.ranges) > 1:
             return None
         answer = ready_made(chosen, entry, self._date.at(now))
-        if len(entry.answers) >= ANSWERS:
-            entry.answers.clear()
-        entry.answers[request] = answer
+        self._hold(entry, request, answer)
         return answer
+
+    def _hold(self, entry: Entry, request: Request, answer: Answer) -> None:
+        asked = sum(map(len, request.obeyed.values()))
+        if asked > REQUEST_BYTES:
+            return  # `http1.request` does not remember it either: it never comes again
+        size = REQUEST_BYTES + asked + len(answer if isinstance(answer, bytes) else answer[0])
+        if self._bytes + size > MOST_BYTES:
+            self._forget()
+        self._bytes += size
+        if not entry.answers:
+            self._holding.append(entry)
+        entry.answers[request] = answer
+
+    def _forget(self) -> None:
+        holding, self._holding, self._bytes = self._holding, [], 0
+        for entry in holding:
+            entry.answers.clear()
 
     def to(self, request: Request, entry: Entry) -> Response | ByteRanges:
         """The answer to this request; takes over the caller's use of the entry."""
@@ -77,7 +110,7 @@ class Answers:
         """Takes over the caller's use of the entry."""
         if not entry.in_memory:
             return Response(status, fields, self.part(entry, part))
-        self._cache.drop(entry)
+        self._cache.drop(entry)  # what is in memory stays as long as it is referred to
         return Response(status, fields, entry.content(*part))
 
     def part(self, entry: Entry, part: Range) -> FilePart:

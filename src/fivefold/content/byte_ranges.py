@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..http1.exchange import Exchange
 from ..http1.response import FilePart, ResponseHead, head_lines
-from .file_cache import Entry
+from .entry import Entry
 from .ranges import Range, content_range
 
 BOUNDARY = os.urandom(12).hex().encode()

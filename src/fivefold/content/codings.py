@@ -14,6 +14,9 @@ IDENTITY = b"identity"
 NAMES = {b"x-gzip": b"gzip"}
 """Old names (RFC 9110, section 8.4.1.3)."""
 
+REMEMBERED_BYTES = 256
+"""The longest value of Accept-Encoding whose meaning is remembered; a browser's has 25."""
+
 FIELD = re.compile(rb"\r\n(?i:accept-encoding):[ \t]*([^\r]*)")
 
 ELEMENT = re.compile(
@@ -40,10 +43,13 @@ def weights(field: bytes) -> dict[bytes, float]:
     return found
 
 
-@lru_cache(512)
 def preferred(field: bytes) -> tuple[bytes, ...]:
     """The codings worth looking for, the best first: what the client takes, and not less
     gladly than the file as it is."""
+    return ranked(field) if len(field) > REMEMBERED_BYTES else remembered(field)
+
+
+def ranked(field: bytes) -> tuple[bytes, ...]:
     given = weights(field)
     others = given.get(b"*", 0.0)
     plain = given.get(IDENTITY, 0.0)
@@ -51,3 +57,6 @@ def preferred(field: bytes) -> tuple[bytes, ...]:
     taken = [(weight, coding) for weight, coding in found if weight > 0 and weight >= plain]
     taken.sort(key=lambda pair: -pair[0])  # stable: equal weights keep our order
     return tuple(coding for _, coding in taken)
+
+
+remembered = lru_cache(512)(ranked)

@@ -24,15 +24,20 @@ DATE = re.compile(
 )
 """The three forms of a date (RFC 9110, section 5.6.7); the first is what servers send."""
 
+LONGEST_DATE = 64
+"""Bytes. The longest date is `Wednesday, 09-Nov-94 08:49:37 GMT`; what clients send beyond is
+neither read nor remembered."""
+
 ABOUT_A_FILE = frozenset(
     (b"if-match", b"if-unmodified-since", b"if-none-match", b"if-modified-since")
 )
 
 
-def outcome(fields: dict[bytes, bytes], etag: bytes, modified_s: int) -> int | None:
+def outcome(fields: dict[bytes, bytes], etag: bytes, modified_s: int | None) -> int | None:
     """NOT_MODIFIED, FAILED, or None for an ordinary answer to GET or HEAD.
 
-    `fields` by lower-case name; `modified_s` seconds since 1970.
+    `fields` by lower-case name; `modified_s` seconds since 1970; conditions about it are ignored
+    where it is not known (sections 13.1.3 and 13.1.4).
     """
     if not ABOUT_A_FILE & fields.keys():
         return None
@@ -40,13 +45,17 @@ def outcome(fields: dict[bytes, bytes], etag: bytes, modified_s: int) -> int | N
     if wanted is not None:
         if not names(wanted, etag, weakly=False):
             return FAILED
-    elif modified_s > date_of(fields.get(b"if-unmodified-since"), modified_s):
-        return FAILED
+    else:
+        latest = date_of(fields.get(b"if-unmodified-since"))
+        if latest is not None and modified_s is not None and latest < modified_s:
+            return FAILED
     had = fields.get(b"if-none-match")
     if had is not None:
         return NOT_MODIFIED if names(had, etag, weakly=True) else None
-    since = date_of(fields.get(b"if-modified-since"), modified_s - 1)
-    return NOT_MODIFIED if modified_s <= since else None
+    since = date_of(fields.get(b"if-modified-since"))
+    if since is None or modified_s is None or since < modified_s:
+        return None
+    return NOT_MODIFIED
 
 
 def names(tags: bytes, etag: bytes, *, weakly: bool) -> bool:
@@ -69,24 +78,26 @@ def names(tags: bytes, etag: bytes, *, weakly: bool) -> bool:
     return False
 
 
-def still_valid(condition: bytes | None, etag: bytes, modified_s: int) -> bool:
-    """Whether a range may be sent: If-Range names what we have, strongly (section 13.1.5)."""
+def still_valid(condition: bytes | None, etag: bytes, modified_s: int | None) -> bool:
+    """Whether a range may be sent: If-Range names what we have, strongly (section 13.1.5).
+
+    `modified_s` is None where a date cannot tell two versions apart.
+    """
     if condition is None:
         return True
     if condition.startswith((b'"', b"W/")):
         return condition == etag and not etag.startswith(b"W/")
-    return date_of(condition, modified_s - 1) == modified_s
+    return modified_s is not None and date_of(condition) == modified_s
 
 
-def date_of(text: bytes | None, otherwise: int) -> int:
-    """Seconds since 1970."""
-    found = None if text is None else seconds_of(text)
-    return otherwise if found is None else found
+def date_of(text: bytes | None) -> int | None:
+    """Seconds since 1970; None for what is no HTTP date."""
+    return None if text is None or len(text) > LONGEST_DATE else seconds_of(text)
 
 
 @lru_cache(1024)
 def seconds_of(text: bytes) -> int | None:
-    """An HTTP date; None if it is none."""
+    """The same; remembered, so it must be short."""
     try:
         plain = text.decode("ascii")
     except UnicodeDecodeError:

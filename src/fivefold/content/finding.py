@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 from ..errors import FileChanged, FileShrank
 from ..http1.exchange import Connection
-from ..http1.response import head_lines, http_date
+from ..http1.response import head_lines
 from ..iomodels.base import File
+from . import validators
 from .codings import SUFFIXES, preferred
 from .compressing import LEAST_BYTES, MOST_BYTES, compressible, compressors
-from .file_cache import SMALL_BYTES, Entry, FileCache
+from .entry import SMALL_BYTES, Entry
+from .file_cache import FileCache
 from .policy import Policy
 from .threads import Threads
 
@@ -19,17 +20,16 @@ STALE_NS = 1_000_000_000
 """A compressed file that is older than the original by more was made of another one. Copies
 and archives keep times to the second at best."""
 
-
-TRIES = 3
-"""To read a small file whose writer is at it."""
+TRIES = 8
+"""To read a small file whose writer is at it; each takes a tenth of a millisecond."""
 
 
 class Finder:
     """The files of one folder. Whoever gets an entry holds it, and drops it in the end."""
 
-    def __init__(self, folder: int, policy: Policy, threads: Threads | None) -> None:
+    def __init__(self, cache: FileCache, policy: Policy, threads: Threads | None) -> None:
         """`threads` compress where one thread serves all connections."""
-        self.cache = FileCache(folder, siblings=policy.precompressed)
+        self._cache = cache
         self._policy = policy
         self._threads = threads
         self._compressors = compressors() if policy.compress else {}
@@ -38,24 +38,29 @@ class Finder:
     async def find(
         self, path: bytes, conn: Connection, accepts: bytes = b"", *, ranged: bool = False
     ) -> Entry:
-        """The entry for a path, in the best coding of Accept-Encoding. Raises OSError.
+        """The entry for a path, in the best coding of Accept-Encoding.
 
         Of what is compressed on the fly nobody can promise the same bytes again, so it has
         no ranges: a request that is `ranged` gets another coding.
+        Raises OSError, `FileChanged` (its writer is at it all the time).
         """
         plain = await self._plain(path, conn)
         if not plain.varies:
             return plain
-        for coding in preferred(accepts):
-            found = await self._coded(plain, coding, conn, fly=not ranged)
-            if found is not None:
-                self.cache.drop(plain)
-                found.varies = True
-                return found
+        try:
+            for coding in preferred(accepts):
+                found = await self._coded(plain, coding, conn, fly=not ranged)
+                if found is not None:
+                    found.varies = True
+                    self._cache.drop(plain)
+                    return found
+        except BaseException:
+            self._cache.drop(plain)
+            raise
         return plain
 
     async def _plain(self, path: bytes, conn: Connection) -> Entry:
-        entry = self.cache.lookup(path)
+        entry = self._cache.lookup(path)
         if entry is not None:
             return entry
         for _ in range(TRIES - 1):
@@ -66,56 +71,69 @@ class Finder:
         return await self._opened(path, conn)
 
     async def _opened(self, path: bytes, conn: Connection) -> Entry:
-        entry = self.cache.open(path)
-        kind = self._policy.media_type(path)
-        entry.compressible = compressible(kind)
-        if entry.compressible:
-            entry.siblings = self.cache.beside.look(path)
-            entry.varies = bool(entry.siblings.codings) or self._worth_compressing(entry)
-        entry.etag = etag(entry)
-        self._describe(entry, entry)
-        await self._load(entry, conn)
+        entry = self._cache.open(path)
+        try:
+            entry.coding = self._policy.coding(path)
+            kind = self._policy.media_type(path)
+            entry.compressible = not entry.coding and compressible(kind)
+            if entry.compressible:
+                entry.siblings = self._cache.beside.look(path)
+                entry.varies = bool(entry.siblings.codings) or self._worth_compressing(entry)
+            await self._load(entry, entry, conn)
+        except BaseException:
+            self._cache.drop(entry)
+            raise
+        self._cache.keep(entry)
         return entry
 
     def _worth_compressing(self, entry: Entry) -> bool:
         return bool(self._compressors) and LEAST_BYTES <= entry.size <= MOST_BYTES
 
-    async def _load(self, entry: Entry, conn: Connection) -> None:
-        try:
-            if entry.size <= SMALL_BYTES:
-                entry.whole = await self._content(entry, conn)
-                entry.in_memory = True
-                self.cache.close_file(entry)
-        except BaseException:
-            self.cache.drop(entry)
-            raise
-        self.cache.keep(entry)
+    async def _load(
+        self, entry: Entry, original: Entry, conn: Connection, mark: bytes = b""
+    ) -> None:
+        """Its content, if it is small, and what is said of it; `mark` tells its coding."""
+        if entry.size <= SMALL_BYTES:
+            content = await self._settled_content(entry, conn)
+            entry.load(content)
+            entry.etag = validators.of_content(content, mark)
+        else:
+            entry.etag = validators.of_state(entry.status, mark)
+        self._describe(entry, original)
+
+    async def _settled_content(self, entry: Entry, conn: Connection) -> bytes:
+        """What has been written to within the last second is read twice: a writer that is at it
+        (truncates, writes, truncates) has then left the same state for as long as that."""
+        content = await self._content(entry, conn)
+        if not entry.settled and await self._content(entry, conn) != content:
+            raise FileChanged(f"{entry.path!r} while it was read")
+        return content
 
     async def _content(self, entry: Entry, conn: Connection) -> bytes:
         if entry.in_memory:
             return entry.content(0, entry.size)
         assert isinstance(entry.file, File)
         body = await conn.read_file(entry.file, 0, entry.size)
-        if len(body) < entry.size:
-            raise FileShrank(f"{entry.path!r} while it was read")
         entry.check()
+        if len(body) < entry.size:
+            if not entry.size_is_made_up:
+                raise FileShrank(f"{entry.path!r} while it was read")
+            entry.settled = False  # nor do its times tell when it changes
         return body
 
     def _describe(self, entry: Entry, original: Entry) -> None:
         """The fields of an entry: type and rules are those of the original file."""
-        entry.validators = [
-            # Never later than Date (RFC 9110, section 8.8.2.1), whatever the file claims.
-            (b"Last-Modified", http_date(int(min(entry.mtime, time.time())))),
-            (b"ETag", entry.etag),
-            *self._policy.lasting(original.path),
-        ]
+        entry.validators = [(b"ETag", entry.etag), *self._policy.lasting(original.path)]
+        if entry.modified_s is not None:
+            modified = (b"Last-Modified", validators.last_modified(entry.modified_s))
+            entry.validators.insert(0, modified)
         kind = [(b"Content-Type", self._policy.media_type(original.path))]
         if original.varies:
             entry.validators.append((b"Vary", b"Accept-Encoding"))
         if entry.coding:
             kind.append((b"Content-Encoding", entry.coding))
         entry.fields = [*kind, *entry.validators]
-        if not entry.weak:
+        if entry.ranged:
             entry.fields.append((b"Accept-Ranges", b"bytes"))
         length = (b"Content-Length", b"%d" % entry.size)
         entry.lines = head_lines(200, [*entry.fields, length])
@@ -132,30 +150,43 @@ class Finder:
         return None
 
     async def _sibling(self, plain: Entry, coding: bytes, conn: Connection) -> Entry | None:
-        """The file that somebody has compressed beforehand."""
+        """The file that somebody has compressed beforehand; None if it cannot be had now."""
         key = plain.path + b"\0" + coding
-        entry = self.cache.lookup(key)
-        if entry is not None and not is_stale(entry, plain):
-            return entry
-        if entry is not None:
-            self.cache.drop(entry)
+        entry = self._cache.lookup(key)
+        if entry is None:
+            return await self._opened_sibling(plain, coding, key, conn)
+        if is_stale(entry, plain):
+            self._cache.drop(entry)
+            return None
+        return entry
+
+    async def _opened_sibling(
+        self, plain: Entry, coding: bytes, key: bytes, conn: Connection
+    ) -> Entry | None:
         try:
-            entry = self.cache.open(plain.path + SUFFIXES[coding])
+            entry = self._cache.open(plain.path + SUFFIXES[coding])
         except OSError:
             return None
-        if is_stale(entry, plain):
-            self.cache.drop(entry)
+        try:
+            fits = not is_stale(entry, plain)
+            if fits:
+                entry.key, entry.coding = key, coding
+                await self._load(entry, plain, conn, b"-" + coding)
+        except (OSError, FileChanged):
+            fits = False  # it is being written; the file itself is there
+        except BaseException:
+            self._cache.drop(entry)
+            raise
+        if not fits:
+            self._cache.drop(entry)
             return None
-        entry.key, entry.coding = key, coding
-        entry.etag = etag(entry, b"-" + coding)
-        self._describe(entry, plain)
-        await self._load(entry, conn)
+        self._cache.keep(entry)
         return entry
 
     async def _compressed(self, plain: Entry, coding: bytes, conn: Connection) -> Entry | None:
         """What we have compressed ourselves; None if that is no gain, or somebody is at it."""
         key = plain.path + b"\0\0" + coding
-        entry = self.cache.lookup(key)
+        entry = self._cache.lookup(key)
         if entry is not None:
             return entry
         if key in self._under_way or coding in plain.hopeless:
@@ -166,14 +197,14 @@ class Finder:
         finally:
             self._under_way.discard(key)
         if len(body) >= plain.size:
-            plain.hopeless.add(coding)
+            plain.hopeless |= {coding}
             return None
-        entry = Entry(plain.path, plain.identity, len(body), plain.mtime)
-        entry.key, entry.coding, entry.whole, entry.uses = key, coding, body, 1
-        entry.in_memory = True
-        entry.etag = b"W/" + etag(plain, b"-" + coding)
+        entry = Entry(plain.path, plain.status)
+        entry.key, entry.coding, entry.ranged = key, coding, False
+        entry.load(body)
+        entry.etag = b"W/" + plain.etag.removeprefix(b"W/")[:-1] + b"-" + coding + b'"'
         self._describe(entry, plain)
-        self.cache.keep(entry)
+        self._cache.keep(entry)
         return entry
 
     async def _compress(self, coding: bytes, content: bytes, conn: Connection) -> bytes:
@@ -183,10 +214,5 @@ class Finder:
         return await self._threads.call(conn.io, compress)
 
 
-def etag(entry: Entry, mark: bytes = b"") -> bytes:
-    """A strong validator: modification time in nanoseconds, and size."""
-    return b'"%x-%x%b"' % (entry.identity[3], entry.identity[2], mark)
-
-
 def is_stale(sibling: Entry, original: Entry) -> bool:
-    return sibling.identity[3] < original.identity[3] - STALE_NS
+    return sibling.status.st_mtime_ns < original.status.st_mtime_ns - STALE_NS

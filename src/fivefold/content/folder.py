@@ -1,4 +1,4 @@
-"""The folder itself: opened, and looked at before any worker exists."""
+"""The folder itself, looked at before any worker exists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .rules import Rules
 
 
 def opened(folder: str) -> int:
-    """A descriptor of the folder. Raises `SettingsError`."""
+    """A descriptor of the folder, which is to be there at the start. Raises `SettingsError`."""
     try:
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except NotADirectoryError:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
+from ..http1.bounded import Bounded
 from ..http1.connection import Content, Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
@@ -22,14 +23,18 @@ from ..iomodels.base import IOModel
 from . import folder, mounts
 from .mounts import Inner, Mounts
 from .rules import Rules
+from .shared import Shared
 from .static import Static
 
 NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 
 PORT = re.compile(rb":\d*$")
 
-REMEMBERED = 4096
-"""Values of Host whose owner is remembered; a full table is emptied."""
+REMEMBERED_BYTES = 1_048_576
+"""Of values of Host whose owner is remembered."""
+
+LONGEST_BYTES = 512
+"""A name has 253 characters (RFC 1035); longer ones are looked at each time."""
 
 OWN = ("name", "target", "mount")
 
@@ -96,24 +101,24 @@ def probe(host: Host, base: str) -> None:
         raise SettingsError(f"host {host.name[0]}: {error}") from None
 
 
-def served(host: Host, *, beside: bool) -> Inner:
-    """A host's content; `beside` as for `Static`."""
-    content = Static(host.target, rules=host.rules, beside=beside)
+def served(host: Host, shared: Shared) -> Inner:
+    """A host's content."""
+    content = Static(host.target, rules=host.rules, shared=shared)
     if not host.mount:
         return content
-    return Mounts(content, mounts.parsed(host.mount), host.rules, beside=beside)
+    return Mounts(content, mounts.parsed(host.mount), host.rules, shared)
 
 
 class Hosts:
     """Content that asks a folder or the main content, by the name in the request."""
 
-    def __init__(self, main: Inner, hosts: Sequence[Host], *, beside: bool) -> None:
+    def __init__(self, main: Inner, hosts: Sequence[Host], shared: Shared) -> None:
         self._main = main
         self._contents: list[Inner] = []
         self._exact: dict[bytes, Content] = {}
         self._below: list[tuple[bytes, Content]] = []
         for host in hosts:
-            content = served(host, beside=beside)
+            content = served(host, shared)
             self._contents.append(content)
             for name in (name.encode() for name in host.name):
                 if name.startswith(b"*"):
@@ -121,7 +126,7 @@ class Hosts:
                 else:
                     self._exact[name] = content
         self._below.sort(key=lambda pair: -len(pair[0]))
-        self._owners: dict[bytes, Content] = {}
+        self._owners: Bounded[bytes, Content] = Bounded(REMEMBERED_BYTES, LONGEST_BYTES)
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         return self._main.io(engine, tick_s=tick_s, connections=connections)
@@ -140,9 +145,8 @@ class Hosts:
         await (self._owners.get(host) or self._remembered(host)).respond(exchange)
 
     def _remembered(self, host: bytes) -> Content:
-        if len(self._owners) >= REMEMBERED:
-            self._owners.clear()
-        owner = self._owners[host] = self._owner(PORT.sub(b"", host).lower().rstrip(b"."))
+        owner = self._owner(PORT.sub(b"", host).lower().rstrip(b"."))
+        self._owners.remember(host, owner, len(host))
         return owner
 
     def _owner(self, name: bytes) -> Content:

@@ -18,6 +18,7 @@ from .folder import probe
 from .loading import load
 from .origin import Proxies
 from .rules import Rules
+from .shared import Shared
 from .static import Static
 from .threads import Threads
 from .wsgi import Wsgi
@@ -47,8 +48,7 @@ class Surrounded:
     multiprocess: bool
     limits: Limits
     rules: Rules
-    beside: bool
-    """Whether one thread serves all connections."""
+    shared: Shared
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Kind:
 
 
 def open_static(around: Surrounded) -> Opened:
-    return Static(around.target, rules=around.rules, beside=around.beside)
+    return Static(around.target, rules=around.rules, shared=around.shared)
 
 
 def application(around: Surrounded) -> Any:

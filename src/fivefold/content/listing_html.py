@@ -6,10 +6,9 @@ is quoted and begins with `./`, so that no name is taken for a scheme or a host.
 
 from __future__ import annotations
 
-import time
 from html import escape
 
-from .listing_json import Listed
+from .listing_json import Listed, moment
 from .locations import quoted
 
 HEAD = """<!doctype html>
@@ -65,11 +64,11 @@ class Html:
     def row(self, item: Listed) -> bytes:
         slash = "/" if item.is_folder else ""
         link = "./" + quoted(item.name).decode() + slash
-        when = time.gmtime(item.modified_s)
+        when = moment(item.modified_s)
         return (
             f'<tr><td><a href="{escape(link)}">{escape(readable(item.name))}{slash}</a></td>'
             f'<td class="size">{"" if item.is_folder else in_words(item.size)}</td>'
-            f"<td>{time.strftime('%Y-%m-%d %H:%M', when)}</td></tr>\n"
+            f"<td>{when.isoformat(' ', 'minutes') if when else '?'}</td></tr>\n"
         ).encode()
 
     def closing(self) -> bytes:

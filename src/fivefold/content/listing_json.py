@@ -16,8 +16,17 @@ class Listed(Protocol):
     modified_s: float
 
 
+def moment(seconds: float) -> datetime | None:
+    """In UTC; None outside of the years 1 to 9999: a file has whatever time somebody gave it."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 class Json:
-    """Names that are not UTF-8 have U+FFFD in them, as in every other JSON."""
+    """Names that are not UTF-8 have U+FFFD in them, as in every other JSON; a time that has no
+    ISO form is null."""
 
     media_type = b"application/json"
 
@@ -28,11 +37,11 @@ class Json:
         return b"["
 
     def row(self, item: Listed) -> bytes:
-        modified = datetime.fromtimestamp(item.modified_s, UTC).isoformat(timespec="seconds")
+        modified = moment(item.modified_s)
         about = {
             "name": item.name.decode("utf-8", "replace"),
             "type": "directory" if item.is_folder else "file",
-            "mtime": modified.replace("+00:00", "Z"),
+            "mtime": modified and f"{modified.isoformat(timespec='seconds')}Z",
         }
         if not item.is_folder:
             about["size"] = item.size  # type: ignore[assignment]

@@ -17,19 +17,21 @@ from typing import Protocol
 from urllib.parse import quote
 
 from ..errors import SettingsError
+from ..http1.bounded import Bounded
 from ..http1.connection import Content, Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
 from ..iomodels.base import IOModel
 from .paths import relative_path, segments
 from .rules import DEFAULT, Rules
+from .shared import ALONE, Shared
 from .static import Static
 
-REMEMBERED = 4096
-"""Targets whose owner is remembered; a full table is emptied, as in `http1.request`."""
+REMEMBERED_BYTES = 1_048_576
+"""Of targets whose owner is remembered."""
 
-REMEMBERED_BYTES = 256
-"""The longest of them: a million bytes in all."""
+LONGEST_BYTES = 256
+"""Of one of them."""
 
 
 @dataclass(frozen=True)
@@ -95,20 +97,18 @@ class Mounts:
         main: Inner,
         mounts: Sequence[Mount],
         rules: Rules = DEFAULT,
-        *,
-        beside: bool = False,
+        shared: Shared = ALONE,
     ) -> None:
-        """`mounts` as `parsed` returns them; `beside` as for `Static`.
+        """`mounts` as `parsed` returns them.
 
         The rules are those of all folders, but for the pages: these lie in the main one.
         """
         self._main = main
         rules = replace(rules, spa=None, error_page=())
         self._folders = [
-            (m.prefix, Static(m.folder, b"/".join(m.prefix) + b"/", rules, beside=beside))
-            for m in mounts
+            (m.prefix, Static(m.folder, b"/".join(m.prefix) + b"/", rules, shared)) for m in mounts
         ]
-        self._owners: dict[bytes, Content] = {}
+        self._owners: Bounded[bytes, Content] = Bounded(REMEMBERED_BYTES, LONGEST_BYTES)
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         return self._main.io(engine, tick_s=tick_s, connections=connections)
@@ -128,10 +128,7 @@ class Mounts:
 
     def _remembered(self, target: bytes) -> Content:
         owner = self._owner(target)
-        if len(target) <= REMEMBERED_BYTES:
-            if len(self._owners) >= REMEMBERED:
-                self._owners.clear()
-            self._owners[target] = owner
+        self._owners.remember(target, owner, len(target))
         return owner
 
     def _owner(self, target: bytes) -> Content:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from ..http1.bounded import Bounded
 from ..http1.response import Fields
-from .hot import bounded
 from .media_types import media_type
 from .rules import Rules, cache_rule, error_rule, header_rule, inner_path, mime_rule
 
@@ -20,8 +20,8 @@ MIXED = re.compile(rb"(?=.*[a-z])(?:[0-9a-f]*\d[0-9a-f]*|(?=.*[A-Z]).*\d.*[A-Za-
 """Hexadecimal digits with a number and a letter among them; or small letters, capitals and,
 not at the end, a number. Words and dates are neither."""
 
-SUFFIXES = 1024
-"""Media types that are remembered, by suffix."""
+SUFFIXES_BYTES = 262_144
+"""Of media types that are remembered, by suffix."""
 
 EXPOSED = b"Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag"
 
@@ -36,7 +36,7 @@ class Policy:
         self._hashed = rules.immutable_hashed
         self._types = dict(mime_rule(text) for text in rules.mime)
         self._charset = rules.charset
-        self._media_types: dict[bytes, bytes] = {}
+        self._media_types: Bounded[bytes, bytes] = Bounded(SUFFIXES_BYTES)
         self.listing = rules.listing
         self.precompressed = rules.precompressed
         self.compress = rules.compress
@@ -58,7 +58,7 @@ class Policy:
         known = self._media_types.get(end)
         if known is None:
             known = self._described(end.decode("utf-8", "surrogateescape"))
-            bounded(self._media_types, SUFFIXES)[end] = known
+            self._media_types.remember(end, known, len(end) + len(known))
         return known
 
     def _described(self, suffix: str) -> bytes:
@@ -66,6 +66,10 @@ class Policy:
         if guessed.startswith("text/") and self._charset and "charset=" not in guessed:
             guessed += f"; charset={self._charset}"
         return guessed.encode("ascii")
+
+    def coding(self, path: bytes) -> bytes:
+        """The content coding that a file has by its name; empty for none."""
+        return b""
 
     def lasting(self, path: bytes) -> Fields:
         """What a file's 200 and its 304 both say, but for the validators."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..http1.request import Request
 from ..http1.response import Fields
 from .conditions import outcome, still_valid
-from .file_cache import Entry
+from .entry import Entry
 from .ranges import Range, asked_for, content_range
 
 
@@ -23,13 +23,13 @@ class Selection:
 
 def select(request: Request, entry: Entry) -> Selection:
     """By the conditions first, then by the range (RFC 9110, section 13.2.2)."""
-    modified_s = int(entry.mtime)
-    status = outcome(request.obeyed, entry.etag, modified_s)
+    status = outcome(request.obeyed, entry.etag, entry.modified_s)
     if status is not None:
         return Selection(status, entry.validators, [])
     field = request.obeyed.get(b"range") if request.method == "GET" else None
     whole = Selection(200, entry.fields, [(0, entry.size)])
-    if field is None or not still_valid(request.obeyed.get(b"if-range"), entry.etag, modified_s):
+    condition = request.obeyed.get(b"if-range")
+    if field is None or not still_valid(condition, entry.etag, entry.strongly_modified_s):
         return whole
     ranges = asked_for(field, entry.size)
     if ranges is None or (len(ranges) > 1 and entry.coding):

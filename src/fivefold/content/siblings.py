@@ -1,10 +1,11 @@
 """The files beside a file that hold the same, compressed beforehand.
 
 Facts.        To ask for each of them costs three system calls per file.  Whatever is made,
-              removed or renamed in a folder changes the folder's own modification time.
+              removed or renamed in a folder changes the folder's own time of change, which
+              nobody can set (its time of modification is set by rsync and tar).
 Choice.       The names are asked for again only when the folder has changed, and the folder
-              is looked at twice a second at most, for all of its files together.
-Cost.         A file that is compressed now may be noticed half a second later than others.
+              is looked at once a second, for all of its files together: whoever owns this
+              calls `clear` when the second ends.
 """
 
 from __future__ import annotations
@@ -13,24 +14,29 @@ import os
 import time
 from typing import NamedTuple
 
+from ..http1.bounded import Bounded
 from .codings import SUFFIXES
-
-LOOK_S = 0.5
 
 SETTLING_NS = 1_000_000_000
 """Two changes within a tick of the kernel's clock leave the same time, so a folder that was
 changed so recently is not known yet."""
 
-FOLDERS = 1024
-"""Folders that are remembered."""
+FOLDERS_BYTES = 1_048_576
+"""Of folders that are remembered."""
+
+PATH_BYTES = 4096
+"""PATH_MAX: no longer path can be opened."""
+
+State = tuple[int, int, int]
+"""Device, inode and time of change of a folder; the last is 0 if it is too recent."""
 
 
 class Siblings(NamedTuple):
     """What lay beside a file."""
 
     codings: tuple[bytes, ...] = ()
-    since: int = 0
-    """The folder's modification time then, in ns; 0 if it was too recent to be relied on."""
+    since: State = (0, 0, 0)
+    """The folder as it was then."""
 
 
 class Beside:
@@ -40,7 +46,11 @@ class Beside:
         """`wanted`: whether compressed files are of interest at all."""
         self._folder = folder
         self._wanted = wanted
-        self._changed: dict[bytes, tuple[float, int]] = {}
+        self._states: Bounded[bytes, State] = Bounded(FOLDERS_BYTES, PATH_BYTES)
+
+    def clear(self) -> None:
+        """The second is over, or the folder is another one."""
+        self._states.clear()
 
     def look(self, path: bytes) -> Siblings:
         """Whether one of them may be read turns out when it is opened. Raises OSError."""
@@ -56,19 +66,17 @@ class Beside:
 
     def unchanged(self, path: bytes, before: Siblings) -> bool:
         """Raises OSError."""
-        if not self._wanted or (before.since and before.since == self._since(path)):
+        if not self._wanted or (before.since[2] and before.since == self._since(path)):
             return True
         return self.look(path).codings == before.codings
 
-    def _since(self, path: bytes) -> int:
-        folder, now = os.path.dirname(path), time.monotonic()  # noqa: PTH120 - bytes
-        until, since = self._changed.get(folder, (0.0, 0))
-        if now < until:
-            return since
-        since = os.stat(folder or b".", dir_fd=self._folder).st_mtime_ns
-        if time.time_ns() - since < SETTLING_NS:
-            since = 0
-        if len(self._changed) >= FOLDERS:
-            self._changed.clear()
-        self._changed[folder] = (now + LOOK_S, since)
-        return since
+    def _since(self, path: bytes) -> State:
+        folder = os.path.dirname(path)  # noqa: PTH120 - bytes
+        known = self._states.get(folder)
+        if known is not None:
+            return known
+        status = os.stat(folder or b".", dir_fd=self._folder)
+        recent = time.time_ns() - status.st_ctime_ns < SETTLING_NS
+        state = (status.st_dev, status.st_ino, 0 if recent else status.st_ctime_ns)
+        self._states.remember(folder, state, len(folder))
+        return state

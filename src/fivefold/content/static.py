@@ -7,9 +7,9 @@ check it, read it (small) or have it sent from the page cache (large).
 
 from __future__ import annotations
 
-import os
 from time import monotonic
 
+from ..errors import FileChanged
 from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.request import Request
@@ -20,9 +20,9 @@ from ..iomodels.telling import Tell
 from .answers import Answers
 from .byte_ranges import ByteRanges
 from .codings import accepted
-from .file_cache import Entry
+from .entry import Entry
+from .file_cache import FileCache
 from .finding import Finder
-from .folder import opened
 from .hot import Hot
 from .listing import Listing
 from .locations import with_slash
@@ -37,7 +37,9 @@ from .refusals import (
     RETRY,
     status_of,
 )
+from .root import Root
 from .rules import DEFAULT, Rules
+from .shared import ALONE, Shared
 from .threads import Threads
 
 INDEX = b"index.html"
@@ -61,20 +63,20 @@ class Static:
     """Content that is a folder; shared by all connections of a worker."""
 
     def __init__(
-        self, folder: str, prefix: bytes = b"", rules: Rules = DEFAULT, *, beside: bool = False
+        self, folder: str, prefix: bytes = b"", rules: Rules = DEFAULT, shared: Shared = ALONE
     ) -> None:
-        """`prefix`: the path that leads to the folder, with a slash at its end.
-        `beside`: whether one thread serves all connections, so that what takes long must not
-        be done in it.
-        """
-        self._folder = opened(folder)
+        """`prefix`: the path that leads to the folder, with a slash at its end."""
+        self._root = Root(shared.path(folder))
+        self._look_at = 0.0
+        """Monotonic seconds from which `folder` must be looked at again."""
         self._prefix = prefix
         self._policy = policy = Policy(rules, prefix)
-        self._threads = Threads(LONG_TASKS) if beside else None
-        self._finder = Finder(self._folder, policy, self._threads)
-        self._cache = self._finder.cache
-        self._answers = Answers(self._cache, policy.always)
+        self._threads = Threads(LONG_TASKS) if shared.beside else None
         self._hot = Hot()
+        forget, siblings = self._hot.forget_entry, policy.precompressed
+        self._cache = FileCache(self._root.fd, shared.kept, forget, siblings=siblings)
+        self._finder = Finder(self._cache, policy, self._threads)
+        self._answers = Answers(self._cache, policy.always)
         self._plainly_hot = self._hot.plain
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
@@ -84,7 +86,7 @@ class Static:
         if self._threads is not None:
             self._threads.close()
         self._cache.clear()
-        os.close(self._folder)
+        self._root.close()
 
     def observe(self, tell: Tell) -> None:
         """Tell of each file that is opened from now on; for tracing."""
@@ -106,7 +108,7 @@ class Static:
         if entry is None:
             if target is None:
                 return self._again(request, head, now)
-            entry = self._hot.of(target, head)
+            entry = self._hot.of(target, head, now)
             if entry is None:
                 return None
         if now >= entry.fresh_until and not self._renewed(entry, now):
@@ -118,8 +120,17 @@ class Static:
             return entry.whole, self._answers.part(entry, (0, entry.size))
         return entry.whole
 
+    def _look(self, now: float) -> None:
+        """Once a second: whether the path of the folder leads to another one."""
+        self._look_at = self._answers.second_of(now)
+        self._cache.beside.clear()
+        if self._root.moved():
+            self._cache.clear()
+
     def _renewed(self, entry: Entry, now: float) -> bool:
         """The first request of another second: whether the file is still the same."""
+        if now >= self._look_at:
+            self._look(now)
         if entry.varies or not self._cache.renewed(entry):
             return False
         self._answers.freshen(entry, now)
@@ -130,7 +141,7 @@ class Static:
         target = request.selective_target
         if target is None:
             return None
-        entry = self._plainly_hot.get(target) or self._hot.of(target, head)
+        entry = self._plainly_hot.get(target) or self._hot.of(target, head, now)
         if entry is None or (now >= entry.fresh_until and not self._renewed(entry, now)):
             return None
         return self._answers.again(request, entry, now)
@@ -157,14 +168,25 @@ class Static:
         path = relative_path(request.target)
         if path is None:
             return await self._refused(NOT_FOUND, exchange)
+        return await self._found(path, exchange)
+
+    async def _found(self, path: bytes, exchange: Exchange) -> Outcome:
+        now = monotonic()
+        if now >= self._look_at:
+            self._look(now)
+        if self._root.away:
+            return await self._refused(BUSY, exchange)
         try:
             return await self._file(path, exchange)
         except IsADirectoryError:
             return await self._folder_without_slash(path, exchange)
         except OSError as error:
             return await self._missing(path, status_of(path, error), exchange)
+        except FileChanged:
+            return await self._refused(BUSY, exchange)  # it changes all the time
 
-    async def _file(self, path: bytes, exchange: Exchange) -> Outcome:
+    async def _file(self, path: bytes, exchange: Exchange, *, instead: bool = False) -> Outcome:
+        """`instead`: of a file that the target names and that is not there."""
         if not path.startswith(self._prefix):
             raise IsADirectoryError(path)  # the prefix without its slash
         path = path[len(self._prefix) :]
@@ -175,7 +197,10 @@ class Static:
         entry = await self._finder.find(path, exchange.conn, accepts, ranged=ranged)
         self._answers.freshen(entry, monotonic())
         if not (ranged and entry.varies and self._policy.compress):  # others get another coding
-            self._hot.remember(request, entry, accepts, varies=entry.varies)
+            if instead:
+                self._hot.remember_for_now(request, entry, accepts, entry.fresh_until)
+            else:
+                self._hot.remember(request, entry, accepts)
         return self._answers.to(request, entry)
 
     async def _folder_without_slash(self, path: bytes, exchange: Exchange) -> Response:
@@ -189,7 +214,7 @@ class Static:
             try:
                 inner = path[len(self._prefix) :]
                 fields = self._policy.lasting(inner)
-                return Listing(self._folder, inner, path, fields, self._threads)
+                return Listing(self._root.fd, inner, path, fields, self._threads)
             except PermissionError:
                 status = FORBIDDEN
             except OSError:
@@ -197,8 +222,8 @@ class Static:
         spa = self._policy.spa
         if status == NOT_FOUND and spa is not None and b"." not in path.rpartition(b"/")[2]:
             try:
-                return await self._file(self._prefix + spa, exchange)
-            except OSError:
+                return await self._file(self._prefix + spa, exchange, instead=True)
+            except (OSError, FileChanged):
                 pass  # it was there when the server started
         return await self._refused(status, exchange)
 
@@ -211,7 +236,7 @@ class Static:
         if page is not None:
             try:
                 entry = await self._finder.find(page, exchange.conn)
-            except OSError:
+            except (OSError, FileChanged):
                 pass  # it was there when the server started
             else:
                 told.append(entry.fields[0])  # its type
