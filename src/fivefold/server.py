@@ -276,6 +276,7 @@ class Server:
             tick_s = tick(settings.limits)
             make = partial(content.io, self.engine) if serves else self.engine
             io = make(tick_s=tick_s, connections=connections)
+            io.exhausted = shared.kept.give_back
             if access_log is not None:
                 io.on_tick(access_log.tick)
             return io

@@ -158,14 +158,14 @@ STATES = [json.dumps({"state": state, "data": "x" * state}).encode() for state i
 
 @pytest.fixture
 def rewritten(tmp_path: Path) -> Iterator[Path]:
-    """A folder in which status.json is written to in place, all the time."""
+    """A folder in which status.json is written to in place, again and again."""
     ended = threading.Event()
     file = tmp_path / "status.json"
     file.write_bytes(STATES[0])
 
     def run() -> None:
         fd = os.open(file, os.O_WRONLY)
-        while not ended.wait(0.0005):
+        while not ended.wait(0.03):
             for state in STATES:
                 os.pwrite(fd, state, 0)
                 os.ftruncate(fd, len(state))
@@ -183,7 +183,8 @@ def test_a_file_that_is_rewritten_in_place_answers_with_a_state_or_503(
     pair: dict[str, str], rewritten: Path, serve: Serve
 ) -> None:
     with serve(target=str(rewritten), **pair) as address, Client(address) as client:
-        answers = [client.get(f"/status.json?{number}") for number in range(100)]
+        answers = [client.get(f"/status.json?{number}") for number in range(15)]
+    assert any(answer.status == 200 for answer in answers)
     for answer in answers:
         if answer.status == 503:
             assert answer.fields["retry-after"] == "1"
@@ -207,10 +208,14 @@ def test_a_file_whose_size_is_made_up_is_sent(pair: dict[str, str], serve: Serve
 
 
 class Failing:
-    """A connection whose reads of files fail."""
+    """A connection whose reads of files fail, and the model that it waits with."""
 
     def __init__(self, error: BaseException) -> None:
         self._error = error
+        self.io = self
+
+    async def sleep(self, seconds: float) -> None:
+        pass
 
     async def read_file(self, file: File, offset: int, count: int) -> bytes:
         if self._error is FAILS_LATER:

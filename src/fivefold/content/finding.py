@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from ..errors import FileChanged, FileShrank
@@ -21,7 +22,11 @@ STALE_NS = 1_000_000_000
 and archives keep times to the second at best."""
 
 TRIES = 8
-"""To read a small file whose writer is at it; each takes a tenth of a millisecond."""
+"""To read a small file whose writer is at it; each takes a tenth of a millisecond, and
+`QUIET_S`."""
+
+QUIET_S = 0.01
+"""More than a tick of the clock by which Linux tells the time of a write (4 ms, 10 ms at most)."""
 
 
 class Finder:
@@ -102,11 +107,13 @@ class Finder:
         self._describe(entry, original)
 
     async def _settled_content(self, entry: Entry, conn: Connection) -> bytes:
-        """What has been written to within the last second is read twice: a writer that is at it
-        (truncates, writes, truncates) has then left the same state for as long as that."""
+        """A writer that is at it leaves states that are none (a new beginning before the old end),
+        so what was written to just now must stay as it is for a moment."""
         content = await self._content(entry, conn)
-        if not entry.settled and await self._content(entry, conn) != content:
-            raise FileChanged(f"{entry.path!r} while it was read")
+        if abs(time.time() - entry.status.st_mtime) < QUIET_S:
+            await conn.io.sleep(QUIET_S)
+            if await self._content(entry, conn) != content:
+                raise FileChanged(f"{entry.path!r} while it was read")
         return content
 
     async def _content(self, entry: Entry, conn: Connection) -> bytes:

@@ -269,6 +269,9 @@ class IOModel(ABC):
     """Awaited by whoever wants to know that somebody called `wake`."""
     _ticked: Callable[[], None] = staticmethod(_nothing)
     """Called by the model, see `on_tick`."""
+    exhausted: Callable[[], object] = staticmethod(_nothing)
+    """Called when a descriptor is wanted and there is none: whoever keeps some that it can do
+    without sets this, and gives them back. From any thread."""
 
     @classmethod
     @abstractmethod

@@ -127,7 +127,10 @@ class Helped(FileAccess):
         waiter = Waiter()
         # A descriptor of its own: the connection may be gone, and the file closed and
         # its number reused, before the helper comes to read.
-        own = os.dup(fd)
+        try:
+            own = os.dup(fd)
+        except OSError:  # no descriptor is left: everybody waits for this read
+            return pread_all(fd, offset, count)
         job = self._threads.submit(read_and_close, own, offset, count)
         job.add_done_callback(lambda _: self._finished(waiter))
         while not job.done():

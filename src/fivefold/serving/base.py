@@ -182,6 +182,7 @@ class ServingModel(ABC):
                 if not complained:
                     log.error("cannot accept: %s; trying again", error.strerror)
                 complained = True
+                io.exhausted()
                 await io.sleep(EXHAUSTED_PAUSE_S)
                 continue
             complained = False
