@@ -54,6 +54,10 @@ class PeerGone(FivefoldError):
     """The peer reset the connection or stopped accepting data; nobody is left to answer."""
 
 
+class ClientLeft(FivefoldError, OSError):
+    """What an application is told when it sends and nobody is left to send to."""
+
+
 class DeadlineExceeded(FivefoldError):
     """A connection's `deadline` passed while an operation was pending."""
 

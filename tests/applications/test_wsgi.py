@@ -148,10 +148,12 @@ def test_write_comes_before_the_iterable(wire: Wire) -> None:
     assert still_in_step(wire)
 
 
-def test_what_was_written_gives_way_to_the_error_page(wire: Wire) -> None:
-    answer = wire.ask("/write-then-fail")
-    assert (answer.status, answer.body) == (503, b"sorry")
-    assert still_in_step(wire)
+def test_an_error_after_a_write_breaks_the_response_off(site: Site, wire: Wire) -> None:
+    wire.put("/write-then-fail")
+    assert wire.head().status == 200
+    assert wire.chunk() == b"half a page"
+    assert wire.at_end()
+    assert "Trouble: after write" in site.log
 
 
 @pytest.mark.parametrize("path", ["/echo", "/generator", "/write", "/sized-generator", "/file"])
@@ -201,6 +203,19 @@ def test_a_head_that_would_break_http_is_answered_with_500(wire: Wire, case: str
     assert answer.status == 500
     assert b"must not leave" not in answer.body
     assert "x-injected" not in answer.fields
+    assert wire.at_end()
+
+
+def test_fields_of_the_connection_are_dropped(site: Site, wire: Wire) -> None:
+    for _ in range(2):
+        answer = wire.ask("/hop-by-hop")
+        assert (answer.status, answer.body) == (200, b"framed by the server")
+        assert answer.fields["x-kept"] == "yes"
+        assert not {name.lower() for name, _ in wsgi_sample.HOP_BY_HOP} & answer.fields.keys()
+        assert still_in_step(wire)
+    if site.way != "process":  # where each connection process says it for itself
+        assert site.log.count("Transfer-Encoding is the server's to say") <= 1
+    assert wire.ask("/hop-by-hop?close").fields["connection"] == "close"
     assert wire.at_end()
 
 

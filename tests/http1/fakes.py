@@ -60,6 +60,9 @@ class FakeConnection:
     async def read_file(self, file: object, offset: int, count: int) -> bytes:
         raise AssertionError("no files here")
 
+    async def settled(self) -> None:
+        pass
+
     async def close(self) -> None:
         self.closed = True
 

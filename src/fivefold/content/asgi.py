@@ -18,7 +18,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from ..errors import ProtocolError
+from ..errors import ClientLeft, ProtocolError
 from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.limits import Limits
@@ -27,7 +27,7 @@ from ..http1.response import plain
 from ..iomodels.base import IOModel
 from .asgi_handshake import is_websocket
 from .asgi_host import AsgiHost
-from .asgi_http import ClientLeft, HttpCycle
+from .asgi_http import HttpCycle
 from .asgi_lifespan import Application
 from .asgi_scope import Scope, Scopes
 from .asgi_websocket import WebSocket

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..errors import (
+    ClientLeft,
     DeadlineExceeded,
     FileShrank,
     InvalidResponse,
@@ -34,10 +35,6 @@ AHEAD_BYTES = 65536
 """So much of the next requests is read while we watch for the client's end; then no more."""
 
 _known: dict[tuple[Any, ...], ResponseHead] = {}
-
-
-class ClientLeft(OSError):
-    """What `send` raises once nobody is left to send to (ASGI 2.4)."""
 
 
 class HttpCycle:

@@ -14,14 +14,14 @@ from time import monotonic
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 
-from ..errors import DeadlineExceeded, PeerGone
+from ..errors import ClientLeft, DeadlineExceeded, PeerGone
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
 from ..iomodels.asyncio_bridge import hosted
 from ..iomodels.base import NEVER, IOModel, Waiter
 from .asgi_handshake import add_fields, protocol
 from .asgi_heartbeat import Heartbeat
-from .asgi_http import ClientLeft, Message, remembered_head
+from .asgi_http import Message, remembered_head
 from .asgi_inbox import Inbox
 from .asgi_turns import Turns
 

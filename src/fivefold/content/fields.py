@@ -7,11 +7,14 @@ is sent; `Content-Length` and `Date` are noticed, `Connection: close` is obeyed.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable
 
 from ..errors import InvalidResponse
 from ..http1.response import SERVER, STATUS_LINES, ResponseHead
+
+log = logging.getLogger("fivefold.fields")
 
 NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 """RFC 9110, section 5.1: a token."""
@@ -40,14 +43,17 @@ REMEMBERED = 1024
 
 Pairs = Iterable[tuple[bytes, bytes]]
 
+_dropped: set[bytes] = set()
+"""Of the hop-by-hop fields those whose dropping the log has."""
+
 
 def response_head(
-    status: int, pairs: Pairs, *, reason: bytes | None = None, refuse_hop_by_hop: bool = False
+    status: int, pairs: Pairs, *, reason: bytes | None = None, warns: bool = False
 ) -> ResponseHead:
     """Check and serialize. Raises `InvalidResponse`.
 
-    Hop-by-hop fields are refused (WSGI demands it) or dropped; `Connection: close` is
-    then obeyed all the same.
+    Hop-by-hop fields are dropped, as other servers do, although PEP 3333 forbids to give
+    any; `Connection: close` is obeyed all the same.  With `warns` the first of each is logged.
     """
     if not FIRST <= status <= LAST:
         raise InvalidResponse(f"status {status} is not between {FIRST} and {LAST}")
@@ -59,8 +65,12 @@ def response_head(
             raise InvalidResponse(f"field {name!r}: {value!r} would break the response's head")
         key = name.lower()
         if key in HOP_BY_HOP:
-            if refuse_hop_by_hop:
-                raise InvalidResponse(f"field {name!r} is the server's, not the application's")
+            if warns and key not in _dropped:
+                _dropped.add(key)
+                log.warning(
+                    "%s is the server's to say: what the application gives is dropped",
+                    name.decode(),
+                )
             close = close or (key == b"connection" and value.strip().lower() == b"close")
             continue
         if key == b"content-length":

@@ -23,6 +23,7 @@ from .static import Static
 from .threads import Threads
 from .wsgi import Wsgi
 from .wsgi_environ import Surroundings
+from .wsgi_places import InPlace, InPool
 
 
 class Opened(Content, Protocol):
@@ -80,8 +81,11 @@ def open_wsgi(around: Surrounded) -> Opened:
         script_name=around.root_path,
         proxies=Proxies(around.trusted_proxies),
     )
-    threads = Threads(around.threads) if around.threads else None
-    return Wsgi(application(around), surroundings, threads)
+    if around.threads is None:
+        place = InPlace(around.limits, shared=around.beside)
+        return Wsgi(application(around), surroundings, place)
+    threads = Threads(around.threads)
+    return Wsgi(application(around), surroundings, InPool(threads), threads)
 
 
 def open_asgi(around: Surrounded) -> Opened:

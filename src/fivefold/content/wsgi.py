@@ -3,51 +3,64 @@
 The request body is received in full first, so a slow client never holds the application.
 Where a connection has a thread or process of its own the application is called in place;
 where one thread serves all, in a bounded pool of threads, unless the user promises that
-it never blocks.  A part of the response is asked for only when the one before is with
-the kernel, so a slow client holds its own response and nothing else.
+it never blocks.  Either way a call has one thread and one context, from its first line to
+`close`.  A part of the response is asked for only when the one before is with the kernel,
+so a slow client holds its own response and nothing else.
 
-An application that raises is answered with 500 and a line of text; the traceback is for
-the log.  If its response has begun, the connection ends instead, so that the client can
-tell.
+An application that raises, whatever it raises, is answered with 500 and a line of text;
+the traceback is for the log.  If its response has begun, the connection ends instead, so
+that the client can tell.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+import threading
+from contextvars import copy_context
 from functools import partial
-from typing import IO, Any, TypeVar
+from typing import IO
 
+from ..errors import ClientLeft, LimitReached, ProtocolError
 from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange, joined
 from ..http1.request import Request
 from ..http1.response import DateField, FilePart, plain
 from ..iomodels.base import IOModel
+from ..reporting import report
 from .received import NO_BODY, received
 from .threads import Threads
 from .wsgi_environ import Environs, Surroundings
-from .wsgi_response import Application, Call
+from .wsgi_places import Place
+from .wsgi_response import Application, Call, Failed, Misbehaved
 
 log = logging.getLogger("fivefold.wsgi")
 
-R = TypeVar("R")
+Part = bytes | FilePart | Failed
 
 
 class Wsgi:
     """Content that is a WSGI application; shared by all connections of a worker."""
 
     def __init__(
-        self, application: Application, surroundings: Surroundings, threads: Threads | None
+        self,
+        application: Application,
+        surroundings: Surroundings,
+        place: Place,
+        threads: Threads | None = None,
     ) -> None:
-        """`threads`: None to call the application in place."""
+        """`place`: where it is called; `threads`: those of a pool, to be closed."""
         self._application = application
         self._environs = Environs(surroundings)
+        self._place = place
         self._threads = threads
+        self._context = copy_context()
         self._date = DateField()
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
-        return engine(tick_s=tick_s, connections=connections)
+        model = engine(tick_s=tick_s, connections=connections)
+        model.thread = threading.get_ident()
+        return model
 
     def close(self) -> None:
         if self._threads is not None:
@@ -56,84 +69,98 @@ class Wsgi:
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
         """The response of an application that is called in place and answers with one list,
         which is what most do; whatever else it does is continued by `_finish`."""
-        if self._threads is not None or request.has_body or not request.minor:
+        if self._place.occupied or request.has_body or not request.minor:
             return None
         environ = self._environs.of(request, head, conn)
         environ["wsgi.input"] = NO_BODY
-        call = Call(environ)
+        context = self._context.copy()
+        call = Call(environ, conn, context, self._place)
+        call.asked = request, head
         try:
-            part: bytes | FilePart | Failed = call.first(self._application)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge of an application
-            part = failed(error)
+            part: Part = context.run(call.first, self._application)
+        except BaseException as error:  # noqa: BLE001 - the edge of an application
+            part = Failed(error)
         else:
             if call.last and call.simple and request.keep_alive and request.method != "HEAD":
                 assert call.head is not None
                 whole = joined(call.head, part, self._date.at(now))  # type: ignore[arg-type]
                 if whole is not None:
+                    call.ended = True
                     return whole
         return partial(self._finish, call, part)
 
     async def respond(self, exchange: Exchange) -> None:
+        """Raises `ProtocolError`: what `received` raises, and 503."""
         environ = self._environs.of(exchange.request, exchange.request_head, exchange.conn)
         body = environ["wsgi.input"] = await received(exchange.body)
         if exchange.body is not None and exchange.request.content_length is None:
             environ["CONTENT_LENGTH"] = str(length_of(body))
-        call = Call(environ, exchange)
-        try:
-            part: Any = await self._called(exchange, partial(call.first, self._application))
-        except Failed as failure:
-            part = failure
-        await self._finish(call, part, exchange)
-
-    async def _finish(
-        self, call: Call, part: bytes | FilePart | Failed, exchange: Exchange
-    ) -> None:
-        """Send the first part and get the others, or say that it failed."""
+        call = Call(environ, exchange.conn, self._context.copy(), self._place)
         call.exchange = exchange
         try:
-            if isinstance(part, Failed):
-                raise part
-            await self._send(call, part, exchange)
-        except Failed as failure:
-            target = exchange.request.target.decode("latin-1")
-            log.error("the application failed at %s", target, exc_info=failure.__cause__)
-            await fail(exchange)
-        finally:
-            await self._called(exchange, call.close)
+            part = await self._place.run(call, partial(call.first, self._application))
+        except LimitReached as error:
+            call.close_input()
+            report(log, "%s is refused: %s", target_of(exchange), error)
+            raise ProtocolError(503, "The server has no thread left.") from None
+        await self._finish(call, part, exchange)
 
-    async def _send(self, call: Call, part: bytes | FilePart, exchange: Exchange) -> None:
-        assert call.head is not None
-        exchange.start(call.head)
+    async def _finish(self, call: Call, part: Part, exchange: Exchange) -> None:
+        """Send the first part and get the others, or say that it failed; then close it."""
+        if call.exchange is not None and call.exchange is not exchange:
+            exchange.adopt(call.exchange)
+        call.exchange = exchange
+        abandoned = False
+        try:
+            await self._answer(call, part, exchange)
+        except GeneratorExit:
+            abandoned = True
+            raise
+        finally:
+            if call.over:
+                call.ended = True
+            elif abandoned:
+                self._place.abandon(call)
+            else:
+                closed = await self._place.run(call, call.close)
+                if isinstance(closed, Failed):
+                    message = "the application's close() failed at %s"
+                    report(log, message, target_of(exchange), error=closed.error)
+
+    async def _answer(self, call: Call, part: Part, exchange: Exchange) -> None:
+        failure = part if isinstance(part, Failed) else await self._send(call, part, exchange)
+        if failure is not None:
+            error = failure.error
+            if isinstance(error, Misbehaved):
+                report(log, "the application failed at %s: %s", target_of(exchange), error)
+            elif call.broken is None or not isinstance(error, ClientLeft | type(call.broken)):
+                report(log, "the application failed at %s", target_of(exchange), error=error)
+        if call.broken is not None:
+            raise call.broken
+        if failure is not None:
+            await fail(exchange)
+
+    async def _send(self, call: Call, part: bytes | FilePart, exchange: Exchange) -> Failed | None:
+        """The response, part by part; None if nothing failed but, perhaps, a `write`."""
+        if not exchange.started:
+            assert call.head is not None
+            exchange.start(call.head)
         if isinstance(part, FilePart):
-            await exchange.send_file(part)
-            return
-        while part and not call.last:
+            if call.broken is None:
+                await exchange.send_file(part)
+            return None
+        while part and not call.last and call.broken is None:
             await exchange.write(part, more=True)
             if exchange.exceeded or exchange.silent:
                 part = b""  # it may have no end, and nobody would see it
                 break
-            part = await self._called(exchange, call.step)
-        await exchange.write(part, more=False)
-
-    async def _called(self, exchange: Exchange, function: Callable[[], R]) -> R:
-        """Run a piece of the application where it may block. Raises `Failed`."""
-        try:
-            if self._threads is None:
-                return function()
-            return await self._threads.call(exchange.conn.io, function)
-        except (Exception, SystemExit) as error:
-            # The edge of an application: its trouble must not become another's.
-            raise failed(error) from error
-
-
-class Failed(Exception):
-    """The application raised; `__cause__` says what."""
-
-
-def failed(error: BaseException) -> Failed:
-    failure = Failed()
-    failure.__cause__ = error
-    return failure
+            following: bytes | Failed = await self._place.run(call, call.step)
+            if isinstance(following, Failed):
+                return following
+            part = following
+        if call.broken is None:
+            await exchange.write(part, more=False)
+        return None
 
 
 async def fail(exchange: Exchange) -> None:
@@ -141,6 +168,10 @@ async def fail(exchange: Exchange) -> None:
     exchange.keep = False
     if not exchange.started:
         await exchange.answer(plain(500))
+
+
+def target_of(exchange: Exchange) -> str:
+    return exchange.request.target.decode("latin-1")
 
 
 def length_of(body: IO[bytes]) -> int:

@@ -3,10 +3,14 @@
 Safe by construction: a field whose name has an underscore is dropped, because it could
 pose as its twin with a hyphen; `Proxy` is dropped, because programs take HTTP_PROXY for
 their own setting (CVE-2016-5385); repeated fields are joined.
+
+A UNIX socket has neither name nor port, and both must be there (PEP 3333, "environ
+Variables"): they are those that the client asked for, as gunicorn has it.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +20,20 @@ from ..http1.exchange import Connection
 from ..http1.request import Request, fields_of
 from . import client_certificate
 from .origin import Proxies
-from .wsgi_response import FileWrapper
+from .wsgi_file import FileWrapper
 
 Environ = dict[str, Any]
 
 OWN_NAMES = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 """The two fields without HTTP_ before their names."""
+
+SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#\s]+)(?::([0-9]*))?")
+"""A host, and perhaps a port."""
+
+PORTS = {"http": "80", "https": "443"}
+
+NAMELESS = "localhost"
+"""Whom a client of a UNIX socket asks that names no host."""
 
 REMEMBERED = 1024
 """Environs that are remembered by their request head."""
@@ -73,6 +85,8 @@ class Environs:
         environ.update(conn.remembered or remember_ends(conn))
         if not self._proxies.none:
             self._apply_proxies(environ, head, conn)
+        if "SERVER_PORT" not in environ:
+            add_server(environ)
         return environ
 
     def _described(self, request: Request, head: bytes) -> Environ:
@@ -118,10 +132,20 @@ class Environs:
             environ["HTTP_HOST"] = origin.host
 
 
+def add_server(environ: Environ) -> None:
+    """Name and port for a connection that has none, from what the client asked for."""
+    asked = SERVER.fullmatch(environ.get("HTTP_HOST", ""))
+    name, port = asked.groups() if asked else (NAMELESS, None)
+    environ["SERVER_NAME"] = name
+    environ["SERVER_PORT"] = port or PORTS.get(environ["wsgi.url_scheme"], PORTS["http"])
+
+
 def remember_ends(conn: Connection) -> Environ:
     """Both ends of the connection, as environ names them; kept with the connection."""
     host, port = conn.local
-    ends: Environ = {"SERVER_NAME": host, "SERVER_PORT": str(port or "")}
+    ends: Environ = {}
+    if port is not None:
+        ends["SERVER_NAME"], ends["SERVER_PORT"] = host, str(port)
     # No REMOTE_ADDR would be honest for a UNIX socket, but applications index it.
     ends["REMOTE_ADDR"], ends["REMOTE_PORT"] = (
         (conn.peer[0], str(conn.peer[1])) if conn.peer else ("", "")

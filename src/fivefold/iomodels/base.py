@@ -181,6 +181,9 @@ class Connection(ABC):
     async def read_file(self, file: File, offset: int, count: int) -> bytes:
         """Up to `count` bytes of a regular file; fewer only at its end."""
 
+    async def settled(self) -> None:  # noqa: B027 - most have sent when `send` returns
+        """Wait until the kernel has all that was sent, where `send` does not."""
+
     @abstractmethod
     async def close(self) -> None:
         """Give the descriptor back, after whatever the kernel still does with it."""
@@ -267,6 +270,8 @@ class IOModel(ABC):
     traits: ClassVar[Traits]
     woken: Waiter
     """Awaited by whoever wants to know that somebody called `wake`."""
+    thread: int = 0
+    """Which one made it (`threading.get_ident`), for content that has to know; set by that."""
     _ticked: Callable[[], None] = staticmethod(_nothing)
     """Called by the model, see `on_tick`."""
     exhausted: Callable[[], object] = staticmethod(_nothing)
@@ -297,7 +302,11 @@ class IOModel(ABC):
 
     @abstractmethod
     def run(self, main: Task) -> Any:
-        """Drive `main`, and all that it spawns meanwhile, until `main` returns."""
+        """Drive `main`, and all that it spawns meanwhile, until `main` returns.
+
+        May be called in a coroutine that this drives: the others go on, that one waits.
+        `main` must not raise then.
+        """
 
     @abstractmethod
     def spawn(self, task: Task) -> None:

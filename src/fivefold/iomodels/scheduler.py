@@ -70,7 +70,8 @@ class Scheduler(Hosting):
 
         try:
             self._step(wrapped())
-            while not self._main_done:
+            while not outcome:
+                self._main_done = False  # or that of another run, around this one
                 self.turn(None)
         finally:
             self._main_done = False  # a later turn, of a host, has nothing to do with this one
@@ -78,11 +79,8 @@ class Scheduler(Hosting):
 
     def turn(self, timeout_s: float | None) -> None:
         ready = self._ready
-        # Only what was ready at the start: a task that spawns for ever must not keep
-        # us from the kernel.
         if ready:
-            for _ in range(len(ready)):
-                self._step(ready.popleft())
+            self._step_ready()
             if self._main_done:
                 return
             if self._foreign:
@@ -103,6 +101,14 @@ class Scheduler(Hosting):
             self._next_sweep = now + self._tick_s
             self._sweep(now)
             self._ticked()
+
+    def _step_ready(self) -> None:
+        """Only what is ready now: a task that spawns for ever must not keep us from the kernel."""
+        ready = self._ready
+        for _ in range(len(ready)):
+            if not ready:
+                return  # a run within a step has taken them
+            self._step(ready.popleft())
 
     def watch(self, fd: int, events: int) -> None:
         self._observe(fd, events)

@@ -162,6 +162,9 @@ class TlsConnection(Connection):
     async def read_file(self, file: File, offset: int, count: int) -> bytes:
         return await self.below.read_file(file, offset, count)
 
+    async def settled(self) -> None:
+        await self.below.settled()
+
     async def close(self) -> None:
         try:
             if self._agreed and not self._reset:

@@ -102,7 +102,7 @@ def write_between(environ: WSGIEnvironment, start_response: StartResponse) -> Bo
 
 
 def write_then_fail(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
-    """What was written has not left; the error page takes its place."""
+    """What was written has left: the error breaks it off."""
     put = start_response("200 OK", TEXT)
     put(b"half a page")
     try:
@@ -230,11 +230,6 @@ BAD_STARTS: dict[str, tuple[Any, Any]] = {
     "a-dictionary": ("200 OK", {"X-A": "1"}),
     "length": ("200 OK", [("Content-Length", "-1")]),
     "two-lengths": ("200 OK", [("Content-Length", "1"), ("Content-Length", "2")]),
-    "connection": ("200 OK", [("Connection", "close")]),
-    "transfer-encoding": ("200 OK", [("Transfer-Encoding", "chunked")]),
-    "upgrade": ("200 OK", [("Upgrade", "websocket")]),
-    "keep-alive": ("200 OK", [("Keep-Alive", "timeout=5")]),
-    "trailer": ("200 OK", [("Trailer", "X-A")]),
 }
 """What must be refused before a byte of it leaves."""
 
@@ -242,6 +237,23 @@ BAD_STARTS: dict[str, tuple[Any, Any]] = {
 def bad_start(environ: WSGIEnvironment, start_response: Any) -> Body:
     start_response(*BAD_STARTS[environ["QUERY_STRING"]])
     return [b"must not leave"]
+
+
+HOP_BY_HOP = [
+    ("Connection", "Keep-Alive, X-Kept"),
+    ("Transfer-Encoding", "chunked"),
+    ("Upgrade", "websocket"),
+    ("Keep-Alive", "timeout=5"),
+    ("Trailer", "X-A"),
+    ("Proxy-Connection", "keep-alive"),
+]
+"""What PEP 3333 leaves to the server, and applications give all the same."""
+
+
+def hop_by_hop(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
+    close = [("Connection", "close")] if environ["QUERY_STRING"] == "close" else []
+    start_response("200 OK", [*HOP_BY_HOP, *close, ("X-Kept", "yes")])
+    return [b"framed", b" by the server"]
 
 
 BAD_BODIES: dict[str, Any] = {
@@ -324,7 +336,7 @@ PATHS: dict[str, Callable[[Any, Any], Any]] = {
         *(echo, lines, noted, generator, lazy, sized_generator, write, write_between),
         *(write_then_fail, closing, endless, failing_close, fail, fail_at_first, fail_midway),
         *(leave, late_before, late_after, bodiless, too_long, never_ending, too_short),
-        *(bad_start, bad_body),
+        *(bad_start, bad_body, hop_by_hop),
         *(no_start, two_starts, file, gate, burn, mutating),
     )
 }

@@ -155,7 +155,7 @@ class UringConnection(UringSender):
             return
         if not self._io.ending:
             try:
-                await self._until_settled()
+                await self.settled()
             except (PeerGone, DeadlineExceeded, OSError):
                 pass  # nobody is there to take the rest
         self._closed = True

@@ -193,7 +193,7 @@ class UringSender(Connection, Target):
             raise self._error()
 
     @types.coroutine
-    def _until_settled(self) -> Generator[Waiter, None, None]:
+    def settled(self) -> Generator[Waiter, None, None]:
         yield from self._settled()
 
     def settle(self) -> None:
