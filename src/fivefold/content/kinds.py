@@ -82,7 +82,7 @@ def open_wsgi(around: Surrounded) -> Opened:
         proxies=Proxies(around.trusted_proxies),
     )
     if around.threads is None:
-        place = InPlace(around.limits, shared=around.beside)
+        place = InPlace(around.limits, shared=around.shared.beside)
         return Wsgi(application(around), surroundings, place)
     threads = Threads(around.threads)
     return Wsgi(application(around), surroundings, InPool(threads), threads)

@@ -305,7 +305,6 @@ class IOModel(ABC):
         """Drive `main`, and all that it spawns meanwhile, until `main` returns.
 
         May be called in a coroutine that this drives: the others go on, that one waits.
-        `main` must not raise then.
         """
 
     @abstractmethod

@@ -61,16 +61,18 @@ class Scheduler(Hosting):
 
     def run(self, main: Task) -> Any:
         outcome = Outcome()
+        over = False
 
         async def wrapped() -> None:
+            nonlocal over
             try:
                 await outcome.of(main)
             finally:
-                self._main_done = True
+                over = self._main_done = True
 
         try:
             self._step(wrapped())
-            while not outcome:
+            while not over:
                 self._main_done = False  # or that of another run, around this one
                 self.turn(None)
         finally:
