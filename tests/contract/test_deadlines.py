@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from time import monotonic
 
 import pytest
@@ -102,3 +104,33 @@ def test_abort_ends_a_pending_send_from_another_thread(
     beside(wait_until_it_sends)
     with pytest.raises((PeerGone, DeadlineExceeded)):
         io.run(connection.send(BIG))
+
+
+@pytest.mark.parametrize("amount", [1, 1 << 16], ids=["byte by byte", "in a flood"])
+def test_receiving_from_a_peer_that_never_pauses(
+    amount: int, io: IOModel, pair: Pair, beside: Spare
+) -> None:
+    """What reads on and on (a head, a handshake, a lingering close) ends in time nevertheless."""
+    connection, peer = pair()
+    over = threading.Event()
+    peer.settimeout(0.005)
+
+    def drip() -> None:
+        while not over.wait(0.001):
+            with contextlib.suppress(TimeoutError):
+                peer.sendall(bytes(amount))
+
+    beside(drip)
+
+    async def main() -> None:
+        connection.deadline = begun = monotonic()
+        connection.deadline += SOON_S
+        with pytest.raises(DeadlineExceeded):
+            while await connection.recv():
+                assert monotonic() < begun + 30
+        over.set()
+
+    try:
+        io.run(main())
+    finally:
+        over.set()

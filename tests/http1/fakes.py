@@ -31,6 +31,7 @@ class FakeConnection:
         self.closing = False
         self.closed = False
         self.half_closed = False
+        self.yields = 0
         self.reset = False
 
     peer = ("192.0.2.1", 4711)
@@ -62,6 +63,9 @@ class FakeConnection:
 
     async def settled(self) -> None:
         pass
+
+    async def yield_turn(self) -> None:
+        self.yields += 1
 
     async def close(self) -> None:
         self.closed = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 
 from client import Client
@@ -36,6 +37,39 @@ def test_too_slow(pair: Pair, serve: Serve) -> None:
         with Client(address) as idle:
             assert idle.get("/1k.bin").status == 200
             assert idle.at_end()
+
+
+def drip(client: Client, byte: bytes) -> None:
+    """Send byte after byte, until the server has said something or nobody takes them."""
+    heard = select.poll()
+    heard.register(client.sock, select.POLLIN)
+    for _ in range(1000):
+        if heard.poll(20):
+            return
+        client.send(byte)
+    raise AssertionError("it is still taken")
+
+
+@pairs()
+def test_a_client_that_drips(pair: Pair, serve: Serve) -> None:
+    """A deadline holds while bytes keep arriving: of a head, and after a refusal."""
+    with serve(**pair, **SHORT) as address:
+        with Client(address) as head:
+            head.send(b"GET / HTTP/1.1\r\nX: ")
+            drip(head, b"x")
+            assert head.answer().status == 408
+        with Client(address) as refused:
+            refused.send(b"what?\r\n\r\n")
+            assert refused.answer().status == 400
+            assert refused.sock.recv(1) == b""  # half-closed: it reads on for a while
+            gone = select.poll()
+            gone.register(refused.sock, 0)  # nothing but POLLERR and POLLHUP
+            for _ in range(1000):
+                if gone.poll(20):
+                    break
+                with contextlib.suppress(ConnectionError):
+                    refused.send(b"x")
+            assert gone.poll(0)
 
 
 @pairs()

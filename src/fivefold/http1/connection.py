@@ -31,6 +31,11 @@ log = logging.getLogger("fivefold.http")
 LAST_CALL_S = 1.0
 """How long a stopping server waits for the first request of a connection that it has accepted."""
 
+TURN_S = 0.001
+"""So long a client whose requests are all here already is answered before the others have their
+turn: a hundred small answers, one request at the least. What a client does not send at once
+(`Connection.recv`) or does not take (`Connection.send`) is the I/O model's to share out."""
+
 UNWANTED_BYTES = 1_048_576
 """What is read, at most, of a body that content did not want, so that the connection can be
 kept: beyond, a new one is cheaper."""
@@ -97,7 +102,7 @@ class Http1:
         head = b""
         conn.progress_s = send_s = limits.send_s
         patience = limits.first_byte_s
-        now = monotonic()
+        now = turn_ends = monotonic()
         visit = None if self._recorder is None else self._recorder.visit(conn)
         data: bytes | None = b""
         try:
@@ -113,6 +118,11 @@ class Http1:
                         return
                     patience = limits.keep_alive_s
                     now = monotonic()
+                    turn_ends = now + TURN_S
+                elif now > turn_ends:
+                    await conn.yield_turn()
+                    now = monotonic()
+                    turn_ends = now + TURN_S
                 head = data
                 if len(data) > SHORT_HEAD_BYTES:
                     request = reader.whole(data)
@@ -122,23 +132,23 @@ class Http1:
                     data = b""
                 else:
                     request, head, data = await reader.next(data, now)
-                    if visit is not None:
-                        now = monotonic()
+                    now = monotonic()  # the rest of the head may have been waited for
                 try:
                     whole = None if conn.closing else content.ready(request, head, conn, now)
                 except BaseException as error:  # noqa: BLE001 - the edge of content
                     raise unforeseen(request, error) from None
                 if isinstance(whole, bytes) and request.keep_alive:
-                    conn.deadline = now + send_s
+                    begun = monotonic()  # content may have taken its time
+                    conn.deadline = begun + send_s
                     if visit is None:
+                        now = begun
                         if not conn.post(whole):
                             await conn.send(whole)
+                            now = monotonic()
+                    elif conn.post(whole):
+                        now = visit.whole(request, head, whole, now, begun)
                     else:
-                        begun = monotonic()
-                        if conn.post(whole):
-                            now = visit.whole(request, head, whole, now, begun)
-                        else:
-                            now = await sent(visit, conn, whole, Asked(request, head, now, begun))
+                        now = await sent(visit, conn, whole, Asked(request, head, now, begun))
                 else:
                     record = None if visit is None else (visit, now)
                     data = await self._exchange(conn, request, head, data, whole, record=record)

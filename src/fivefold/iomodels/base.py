@@ -185,6 +185,13 @@ class Connection(ABC):
         """Wait until the kernel has all that was sent, where `send` does not."""
 
     @abstractmethod
+    async def yield_turn(self) -> None:
+        """Go on once all others of the thread that can go on have had a turn.
+
+        An operation that need not wait returns at once: awaiting one gives nobody a turn.
+        """
+
+    @abstractmethod
     async def close(self) -> None:
         """Give the descriptor back, after whatever the kernel still does with it."""
 
@@ -245,7 +252,8 @@ class Listener(ABC):
         Empty once a tick where the wait cannot be ended from outside (blocking), so
         that the caller can look whether it should stop.
         Raises OSError (EMFILE, ENFILE, ENOBUFS, ENOMEM) when the machine is out of
-        something; the connection then stays in the kernel's queue.
+        something; the connection then stays in the kernel's queue, and the next call tries
+        again, whether or not an event tells of it.
         """
 
     @abstractmethod

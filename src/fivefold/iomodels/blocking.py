@@ -9,7 +9,9 @@ Consequence.  One thread waits for one operation at a time, and only the kernel,
               shutdown(2) by somebody else, ends the wait.
 Choice.       The sockets stay blocking, with a kernel timeout of one tick, so that a
               deadline or a request to stop is noticed.  A coroutine that yields has met
-              that timeout: it is resumed at once, unless its deadline has passed.
+              that timeout: it is resumed at once, unless its deadline has passed.  A
+              receive looks at its deadline before the call, too: bytes that keep arriving
+              end the call before any timeout.
               `spawn` runs a task to its end: where the same thread accepts, that is an
               iterative server (UNP 1.5); it lets an idle client go when another waits.
 Cost.         A silent peer stops every other connection of its thread
@@ -23,6 +25,8 @@ import select
 import socket
 import struct
 import time
+import types
+from collections.abc import Generator
 from time import monotonic
 from typing import Any
 
@@ -31,7 +35,7 @@ from .base import IOModel, Listener, Task, Traits, Waiter
 from .files import FileAccess, InPlace
 from .hosting import Hosting
 from .outcome import ended_badly
-from .readiness import ENDED, ReadyConnection, ReadyListener, accept_batch
+from .readiness import OF_ONE, RECV_BYTES, ReadyConnection, ReadyListener, accept_all
 
 ITERATIVE_TICK_S = 0.02
 """How often an iterative server looks whether somebody waits while a client is idle."""
@@ -132,7 +136,16 @@ class Blocking(IOModel):
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 - blocking is what this model does
 
+    def next_turn(self) -> Waiter:
+        return Waiter(hints=1)  # there are no others
+
+    def after_pause(self, seconds: float) -> Waiter:
+        time.sleep(seconds)
+        return Waiter(hints=1)
+
     def _sleep_until_woken(self, waiter: Waiter) -> None:
+        if waiter.hints:
+            return
         while not (self._wake_called or waiter.hints):
             time.sleep(self._tick_s)
             self._ticked()
@@ -158,13 +171,25 @@ class BlockingConnection(ReadyConnection):
 
     def __init__(self, io: Blocking, sock: socket.socket) -> None:
         super().__init__(io, sock)
-        self.reader.hints = ENDED
+        self.heard = False
+        """Whether it has sent anything."""
         self.hurry_at = monotonic() + ITERATIVE_FIRST_S
 
-    @property
-    def heard(self) -> bool:
-        """Whether it has sent anything: each receive takes a hint away."""
-        return self.reader.hints < ENDED
+    @types.coroutine
+    def recv(self) -> Generator[Waiter, None, bytes]:
+        while True:
+            # The call returns with the first byte, so `run` never sees a client that drips.
+            if monotonic() >= self.deadline:
+                raise DeadlineExceeded
+            try:
+                data = self._recv(RECV_BYTES)
+            except BlockingIOError:
+                yield self.reader  # a tick has passed
+            except OSError as error:
+                yield from self._pause(error)
+            else:
+                self.heard = True
+                return data
 
 
 def make_blocking(sock: socket.socket, tick_s: float) -> None:
@@ -185,9 +210,11 @@ class BlockingListener(Listener):
         self._io.tick()
         try:
             return [self.sock.accept()[0]]
-        except (BlockingIOError, ConnectionAbortedError):
-            return []  # a tick passed, or the client was gone before we looked
+        except OSError as error:
+            if isinstance(error, BlockingIOError) or error.errno in OF_ONE:
+                return []  # a tick has passed, or the client was gone before we looked
+            raise
 
     def close(self) -> list[socket.socket]:
         self.sock.setblocking(False)
-        return accept_batch(self.sock.accept)
+        return accept_all(self.sock.accept)

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, PeerGone
 from .base import File, Task, Waiter
-from .readiness import Readiness, ReadyConnection, peer_gone
+from .readiness import BURST, Readiness, ReadyConnection, peer_gone
 
 POST_BYTES = 16384
 """Larger answers gain nothing, and would be copied when they are joined."""
@@ -81,10 +81,11 @@ class PostingConnection(ReadyConnection):
             queued[self] = data
             if monotonic() - outbox.since > HELD_S:
                 outbox.put_out()
-        elif len(queued[self]) < POST_BYTES:
+        elif len(queued[self]) < POST_BYTES and self._burst <= BURST:
             queued[self] += data  # answers to pipelined requests
+            self._burst += 1
         else:
-            return False
+            return False  # a send gives others their turn
         return True
 
     def put_out(self, data: bytes) -> None:

@@ -9,8 +9,11 @@ Choice.       An operation waits first unless a *hint* says that trying is worth
               a call that moved fewer bytes than it could has emptied (or filled) the
               kernel's buffer, so the next one waits again.  A hint is never required
               for correctness and never trusted: EAGAIN only means waiting again.
+              Who never has to wait yields its turn after a burst (`BURST`), and then looks
+              at its deadline: others find only those that wait.  What failed for want of
+              memory is tried again after a pause, because no event will tell of it.
 Cost.         A connection on which bytes arrive between two calls of `recv` is noticed
-              by the model's next wait, one turn later.
+              by the model's next wait, one turn later.  A burst costs a turn: 3 us.
 
 Waiting is a `yield` of the connection's `reader` or `writer`; the model decides what
 happens next.
@@ -23,9 +26,10 @@ import os
 import socket
 import types
 from collections.abc import Callable, Generator
+from time import monotonic
 from typing import Any, Protocol
 
-from ..errors import FileShrank, PeerGone
+from ..errors import DeadlineExceeded, FileShrank, PeerGone
 from .base import Connection, File, Listener, Waiter
 from .files import FileAccess
 from .telling import Tell, awaited, timed
@@ -38,11 +42,45 @@ RECV_BYTES = 16384
 SEND_FILE_BYTES = 262144
 """One sendfile: bounds how long a cold page can stall the call, at 3 % of its throughput."""
 
-DRAIN_ALL = 1 << 30
-"""When a listener is closed, whoever is in its queue is taken."""
+LONGEST_QUEUE = 4096
+"""net.core.somaxconn: when a listener is closed, whoever is in its queue is taken."""
+
+OF_ONE = {
+    errno.ECONNABORTED,
+    errno.ENETDOWN,
+    errno.EPROTO,
+    errno.ENOPROTOOPT,
+    errno.EHOSTDOWN,
+    errno.ENONET,
+    errno.EHOSTUNREACH,
+    errno.EOPNOTSUPP,
+    errno.ENETUNREACH,
+    errno.ETIMEDOUT,
+    errno.EPERM,
+}
+"""Errors of one connection that accept(2) passes on: it was gone before we looked, or a rule
+forbids it. The next one is another."""
 
 ENDED = 1 << 30
 """So many hints that they never run out: the stream has ended, a call will not block."""
+
+BURST = 64
+"""So many operations in a row may need no wait before the others have their turn; a larger one
+counts once more for each `SENT_PART` or `RECEIVED_PART`. About a millisecond, if what happens
+between two of them takes 15 us: what takes longer must yield itself, as `http1` does."""
+
+SENT_PART = 16384
+"""Bytes sent in the time of one more operation."""
+
+RECEIVED_PART = 1024
+"""Bytes received likewise: they are parsed, stored and answered as well."""
+
+SHORT = {errno.ENOMEM, errno.ENOBUFS, errno.EINTR}
+"""A call that failed for want of memory is worth trying again a little later (recv(2), send(2):
+an edge or a signal will not tell when)."""
+
+SHORT_PAUSE_S = 0.02
+"""Until then: memory comes back by what others finish."""
 
 GONE = {
     errno.EPIPE,
@@ -70,6 +108,12 @@ class Readiness(Protocol):
     accept_batch: int
     """Connections taken at once; no more than the model is meant to hold."""
 
+    def next_turn(self) -> Waiter:
+        """The waiter to yield so that the others have their turn first."""
+
+    def after_pause(self, seconds: float) -> Waiter:
+        """The waiter to yield so that it goes on after so long."""
+
     def writer_of(self, connection: ReadyConnection) -> Waiter:
         """The waiter to yield after a send met a full buffer; arms it where need be."""
 
@@ -86,6 +130,10 @@ class ReadyConnection(Connection):
         # A client that connects sends at once, so the first try mostly hits.
         self.reader = Waiter(hints=1)
         self.writer = Waiter()
+        self._burst = 0
+        """How much has been done since others had their turn for certain."""
+        self._short = False
+        """Whether the last send failed for want of memory."""
         self._io = io
         self._recv: Callable[[int], bytes] = sock.recv
         self._send: Callable[..., int] = sock.send
@@ -97,6 +145,9 @@ class ReadyConnection(Connection):
         reader = self.reader
         if not reader.hints:
             yield reader
+        elif self._burst > BURST:
+            yield from self.yield_turn()
+            self._check_deadline()
         while True:
             try:
                 data = self._recv(RECV_BYTES)
@@ -104,11 +155,12 @@ class ReadyConnection(Connection):
                 reader.hints = 0
                 yield reader
             except OSError as error:
-                raise peer_gone(error) from error
+                yield from self._pause(error)
             else:
                 break
         if len(data) == RECV_BYTES:
             reader.hints = reader.hints or 1
+            self._burst += RECV_BYTES // RECEIVED_PART
         elif not data:
             reader.hints = ENDED  # an edge or a signal tells of the end only once
         elif reader.hints:
@@ -116,32 +168,64 @@ class ReadyConnection(Connection):
         return data
 
     @types.coroutine
+    def yield_turn(self) -> Generator[Waiter, None, None]:
+        self._burst = 0
+        yield self._io.next_turn()
+
+    def _check_deadline(self) -> None:
+        """Of an operation that has given others their turn, and was not waiting for its own."""
+        if monotonic() >= self.deadline:
+            raise DeadlineExceeded
+
+    def _pause(self, error: OSError) -> Generator[Waiter, None, None]:
+        """Raise what a call has raised, unless it is worth trying again: then wait a little."""
+        if error.errno not in SHORT:
+            raise peer_gone(error) from error
+        self._check_deadline()
+        yield self._io.after_pause(SHORT_PAUSE_S)
+
+    @types.coroutine
     def send(self, *buffers: bytes) -> Generator[Waiter, None, None]:
         # Joining costs less than sendmsg(2) as long as the parts are small, and they are.
         data = buffers[0] if len(buffers) == 1 else b"".join(buffers)
         try:
             sent = self._send(data)
-        except BlockingIOError:
-            sent = 0
         except OSError as error:
-            self.unsent = len(data)
-            raise peer_gone(error) from error
+            sent = self._refused(error, len(data))
         if sent < len(data):
             yield from self._send_rest(memoryview(data)[sent:])
+        self._burst += 1 + sent // SENT_PART
+        if self._burst > BURST:
+            yield from self.yield_turn()
+
+    def _refused(self, error: OSError, left: int) -> int:
+        """Nothing was sent; raises unless it is worth trying again."""
+        if not isinstance(error, BlockingIOError):
+            if error.errno not in SHORT:
+                self.unsent = left
+                raise peer_gone(error) from error
+            self._check_deadline()
+            self._short = True
+        return 0
+
+    def _until_writable(self) -> Waiter:
+        if self._short:
+            self._short = False
+            return self._io.after_pause(SHORT_PAUSE_S)
+        return self._io.writer_of(self)
 
     def _send_rest(self, rest: memoryview, following: int = 0) -> Generator[Waiter, None, None]:
         """`following`: bytes that are to be sent after these, by the same operation."""
         self.progressed()
         while rest:
             self.unsent = len(rest) + following
-            yield self._io.writer_of(self)
+            yield self._until_writable()
             try:
                 rest = rest[self._send(rest) :]
-            except BlockingIOError:
-                continue
             except OSError as error:
-                raise peer_gone(error) from error
-            self.progressed()
+                self._refused(error, self.unsent)
+            else:
+                self.progressed()
         self.unsent = following
 
     @types.coroutine
@@ -156,25 +240,24 @@ class ReadyConnection(Connection):
             yield from self._until_resident(file, offset, size)
             try:
                 sent = self._sendfile(self.fd, file.fd, offset, size)
-            except BlockingIOError:
-                yield self._io.writer_of(self)
-                continue
             except OSError as error:
-                raise peer_gone(error) from error
+                self._refused(error, self.unsent)
+                yield self._until_writable()
+                continue
             if sent == 0:
                 raise FileShrank(f"{end - offset} bytes are missing")
             offset += sent
             self.progressed()
+            self._burst += 1 + sent // SENT_PART
+            if self._burst > BURST:
+                yield from self.yield_turn()
         self.unsent = 0
 
     def _send_head(self, head: bytes, following: int) -> Generator[Waiter, None, None]:
         try:
             sent = self._send(head, socket.MSG_MORE)
-        except BlockingIOError:
-            sent = 0
         except OSError as error:
-            self.unsent = len(head) + following
-            raise peer_gone(error) from error
+            sent = self._refused(error, len(head) + following)
         if sent < len(head):
             yield from self._send_rest(memoryview(head)[sent:], following)
 
@@ -206,6 +289,7 @@ class ReadyListener(Listener):
         self.fd = sock.fileno()
         self.reader = Waiter(hints=1)
         self.writer = Waiter()
+        self._burst = 0
         self._io = io
         self._accept = sock.accept
 
@@ -214,36 +298,50 @@ class ReadyListener(Listener):
         reader = self.reader
         if not reader.hints:
             yield reader
-        most = self._io.accept_batch
+        elif self._burst > BURST:
+            self._burst = 0
+            yield self._io.next_turn()
         while True:
-            accepted = accept_batch(self._accept, most)
-            # A full batch leaves the rest in the queue: no new event will tell of it.
-            reader.hints = 1 if len(accepted) == most else 0
+            # Until it has said EAGAIN there may be more, of which no new event will tell.
+            reader.hints = 1
+            accepted, drained = accept_batch(self._accept, self._io.accept_batch)
+            if drained:
+                reader.hints = self._burst = 0
+            else:
+                self._burst += self._io.accept_batch
             if accepted:
                 return accepted
-            yield reader
+            yield reader if drained else self._io.next_turn()
 
     def close(self) -> list[socket.socket]:
         self._io.forget(self)
-        return accept_batch(self._accept)
+        return accept_all(self._accept)
 
 
-def accept_batch(accept: Accept, most: int = DRAIN_ALL) -> list[socket.socket]:
-    """Accept what is waiting, at most a batch; the listener must be non-blocking.
+def accept_batch(accept: Accept, most: int) -> tuple[list[socket.socket], bool]:
+    """Accept what is waiting, at most `most`, and whether that was all: the call said EAGAIN.
+    The listener must be non-blocking.
 
     Raises OSError only if nothing could be accepted (EMFILE and its like).
     """
     accepted: list[socket.socket] = []
-    while len(accepted) < most:
+    for _ in range(most):
         try:
-            sock, _ = accept()
+            accepted.append(accept()[0])
         except BlockingIOError:
-            break
-        except ConnectionAbortedError:
-            continue  # the client was gone before we looked (accept(2), ECONNABORTED)
-        except OSError:
+            return accepted, True
+        except OSError as error:
+            if error.errno in OF_ONE:
+                continue
             if accepted:
                 break
             raise
-        accepted.append(sock)
-    return accepted
+    return accepted, False
+
+
+def accept_all(accept: Accept) -> list[socket.socket]:
+    """Whoever is in the queue of a listener that is closed, as far as there are descriptors."""
+    try:
+        return accept_batch(accept, LONGEST_QUEUE)[0]
+    except OSError:
+        return []

@@ -44,6 +44,7 @@ class Scheduler(Hosting):
         self._connections: dict[int, Connection] = {}
         self._main_done = False
         self._finished: deque[Waiter] = deque()
+        self._yielding: list[Waiter] = []
         self.posted = Outbox()
         self.suspects: set[int] = set()
         self._foreign: dict[int, int] = {}
@@ -90,15 +91,15 @@ class Scheduler(Hosting):
         posted = self.posted
         if posted.queued:
             posted.put_out()
-        if ready or self._sleepers or timeout_s is not None:
+        if ready or self._yielding or self._sleepers or timeout_s is not None:
             self._wait(self._patience(timeout_s))
         else:
             self._wait(self._tick_s)  # the usual case, without asking for the time first
         if posted.queued:
             posted.put_out()
         now = monotonic()
-        if self._sleepers and self._sleepers[0][0] <= now:
-            self._end_sleeps(now)
+        if self._yielding or self._sleepers:
+            self._end_pauses(now)
         if now >= self._next_sweep:
             self._next_sweep = now + self._tick_s
             self._sweep(now)
@@ -159,10 +160,14 @@ class Scheduler(Hosting):
             self._on_wake()
 
     async def sleep(self, seconds: float) -> None:
+        await self.after_pause(seconds)
+
+    def after_pause(self, seconds: float) -> Waiter:
+        """To be awaited: it is resumed after so long."""
         waiter = Waiter()
         entry = (monotonic() + seconds, next(self._sleeper_number), waiter)
         heapq.heappush(self._sleepers, entry)
-        await waiter
+        return waiter
 
     def start(self, task: Task) -> None:
         """Run `task` until it waits."""
@@ -190,7 +195,7 @@ class Scheduler(Hosting):
 
     def _patience(self, timeout_s: float | None) -> float:
         """How long the kernel may keep us: until the next sweep, sleeper or the caller's limit."""
-        if self._ready:
+        if self._ready or self._yielding:
             return 0.0
         until = self._next_sweep
         if self._sleepers and self._sleepers[0][0] < until:
@@ -198,7 +203,17 @@ class Scheduler(Hosting):
         patience = max(0.0, until - monotonic())
         return patience if timeout_s is None else min(patience, timeout_s)
 
-    def _end_sleeps(self, now: float) -> None:
+    def next_turn(self) -> Waiter:
+        """To be awaited by whoever could go on, so that the others have their turn first: it
+        is resumed after a wait in which the kernel was asked for all of them."""
+        waiter = Waiter()
+        self._yielding.append(waiter)
+        return waiter
+
+    def _end_pauses(self, now: float) -> None:
+        waiting, self._yielding = self._yielding, []
+        for waiter in waiting:
+            self.resume(waiter)
         while self._sleepers and self._sleepers[0][0] <= now:
             self.resume(heapq.heappop(self._sleepers)[2])
 
@@ -226,13 +241,15 @@ class Scheduler(Hosting):
 
     def close(self) -> None:
         """Drop what is still suspended; the model releases its descriptors after this."""
-        tasks = [*self._ready, self.woken.task, *(s[2].task for s in self._sleepers)]
+        waiting = [self.woken, *self._yielding, *(entry[2] for entry in self._sleepers)]
+        tasks = [*self._ready, *(waiter.task for waiter in waiting)]
         for connection in self._connections.values():
             tasks += [waiter.task for waiter in self._waiters(connection)]
         for task in tasks:
             if task is not None:
                 task.close()
         self._ready.clear()
+        self._yielding.clear()
         self._sleepers.clear()
 
 

@@ -25,21 +25,9 @@ from .ready_pipe import NOBODY_LISTENS, Announcement
 
 log = logging.getLogger("fivefold.serving")
 
-EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-"""accept(2) failed for want of something that comes back by itself."""
-
-PASSING = {
-    errno.ENETDOWN,
-    errno.EPROTO,
-    errno.ENOPROTOOPT,
-    errno.EHOSTDOWN,
-    errno.ENONET,
-    errno.EHOSTUNREACH,
-    errno.EOPNOTSUPP,
-    errno.ENETUNREACH,
-    errno.EPERM,
-}
-"""Errors of one connection that accept(2) passes on ("Error handling"): try the next."""
+HOPELESS = {errno.EBADF, errno.EINVAL, errno.ENOTSOCK}
+"""accept(2) can never succeed: it is no listening socket. Whatever else is missing (EMFILE,
+ENFILE, ENOBUFS, ENOMEM) comes back by itself."""
 
 LAST_CALL_S = 1.0
 """How long a connection that was accepted may take for its first byte when the server stops."""
@@ -175,9 +163,7 @@ class ServingModel(ABC):
             try:
                 accepted = await listener.accept()
             except OSError as error:
-                if error.errno in PASSING:
-                    continue
-                if error.errno not in EXHAUSTED:
+                if error.errno in HOPELESS:
                     raise
                 if not complained:
                     log.error("cannot accept: %s; trying again", error.strerror)

@@ -165,6 +165,9 @@ class TlsConnection(Connection):
     async def settled(self) -> None:
         await self.below.settled()
 
+    async def yield_turn(self) -> None:
+        await self.below.yield_turn()
+
     async def close(self) -> None:
         try:
             if self._agreed and not self._reset:

@@ -102,7 +102,7 @@ class Posix(Scheduler):
         threads.pool.give_back(THREADS_EACH)
 
     def listener(self, sock: socket.socket) -> HelpedListener:
-        listener = HelpedListener(sock, self.finished)
+        listener = HelpedListener(self, sock)
         self._listeners.append(listener)
         return listener
 

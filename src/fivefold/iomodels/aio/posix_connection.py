@@ -68,6 +68,9 @@ class Begins(Protocol):
     def forget(self, connection: PosixConnection) -> None:
         """The connection is closed."""
 
+    def next_turn(self) -> Waiter:
+        """The waiter to yield so that the others have their turn first."""
+
 
 class PosixConnection(Connection):
     """Two descriptors of one socket: glibc would keep a write waiting for a read of the same."""
@@ -183,6 +186,10 @@ class PosixConnection(Connection):
         self._io.begin(call, self._outgoing)
         yield from self._earlier()
         return self._outgoing.outcome()
+
+    @types.coroutine
+    def yield_turn(self) -> Generator[Waiter, None, None]:
+        yield self._io.next_turn()
 
     @types.coroutine
     def close(self) -> Generator[Waiter, None, None]:

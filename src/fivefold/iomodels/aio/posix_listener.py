@@ -19,21 +19,29 @@ import select
 import socket
 import threading
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Generator
+from typing import Protocol
 
 from ..base import Listener, Waiter
-from ..readiness import accept_batch
+from ..readiness import accept_all, accept_batch
 from ..scheduler import ACCEPT_BATCH
+
+
+class Helping(Protocol):
+    """What the listener needs of its model."""
+
+    def finished(self, waiter: Waiter) -> None: ...
+    def next_turn(self) -> Waiter: ...
 
 
 class HelpedListener(Listener):
     """A listening socket that a helper thread polls."""
 
-    def __init__(self, sock: socket.socket, finished: Callable[[Waiter], None]) -> None:
+    def __init__(self, io: Helping, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.reader = Waiter(hints=1)
-        self._finished = finished
+        self._io = io
         self._helper: threading.Thread | None = None
         self._questions, self._ask = os.pipe2(os.O_CLOEXEC)
 
@@ -43,9 +51,13 @@ class HelpedListener(Listener):
         while True:
             if not reader.hints:
                 yield from self._until_polled()
-            accepted = accept_batch(self.sock.accept, ACCEPT_BATCH)
-            # A full batch leaves the rest in the queue: try again before asking anybody.
-            reader.hints = 1 if len(accepted) == ACCEPT_BATCH else 0
+            else:
+                yield self._io.next_turn()
+            # Until it has said EAGAIN there may be more: try again before asking anybody.
+            reader.hints = 1
+            accepted, drained = accept_batch(self.sock.accept, ACCEPT_BATCH)
+            if drained:
+                reader.hints = 0
             if accepted:
                 return accepted
 
@@ -58,7 +70,7 @@ class HelpedListener(Listener):
 
     def close(self) -> list[socket.socket]:
         self.stop()
-        return accept_batch(self.sock.accept)
+        return accept_all(self.sock.accept)
 
     def stop(self) -> None:
         """End the helper; more than once is all right."""
@@ -80,4 +92,4 @@ class HelpedListener(Listener):
             events = dict(watched.poll())
             if self._questions in events:
                 return
-            self._finished(self.reader)
+            self._io.finished(self.reader)

@@ -7,13 +7,14 @@ from collections import deque
 from collections.abc import Generator
 from errno import ENOBUFS
 from socket import SHUT_RDWR, socket
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from ...errors import DeadlineExceeded, FileShrank, PeerGone
 from ...linux import io_uring
 from ...linux import io_uring_abi as abi
 from ..base import File, Waiter
-from ..readiness import RECV_BYTES
+from ..readiness import BURST, RECEIVED_PART, RECV_BYTES
 from .uring_files import CHUNK_BYTES
 from .uring_operations import RECEIVE, SEND
 from .uring_sender import AGAIN, UringSender
@@ -21,8 +22,12 @@ from .uring_sender import AGAIN, UringSender
 if TYPE_CHECKING:
     from .uring import Uring
 
-HIGH_WATER_BYTES = 262144
-"""What may lie in the inbox unread; above it the receive is cancelled and TCP holds the rest."""
+HIGH_WATER_BYTES = 32768
+"""What may lie in the inbox unread; above it the receive is cancelled and TCP holds the rest.
+What arrives until the kernel has heard of that comes on top."""
+
+PIECE_BYTES = 64
+"""What a piece takes beside its bytes: a client may send them one by one."""
 
 
 class UringConnection(UringSender):
@@ -39,9 +44,14 @@ class UringConnection(UringSender):
         self._inbox_bytes = 0
         self._own: bytearray | None = None
         self._receiving = self._pausing = self._ended = self._closed = False
+        self._ran_out = False
 
     @types.coroutine
     def recv(self) -> Generator[Waiter, bytes | None, bytes]:
+        if self._inbox and self._burst > BURST:
+            yield from self.yield_turn()
+            if monotonic() >= self.deadline:
+                raise DeadlineExceeded
         while not self._inbox:
             if self._failure:
                 raise self._error()
@@ -54,7 +64,8 @@ class UringConnection(UringSender):
             if data is not None:
                 return data
         data = self._inbox.popleft()
-        self._inbox_bytes -= len(data)
+        self._inbox_bytes -= len(data) + PIECE_BYTES
+        self._burst += 1 + len(data) // RECEIVED_PART
         return data
 
     def _receive(self) -> None:
@@ -67,7 +78,10 @@ class UringConnection(UringSender):
             address = io_uring.address_of(own)
             ring.push(word, self._recv_user_data, address=address, length=RECV_BYTES)
             return
-        multishot = self._io.features.multishot_recv
+        # A multishot receive takes all buffers that there are, if so much is waiting for it:
+        # after it ran out of them once, one buffer, so that something is left for the others.
+        multishot = self._io.features.multishot_recv and not self._ran_out
+        self._ran_out = False
         ioprio = abi.RECV_MULTISHOT if multishot else 0
         word = abi.sqe_word(abi.OP_RECV, self.fd, flags=abi.SQE_BUFFER_SELECT, ioprio=ioprio)
         length = 0 if multishot else buffers.size
@@ -99,6 +113,7 @@ class UringConnection(UringSender):
         elif result == 0:
             self._ended = True
         elif -result == ENOBUFS:
+            self._ran_out = True
             self._io.counts["ran out of buffers"] += 1
             return False
         elif -result in AGAIN:
@@ -111,7 +126,7 @@ class UringConnection(UringSender):
         if self._closed:
             return
         self._inbox.append(data)
-        self._inbox_bytes += len(data)
+        self._inbox_bytes += len(data) + PIECE_BYTES
         if self._inbox_bytes > HIGH_WATER_BYTES and self._receiving and not self._pausing:
             self._pausing = True
             self._io.counts["paused receives"] += 1

@@ -6,23 +6,20 @@ import os
 import resource
 import types
 from collections.abc import Generator
-from errno import EAGAIN, ECANCELED, ECONNABORTED, EINTR
+from errno import EAGAIN, ECANCELED, EINTR
 from socket import SOCK_CLOEXEC, socket
 from typing import TYPE_CHECKING
 
 from ...linux import io_uring_abi as abi
 from ..base import Listener, Waiter
-from ..readiness import accept_batch
+from ..readiness import LONGEST_QUEUE, OF_ONE, accept_all
 from ..scheduler import ACCEPT_BATCH
 from .uring_operations import OTHER, Target
 
 if TYPE_CHECKING:
     from .uring import Uring
 
-LONGEST_QUEUE = 4096
-"""net.core.somaxconn: so many descriptors may be taken beside the expected connections."""
-
-AGAIN = {EAGAIN, ECANCELED, ECONNABORTED, EINTR}
+AGAIN = {EAGAIN, ECANCELED, EINTR} | OF_ONE
 """An accept that ended so is simply submitted again."""
 
 
@@ -97,10 +94,7 @@ class UringListener(Listener, Target):
             self._io.collect(self)
         self._io.targets.pop(self.number, None)
         self.sock.setblocking(False)
-        try:
-            return self._queue + accept_batch(self.sock.accept)
-        except OSError:
-            return self._queue  # out of descriptors: the others stay in the kernel's queue
+        return self._queue + accept_all(self.sock.accept)
 
     def pending(self) -> list[int]:
         return [self.user_data] if self.armed else []

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ...linux import io_uring_abi as abi
 from ...linux.io_uring import BYTES_HEADER, Ring
 from ..base import Connection, Waiter
-from ..readiness import peer_gone
+from ..readiness import BURST, SENT_PART, peer_gone
 from .uring_files import Chunk
 from .uring_operations import POSTED, SEND, Target
 
@@ -88,6 +88,7 @@ class UringSender(Connection, Target):
         self._sending: bytes | Chunk | None = None
         self._send_at = self._send_left = 0
         self._shutdown_due = False
+        self._burst = 0
         self._failure = 0
         self._following = 0
         """Bytes that the present operation will send after what is on its way."""
@@ -102,6 +103,16 @@ class UringSender(Connection, Target):
             raise self._error()
         if not self.post(data):
             yield from self._send_whole(data)
+            self._burst = 0
+            return
+        self._burst += 1 + len(data) // SENT_PART
+        if self._burst > BURST:
+            yield from self.yield_turn()
+
+    @types.coroutine
+    def yield_turn(self) -> Generator[Waiter, None, None]:
+        self._burst = 0
+        yield self._io.next_turn()
 
     def post(self, data: bytes) -> bool:
         if not self._silent or self._sending is not None or len(data) > POST_BYTES:
@@ -111,10 +122,11 @@ class UringSender(Connection, Target):
         queued = self._outbox.queued
         if self not in queued:
             queued[self] = data
-        elif len(queued[self]) < POST_BYTES:
+        elif len(queued[self]) < POST_BYTES and self._burst <= BURST:
             queued[self] += data  # several responses to pipelined requests
+            self._burst += 1
         else:
-            return False
+            return False  # a send gives others their turn
         return True
 
     def _send_whole(self, data: bytes) -> Generator[Waiter, None, None]:

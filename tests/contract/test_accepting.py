@@ -1,0 +1,110 @@
+"""After a failed accept every queued client is served, whether or not an event tells of it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+
+from fivefold.iomodels.base import IOModel, Listener
+from fivefold.iomodels.readiness import accept_all, accept_batch
+
+CLIENTS = 3
+PATIENCE_S = 20.0
+"""It bounds a hang: nobody waits for it otherwise."""
+
+
+@contextlib.contextmanager
+def descriptors_left(count: int) -> Iterator[None]:
+    """So many more descriptors, as long as it lasts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    made = [os.dup(0) for _ in range(count + 1)]
+    for fd in made:
+        os.close(fd)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(made), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(64)
+        yield sock
+
+
+class Acceptor:
+    """Accepts all clients, as the serving models do; at the first error there is room again."""
+
+    def __init__(self, io: IOModel, listener: Listener, room: contextlib.ExitStack) -> None:
+        self.io, self.listener, self.room = io, listener, room
+        self.accepted: list[socket.socket] = []
+        self.errors: set[int | None] = set()
+
+    async def run(self) -> None:
+        while len(self.accepted) < CLIENTS:
+            try:
+                self.accepted += await self.listener.accept()
+            except OSError as error:
+                self.errors.add(error.errno)
+                self.room.close()
+                await self.io.sleep(0.001)
+
+    def close(self) -> None:
+        for sock in [*self.accepted, *self.listener.close()]:
+            sock.close()
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_all_are_served_when_there_are_descriptors_again(
+    left: int, io: IOModel, listening: socket.socket
+) -> None:
+    """With one descriptor left a part of the batch is taken, and then the error comes."""
+    clients = [socket.socket() for _ in range(CLIENTS)]
+    room = contextlib.ExitStack()
+    acceptor = Acceptor(io, io.listener(listening), room)
+
+    async def main() -> None:
+        if io.traits.overlaps:
+            io.spawn(acceptor.run())
+            await io.sleep(0.005)  # it waits now: what follows is an event, and the only one
+        room.enter_context(descriptors_left(left))
+        for client in clients:
+            client.connect(listening.getsockname())
+        if not io.traits.overlaps:
+            io.spawn(acceptor.run())
+        until = monotonic() + PATIENCE_S
+        while len(acceptor.accepted) < CLIENTS and monotonic() < until:
+            await io.sleep(0.001)
+
+    with room:
+        io.run(main())
+    count = len(acceptor.accepted)
+    acceptor.close()
+    for client in clients:
+        client.close()
+    # A ring keeps to the limit of the moment at which the accept was submitted.
+    assert acceptor.errors <= {errno.EMFILE}
+    assert count == CLIENTS
+
+
+def test_what_concerns_one_client_stops_nobody() -> None:
+    """accept(2) passes on the errors of a connection that is gone; endless ones, too, leave
+    turns to the others."""
+    forbidden = [errno.EPERM] * 1000
+
+    def accept() -> tuple[socket.socket, object]:
+        raise OSError(forbidden.pop(), "no") if forbidden else BlockingIOError
+
+    assert accept_batch(accept, 64) == ([], False)
+    assert len(forbidden) == 1000 - 64
+    assert accept_all(accept) == []
