@@ -127,6 +127,7 @@ class Hosts:
                     self._exact[name] = content
         self._below.sort(key=lambda pair: -len(pair[0]))
         self._owners: Bounded[bytes, Content] = Bounded(REMEMBERED_BYTES, LONGEST_BYTES)
+        self._known_owner = self._owners.get
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         return self._main.io(engine, tick_s=tick_s, connections=connections)
@@ -137,12 +138,12 @@ class Hosts:
         self._main.close()
 
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
-        owner = self._owners.get(request.host) or self._remembered(request.host)
+        owner = self._known_owner(request.host) or self._remembered(request.host)
         return owner.ready(request, head, conn, now)
 
     async def respond(self, exchange: Exchange) -> None:
         host = exchange.request.host
-        await (self._owners.get(host) or self._remembered(host)).respond(exchange)
+        await (self._known_owner(host) or self._remembered(host)).respond(exchange)
 
     def _remembered(self, host: bytes) -> Content:
         owner = self._owner(PORT.sub(b"", host).lower().rstrip(b"."))

@@ -109,6 +109,7 @@ class Mounts:
             (m.prefix, Static(m.folder, b"/".join(m.prefix) + b"/", rules, shared)) for m in mounts
         ]
         self._owners: Bounded[bytes, Content] = Bounded(REMEMBERED_BYTES, LONGEST_BYTES)
+        self._known_owner = self._owners.get
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         return self._main.io(engine, tick_s=tick_s, connections=connections)
@@ -119,12 +120,12 @@ class Mounts:
         self._main.close()
 
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
-        owner = self._owners.get(request.target) or self._remembered(request.target)
+        owner = self._known_owner(request.target) or self._remembered(request.target)
         return owner.ready(request, head, conn, now)
 
     async def respond(self, exchange: Exchange) -> None:
         target = exchange.request.target
-        await (self._owners.get(target) or self._remembered(target)).respond(exchange)
+        await (self._known_owner(target) or self._remembered(target)).respond(exchange)
 
     def _remembered(self, target: bytes) -> Content:
         owner = self._owner(target)

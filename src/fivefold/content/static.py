@@ -77,7 +77,7 @@ class Static:
         self._cache = FileCache(self._root.fd, shared.kept, forget, siblings=siblings)
         self._finder = Finder(self._cache, policy, self._threads)
         self._answers = Answers(self._cache, policy.always)
-        self._plainly_hot = self._hot.plain
+        self._plainly_hot = self._hot.plain.get
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         return engine(tick_s=tick_s, connections=connections)
@@ -104,7 +104,7 @@ class Static:
 
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
         target = request.plain_target
-        entry = self._plainly_hot.get(target)
+        entry = self._plainly_hot(target)
         if entry is None:
             if target is None:
                 return self._again(request, head, now)
@@ -141,7 +141,7 @@ class Static:
         target = request.selective_target
         if target is None:
             return None
-        entry = self._plainly_hot.get(target) or self._hot.of(target, head, now)
+        entry = self._plainly_hot(target) or self._hot.of(target, head, now)
         if entry is None or (now >= entry.fresh_until and not self._renewed(entry, now)):
             return None
         return self._answers.again(request, entry, now)

@@ -95,7 +95,7 @@ class Http1:
 
     async def _exchanges(self, conn: Connection) -> None:  # noqa: C901, PLR0912, PLR0915
         limits = self._limits
-        known_heads = self._memory.heads
+        known_head = self._memory.heads.get
         content = self._content  # its methods are looked up each time: tracing replaces them
         reader = HeadReader(conn, limits, self._memory)
         request: Request | None = None
@@ -127,7 +127,7 @@ class Http1:
                 if len(data) > SHORT_HEAD_BYTES:
                     request = reader.whole(data)
                 else:
-                    request = known_heads.get(data) or reader.short(data)
+                    request = known_head(data) or reader.short(data)
                 if request is not None:
                     data = b""
                 else:

@@ -12,11 +12,15 @@ from functools import cached_property
 
 from ..errors import DeadlineExceeded, PeerGone, ProtocolError
 from .body import Stream
+from .bounded import Bounded
 from .limits import Limits
-from .request import HeadParser, Request
+from .request import REMEMBERED_BYTES, HeadParser, Request
 
-REMEMBERED_HEADS = 16384
-"""Heads known by their bytes: what llhttp accepted once it accepts again. At most 16 MiB."""
+HEADS_BYTES = 16_777_216
+"""Of heads known by their bytes: what llhttp accepted once it accepts again."""
+
+REQUESTS_BYTES = 8_388_608
+"""Of examined requests, by the lines that they obey."""
 
 SHORT_HEAD_BYTES = 256
 """What comes again byte by byte is short: health checks, programs, load generators. A
@@ -34,8 +38,8 @@ class Memory:
     """What the connections of a worker learn from each other."""
 
     def __init__(self) -> None:
-        self.heads: dict[bytes, Request] = {}
-        self.requests: dict[bytes, Request] = {}
+        self.heads: Bounded[bytes, Request] = Bounded(HEADS_BYTES, 2 * SHORT_HEAD_BYTES)
+        self.requests: Bounded[bytes, Request] = Bounded(REQUESTS_BYTES, 2 * REMEMBERED_BYTES)
 
 
 class HeadReader:
@@ -64,9 +68,7 @@ class HeadReader:
         """As `whole`, for a short head, which is then known by its bytes."""
         request = self.whole(data)
         if request is not None:
-            if len(self._heads) >= REMEMBERED_HEADS:
-                self._heads.clear()
-            self._heads[data] = request
+            self._heads.remember(data, request, SHORT_HEAD_BYTES + len(data))
         return request
 
     async def next(self, data: bytes, now: float) -> tuple[Request, bytes, bytes]:

@@ -20,6 +20,7 @@ import re
 import httptools
 
 from ..errors import ProtocolError
+from .bounded import Bounded
 from .limits import Limits
 
 SIEVE = re.compile(rb"\n[hHtTcCeErRiI][oOrRxXaAfF][sSaAnNpP-][^\r]*").findall
@@ -32,11 +33,10 @@ OBEYED = re.compile(
 """The fields that decide how a request is framed, routed or answered."""
 
 REMEMBERED_BYTES = 1024
-"""The longest that is remembered of one: 4096 of them take at most a few MiB."""
+"""The longest that is remembered of one: its request line and the lines that it obeys."""
 
-REMEMBERED = 4096
-"""Examined requests that are remembered; a full table is emptied, which costs less than
-keeping order, and what is asked often is back at once."""
+REQUEST_BYTES = 1024
+"""Of a `Request` besides the texts that it holds, all its objects counted."""
 
 REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/(\d)\.(\d)\r\n")
 """RFC 9112 section 3, to tell *why* llhttp refused."""
@@ -90,9 +90,10 @@ class HeadParser:
     `known` is the memory of examined requests; connections may share it.
     """
 
-    def __init__(self, limits: Limits, known: dict[bytes, Request]) -> None:
+    def __init__(self, limits: Limits, known: Bounded[bytes, Request]) -> None:
         self._limits = limits
         self._known = known
+        self._known_as = known.get
         # A head this short cannot break a limit: a field takes at least 4 bytes.
         self._harmless_bytes = min(
             4 * limits.header_count, limits.request_line_bytes, limits.head_bytes
@@ -115,7 +116,7 @@ class HeadParser:
             self._renew()
             return None
         self._one_message += 3  # its head, its end, and our looking
-        request = self._known.get(data[: data.index(b"\r\n")] + b"".join(SIEVE(data)))
+        request = self._known_as(data[: data.index(b"\r\n")] + b"".join(SIEVE(data)))
         if request is None:
             if data.startswith(b"\r"):
                 return None
@@ -154,9 +155,7 @@ class HeadParser:
         request = examined(head)
         key = head[: head.index(b"\r\n")] + b"".join(SIEVE(head))
         if len(key) <= REMEMBERED_BYTES:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[key] = request
+            self._known.remember(key, request, REQUEST_BYTES + len(key))
         return request
 
     def _check_size(self, head: bytes) -> None:

@@ -1,0 +1,101 @@
+"""What clients ask for, however odd and long, takes a bounded amount of a worker's memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from client import Client
+
+from fivefold import Server, Settings
+from fivefold.content import answers, hosts, hot
+from fivefold.content.entry import ENTRY_BYTES, SMALL_BYTES
+from fivefold.content.kept import MEMORY_BYTES
+
+BATCH = 50
+"""Requests that are sent before their answers are read."""
+
+SLACK_BYTES = 8_388_608
+"""For what HTTP remembers of heads and requests, and what the allocator does not give back."""
+
+LONG = "x" * 25_000
+"""Nearly all that a head may hold."""
+
+FILES = 1600
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    for number in range(FILES):
+        with (folder / f"{number:06}").open("wb") as file:
+            file.truncate(SMALL_BYTES)
+    (folder / "page.html").write_text("page")
+    (folder / "page.html.gz").write_text("compressed")
+    return folder
+
+
+def flood(client: Client, requests: Iterator[bytes]) -> None:
+    """Ask all of it, as fast as it goes; answers are dropped."""
+    while batch := list(islice(requests, BATCH)):
+        client.send(b"".join(batch))
+        for _ in batch:
+            client.answer()
+
+
+def asked(count: int, target: str, field: str = "Host: test") -> Iterator[bytes]:
+    """`%` in target and field becomes the number of the request."""
+    host = "" if field.startswith("Host") else "Host: test\r\n"
+    for number in range(count):
+        text = f"GET {target} HTTP/1.1\r\n{host}{field}\r\n\r\n"
+        yield text.replace("%", f"{number:06}").encode()
+
+
+def ranges_of_many_files() -> Iterator[bytes]:
+    for number in range(60):
+        for first in range(40):
+            text = f"GET /{number:06} HTTP/1.1\r\nHost: test\r\nRange: bytes={first}-\r\n\r\n"
+            yield text.encode() if first else text.replace("Range", "X").encode()
+
+
+FLOODS = {
+    "ranges": (ranges_of_many_files, answers.MOST_BYTES + 60 * (SMALL_BYTES + ENTRY_BYTES)),
+    "dates": (lambda: asked(1000, "/page.html", f"If-Modified-Since: %{LONG}"), 0),
+    "tags": (lambda: asked(1000, "/page.html", f'If-None-Match: "%{LONG}"'), answers.MOST_BYTES),
+    "codings": (lambda: asked(1000, "/page.html", f"Accept-Encoding: %{LONG}"), 0),
+    "short codings": (
+        lambda: asked(9000, "/page.html", "Accept-Encoding: gzip, %"),
+        hot.MOST_BYTES,
+    ),
+    "hosts": (lambda: asked(1000, "/page.html", f"Host: %{LONG}"), hosts.REMEMBERED_BYTES),
+    "targets": (lambda: asked(9000, f"/000000?%{LONG[:250]}"), hot.MOST_BYTES),
+    "files": (lambda: asked(FILES, "/%"), MEMORY_BYTES * 5 // 4),
+}
+"""Requests, and how many bytes may be remembered of them."""
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_memory_is_bounded_whatever_is_asked(name: str, folder: Path) -> None:
+    requests, bound = FLOODS[name]
+    host = {"name": "example.org", "target": str(folder)}
+    settings = {"target": str(folder), "bind": "127.0.0.1:0", "host": [host]}
+    with Server(Settings.of(settings)) as server:
+        address, port = server.addresses[0].removeprefix("http://").rsplit(":", 1)
+        with Client((address, int(port))) as client:
+            flood(client, islice(requests(), BATCH))
+            before = memory(server.pid)
+            flood(client, requests())
+            grown = memory(server.pid) - before
+    assert grown < bound + SLACK_BYTES
+
+
+def memory(pid: int) -> int:
+    """Bytes of a process and all its descendants, shared pages shared out (PSS)."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    found = re.search(r"Pss:\s+(\d+) kB", rollup)
+    assert found is not None
+    return int(found[1]) * 1024 + sum(memory(int(child)) for child in children)
