@@ -8,7 +8,6 @@ the start; the gain is one clear line instead of workers that die one after the 
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import select
@@ -19,11 +18,12 @@ from typing import Any
 
 from .content.loading import interface_of, load, names_application, refuse_patches
 from .errors import ApplicationError, SettingsError
+from .reporting import logger
 from .serving import stack
 from .serving.forking import describe, forked
 from .settings import AUTO, Settings
 
-log = logging.getLogger("fivefold.application")
+log = logger("fivefold.application")
 
 REPORT_BYTES = 65536
 """More than any message."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import socket
 from collections.abc import Iterable
 
 from .errors import BindError
 from .linux.systemd import handed_over, listen_fds
+from .reporting import logger
 from .serving.host_names import bind_each
 from .serving.listener import FD, Address, check_inherited, url
 from .serving.unix_socket import Made, made, release
 from .settings import SYSTEMD, Settings, mode
 
-log = logging.getLogger("fivefold.listening")
+log = logger("fivefold.listening")
 
 
 class Listening:

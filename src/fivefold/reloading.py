@@ -24,11 +24,12 @@ from .application import enter, loaded
 from .content.kinds import KINDS, Kind
 from .content.loading import names_application
 from .errors import SettingsError, WorkerFailed
+from .reporting import logger
 from .serving.forking import forked
 from .serving.ready_pipe import announce_ready
 from .settings import Settings
 
-log = logging.getLogger("fivefold.reload")
+log = logger("fivefold.reload")
 
 ALWAYS = ("*.py",)
 """What an application is made of; templates and the like are its own affair, or
@@ -122,7 +123,7 @@ def watch(settings: Settings, supervisor: int, on_ready: Callable[[], None]) -> 
     """Until killed. Raises `SettingsError` if the kernel refuses."""
     import watchfiles  # noqa: PLC0415 - an extra, with a thread
 
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # we say it ourselves
+    logger("watchfiles").setLevel(logging.WARNING)  # we say it ourselves
     usual = watchfiles.DefaultFilter()
     wanted = wanted_by(settings)
     batches = watchfiles.watch(

@@ -1,41 +1,93 @@
-"""Saying what failed, also where logging itself does.
+"""Loggers of ours: they are heard whatever an application does to logging, and raise nothing.
 
-An edge that catches whatever foreign code raises then wants to log it, and logging calls
-foreign code again: handlers and filters of the application, a `sys.stderr` that it has
-closed or replaced.  What these raise must not undo the catching.
-
-Assumption.  Descriptor 2 can be written to, or nobody reads what is said there: the words
-             are then lost, and nothing else is.
+Facts.        `logging.config.dictConfig` and `fileConfig` disable, unless told otherwise, all
+              loggers that exist: ours as well, and with them the traceback of a handler that
+              fails.  Handlers and filters are foreign code: those of an application may
+              raise, `sys.stderr` may be closed or on a full disk, and what logging itself
+              does about that (`Handler.handleError`) may raise again.
+Choice.       A class of loggers that cannot be disabled; levels, handlers and `propagate` of
+              "fivefold" are the user's, as with every logger.  An exception that is raised
+              while a record is handled ends there, and the record goes to descriptor 2.
+              Where somebody catches BaseException in order to log it, `report` does the same
+              with those; elsewhere they pass, since a Ctrl-C is one of them.
+Assumption.   Descriptor 2 can be written to, or nobody reads what is said there: the words
+              are then lost, and nothing else is.
+Cost.         `logging.getLogger("fivefold").disabled = True` has no effect; a level has.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import traceback
-from logging import Logger
 
-STDERR = 2
+from .linux.standard_descriptors import STDERR
 
 
-def report(log: Logger, message: str, *values: object, error: BaseException | None = None) -> None:
-    """Log an error, with the traceback of `error`; never raises.
+class Log(logging.Logger):
+    """A logger that an application cannot silence by accident, and that never raises."""
 
-    If logging raises, the same is written to standard error instead.
-    """
+    @property
+    def disabled(self) -> bool:
+        return False
+
+    @disabled.setter
+    def disabled(self, value: bool) -> None:
+        """Without effect."""
+
+    def handle(self, record: logging.LogRecord) -> None:
+        try:
+            super().handle(record)
+        except Exception as trouble:  # noqa: BLE001 - a handler is foreign code
+            _last_resort(record, trouble)
+
+
+def logger(name: str) -> Log:
+    """The logger of this name, which is "fivefold" or below."""
+    found = logging.getLogger(name)
+    # Not by `setLoggerClass`, which would be for others' loggers as well.
+    found.__class__ = Log
+    assert isinstance(found, Log)
+    return found
+
+
+def report(log: Log, message: str, *values: object, error: BaseException | None = None) -> None:
+    """Log an error, with the traceback of `error`; for edges, which must raise nothing."""
     try:
         log.error(message, *values, exc_info=error)
-    except BaseException as trouble:  # noqa: BLE001 - a handler is foreign code, too
-        _last_resort(f"{log.name}: {message}", values, error, trouble)
+    except BaseException as trouble:  # noqa: BLE001 - no Exception, or there is no memory
+        about = (type(error), error, error.__traceback__) if error else None
+        record = logging.LogRecord(log.name, logging.ERROR, "", 0, message, values, about)
+        _last_resort(record, trouble)
 
 
-def _last_resort(
-    message: str, values: tuple[object, ...], error: BaseException | None, trouble: BaseException
-) -> None:
+def write(text: str) -> None:
+    """A line or several on standard error; never raises for want of somebody to read it.
+
+    By descriptor, because `sys.stderr` is the application's to replace and to close, and
+    keeps what it could not write for whoever writes next.
+    """
+    rest = memoryview(f"{text}\n".encode(errors="backslashreplace"))
     try:
-        lines = [message % values, "\n"]
-        if error is not None:
-            lines += traceback.format_exception(error)
-        lines += ["(logging it failed: ", *traceback.format_exception_only(trouble), ")\n"]
-        os.write(STDERR, "".join(lines).encode(errors="backslashreplace"))
+        while rest:
+            rest = rest[os.write(STDERR, rest) :]
+    except OSError:
+        pass  # closed, full, or a pipe that nobody reads
+
+
+def _last_resort(record: logging.LogRecord, trouble: BaseException) -> None:
+    try:
+        lines = [f"{record.name}: {_message(record)}\n"]
+        if record.exc_info:
+            lines += traceback.format_exception(record.exc_info[1])
+        lines += ["(logging it failed: ", *traceback.format_exception_only(trouble), ")"]
+        write("".join(lines))
     except BaseException:  # noqa: BLE001, S110 - nothing is left to say it with
         pass
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except BaseException:  # noqa: BLE001 - what is to be said is foreign, too
+        return record.msg

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -30,7 +29,9 @@ from .errors import ApplicationError, FivefoldError, SettingsError, WorkerFailed
 from .http1.connection import Http1
 from .iomodels import resolve
 from .iomodels.base import IOModel
+from .linux.standard_descriptors import fill_standard_descriptors
 from .listening import Listening
+from .reporting import logger
 from .serving import MODELS
 from .serving.base import Handler, ServingOptions
 from .serving.forking import describe, forked
@@ -41,7 +42,7 @@ from .sizing import allow_descriptors, tick
 from .transport.certificates import Certificates
 from .transport.layers import layered
 
-log = logging.getLogger("fivefold.server")
+log = logger("fivefold.server")
 
 
 class Observer(Protocol):
@@ -69,6 +70,7 @@ class Server:
         """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
         if not isinstance(settings, Settings):
             raise SettingsError(f"Server takes Settings(...), not {settings!r}")
+        fill_standard_descriptors()  # before anything is opened
         self.settings = settings
         # Paths, not descriptors: the folder in which we are may be replaced by another one.
         self._base = os.path.join(start_folder(), settings.chdir or "")  # noqa: PTH118

@@ -74,3 +74,9 @@ def test_an_io_model_says_facts_consequence_choice_and_cost(engine: type) -> Non
 @pytest.mark.parametrize("model", SERVING_MODELS.values(), ids=lambda m: m.name)
 def test_a_serving_model_says_what_it_promises(model: type) -> None:
     assert "Promises." in (inspect.getdoc(inspect.getmodule(model)) or "")
+
+
+def test_every_logger_of_ours_is_one_that_applications_cannot_silence() -> None:
+    others = SOURCE / "reporting.py"
+    plain = [m for m in MODULES if m != others and 'getLogger("fivefold' in m.read_text()]
+    assert plain == []

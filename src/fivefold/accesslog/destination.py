@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import SettingsError
+from ..linux.standard_descriptors import STDOUT, was_closed
 
 STANDARD_OUTPUT = "-"
 
@@ -42,6 +43,8 @@ class Destination:
 
     def probe(self) -> None:
         """Whether it can be written. Raises `SettingsError`."""
+        if not self._path and was_closed(STDOUT):
+            raise SettingsError("access_log: standard output is closed; name a file")
         try:
             os.close(self.open())
         except OSError as error:
@@ -53,7 +56,7 @@ class Destination:
     def open(self) -> int:
         """A descriptor to write to. Raises OSError."""
         if not self._path:
-            return os.dup(1)
+            return os.dup(STDOUT)
         return os.open(self._path, FLAGS, MODE)
 
     @contextmanager

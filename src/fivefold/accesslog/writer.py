@@ -16,14 +16,14 @@ Cost.         A process that is killed (SIGKILL, a crash) loses what it has not 
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 
+from ..reporting import logger
 from .destination import Destination
 from .rotation import Rotation
 
-log = logging.getLogger("fivefold.accesslog")
+log = logger("fivefold.accesslog")
 
 KEPT_BYTES = 1_048_576
 """What cannot be written is kept up to this size."""

@@ -5,16 +5,16 @@ Only here does anything print, configure logging or choose an exit status.
 
 from __future__ import annotations
 
-import logging
 import sys
 
 import click
 
 from ..errors import ApplicationError, FivefoldError, SettingsError
+from ..linux.standard_descriptors import fill_standard_descriptors
 from .compare import compare
 from .models import models
 from .serve import serve
-from .starting import say
+from .speaking import say, speaking
 from .trace import trace
 
 USAGE, FAILURE = 2, 1
@@ -39,9 +39,11 @@ def leave(error: FivefoldError, status: int) -> None:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "-V", "--version", package_name="fivefold")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """A web server: 3 serving models x 5 I/O models, chosen by two flags."""
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    fill_standard_descriptors()
+    ctx.with_resource(speaking())
 
 
 main.add_command(serve)

@@ -16,7 +16,8 @@ from ..server import Server
 from ..settings import FILE_ONLY, GROUPS, Settings
 from ..tracing.live import LiveObserver
 from .sources import Sources
-from .starting import say, starting
+from .speaking import say
+from .starting import starting
 from .unused import without_effect
 
 FOLDER = "static"

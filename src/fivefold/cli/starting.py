@@ -3,9 +3,7 @@ meanwhile does not end it by surprise.
 
 Facts.        The default action of SIGHUP, SIGUSR1 and SIGUSR2 ends a process (signal(7)), and a
               deployment or logrotate sends them whenever it likes; importing an application
-              may take minutes.  A full disk under standard error makes each message to people
-              an OSError.  A program may be started with standard descriptors closed; the next
-              socket then gets the number that the log writes to.
+              may take minutes.
 Choice.       Those signals are blocked until the supervisor reads them: a reload that was asked
               for too early is done as soon as there is a worker.  SIGTERM and SIGINT raise
               `Stopped` wherever we are, so that everything that was begun is undone.
@@ -16,18 +14,13 @@ Assumption.   Python itself has started: before that, nobody can help.  A name s
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from collections.abc import Iterator
-
-import click
 
 KEPT = {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 """For the supervisor."""
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
-
-STANDARD_DESCRIPTORS = (0, 1, 2)
 
 
 class Stopped(BaseException):
@@ -37,7 +30,6 @@ class Stopped(BaseException):
 @contextlib.contextmanager
 def starting() -> Iterator[None]:
     """Around the whole life of a server; ends it gently where it has no supervisor yet."""
-    occupy_standard_descriptors()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, KEPT)
     before = {number: signal.signal(number, stop) for number in STOPS}
     try:
@@ -52,17 +44,3 @@ def starting() -> Iterator[None]:
 
 def stop(*_: object) -> None:
     raise Stopped
-
-
-def occupy_standard_descriptors() -> None:
-    for fd in STANDARD_DESCRIPTORS:
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
-
-
-def say(text: str) -> None:
-    """To people, on standard error; whoever cannot hear it is no reason not to serve."""
-    with contextlib.suppress(OSError):
-        click.echo(text, err=True)

@@ -14,7 +14,6 @@ under the others.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import Any
 
@@ -25,6 +24,7 @@ from ..http1.limits import Limits
 from ..http1.request import Request
 from ..http1.response import plain
 from ..iomodels.base import IOModel
+from ..reporting import logger
 from .asgi_handshake import is_websocket
 from .asgi_host import AsgiHost
 from .asgi_http import HttpCycle
@@ -33,7 +33,7 @@ from .asgi_scope import Scope, Scopes
 from .asgi_websocket import WebSocket
 from .client_certificate import extension
 
-log = logging.getLogger("fivefold.asgi")
+log = logger("fivefold.asgi")
 
 
 class Asgi:

@@ -11,10 +11,11 @@ from websockets.server import ServerProtocol
 from ..errors import InvalidResponse
 from ..http1.exchange import Exchange
 from ..http1.request import fields_of
+from ..reporting import logger
 from .asgi_http import Message
 from .fields import CONTROL, NAME
 
-log = logging.getLogger("fivefold.asgi.websocket")
+log = logger("fivefold.asgi.websocket")
 log.setLevel(logging.WARNING)  # the library reports every connection that opens
 
 COMPRESSION = enable_server_permessage_deflate(None)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 from ..iomodels.asyncio_host import Host
 from ..iomodels.base import Task
 from ..iomodels.outcome import Outcome
-from ..reporting import report
+from ..reporting import logger, report
 from .asgi_carrier import Carriers
 from .asgi_lifespan import Application, Lifespan
 
-log = logging.getLogger("fivefold.asgi")
+log = logger("fivefold.asgi")
 
 
 class AsgiHost(Host):

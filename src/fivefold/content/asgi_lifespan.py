@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..errors import ApplicationError
+from ..reporting import logger
 from .asgi_scope import VERSIONS
 
-log = logging.getLogger("fivefold.asgi")
+log = logger("fivefold.asgi")
 
 Application = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 

@@ -7,14 +7,14 @@ is sent; `Content-Length` and `Date` are noticed, `Connection: close` is obeyed.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
 
 from ..errors import InvalidResponse
 from ..http1.response import SERVER, STATUS_LINES, ResponseHead
+from ..reporting import logger
 
-log = logging.getLogger("fivefold.fields")
+log = logger("fivefold.fields")
 
 NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 """RFC 9110, section 5.1: a token."""

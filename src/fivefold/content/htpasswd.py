@@ -6,7 +6,6 @@ refused with the line and the remedy.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from importlib import import_module
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
+from ..reporting import logger
 
-log = logging.getLogger("fivefold.auth")
+log = logger("fivefold.auth")
 
 BCRYPT = re.compile(rb"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
 

@@ -7,9 +7,10 @@ What passes by itself is 503, and a disk that fails is 500, with a line in the l
 from __future__ import annotations
 
 import errno
-import logging
 
-log = logging.getLogger("fivefold.static")
+from ..reporting import logger
+
+log = logger("fivefold.static")
 
 FORBIDDEN, NOT_FOUND, METHOD_NOT_ALLOWED = 403, 404, 405
 FAILED, BUSY = 500, 503

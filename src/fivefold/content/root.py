@@ -15,11 +15,12 @@ Threads.      The number of the descriptor never changes (dup3(2) replaces what 
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from pathlib import Path
 
-log = logging.getLogger("fivefold.static")
+from ..reporting import logger
+
+log = logger("fivefold.static")
 
 SHORT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN)
 """Says nothing of the folder: the old one stays until it can be looked at."""

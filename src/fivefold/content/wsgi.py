@@ -14,7 +14,6 @@ that the client can tell.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from contextvars import copy_context
@@ -27,14 +26,14 @@ from ..http1.exchange import Connection, Exchange, joined
 from ..http1.request import Request
 from ..http1.response import DateField, FilePart, plain
 from ..iomodels.base import IOModel
-from ..reporting import report
+from ..reporting import logger, report
 from .received import NO_BODY, received
 from .threads import Threads
 from .wsgi_environ import Environs, Surroundings
 from .wsgi_places import Place
 from .wsgi_response import Application, Call, Failed, Misbehaved
 
-log = logging.getLogger("fivefold.wsgi")
+log = logger("fivefold.wsgi")
 
 Part = bytes | FilePart | Failed
 

@@ -10,14 +10,13 @@ as the look-up of a known head.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, FileChanged, PeerGone, ProtocolError
-from ..reporting import report
+from ..reporting import logger, report
 from .body import Body
 from .exchange import CLOSE, OVER, Connection, Exchange, send_part
 from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
@@ -26,7 +25,7 @@ from .recorded import NOTHING_SENT, Asked, RecordedExchange, Recorder, Visit, se
 from .request import Request
 from .response import DateField, FilePart, plain, serialized
 
-log = logging.getLogger("fivefold.http")
+log = logger("fivefold.http")
 
 LAST_CALL_S = 1.0
 """How long a stopping server waits for the first request of a connection that it has accepted."""

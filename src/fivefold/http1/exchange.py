@@ -8,11 +8,11 @@ because only then it is known whether the first part is the last.
 
 from __future__ import annotations
 
-import logging
 from time import monotonic
 from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, FileChanged, PeerGone
+from ..reporting import logger
 from .body import Body, Stream
 from .limits import Limits
 from .request import Request
@@ -27,7 +27,7 @@ from .response import (
     serialized,
 )
 
-log = logging.getLogger("fivefold.http")
+log = logger("fivefold.http")
 
 OVER = (PeerGone, DeadlineExceeded, FileChanged, GeneratorExit)
 """What ends a connection without an answer: nobody would take one; GeneratorExit is how an I/O

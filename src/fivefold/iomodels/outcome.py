@@ -10,13 +10,12 @@ Assumption.  A coroutine that raises has closed its connection, or whoever spawn
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable
 from typing import Any
 
-from ..reporting import report
+from ..reporting import logger, report
 
-log = logging.getLogger("fivefold.io")
+log = logger("fivefold.io")
 
 
 class Outcome:

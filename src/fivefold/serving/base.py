@@ -8,7 +8,6 @@ model and nothing of HTTP.
 from __future__ import annotations
 
 import errno
-import logging
 import signal
 import socket
 import threading
@@ -20,10 +19,10 @@ from typing import Any, ClassVar, Protocol
 
 from ..errors import LimitReached
 from ..iomodels.base import Connection, IOModel, Listener
-from ..reporting import report
+from ..reporting import logger, report
 from .ready_pipe import NOBODY_LISTENS, Announcement
 
-log = logging.getLogger("fivefold.serving")
+log = logger("fivefold.serving")
 
 HOPELESS = {errno.EBADF, errno.EINVAL, errno.ENOTSOCK}
 """accept(2) can never succeed: it is no listening socket. Whatever else is missing (EMFILE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 from collections.abc import Callable
@@ -11,8 +10,9 @@ from typing import NoReturn
 
 from ..errors import FivefoldError
 from ..linux.process_control import die_with_parent
+from ..reporting import logger
 
-log = logging.getLogger("fivefold.serving")
+log = logger("fivefold.serving")
 
 HANDLED = (
     signal.SIGTERM,

@@ -24,7 +24,6 @@ when the workers accept, and when they stop.
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import select
@@ -38,12 +37,13 @@ from ..errors import WorkerFailed
 from ..linux import systemd
 from ..linux.process_control import reap_orphans
 from ..linux.signals import SignalFile
+from ..reporting import logger
 from . import stack
 from .forking import HANDLED, describe, forked, reap, send
 from .ready_pipe import Announcement, Attention
 from .slot import Backoff, Slot, Worker
 
-log = logging.getLogger("fivefold.supervisor")
+log = logger("fivefold.supervisor")
 
 YOUNG_DEATHS = 5
 """So many in a row before any worker was ready end the server: nginx and systemd

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..linux.process_control import be_called
+from ..reporting import logger
 from ..server import Server
 from ..serving.forking import forked
 from .control import Control
@@ -19,7 +20,7 @@ from .rendezvous import bound
 from .samples import Samples
 from .switch import Switch
 
-log = logging.getLogger("fivefold.trace")
+log = logger("fivefold.trace")
 
 NAME = "fivefold-trace"
 """As which it is seen in the list of processes."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Any
 
 from ..errors import SettingsError
+from ..reporting import logger
 from ..sampling import interval
 from ..settings import Settings
 from .metrics import PARTS, Metrics
 from .sample_line import NO_TCP
 from .spans import line_of
 
-log = logging.getLogger("fivefold.trace")
+log = logger("fivefold.trace")
 
 
 class Samples:

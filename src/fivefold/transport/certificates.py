@@ -10,16 +10,16 @@ Cost.         A few milliseconds at the start, and whenever the files have chang
 
 from __future__ import annotations
 
-import logging
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic, time
 
 from ..errors import SettingsError
+from ..reporting import logger
 from .tls_settings import TlsSettings
 
-log = logging.getLogger("fivefold.tls")
+log = logger("fivefold.tls")
 
 LOOK_S = 2.0
 """How long a change of the files may go unnoticed."""

@@ -10,7 +10,6 @@ Promise.  The header is asked of everybody, and believed of trusted proxies only
 from __future__ import annotations
 
 import ipaddress
-import logging
 import struct
 from dataclasses import dataclass
 from time import monotonic
@@ -20,11 +19,11 @@ from ..errors import DeadlineExceeded, FivefoldError, PeerGone
 from ..http1.connection import close_at_once, closed
 from ..http1.limits import Limits
 from ..iomodels.base import Connection
-from ..reporting import report
+from ..reporting import logger, report
 from ..serving.base import LAST_CALL_S, Handler
 from .unread import unread
 
-log = logging.getLogger("fivefold.proxy")
+log = logger("fivefold.proxy")
 
 LINE_BYTES = 107
 """The longest line of version 1, its end included."""

@@ -7,20 +7,19 @@ handler of its own, and whoever mistakes the port is told so.
 
 from __future__ import annotations
 
-import logging
 from time import monotonic
 
 from ..errors import DeadlineExceeded, PeerGone
 from ..http1.connection import Http1, close_at_once, closed
 from ..http1.limits import Limits
 from ..iomodels.base import Connection
-from ..reporting import report
+from ..reporting import logger, report
 from ..serving.base import Handler
 from .certificates import Certificates
 from .tls_connection import HandshakeFailed, TlsConnection
 from .unread import unread
 
-log = logging.getLogger("fivefold.tls")
+log = logger("fivefold.tls")
 
 HANDSHAKE = 0x16
 """RFC 8446, section 5.1: the type of a client's first record."""

@@ -16,7 +16,6 @@ Cost.         No sendfile(2): each byte of a file is copied into the process, se
 
 from __future__ import annotations
 
-import logging
 import ssl
 from operator import attrgetter
 from time import monotonic
@@ -24,8 +23,9 @@ from typing import Any
 
 from ..errors import DeadlineExceeded, FileShrank, PeerGone
 from ..iomodels.base import Connection, File
+from ..reporting import logger
 
-log = logging.getLogger("fivefold.tls")
+log = logger("fivefold.tls")
 
 RECORD_BYTES = 16384
 """RFC 8446, section 5.1."""

@@ -1,0 +1,74 @@
+"""What the server says on standard error, where the command line started it.
+
+Facts.        Whoever configures the root logger first has it: `logging.basicConfig` of an
+              application does nothing once it has a handler.
+Choice.       The handler belongs to the logger "fivefold", and what it has said goes no
+              further, so that an application that logs to standard error as well does not say
+              it twice.  The root logger is the application's.
+              A line begins at its beginning, and only there: control characters are escaped,
+              what follows a line feed is indented.  So nothing that a client sends, a path or
+              the text of an exception, can look like a line of ours or speak to a terminal.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from ..reporting import logger, write
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+"""C0 but for tab and line feed, DEL, C1, and what some programs take for the end of a line."""
+
+INDENT = "\n    "
+
+
+class Lines(logging.Formatter):
+    """A line for a record, and indented ones for what of it does not fit into one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record).rstrip("\n").replace("\r\n", "\n")
+        return CONTROL.sub(escaped, text).replace("\n", INDENT)
+
+
+def escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
+class StandardError(logging.Handler):
+    """Writes to descriptor 2, whatever has become of `sys.stderr`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(Lines("%(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        write(self.format(record))
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Everything from INFO on is said on standard error, until the end of the block."""
+    log, handler = logger("fivefold"), StandardError()
+    before = log.level, log.propagate
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.level, log.propagate = before
+
+
+def say(text: str) -> None:
+    """A line of the command line itself, which must not fail where nobody can read it: on a
+    full disk, on a terminal that is gone, or where standard error is closed."""
+    try:
+        click.echo(text, err=True)
+    except (OSError, ValueError):
+        pass
