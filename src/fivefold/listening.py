@@ -26,14 +26,17 @@ class Listening:
         self.slots: list[list[socket.socket]] = []
         self.https_port: int | None = None
         """Where plain HTTP is sent to, if it is."""
+        self._shared = False
         self._redirecting: list[socket.socket] = []
         self._files: list[Made | None] = []
 
-    def listen(self, *, apart: bool) -> None:
+    def listen(self, *, apart: bool, shared: bool) -> None:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`.
 
         `apart`: every address needs a worker of its own, because its thread cannot wait for two.
+        `shared`: all workers of an address accept from one queue.
         """
+        self._shared = shared
         addresses = [Address.parse(text) for text in self._addresses()]
         redirects = [Address.parse(text) for text in self._settings.tls.redirect_http]
         for address in (*addresses, *redirects):
@@ -54,10 +57,12 @@ class Listening:
         permissions = None if settings.unix_mode is None else mode(settings.unix_mode)
         columns = []
         for address in addresses:
-            for sockets in bind_each(address, slots=settings.workers, mode=permissions):
-                columns.append(sockets)
+            queues = 1 if self._shared else settings.workers
+            for sockets in bind_each(address, slots=queues, mode=permissions):
+                columns.append(sockets * (settings.workers // queues))
                 for sock in sockets:
                     undo.callback(sock.close)
+                    sock.setblocking(self._shared)  # else others may look into it (`stealing`)
             self._files.append(made(address.path))
             undo.callback(release, self._files[-1])
         return columns
@@ -98,6 +103,19 @@ class Listening:
             for sock in row
         }
         return list(dict.fromkeys(url(sock, scheme) for sock, scheme in schemes.items()))
+
+    def others(self, own: list[socket.socket], *, steals: bool) -> list[socket.socket]:
+        """In a worker: the queues to look into besides its own; what it does not need is closed.
+
+        A queue that slots share is among them: the kernel may wake always the same worker.
+        """
+        every = list({id(sock): sock for row in self.slots for sock in row}.values())
+        if steals and len(self.slots) > 1 and not self._shared:
+            return every
+        for sock in every:
+            if all(sock is not ours for ours in own):
+                sock.close()
+        return []
 
     def close(self) -> None:
         """Close the sockets, and give their addresses back."""

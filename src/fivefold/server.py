@@ -93,6 +93,7 @@ class Server:
         self._observer = observer
         self._certificates = Certificates(settings.tls) if settings.tls.tls_cert else None
         self._listening = Listening(settings)
+        self._others: list[socket.socket] = []
         self._pid = 0
 
     def _compose(self, kind: Kind) -> None:
@@ -130,7 +131,7 @@ class Server:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""
         # A reloaded application may come to be served by threads that wait for one thing only.
         alone = not self.engine.traits.overlaps or self.settings.reload
-        self._listening.listen(apart=alone)
+        self._listening.listen(apart=alone, shared=self.engine.traits.takes_turns)
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGTERM or SIGINT. Call it in the main thread.
@@ -229,11 +230,13 @@ class Server:
     # runs in: a worker
 
     def _work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
+        self._others = self._listening.others(sockets, steals=True)
         enter(self.settings)
         self._serve(self.settings.target, sockets, on_ready)
 
     def _work_again(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """Under --reload nothing is known of the application before, and it may not start."""
+        self._listening.others(sockets, steals=False)
         copies = [sock.dup() for sock in sockets]  # a serving model closes what it is given
         try:
             kind, application = reloading.load_again(self.settings)
@@ -283,7 +286,9 @@ class Server:
                 io.on_tick(access_log.tick)
             return io
 
-        model = self.model(sockets, handler, new_io, options, on_ready, house=access_log)
+        model = self.model(
+            sockets, handler, new_io, options, on_ready, house=access_log, others=self._others
+        )
         signal.signal(signal.SIGTERM, lambda *_: model.stop())
         try:
             model.run()

@@ -71,13 +71,16 @@ def until(condition: Callable[[], object], what: str) -> None:
 class Deployed:
     """`fivefold serve` in a folder of its own."""
 
-    def __init__(self, folder: Path, *arguments: str, wrapped: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, *arguments: str, fds: tuple[int, ...] = ()) -> None:
         self.folder = folder
         self._log = folder / "server.log"
         with self._log.open("wb") as log:
-            command = [*wrapped, sys.executable, "-m", "fivefold", "serve", *arguments]
-            command += ["--bind", "127.0.0.1:0"]
-            self.process = subprocess.Popen(command, cwd=folder, stderr=log, stdout=log)
+            command = [sys.executable, "-m", "fivefold", "serve", *arguments]
+            if "--bind" not in arguments:
+                command += ["--bind", "127.0.0.1:0"]
+            self.process = subprocess.Popen(
+                command, cwd=folder, stderr=log, stdout=log, pass_fds=fds
+            )
 
     @property
     def log(self) -> str:
@@ -124,8 +127,8 @@ class Deployed:
 
 
 @contextmanager
-def deployed(folder: Path, *arguments: str, wrapped: tuple[str, ...] = ()) -> Iterator[Deployed]:
-    server = Deployed(folder, *arguments, wrapped=wrapped)
+def deployed(folder: Path, *arguments: str, fds: tuple[int, ...] = ()) -> Iterator[Deployed]:
+    server = Deployed(folder, *arguments, fds=fds)
     try:
         yield server
     finally:

@@ -63,6 +63,10 @@ class Traits:
     max_connections: int | None = None
     """The same as a number, where the engine itself has one."""
 
+    takes_turns: bool = False
+    """Whether the kernel wakes one of the processes that accept on a shared listener, in turn,
+    and never one that does something else: so they can share one."""
+
 
 class Waiter:
     """What a suspended coroutine waits for.

@@ -35,7 +35,7 @@ from .base import IOModel, Listener, Task, Traits, Waiter
 from .files import FileAccess, InPlace
 from .hosting import Hosting
 from .outcome import ended_badly
-from .readiness import OF_ONE, RECV_BYTES, ReadyConnection, ReadyListener, accept_all
+from .readiness import OF_ONE, RECV_BYTES, ReadyConnection, ReadyListener, accept_batch
 
 ITERATIVE_TICK_S = 0.02
 """How often an iterative server looks whether somebody waits while a client is idle."""
@@ -54,6 +54,7 @@ class Blocking(IOModel):
         waits_in="the call itself: recv(2), send(2), accept(2)",
         files="read and sendfile in place",
         limit="one connection per thread",
+        takes_turns=True,
     )
 
     @classmethod
@@ -216,5 +217,14 @@ class BlockingListener(Listener):
             raise
 
     def close(self) -> list[socket.socket]:
-        self.sock.setblocking(False)
-        return accept_all(self.sock.accept)
+        # O_NONBLOCK would be there for whoever shares the listener, too: a successor's accept
+        # would no longer wait.  So we ask first; if another takes it meanwhile, a tick passes.
+        waiting = select.poll()
+        waiting.register(self.sock, select.POLLIN)
+        accepted: list[socket.socket] = []
+        while waiting.poll(0):
+            try:
+                accepted += accept_batch(self.sock.accept, 1)[0]
+            except OSError:
+                break  # out of descriptors: the others stay in the kernel's queue
+        return accepted

@@ -63,7 +63,7 @@ class Async(ServingModel):
         return min(self.options.max_connections, by_descriptors, by_engine)
 
     async def _main(self, io: IOModel) -> None:
-        listeners = [io.listener(sock) for sock in self.listeners]
+        listeners = self.queues(io, lambda: self._limit - self._attended)
         self.on_ready()
         for listener in listeners:
             io.spawn(self.accepting(io, listener, self._start))

@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, ClassVar, Protocol
@@ -21,6 +21,7 @@ from ..errors import LimitReached
 from ..iomodels.base import Connection, IOModel, Listener
 from ..reporting import logger, report
 from .ready_pipe import NOBODY_LISTENS, Announcement
+from .stealing import OtherQueues
 
 log = logger("fivefold.serving")
 
@@ -106,8 +107,11 @@ class ServingModel(ABC):
         on_ready: Announcement = NOBODY_LISTENS,
         *,
         house: Housekeeping | None = None,
+        others: Collection[socket.socket] = (),
     ) -> None:
+        """`others`: listening sockets of all workers, to look into (`stealing`)."""
         self.listeners = listeners
+        self.others = others
         self.handler = handler
         self.new_io = new_io
         self.options = options
@@ -133,12 +137,19 @@ class ServingModel(ABC):
         if self._deaf is not None:
             raise self._deaf
 
+    def queues(self, io: IOModel, room: Callable[[], int]) -> list[Listener]:
+        """Where to accept from; `room`: how many connections could be served now."""
+        listeners: list[Listener] = [io.listener(sock) for sock in self.listeners]
+        if self.others:
+            listeners.append(OtherQueues(io, self.others, room))
+        return listeners
+
     async def close_listeners(self, listeners: list[Listener], hand_over: HandOver) -> None:
         """Hand over whoever is connected already; refuse whoever comes later."""
         for listener in listeners:
             for sock in listener.close():
                 await hand_over(sock)
-        for sock in self.listeners:
+        for sock in (*self.listeners, *self.others):
             sock.close()
 
     async def accepting(self, io: IOModel, listener: Listener, hand_over: HandOver) -> None:

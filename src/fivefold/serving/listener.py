@@ -2,7 +2,8 @@
 
 With several workers each slot has a socket of its own (SO_REUSEPORT), so that the kernel
 spreads connections; a replaced worker inherits its slot's socket, so no queue dies with
-a worker (socket(7)).
+a worker (socket(7)); and the others look into its queue (`stealing`).  Workers that sleep
+in accept(2) share one socket: there the kernel itself wakes them in turn.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ INIT = 1
 """The process that inherits orphans (pid_namespaces(7))."""
 
 Life = Callable[[list[socket.socket], Announcement], None]
-"""Runs in the child: serve on these sockets; call the second argument once they accept."""
+"""Runs in the child: serve on these sockets; call the second argument once they accept.
+The sockets of the other slots are open, too."""
 
 
 class Supervisor:
@@ -362,10 +363,6 @@ class Supervisor:
         os.close(ready)
         for _, worker in self._workers():
             worker.pipe.close()
-        for other in self._slots:
-            for sock in other.sockets:
-                if sock not in slot.sockets:
-                    sock.close()
         try:
             self._life(slot.sockets, announcement)
         except Exception as error:

@@ -78,7 +78,7 @@ class Thread(ServingModel):
             self._idle.put(None)  # the main thread may be waiting for an idle thread
 
     async def _main(self, io: IOModel) -> None:
-        listeners = [io.listener(sock) for sock in self.listeners]
+        listeners = self.queues(io, self._room)
         self.on_ready()
         for listener in listeners:
             io.spawn(self.accepting(io, listener, self._hand_over))
@@ -88,6 +88,9 @@ class Thread(ServingModel):
         self._drain()
 
     # runs in: the main thread
+
+    def _room(self) -> int:
+        return self._limit - len(self._threads) + self._idle.qsize()
 
     async def _hand_over(self, sock: socket.socket) -> None:
         mailbox = self._idle_thread()

@@ -41,6 +41,9 @@ class UringListener(Listener, Target):
         self._queue: list[socket] = []
         # Nobody takes them: the rest shall wait in the kernel, where other workers may see it.
         self._enough = min(ACCEPT_BATCH, io.expected)
+        # Others may look into our queue without waiting (`serving/stealing`).  Kernels before
+        # multishot accept would refuse ours at once instead of waiting, too.
+        sock.setblocking(not io.features.multishot_accept)
         self._error = 0
         self._cancelled = self._closed = False
 
@@ -93,7 +96,8 @@ class UringListener(Listener, Target):
         if self.armed:
             self._io.collect(self)
         self._io.targets.pop(self.number, None)
-        self.sock.setblocking(False)
+        if self.sock.getblocking():
+            return self._queue  # with O_NONBLOCK, who shares the listener would spin
         return self._queue + accept_all(self.sock.accept)
 
     def pending(self) -> list[int]:

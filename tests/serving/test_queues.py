@@ -1,0 +1,149 @@
+"""The queues of workers: nobody waits for one that is stopped, dead, starting or stuck."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from client import Client
+from deployed import CRASHES, Deployed, deployed, until
+from every_pair import pairs
+
+from fivefold.serving import MODELS
+
+CLIENTS = 12
+"""The kernel chooses a queue for each: that it never chooses one of two is unlikely enough."""
+
+GATED = """
+import os
+if os.path.exists("closed"):
+    open("gate").close()
+"""
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
+
+
+def several(pair: dict[str, str]) -> list[str]:
+    if not MODELS[pair["serving"]].traits.scales_by_workers:
+        pytest.skip("it has one worker: the connections have processes of their own")
+    return ["--serving", pair["serving"], "--io", pair["io"], "--workers", "2"]
+
+
+def everybody_is_answered(server: Deployed, count: int = CLIENTS) -> set[bytes]:
+    """All are there at once; who answered them."""
+    clients = [Client(server.address) for _ in range(count)]
+    for client in clients:
+        client.send(REQUEST)
+    try:
+        answers = [client.answer() for client in clients]
+    finally:
+        for client in clients:
+            client.sock.close()
+    assert {answer.status for answer in answers} == {200}
+    return {answer.body for answer in answers}
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "crashes.py").write_text(GATED + CRASHES)
+    return tmp_path
+
+
+@pairs()
+def test_a_stopped_worker_holds_no_client(pair: dict[str, str], folder: Path) -> None:
+    with deployed(folder, "crashes:app", *several(pair)) as server:
+        assert everybody_is_answered(server)
+        stopped, other = server.workers()
+        os.kill(stopped, signal.SIGSTOP)
+        until(lambda: is_stopped(stopped), "a stopped worker")
+        assert everybody_is_answered(server) == {str(other).encode()}
+        os.kill(stopped, signal.SIGCONT)
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("io", ["multiplexing", "aio:uring", "sigio"])
+def test_a_worker_that_starts_holds_no_client(io: str, folder: Path) -> None:
+    os.mkfifo(folder / "gate")
+    with deployed(folder, "crashes:app", *several({"serving": "thread", "io": io})) as server:
+        assert everybody_is_answered(server)
+        victim, other = server.workers()
+        (folder / "closed").touch()
+        os.kill(victim, signal.SIGKILL)
+        gate = os.open(folder / "gate", os.O_WRONLY)  # its successor is there, and not ready
+        assert everybody_is_answered(server) == {str(other).encode()}
+        os.close(gate)
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("io", ["multiplexing", "aio:uring"])
+def test_a_worker_whose_gil_is_held_holds_no_client(io: str, folder: Path) -> None:
+    chosen = several({"serving": "thread", "io": io})
+    with deployed(folder, "crashes:app", *chosen, "--grace-s", "0.1") as server:
+        server.answers()
+        with Client(server.address) as stuck:
+            stuck.send(b"GET /regex HTTP/1.1\r\nHost: t\r\n\r\n")
+            server.said("holds the GIL")
+            assert len(everybody_is_answered(server)) == 1
+        server.stop()
+
+
+@pytest.mark.parametrize("io", ["aio:uring", "sigio", "multiplexing"])
+def test_a_queue_that_all_share_is_not_lost_with_its_first_worker(io: str, folder: Path) -> None:
+    """Of those that share a listener, the kernel wakes always the same one for some engines."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        chosen = several({"serving": "async", "io": io})
+        handed = ("--bind", f"fd://{listener.fileno()}")
+        with deployed(folder, "crashes:app", *chosen, *handed, fds=(listener.fileno(),)) as server:
+            server.said("serving")
+            for stopped in server.workers():
+                os.kill(stopped, signal.SIGSTOP)
+                until(lambda: is_stopped(stopped), "a stopped worker")  # noqa: B023
+                with socket.create_connection(listener.getsockname(), timeout=30) as client:
+                    client.sendall(REQUEST)
+                    assert client.recv(100).startswith(b"HTTP/1.1 200")
+                os.kill(stopped, signal.SIGCONT)
+            assert server.stop() == 0
+
+
+@pytest.mark.parametrize("serving", ["process", "thread"])
+def test_a_reload_leaves_a_blocking_listener_blocking(serving: str, folder: Path) -> None:
+    """O_NONBLOCK is everybody's who shares the listener: a successor would spin."""
+    chosen = ("--serving", serving, "--io", "blocking")
+    with deployed(folder, "crashes:app", *chosen) as server:
+        server.answers()
+        (old,) = server.workers()
+        server.signal(signal.SIGHUP)
+        until(lambda: old not in server.workers(), "a new worker")
+        (new,) = server.workers()
+        inode = inode_of_listener(server.address[1])
+        (flags,) = {flags_of(new, fd) for fd in descriptors(new, inode)}
+        assert not flags & os.O_NONBLOCK
+        server.answers()
+        assert server.stop() == 0
+
+
+def inode_of_listener(port: int) -> str:
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(f":{port:04X}") and fields[3] == "0A":
+            return fields[9]
+    raise AssertionError("nobody listens")
+
+
+def descriptors(pid: int, inode: str) -> list[str]:
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return [link.name for link in links if str(link.readlink()) == f"socket:[{inode}]"]
+
+
+def flags_of(pid: int, fd: str) -> int:
+    first = Path(f"/proc/{pid}/fdinfo/{fd}").read_text().splitlines()[1]
+    return int(first.removeprefix("flags:").strip(), 8)
