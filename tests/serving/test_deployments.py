@@ -221,7 +221,7 @@ def test_reloads_during_a_reload_are_one_more(folder: Path) -> None:
     os.mkfifo(folder / "gate")
     with deployed(folder, *arguments, "--serving", "thread") as server:
         server.answers()
-        waits = "open('../gate').close()\nSTARTED = True\n"
+        waits = "open('../gate').read()\nSTARTED = True\n"
         (folder / name).write_text(waits + CRASHES)
         server.signal(signal.SIGHUP)
         gate = os.open(folder / "gate", os.O_WRONLY)  # waits until the successor is there

@@ -20,7 +20,7 @@ CLIENTS = 12
 GATED = """
 import os
 if os.path.exists("closed"):
-    open("gate").close()
+    open("gate").read()
 """
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"

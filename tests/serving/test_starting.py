@@ -19,7 +19,7 @@ from fivefold.serving import MODELS
 GATED = """
 import os
 
-open("gate").close()
+open("gate").read()
 
 def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "2")])
