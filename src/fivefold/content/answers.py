@@ -92,7 +92,11 @@ class Answers:
 
     def to(self, request: Request, entry: Entry) -> Response | ByteRanges:
         """The answer to this request; takes over the caller's use of the entry."""
-        chosen = select(request, entry)
+        try:
+            chosen = select(request, entry)
+        except BaseException:
+            self._cache.drop(entry)
+            raise
         if len(chosen.ranges) > 1:
             kind, *others = entry.fields
             release = partial(self._cache.drop, entry)

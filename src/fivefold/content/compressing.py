@@ -24,6 +24,18 @@ result would push everything else out of memory."""
 COMPRESSIBLE = frozenset(
     {
         b"application/javascript",
+        b"application/jsonl",
+        b"application/json5",
+        b"application/postscript",
+        b"application/sql",
+        b"application/toml",
+        b"application/vnd.apple.mpegurl",
+        b"application/x-ndjson",
+        b"application/x-sh",
+        b"application/x-tex",
+        b"model/gltf-binary",
+        b"model/obj",
+        b"model/stl",
         b"application/json",
         b"application/ld+json",
         b"application/manifest+json",

@@ -9,8 +9,10 @@ import re
 
 from ..http1.bounded import Bounded
 from ..http1.response import Fields
+from .codings import SUFFIXES
+from .globs import Glob
 from .media_types import media_type
-from .rules import Rules, cache_rule, error_rule, header_rule, inner_path, mime_rule
+from .rules import Rules, cache_rule, coding_rule, error_rule, header_rule, inner_path, mime_rule
 
 IMMUTABLE = b"public, max-age=31536000, immutable"
 """A year: the longest that caches believe (RFC 2616 said so, and they still do)."""
@@ -20,8 +22,8 @@ MIXED = re.compile(rb"(?=.*[a-z])(?:[0-9a-f]*\d[0-9a-f]*|(?=.*[A-Z]).*\d.*[A-Za-
 """Hexadecimal digits with a number and a letter among them; or small letters, capitals and,
 not at the end, a number. Words and dates are neither."""
 
-SUFFIXES_BYTES = 262_144
-"""Of media types that are remembered, by suffix."""
+REMEMBERED_BYTES = 262_144
+"""Of media types, by suffix."""
 
 EXPOSED = b"Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag"
 
@@ -30,14 +32,19 @@ class Policy:
     """The rules, ready to be asked; `prefix` is the path that leads to the folder."""
 
     def __init__(self, rules: Rules, prefix: bytes = b"") -> None:
+        self.prefix = prefix
         self._prefix = b"/" + prefix
         self._headers = [header_rule(text) for text in rules.header]
         self._caching = [cache_rule(text) for text in rules.cache_control]
         self._hashed = rules.immutable_hashed
-        self._types = dict(mime_rule(text) for text in rules.mime)
+        types = [mime_rule(text) for text in rules.mime]
+        self._types = {suffix: kind for suffix, kind in types if isinstance(suffix, str)}
+        self._named_types = [(glob, kind) for glob, kind in types if isinstance(glob, Glob)]
+        self._codings = [coding_rule(text) for text in rules.content_encoding]
         self._charset = rules.charset
-        self._media_types: Bounded[bytes, bytes] = Bounded(SUFFIXES_BYTES)
+        self._media_types: Bounded[bytes, bytes] = Bounded(REMEMBERED_BYTES)
         self.listing = rules.listing
+        self.clean_urls = rules.clean_urls
         self.precompressed = rules.precompressed
         self.compress = rules.compress
         self.cors = rules.cors is not None
@@ -52,24 +59,36 @@ class Policy:
         return found if self.spa is None else [("spa", self.spa), *found]
 
     def media_type(self, path: bytes) -> bytes:
-        """The value of Content-Type; it depends on what follows the last dot alone."""
+        """The value of Content-Type."""
+        for pattern, kind in self._named_types:
+            if pattern.matches(self._prefix + path):
+                return self._described(kind)
+        coding = self.coding(path)
+        if coding:
+            path = path.removesuffix(SUFFIXES[coding])
+        return self._by_suffix(path)
+
+    def _by_suffix(self, path: bytes) -> bytes:
         name = path.rpartition(b"/")[2]
         end = name[name.rfind(b".") :] if b"." in name else b""
         known = self._media_types.get(end)
         if known is None:
-            known = self._described(end.decode("utf-8", "surrogateescape"))
+            suffix = end.decode("utf-8", "surrogateescape")
+            known = self._described(self._types.get(suffix.lower()) or media_type(suffix))
             self._media_types.remember(end, known, len(end) + len(known))
         return known
 
-    def _described(self, suffix: str) -> bytes:
-        guessed = self._types.get(suffix.lower()) or media_type(f"name{suffix}")
-        if guessed.startswith("text/") and self._charset and "charset=" not in guessed:
-            guessed += f"; charset={self._charset}"
-        return guessed.encode("ascii")
+    def _described(self, kind: str) -> bytes:
+        if kind.startswith("text/") and self._charset and "charset=" not in kind:
+            kind += f"; charset={self._charset}"
+        return kind.encode("ascii")
 
     def coding(self, path: bytes) -> bytes:
         """The content coding that a file has by its name; empty for none."""
-        return b""
+        for pattern, coding in self._codings:
+            if pattern.matches(self._prefix + path):
+                return coding
+        return b"gzip" if path.lower().endswith(b".svgz") else b""
 
     def lasting(self, path: bytes) -> Fields:
         """What a file's 200 and its 304 both say, but for the validators."""

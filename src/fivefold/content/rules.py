@@ -12,7 +12,9 @@ from urllib.parse import quote
 
 from ..errors import SettingsError
 from ..http1.limits import HELP
+from .codings import SUFFIXES
 from .globs import Glob
+from .media_types import UNKNOWN, media_type
 from .paths import relative_path
 
 ERROR_STATUSES = (403, 404, 405, 412, 416, 500, 503)
@@ -60,7 +62,15 @@ class Rules:
         False, "Names with a hash of the content (app.3f2a9c1b.js) may be cached for ever."
     )
     cors: str | None = _rule(None, "The origin whose pages may read files: https://HOST, or *.")
-    mime: tuple[str, ...] = _rule((), "A media type for a suffix: .EXT=TYPE/SUBTYPE; repeatable.")
+    mime: tuple[str, ...] = _rule(
+        (),
+        "A media type for a suffix or for names: .EXT=TYPE/SUBTYPE, 'GLOB=TYPE/SUBTYPE';"
+        " repeatable.",
+    )
+    content_encoding: tuple[str, ...] = _rule(
+        (), "The coding of files that are asked for by their coded names: '*.br=br'; repeatable."
+    )
+    clean_urls: bool = _rule(False, "/guide is guide.html, where there is no file guide.")
     charset: str = _rule("utf-8", "The charset of text files; empty to say nothing.")
     nosniff: bool = _rule(True, "X-Content-Type-Options: nosniff with every answer of a folder.")
     precompressed: bool = _rule(
@@ -78,6 +88,8 @@ class Rules:
             cache_rule(text)
         for text in self.mime:
             mime_rule(text)
+        for text in self.content_encoding:
+            coding_rule(text)
         if self.charset and not TOKEN.fullmatch(self.charset):
             raise SettingsError(f"charset: {self.charset!r} is not the name of a charset")
 
@@ -129,7 +141,10 @@ def header_rule(text: str) -> tuple[Glob, bytes, bytes]:
             f"header: {text!r} is not 'GLOB: NAME: VALUE', e.g. '*.pdf: X-Robots-Tag: noindex'"
         )
     if name.lower() in FRAMING:
-        raise SettingsError(f"header: {name} is the server's to say; --mime sets Content-Type")
+        raise SettingsError(
+            f"header: {name} is the server's to say; --mime sets Content-Type, --content-encoding"
+            " Content-Encoding"
+        )
     return glob("header", pattern), name.encode(), value.strip().encode()
 
 
@@ -143,12 +158,33 @@ def cache_rule(text: str) -> tuple[Glob, bytes]:
     return glob("cache_control", pattern), value.strip().encode()
 
 
-def mime_rule(text: str) -> tuple[str, str]:
-    """Suffix and media type. Raises `SettingsError`."""
-    suffix, equals, kind = text.partition("=")
-    if not equals or not re.fullmatch(r"\.[^./\s]+", suffix) or not MEDIA_TYPE.fullmatch(kind):
-        raise SettingsError(f"mime: {text!r} is not .EXT=TYPE/SUBTYPE, e.g. .gltf=model/gltf+json")
-    return suffix.lower(), kind
+def mime_rule(text: str) -> tuple[str | Glob, str]:
+    """Suffix or pattern, and media type. Raises `SettingsError`."""
+    name, equals, kind = text.partition("=")
+    if not equals or not name or not MEDIA_TYPE.fullmatch(kind):
+        raise SettingsError(
+            f"mime: {text!r} is not .EXT=TYPE/SUBTYPE or GLOB=TYPE/SUBTYPE, e.g."
+            " .gltf=model/gltf+json"
+        )
+    if not name.startswith(".") and media_type(name) != UNKNOWN:
+        raise SettingsError(
+            f"mime: {text!r} is not .EXT=TYPE/SUBTYPE: a suffix begins with a dot (and a file of"
+            f" that name is **/{name})"
+        )
+    if re.fullmatch(r"\.[^./\s*?]+", name):
+        return name.lower(), kind
+    return glob("mime", f"*{name}" if name.startswith(".") else name), kind
+
+
+def coding_rule(text: str) -> tuple[Glob, bytes]:
+    """Pattern and content coding. Raises `SettingsError`."""
+    pattern, equals, coding = text.partition("=")
+    if not equals or coding.encode() not in SUFFIXES:
+        raise SettingsError(
+            f"content_encoding: {text!r} is not GLOB=CODING with a CODING of br, zstd, gzip, e.g."
+            " '*.br=br'"
+        )
+    return glob("content_encoding", pattern), coding.encode()
 
 
 def error_rule(text: str) -> tuple[int, bytes]:
