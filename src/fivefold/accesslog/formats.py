@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any
 
 from ..errors import SettingsError
-from .escaping import as_json, as_text
+from ..http1.escaping import as_json, as_text
 
 FROM_HEAD = {
     "request": "the request line",

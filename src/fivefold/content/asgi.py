@@ -17,17 +17,16 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from ..errors import ClientLeft, ProtocolError
+from ..errors import ClientLeft
 from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.limits import Limits
 from ..http1.request import Request
-from ..http1.response import plain
 from ..iomodels.base import IOModel
-from ..reporting import logger
+from ..reporting import logger, report
 from .asgi_handshake import is_websocket
 from .asgi_host import AsgiHost
-from .asgi_http import HttpCycle
+from .asgi_http import HttpCycle, path_of
 from .asgi_lifespan import Application
 from .asgi_scope import Scope, Scopes
 from .asgi_websocket import WebSocket
@@ -74,72 +73,49 @@ class Asgi:
         return self._http(exchange, host)
 
     async def _http(self, exchange: Exchange, host: AsgiHost) -> None:
-        scope = self._scopes.http(exchange)
-        cycle = HttpCycle(exchange, host.loop)
-        gone = False
+        cycle = HttpCycle(exchange, host)
         try:
-            rest = host.carriers.begin(self._application(scope, cycle.receive, cycle.send))
-            if rest is not None:
-                await rest
-        except ClientLeft:
-            exchange.keep = False
-        except (Exception, SystemExit):
-            # The edge of an application: its trouble must not become another's.
-            if cycle.refusal is None and not cycle.gone:
-                log.exception("the application failed at %s", scope["path"])
-            exchange.keep = exchange.keep and exchange.finished
-        except asyncio.CancelledError:
-            exchange.keep = False
-            if not exchange.conn.closing:  # else grace is over
-                log.error("the application was cancelled at %s", scope["path"])
-        finally:
-            if cycle.waited:
-                gone = cycle.gone
-                cycle.over()
+            scope = self._scopes.http(exchange)
+            over = host.carriers.begin(
+                self._application(scope, cycle.receive, cycle.send), cycle.ended
+            )
+        except BaseException as error:  # noqa: BLE001 - the edge of an application
+            cycle.ended(error)
+        else:
+            if over:
+                if exchange.finished and not cycle.has_waited:
+                    return  # the usual case
+                cycle.ended(None)
+        await cycle.settled()
         if not exchange.finished:
-            await self._give_up(exchange, cycle.refusal, gone=gone)
-
-    async def _give_up(
-        self, exchange: Exchange, refusal: ProtocolError | None, *, gone: bool
-    ) -> None:
-        """The application ended without a whole response."""
-        exchange.keep = False
-        if refusal is not None:
-            raise refusal
-        if not exchange.started and not gone:
-            await exchange.answer(plain(500))
+            await cycle.give_up()
+        cycle.close()
 
     async def _websocket(self, exchange: Exchange, host: AsgiHost) -> None:
         exchange.keep = False
         socket = WebSocket(exchange, self._limits)
-        rest = host.carriers.begin(self._call(self._scopes.websocket(exchange), socket))
-        if rest is not None:
-            host.spawn(rest)
+        scope = self._scopes.websocket(exchange)
+        call = self._call(scope, socket, path_of(exchange))
+        if host.carriers.begin(call, socket.ended):
+            socket.ended(None)
         try:
             await socket.read()
         finally:
             await socket.end()
 
-    async def _call(self, scope: Scope, socket: WebSocket) -> None:
-        try:
-            failed = await self._ended_badly(scope, socket)
-            await socket.finish(failed=failed)
-        except ClientLeft:
-            pass  # nobody to say goodbye to
-        finally:
-            socket.ended()
-
-    async def _ended_badly(self, scope: Scope, socket: WebSocket) -> bool:
+    async def _call(self, scope: Scope, socket: WebSocket, at: str) -> None:
+        failed = False
         try:
             await self._application(scope, socket.receive, socket.send)
         except ClientLeft:
             pass  # it was told, and did not mind
-        except (Exception, SystemExit):
-            # The edge of an application.
-            log.exception("the application failed at %s", scope["path"])
-            return True
-        except asyncio.CancelledError:
-            # Whoever cancelled it: the reading side waits to be told.
-            log.error("the application was cancelled at %s", scope["path"])
-            return True
-        return False
+        except BaseException as error:  # noqa: BLE001 - the edge of an application
+            failed = True
+            if isinstance(error, asyncio.CancelledError) and socket.is_closing:
+                log.warning("the application was cancelled at %s: the server stops", at)
+            else:
+                report(log, "the application failed at %s", at, error=error)
+        try:
+            await socket.finish(failed=failed)
+        except ClientLeft:
+            pass  # nobody to say goodbye to

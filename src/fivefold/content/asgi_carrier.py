@@ -1,188 +1,319 @@
-"""Running an application's coroutine beside a connection that is no task of asyncio.
+"""Running an application's call in a task of asyncio, mostly without making one.
 
 Facts.        A connection's coroutine is resumed by its I/O model, inside the wait of the
               loop, where no task is current.  An application wants to be in a task:
-              `asyncio.current_task`, timeouts and cancel scopes rest on it.  Making a task
-              takes 3 us and a pass of the loop; most calls of an application need one
-              step and never wait.
-Consequence.  A task per request would cost more than the application.
-Choice.       A `Carrier` owns a task that is made once and lent to one call after the
-              other.  The first step is taken at once, with the carrier's task entered as
-              the current one (asyncio.tasks._enter_task, documented for this under
-              "Extending asyncio").  A call that waits then is carried on by that task.
-Cost.         An application that compares tasks of different requests may see the same one
-              twice.  A task that was asked to cancel is not lent again.
+              `asyncio.current_task`, timeouts and cancel scopes rest on it, and libraries
+              keep what belongs to a request by its task.  Making a task takes 3 us and a
+              pass of the loop; most calls of an application need one step and never wait.
+Consequence.  A task per request would cost as much as the rest of the server; one that is
+              used twice would show one client what belongs to another.
+Choice.       The first step of a call is taken at once, with a task entered as the current
+              one (asyncio.tasks._enter_task, documented for this under "Extending
+              asyncio").  A call that waits then owns this task, which ends with it.  After a
+              call that ended in its first step the task is lent again, provided that nobody
+              can tell: nobody has kept it, refers to it weakly, has marked it (an attribute,
+              a callback, a name, `cancel`) or has asked for its name, coroutine or context.
+Assumption.   There is no other way to find a task again.  A number such as `id(task)` comes
+              again for any task of asyncio that was freed, too.
+Cost.         Looking takes 0.2 us of each call.  Where a task is current already (a loop in a
+              loop: nest_asyncio), or the loop makes tasks of its own kind, a call is a task
+              as anybody else would make it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import types
+from _weakref import getweakrefcount
 from asyncio import _enter_task, _leave_task
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
+from sys import getrefcount
 from typing import Any
 
 from ..iomodels.asyncio_bridge import Bridge
-from ..iomodels.base import IOModel, Waiter
 
 Call = Coroutine[Any, Any, Any]
 
+Ended = Callable[[BaseException | None], None]
+"""Called when a call has ended, with what it raised; in the loop, and must not raise."""
 
-class Carrier:
-    """A task of asyncio for one call at a time."""
+NATIVE_TASK = asyncio.Task
+"""asyncio's own, as it was before anybody replaced it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, io: IOModel) -> None:
-        self._io = io
-        self._job: Awaitable[None] | None = None
-        self._arrival = Bridge(loop)
-        self._parked = False
-        self._done: Waiter | None = None
-        self._error: BaseException | None = None
-        self.task = loop.create_task(self._carry())
-        self.task.add_done_callback(self._ended)
 
-    @property
-    def spent(self) -> bool:
-        """Whether its task is not to be lent again."""
-        return self.task.done() or bool(self.task.cancelling())
+class Task(asyncio.Task[None]):
+    """A task that notices what others do with it: then it is not lent again."""
 
-    async def carry_on(self, job: Awaitable[None]) -> bool:
-        """Let the task await `job`; False if it was cancelled before it took it.
+    __slots__ = ("marked",)
 
-        Raises what `job` raises.  To be awaited by a coroutine of the I/O model, not in a
-        task of asyncio.
-        """
-        self._job = job
-        self._done = waiter = Waiter()
-        if self._parked:
-            self._parked = False
-            self._arrival.send(None)
-        while self._done is not None:
-            await waiter
-        if self._job is not None:
-            self._job = None
+    marked: bool
+    """Whether it has an attribute, a callback, a name that somebody knows, was cancelled, or
+    has given its coroutine or context away."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__("marked", True)
+        super().__setattr__(name, value)
+
+    def is_lent(self) -> None:
+        """From now on it is looked at."""
+        super().__setattr__("marked", False)
+
+
+def marking(name: str) -> Any:
+    """A method of a task that leaves a mark, or tells what could be found again."""
+    original = getattr(asyncio.Task, name)
+
+    @functools.wraps(original)
+    def marked(self: Task, *arguments: Any, **options: Any) -> Any:
+        self.marked = True
+        return original(self, *arguments, **options)
+
+    return marked
+
+
+for _name in (
+    *("add_done_callback", "remove_done_callback", "cancel", "uncancel"),
+    *("get_name", "set_name", "get_coro", "get_context"),
+):
+    if hasattr(asyncio.Task, _name):  # get_context came with Python 3.12
+        setattr(Task, _name, marking(_name))
+
+
+class Arrival(Bridge):
+    """What an idle carrier waits for."""
+
+    __slots__ = ("task",)
+
+    task: Task
+
+    def cancel(self, msg: Any = None) -> bool:
+        """A task that is lent does not wait: asyncio shall keep the wish for its next step."""
+        if asyncio.current_task(self._loop) is self.task:
             return False
-        error, self._error = self._error, None
-        if error is not None:
-            try:
-                raise error
-            finally:
-                error = None  # it knows this frame, which shall not know it in turn
-        return True
+        return super().cancel(msg)
 
-    def _ended(self, _: object) -> None:
-        """Whoever still waits for the task to take a job is told."""
-        done, self._done = self._done, None
-        if done is not None:
-            self._io.resume(done)
 
-    async def _carry(self) -> None:
-        while True:
-            await self._next_job()
-            job, self._job = self._job, None
-            assert job is not None
-            try:
-                await job
-            except GeneratorExit:
-                raise  # the loop was closed with us in it
-            except BaseException as error:  # noqa: BLE001 - raised again in `carry_on`
-                self._error = error
-            job = None  # what it held, an async generator perhaps, ends now
-            done, self._done = self._done, None
-            assert done is not None
-            self._io.resume(done)
-            if self.task.cancelling():
-                return  # it was meant for the call that is over, or for all tasks
+class Carrier(Coroutine[Any, Any, None]):
+    """The coroutine of one task: idle while that is lent, then the rest of a call that waits.
 
-    @types.coroutine
-    def _next_job(self) -> Generator[Bridge, None, None]:
-        """Wait for a job; the task goes on with it at once, inside `carry_on`."""
-        while self._job is None:
-            self._parked = True
-            self._arrival._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's own protocol
-            yield self._arrival
+    asyncio never sees what a call raises: `SystemExit` or `KeyboardInterrupt` out of a task
+    would come out of the loop and end its thread.
+    """
+
+    __slots__ = (
+        "_arrival",
+        "_call",
+        "_ended",
+        "_has_begun",
+        "_idle",
+        "_over",
+        "_parked",
+        "_run",
+        "shown",
+        "task",
+        "weak_references",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._call: Call | None = None
+        self._run: Callable[..., Any] | None = None
+        self._ended: Ended | None = None
+        self._parked: Any = None
+        self._has_begun = self._idle = self._over = False
+        self.shown: Call = _nobody
+        """The call that runs in the task, for those who look."""
+        self.task = Task(self, loop=loop, context=Context())
+        self.task.is_lent()
+        self._arrival = Arrival(loop)
+        self._arrival.task = self.task
+        self.weak_references = getweakrefcount(self.task)
+
+    def carry(self, call: Call, context: Context, parked: Any, ended: Ended) -> None:
+        """The call waits for `parked`: from now on it goes on in the task, and ends with it."""
+        self._call, self._run, self._ended = call, context.run, ended
+        self._parked = parked
+        if self._over:  # a loop in a loop has ended the task meanwhile
+            self._end_call(asyncio.CancelledError())
+        self._go_on()
+
+    def end(self) -> None:
+        """The task ends: its callbacks are called, and it is never lent again."""
+        self._over = True
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._idle:
+            self._idle = False
+            self._arrival.send(None)
+        # Otherwise its first step stands in the queue of the loop.
+
+    # As the task sees it
+
+    def send(self, value: Any) -> Any:
+        parked, self._parked = self._parked, None
+        call = self._call
+        if call is None:
+            return self._wait_for_call()
+        if not self._has_begun:
+            self._has_begun = True
+            self._release()
+            return parked
+        return self._step(call.send, value)
+
+    def throw(self, error: Any, *_: Any) -> Any:
+        call = self._call
+        if call is None:  # cancelled before any call; or after one, which it was meant for
+            self._over = True
+            return self._wait_for_call()
+        if not self._has_begun:
+            self._has_begun = True
+            self._release()
+            # What it waits for is cancelled first, as a task would do.
+            parked, self._parked = self._parked, None
+            cancel = getattr(parked, "cancel", None)
+            if isinstance(error, asyncio.CancelledError) and cancel is not None and cancel():
+                return parked
+        return self._step(call.throw, error)
+
+    def close(self) -> None:
+        if self._call is not None:
+            self._call.close()
+
+    def __await__(self) -> Any:
+        raise RuntimeError("a carrier is the coroutine of its task, and nobody else's")
+
+    def _wait_for_call(self) -> Arrival:
+        if self._over:
+            self._release()
+            raise StopIteration
+        self._idle = True
+        self._arrival._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's own protocol
+        return self._arrival
+
+    def _release(self) -> None:
+        """No call will arrive any more: let go of the task, which refers to us."""
+        self._arrival.release()
+        del self._arrival.task
+        del self.task
+
+    def _step(self, step: Callable[..., Any], argument: Any) -> Any:
+        assert self._run is not None
+        try:
+            return self._run(step, argument)
+        except StopIteration:
+            self._end_call(None)
+        except BaseException as error:  # noqa: BLE001 - the edge of an application
+            self._end_call(error)
+        raise StopIteration
+
+    def _end_call(self, error: BaseException | None) -> None:
+        ended, self._call, self._run, self._ended = self._ended, None, None, None
+        self._over, self.shown = True, _nobody
+        assert ended is not None
+        try:
+            ended(error)
+        finally:
+            error = None  # it knows this frame, which shall not know it in turn
+
+    # As those see it who look at the coroutine of a task: asyncio's stacks, anyio's scopes
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") and name not in ("__name__", "__qualname__"):
+            raise AttributeError(name)
+        return getattr(self.shown, name)
 
 
 class Carriers:
-    """The carriers of one loop; those that are free are used again."""
+    """The calls of one loop, and the carriers that are free to be lent again."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, io: IOModel) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._io = io
+        self._factory = loop.get_task_factory
         self._free: list[Carrier] = []
+        self.running: set[asyncio.Task[None]] = set()
+        """The tasks of calls that wait; asyncio itself keeps weak references only."""
 
-    def begin(self, call: Call) -> Coroutine[Any, Any, None] | None:
-        """Take the first step of `call`, in a context of its own; None if it was the last.
+    def begin(self, call: Awaitable[Any], ended: Ended) -> bool:
+        """Take the first step of `call`, in a context of its own; whether it was the last.
 
-        Otherwise what remains is to be awaited, by a coroutine of the I/O model.  Both
-        raise what the call raises.
+        Raises what that step raises.  Otherwise the call goes on by itself, and `ended` is
+        called at its end.
         """
-        carrier = self._take()
+        steps = call if type(call) is types.CoroutineType else _awaited(call)
+        loop = self._loop
+        carrier = self._free.pop() if self._free else Carrier(loop)
+        task = carrier.task
+        references = getrefcount(task)
+        if task.marked or asyncio.Task is not NATIVE_TASK or self._factory() is not None:
+            return self._begin_apart(carrier, steps, ended)
+        try:
+            _enter_task(loop, task)
+        except RuntimeError:  # a loop in a loop: the task around it is current already
+            return self._begin_apart(carrier, steps, ended)
+        carrier.shown = steps
         context = copy_context()
-        _enter_task(self._loop, carrier.task)
         try:
-            parked = context.run(call.send, None)
+            parked = context.run(steps.send, None)
         except StopIteration:
-            self._free.append(carrier)
-            return None
+            _leave_task(loop, task)
         except BaseException:
-            self._free.append(carrier)
+            _leave_task(loop, task)
+            carrier.end()  # rare: whatever it was, it must not be another's
             raise
-        finally:
-            _leave_task(self._loop, carrier.task)
-        return self._rest(carrier, context, call, parked)
-
-    async def _rest(self, carrier: Carrier, context: Context, call: Call, parked: Any) -> None:
-        try:
-            # A task that has not begun would end without a word.
-            if carrier.task.cancelling() or not await carrier.carry_on(
-                continued(context, call, parked)
-            ):
-                await self._cancelled(context, call, parked)
-        finally:
+        else:
+            _leave_task(loop, task)
+            self._keep(task)
+            carrier.carry(steps, context, parked, ended)
+            return False
+        carrier.shown = _nobody
+        del context, call, steps  # what they keep is nobody's any more
+        if (
+            getrefcount(task) == references
+            and not task.marked
+            and getweakrefcount(task) == carrier.weak_references
+        ):
             self._free.append(carrier)
+        else:
+            carrier.end()
+        return True
 
-    async def _cancelled(self, context: Context, call: Call, parked: Any) -> None:
-        """By the call itself, or by a timeout that was over at once."""
-        carrier = Carrier(self._loop, self._io)  # for this call only
-        try:
-            await carrier.carry_on(continued(context, call, parked, asyncio.CancelledError()))
-        finally:
-            carrier.task.cancel()
+    def _begin_apart(self, carrier: Carrier, call: Call, ended: Ended) -> bool:
+        """In a task as anybody makes it: `carrier` cannot be lent, or not now."""
+        if carrier.task.marked:  # cancelled with all tasks of the loop
+            carrier.end()
+        else:
+            self._free.append(carrier)
+        self._keep(self._loop.create_task(_edged(call, ended)))
+        return False
 
-    def _take(self) -> Carrier:
-        while self._free:
-            carrier = self._free.pop()
-            if not carrier.spent:
-                return carrier
-        return Carrier(self._loop, self._io)
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
 
 
-@types.coroutine
-def continued(
-    context: Context, call: Call, parked: Any, error: BaseException | None = None
-) -> Generator[Any, Any, None]:
-    """The rest of a call that has taken its first step, each step in `context`.
-
-    `error` is thrown into it first, instead of waiting for `parked`.
-    """
-    run = context.run
-    step: Any
-    argument: Any
+async def _edged(call: Call, ended: Ended) -> None:
+    """A call whose task is as anybody makes it."""
+    error: BaseException | None = None
     try:
-        # What it waits for is cancelled first, as a task would do.
-        if error is not None and not (isinstance(parked, asyncio.Future) and parked.cancel()):
-            parked = run(call.throw, error)
-        while True:
-            try:
-                argument = yield parked
-                step = call.send
-            except GeneratorExit:
-                run(call.close)
-                raise
-            except BaseException as thrown:  # noqa: BLE001 - passed on
-                step, argument = call.throw, thrown
-            parked = run(step, argument)
-    except StopIteration:
-        return
+        await call
+    except BaseException as raised:  # noqa: BLE001 - the edge of an application
+        error = raised
+    try:
+        ended(error)
+    finally:
+        error = None
+
+
+async def _awaited(call: Awaitable[Any]) -> None:
+    """Whatever can be awaited, as a coroutine."""
+    await call
+
+
+async def _nothing() -> None:
+    """The coroutine of an idle carrier, as others see it."""
+
+
+_nobody = _nothing()
+_nobody.close()

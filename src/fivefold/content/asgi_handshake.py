@@ -12,7 +12,7 @@ from ..errors import InvalidResponse
 from ..http1.exchange import Exchange
 from ..http1.request import fields_of
 from ..reporting import logger
-from .asgi_http import Message
+from .asgi_messages import Message
 from .fields import CONTROL, NAME
 
 log = logger("fivefold.asgi.websocket")

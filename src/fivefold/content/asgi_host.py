@@ -11,6 +11,7 @@ from ..iomodels.outcome import Outcome
 from ..reporting import logger, report
 from .asgi_carrier import Carriers
 from .asgi_lifespan import Application, Lifespan
+from .asgi_watch import Watches
 
 log = logger("fivefold.asgi")
 
@@ -26,7 +27,8 @@ class AsgiHost(Host):
 
     def start(self, application: Application) -> None:
         """Raises `ApplicationError`."""
-        self.carriers = Carriers(self.loop, self.io)
+        self.carriers = Carriers(self.loop)
+        self.watches = Watches(self.loop)
         self.lifespan = Lifespan(application, self.loop)
         self.lifespan.startup()
         self.state = self.lifespan.state

@@ -4,153 +4,195 @@ Back-pressure both ways: a part of the request is read when the application asks
 and `send` returns when the kernel has taken the part.  Once the request is read,
 `receive` waits for the client to leave; what arrives meanwhile belongs to the next
 request and is kept for it.
+
+A call and its connection part as soon as they can: when the response is out the connection
+goes on to its next request, and what the call still does it does by itself; a client that
+has left takes its connection with it, and not the call.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
-from ..errors import (
-    ClientLeft,
-    DeadlineExceeded,
-    FileShrank,
-    InvalidResponse,
-    PeerGone,
-    ProtocolError,
-)
+from ..errors import ClientLeft, DeadlineExceeded, FileShrank, PeerGone, ProtocolError
+from ..http1.escaping import as_text
 from ..http1.exchange import Exchange
-from ..http1.response import FilePart, ResponseHead
+from ..http1.response import FilePart, plain
 from ..iomodels.asyncio_bridge import hosted
-from ..iomodels.base import NEVER, File
+from ..iomodels.asyncio_started import Started, to_its_end
+from ..iomodels.base import Connection, Waiter
+from ..reporting import logger, report
+from .asgi_host import AsgiHost
+from .asgi_messages import PARTS, Message, checked_lines, remembered_head
 from .asgi_turns import Turns
-from .fields import REMEMBERED, response_head
+from .asgi_watch import Watch
 
-Message = dict[str, Any]
+log = logger("fivefold.asgi")
 
 AHEAD_BYTES = 65536
-"""So much of the next requests is read while we watch for the client's end; then no more."""
+"""So much is read ahead of the application while we watch for the client's end; then no more."""
 
-_known: dict[tuple[Any, ...], ResponseHead] = {}
+
+RESET_S = 0.01
+"""For the reset of a client that has gone; a later one is noticed at the next look."""
 
 
 class HttpCycle:
-    """`receive` and `send` of one exchange."""
+    """`receive` and `send` of one exchange, and its connection while the call goes on."""
 
     _complete = False
-    _gone: asyncio.Future[None] | None = None
-    _watch: asyncio.Task[None] | None = None
+    """Whether the application has the whole request."""
+    _disconnect: asyncio.Future[None] | None = None
+    """Done once `receive` says http.disconnect; made for the first who waits for it."""
+    _disconnected = False
+    _gone = False
+    _over = False
+    _parted = False
+    """Whether the connection goes on without the call."""
+    _quiet = False
+    """Whether the client has sent a FIN and was sent nothing since."""
+    has_waited = False
+    """Whether anybody has waited here, so that the connection must wait as well."""
+    _has_failed = False
+    _read: Started | None = None
+    """Reading a part of the body, while that waits for the client."""
+    _reading: Turns | None = None
     _trailers = False
     _turns: Turns | None = None
-    refusal: ProtocolError | None = None
+    _waiter: Waiter | None = None
+    """Of the connection, which waits until it may go on."""
+    _watch: Watch | None = None
+    _refusal: ProtocolError | None = None
     """Why the request could not be read whole; it is answered when the application ends."""
 
-    def __init__(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, exchange: Exchange, host: AsgiHost) -> None:
         self._exchange = exchange
-        self._loop = loop
+        self._host = host
         self._body = exchange.body
 
+    # The application's side
+
     async def receive(self) -> Message:
-        if not self._complete:
-            if self._body is None:
+        while not (self._disconnected or self._over or self._exchange.finished):
+            if self._complete:
+                await self._until_disconnect()
+            elif self._body is None:
                 self._complete = True
                 return {"type": "http.request", "body": b"", "more_body": False}
-            return await self._receive_body()
-        if not self._exchange.finished:
-            await self._until_gone()
+            else:
+                message = await self._receive_body()
+                if message is not None:
+                    return message
         return {"type": "http.disconnect"}
 
-    async def _receive_body(self) -> Message:
-        assert self._body is not None
+    async def _receive_body(self) -> Message | None:
+        """The next part; None if there is none, or another task has taken it meanwhile."""
+        turns = self._reading
+        if turns is None:
+            turns = self._reading = Turns(self._host)
+        elif turns.busy:
+            # Frameworks listen for the client's end while a handler reads.
+            await hosted(turns.turn())
+            turns.pass_on()
+            return None
+        turns.busy = True
         try:
-            data = await hosted(self._body.read())
+            return await self._read_body()
         except ProtocolError as error:
-            self.refusal = error
+            self._refusal = error
+            self._tell()
         except (PeerGone, DeadlineExceeded):
-            self._exchange.keep = False
+            self._left()
+        finally:
+            self._read = None
+            turns.pass_on()
+        return None
+
+    async def _read_body(self) -> Message:
+        body = self._body
+        assert body is not None
+        if self._watch is not None:
+            self._watch.stop()
+        steps: Any = body.read()
+        try:
+            parked = steps.send(None)
+        except StopIteration as read:
+            data = read.value
         else:
-            more = not self._body.finished
-            self._complete = not more
-            return {"type": "http.request", "body": data, "more_body": more}
-        self._complete = True
-        self._left()
-        return {"type": "http.disconnect"}
-
-    @property
-    def waited(self) -> bool:
-        """Whether anybody has waited in `receive`, so that `over` has something to do."""
-        return self._gone is not None
-
-    @property
-    def gone(self) -> bool:
-        """Whether the client has left."""
-        return self._gone is not None and self._gone.done()
-
-    def _left(self) -> None:
-        if self._gone is None:
-            self._gone = self._loop.create_future()
-        if not self._gone.done():
-            self._gone.set_result(None)
-
-    async def _until_gone(self) -> None:
-        if self._gone is None:
-            self._gone = self._loop.create_future()
-            self._watch = self._loop.create_task(self._watch_client())
-        # Shielded: several tasks may wait, and one of them be cancelled.
-        await asyncio.shield(self._gone)
-
-    async def _watch_client(self) -> None:
-        exchange = self._exchange
-        conn = exchange.conn
-        while len(exchange.pushed_back) < AHEAD_BYTES:
-            if not exchange.finished and (self._turns is None or not self._turns.busy):
-                conn.deadline = NEVER
+            self._read = Started(steps, parked)
             try:
-                data = await hosted(conn.recv())
-            except DeadlineExceeded:
-                continue  # of a send that is over
-            except PeerGone:
-                data = b""
-            if not data:
-                exchange.keep = False
-                self._left()
-                return
-            exchange.pushed_back += data
+                data = await self._read.end()
+            except asyncio.CancelledError as error:
+                self._read.stop(error)
+                raise
+        self._complete = body.finished
+        return {"type": "http.request", "body": data, "more_body": not self._complete}
+
+    async def _until_disconnect(self) -> None:
+        if self._disconnect is None:
+            self.has_waited = True
+            self._disconnect = self._host.loop.create_future()
+            self._watching().start()
+        if not self._disconnected:
+            # Shielded: several tasks may wait, and one of them be cancelled.
+            await asyncio.shield(self._disconnect)
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
         exchange = self._exchange
         if kind == "http.response.start":
-            if exchange.started:
-                raise RuntimeError("http.response.start after the head has left")
+            if exchange.has_head:
+                raise RuntimeError("http.response.start a second time")
             exchange.start(remembered_head(message))
             self._trailers = bool(message.get("trailers", False))
             return
-        if self.refusal is not None or self.gone:
-            raise ClientLeft("the client left")
         if exchange.finished or exchange.exceeded:
             raise RuntimeError(f"{kind} after the end of the response")
+        if self._gone or self._over or self._refusal is not None:
+            raise ClientLeft("the client left")
+        self._quiet = False
         whole = None
         if kind == "http.response.body" and not self._trailers and not message.get("more_body"):
             whole = exchange.whole(message.get("body", b""))
+            if whole is not None and self._turns is None and exchange.conn.post(whole):
+                if self._waiter is not None:
+                    self._go_on()
+                return  # the usual case: the first part and last
+        await self._take_turn(
+            self._operation(kind, message) if whole is None else exchange.conn.send(whole)
+        )
+
+    async def _take_turn(self, operation: Coroutine[Any, Any, None]) -> None:
+        """Begin an operation when nobody else sends; begun, it goes on to its end."""
+        turns = self._turns
+        if turns is None:
+            self.has_waited = True
+            turns = self._turns = Turns(self._host)
+        elif turns.busy:
+            try:
+                await hosted(turns.turn())
+            except BaseException:
+                operation.close()  # it never ran
+                raise
+        turns.busy = True
+        await to_its_end(self._sending(operation, turns))
+
+    async def _sending(self, operation: Coroutine[Any, Any, None], turns: Turns) -> None:
         try:
-            if whole is not None and self._turns is None:
-                if not exchange.conn.post(whole):  # the usual case: the first part and last
-                    await hosted(exchange.conn.send(whole))
-                return
-            operation = (
-                self._operation(kind, message) if whole is None else exchange.conn.send(whole)
-            )
-            if self._turns is None:
-                self._turns = Turns(exchange.conn.io)
-            await hosted(self._turns.take(operation))
+            await operation
+            self._check_client()
         except (PeerGone, DeadlineExceeded, FileShrank) as error:
-            exchange.keep = False
             self._left()
             raise ClientLeft(str(error)) from None
+        finally:
+            turns.pass_on()
+            self._go_on()
+
+    def _check_client(self) -> None:
+        if self._watch is not None and self._watch.is_gone():
+            raise PeerGone("the client has answered by a reset")
 
     def _operation(self, kind: str, message: Message) -> Coroutine[Any, Any, None]:
         exchange = self._exchange
@@ -180,64 +222,149 @@ class HttpCycle:
         """The file is opened when its turn has come, and not if it never does."""
         await self._exchange.send_file(make(message), more=more)
 
-    def over(self) -> None:
-        """The application has returned: whoever still waits in `receive` is told."""
-        if self._watch is not None:
-            self._watch.cancel()  # it lets go of the connection at once (Bridge.cancel)
-        self._left()
+    # The connection's side
 
+    async def settled(self) -> None:
+        """Until the connection may go on: the response is out, the client gone, or the call over.
 
-def remembered_head(message: Message) -> ResponseHead:
-    """The status and fields of a message, checked. Raises `InvalidResponse`."""
-    status, fields = message["status"], message.get("headers", ())
-    try:
-        key = (status, *fields)
+        To be awaited by the connection's coroutine; then that has its connection back.
+        """
+        self._host.watches.add(self)
         try:
-            head = _known.get(key)
-        except TypeError:  # pairs that are lists have no hash
-            key = (status, *map(tuple, fields))
-            head = _known.get(key)
-        if head is None:
-            head = response_head(status, key[1:])
-            if len(_known) >= REMEMBERED:
-                _known.clear()
-            _known[key] = head
-    except (TypeError, ValueError):
-        raise InvalidResponse(f"{message!r}: headers are pairs of bytes, status a number") from None
-    return head
+            while not self._is_settled():
+                self._waiter = waiter = Waiter()
+                await waiter
+        finally:
+            self._host.watches.discard(self)
+            self._parted = True
+            if self._watch is not None:
+                self._watch.stop()
+            if self._read is not None:
+                self._read.stop(PeerGone("the exchange is over"))
+
+    def _is_settled(self) -> bool:
+        return (self._exchange.finished or self._gone or self._over) and not self.is_sending()
+
+    def ended(self, error: BaseException | None) -> None:
+        """The call is over, perhaps long after its response."""
+        self._over = True
+        if error is not None:
+            self._report(error)
+        self._go_on()
+
+    def _report(self, error: BaseException) -> None:
+        exchange = self._exchange
+        exchange.keep = exchange.keep and exchange.finished
+        if self._gone or self._refusal is not None or isinstance(error, ClientLeft):
+            return  # it was told, and took it as it liked
+        at = path_of(exchange)
+        if isinstance(error, asyncio.CancelledError) and exchange.conn.closing:
+            log.warning("the application was cancelled at %s: the server stops", at)
+        else:
+            report(log, "the application failed at %s", at, error=error)
+            self._has_failed = True
+
+    async def give_up(self) -> None:
+        """The call is over, or the client gone, and the response is not whole."""
+        exchange = self._exchange
+        exchange.keep = False
+        if self._refusal is not None:
+            raise self._refusal
+        if not (self._has_failed or self._disconnected or exchange.conn.closing):
+            log.error("the application ended %s at %s", unfinished(exchange), path_of(exchange))
+        if not exchange.started and not self._disconnected:
+            await exchange.answer(plain(500))
+
+    def close(self) -> None:
+        """The connection has gone on: whoever listens is told that the exchange is over."""
+        self._tell()
+
+    def _go_on(self) -> None:
+        """Let the connection see whether it may go on."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self._host.resume(waiter)
+
+    def _tell(self) -> None:
+        """From now on `receive` says http.disconnect."""
+        self._disconnected = True
+        if self._disconnect is not None and not self._disconnect.done():
+            self._disconnect.set_result(None)
+
+    def _left(self) -> None:
+        """From now on `send` raises."""
+        self._gone = True
+        self._exchange.keep = False
+        self._tell()
+        self._go_on()
+
+    # As it is watched
+
+    def _watching(self) -> Watch:
+        if self._watch is None:
+            self._watch = Watch(cast("Connection", self._exchange.conn), self)
+        return self._watch
+
+    def look(self) -> None:
+        """Called now and then while the call goes on."""
+        exchange = self._exchange
+        if exchange.conn.closing and exchange.streams:
+            self._tell()
+        if self._reading is None or not self._reading.busy:
+            self._watching().look()
+
+    def took(self, data: bytes) -> bool:
+        exchange, body = self._exchange, self._body
+        if body is None or body.finished:
+            exchange.pushed_back += data
+            return len(exchange.pushed_back) < AHEAD_BYTES
+        body.put(data)
+        return body.ahead < AHEAD_BYTES
+
+    def hung_up(self, *, certainly: bool) -> None:
+        if certainly or not (self._body is None or self._body.finished):
+            self._left()
+            return
+        self._quiet = True
+        if not (self._exchange.started and self.fill()):
+            self._tell()
+
+    def is_sending(self) -> bool:
+        return self._turns is not None and self._turns.busy
+
+    def fill(self) -> bool:
+        exchange = self._exchange
+        if not self._quiet:
+            return True
+        if self.is_sending() or not exchange.can_fill:
+            return False
+        if self._turns is None:
+            self._turns = Turns(self._host)
+        self._turns.busy = True
+        self._quiet = False
+        self._host.spawn(self._filling(self._turns))
+        return True
+
+    async def _filling(self, turns: Turns) -> None:
+        """Ask the client whether it is there, then tell the application that it has hung up."""
+        try:
+            await self._sending(self._exchange.fill(), turns)
+            await self._host.sleep(RESET_S)
+        except OSError:
+            self._left()
+        else:
+            if self._watch is not None and not self._parted and self._watch.is_gone():
+                self._left()
+            self._tell()
 
 
-def checked_lines(lines: list[bytes]) -> bytes:
-    for line in lines:
-        if b"\r" in line[:-2] or b"\n" in line[:-2]:
-            raise InvalidResponse(f"{line!r} would break the message")
-    return b"".join(lines)
+def path_of(exchange: Exchange) -> str:
+    """What was asked for, for a line of the log."""
+    return as_text(exchange.request.target.partition(b"?")[0])
 
 
-def path_part(message: Message) -> FilePart:
-    """`http.response.pathsend`: a whole file by its path. Raises OSError."""
-    fd = os.open(message["path"], os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(fd)
-        raise FileNotFoundError(f"{message['path']!r} is not a regular file")
-    return FilePart(File(fd, status.st_size), 0, status.st_size, lambda: os.close(fd))
-
-
-def descriptor_part(message: Message) -> FilePart:
-    """`http.response.zerocopysend`: a range of an open file; it stays the application's."""
-    file = message["file"]
-    fd = file if isinstance(file, int) else file.fileno()
-    size = os.fstat(fd).st_size
-    offset = message.get("offset")
-    if offset is None:
-        offset = os.lseek(fd, 0, os.SEEK_CUR)
-    count = message.get("count")
-    count = size - offset if count is None else count
-    return FilePart(File(fd, size), offset, max(0, count), lambda: None)
-
-
-PARTS: dict[str, Callable[[Message], FilePart]] = {
-    "http.response.pathsend": path_part,
-    "http.response.zerocopysend": descriptor_part,
-}
+def unfinished(exchange: Exchange) -> str:
+    """How far the response of an application has come that has ended too early."""
+    if exchange.started:
+        return "in the middle of its response"
+    return "without a body" if exchange.has_head else "without a response"

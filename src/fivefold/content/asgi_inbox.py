@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 
 from ..iomodels.asyncio_bridge import Bridge
 from ..iomodels.base import IOModel, Waiter
-from .asgi_http import Message
+from .asgi_messages import Message
 
 CONT, TEXT = Opcode.CONT, Opcode.TEXT
 AHEAD = 16

@@ -11,8 +11,10 @@ from .origin import Proxies
 
 Scope = dict[str, Any]
 
-VERSIONS = {"version": "3.0", "spec_version": "2.4"}
-"""2.4: `send` raises OSError once the client has left."""
+VERSIONS = {"version": "3.0", "spec_version": "2.3"}
+"""From 2.4 on frameworks no longer listen for http.disconnect while they stream: they expect
+`send` to raise.  A generator that waits sends nothing, and would never hear of its client's end
+(Starlette's StreamingResponse).  Ours raises all the same."""
 
 HTTP_EXTENSIONS: dict[str, dict[str, Any]] = {
     "http.response.pathsend": {},

@@ -7,14 +7,13 @@ from collections import deque
 from collections.abc import Coroutine, Generator
 from typing import Any
 
+from ..iomodels.asyncio_bridge import hosted
+from ..iomodels.asyncio_started import to_its_end
 from ..iomodels.base import IOModel, Waiter
 
 
 class Turns:
-    """Lets one operation run to its end before the next begins, in the order they came.
-
-    To be awaited by coroutines of the I/O model, or hosted in a task of asyncio.
-    """
+    """Lets one operation run to its end before the next begins, in the order they came."""
 
     __slots__ = ("_io", "_queue", "busy")
 
@@ -24,14 +23,21 @@ class Turns:
         self.busy = False
 
     async def take(self, operation: Coroutine[Any, Any, None]) -> None:
-        """Run an operation of the connection when its turn comes."""
+        """Run an operation of the connection when its turn comes; in a task of asyncio.
+
+        If that is cancelled before the turn has come, the operation never begins; after it,
+        the operation goes on to its end.
+        """
         if self.busy:
             try:
-                await self.turn()
+                await hosted(self.turn())
             except BaseException:
                 operation.close()  # it never ran
                 raise
         self.busy = True
+        await to_its_end(self._run(operation))
+
+    async def _run(self, operation: Coroutine[Any, Any, None]) -> None:
         try:
             await operation
         finally:
@@ -39,7 +45,10 @@ class Turns:
 
     @types.coroutine
     def turn(self) -> Generator[Waiter, None, None]:
-        """While it is `busy`: wait for our turn, which must be passed on."""
+        """While it is `busy`: wait for our turn, which must be passed on.
+
+        To be awaited by coroutines of the I/O model, or hosted in a task of asyncio.
+        """
         waiter = Waiter()
         self._queue.append(waiter)
         try:

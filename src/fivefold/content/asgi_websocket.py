@@ -17,13 +17,16 @@ from websockets.http11 import Request
 from ..errors import ClientLeft, DeadlineExceeded, PeerGone
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
-from ..iomodels.asyncio_bridge import hosted
+from ..iomodels.asyncio_started import to_its_end
 from ..iomodels.base import NEVER, IOModel, Waiter
+from ..reporting import logger, report
 from .asgi_handshake import add_fields, protocol
 from .asgi_heartbeat import Heartbeat
-from .asgi_http import Message, remembered_head
 from .asgi_inbox import Inbox
+from .asgi_messages import Message, remembered_head
 from .asgi_turns import Turns
+
+log = logger("fivefold.asgi")
 
 CLOSE, PING, PONG = Opcode.CLOSE, Opcode.PING, Opcode.PONG
 NORMAL, NO_STATUS, ABNORMAL, NOT_UTF8, FAILED, RESTART = 1000, 1005, 1006, 1007, 1011, 1012
@@ -85,7 +88,7 @@ class WebSocket:
         else:
             self._protocol.send_text(message["text"].encode())
         if not self._posted():
-            await hosted(self._flush())
+            await to_its_end(self._flush())
 
     async def _accept(self, message: Message) -> None:
         if self._agreed is not None:
@@ -97,7 +100,7 @@ class WebSocket:
         agreed = response.status_code == SWITCHING
         self._protocol.send_response(response)
         self._exchange.take_over(response.status_code)
-        await hosted(self._flush())
+        await to_its_end(self._flush())
         if agreed:
             self._heartbeat.start()
         else:
@@ -109,14 +112,14 @@ class WebSocket:
             # Before the handshake there is nothing to close: it is refused (ASGI).
             self._protocol.send_response(self._protocol.reject(403, "Forbidden\n"))
             self._exchange.take_over(403)
-            await hosted(self._flush())
+            await to_its_end(self._flush())
             self._end(ABNORMAL)
             self._settle(agreed=False)
         elif not self._over:
             self._end(message.get("code") or NORMAL)
             reason = message.get("reason") or ""
             self._protocol.send_close(message.get("code") or NORMAL, reason)
-            await hosted(self._flush())
+            await to_its_end(self._flush())
 
     async def _deny(self, kind: str, message: Message) -> None:
         exchange = self._exchange
@@ -129,7 +132,7 @@ class WebSocket:
             exchange.keep = False
             return
         more = bool(message.get("more_body", False))
-        await hosted(self._turns.take(exchange.write(message.get("body", b""), more=more)))
+        await self._turns.take(exchange.write(message.get("body", b""), more=more))
         if not more:
             self._end(ABNORMAL)
             self._settle(agreed=False)
@@ -296,15 +299,22 @@ class WebSocket:
             if not self._exchange.started:
                 self._protocol.send_response(self._protocol.reject(500, "Internal Server Error\n"))
                 self._exchange.take_over(500)
-                await hosted(self._flush())
+                await to_its_end(self._flush())
             self._end(ABNORMAL)
             self._settle(agreed=False)
         elif not self._over:
             self._end(NORMAL)
             self._protocol.send_close(FAILED if failed else NORMAL)
-            await hosted(self._flush())
+            await to_its_end(self._flush())
 
-    def ended(self) -> None:
-        """Nothing of the application runs any more."""
+    @property
+    def is_closing(self) -> bool:
+        """Whether the server stops."""
+        return self._exchange.conn.closing
+
+    def ended(self, error: BaseException | None) -> None:
+        """Nothing of the call runs any more."""
+        if error is not None:
+            report(log, "a websocket failed", error=error)
         self._ended = True
         self._io.resume(self._end_of_application)

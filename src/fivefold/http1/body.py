@@ -52,6 +52,15 @@ class Body:
     def rest(self) -> bytes:
         return self._chunked.rest if self._chunked else self._received
 
+    @property
+    def ahead(self) -> int:
+        """How many bytes have come and were not read yet."""
+        return len(self._received)
+
+    def put(self, data: bytes) -> None:
+        """What somebody else has received, who watched the connection meanwhile."""
+        self._received += data
+
     async def read(self) -> bytes:
         """The next part of the content; b"" once it is complete."""
         while not self.finished:

@@ -36,6 +36,7 @@ model that closes ends a coroutine."""
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CLOSE = b"Connection: close\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+LEADING_ZERO = b"0"
 
 
 class Connection(Stream, Protocol):
@@ -84,6 +85,7 @@ class Exchange:
     """Whether only the end of the connection tells the client that the response is over."""
     pushed_back = b""
     """What content received beyond the body: the beginning of the next request."""
+    _broken = False
     _head: ResponseHead | None = None
     _remaining: int | None = None
     _chunked = False
@@ -234,6 +236,27 @@ class Exchange:
         if not self.started and self.request.minor:
             await self._send(STATUS_LINES[status] + lines + b"\r\n")
 
+    @property
+    def streams(self) -> bool:
+        """Whether a response is on its way that has no declared length: it may never end."""
+        return self.started and not self.finished and self._remaining is None
+
+    @property
+    def can_fill(self) -> bool:
+        """Whether there is something that could be sent and would mean nothing."""
+        if self.started:
+            return self._chunked and not (self.silent or self.finished or self._trailing)
+        return bool(self.request.minor)
+
+    async def fill(self) -> None:
+        """Send what means nothing, to see whether anybody is there who takes it: an interim
+        response (RFC 9110, section 15.2.1: whoever did not ask for it discards it), or a zero
+        before the size of the next chunk (RFC 9112, section 7.1: 1*HEXDIG)."""
+        if not self.started:
+            await self.inform(100, b"")
+        elif self.can_fill:
+            await self._send(LEADING_ZERO)
+
     async def _send(self, data: bytes) -> None:
         self.conn.deadline = monotonic() + self._limits.send_s
         await self._unbroken(self.conn.send(data))
@@ -244,9 +267,13 @@ class Exchange:
 
     async def _unbroken(self, operation: Any) -> None:
         """If a part of the response does not leave whole, nothing may follow it."""
+        if self._broken:
+            operation.close()
+            raise PeerGone("a part of the response did not leave whole")
         try:
             await operation
         except BaseException:
+            self._broken = True
             self.keep = False
             raise
 

@@ -1,4 +1,4 @@
-"""What a client says, made harmless for a line of text or a string of JSON.
+"""What a client says, made harmless for a line of a log or a string of JSON.
 
 A client chooses its target, Referer and User-Agent.  It must not be able to end a line and
 forge the next one, to end a quoted string, or to speak to the terminal of whoever reads the

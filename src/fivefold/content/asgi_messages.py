@@ -1,0 +1,73 @@
+"""What an ASGI application sends for a response: checked, and made into what is sent."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import InvalidResponse
+from ..http1.response import FilePart, ResponseHead
+from ..iomodels.base import File
+from .fields import REMEMBERED, response_head
+
+Message = dict[str, Any]
+
+_known: dict[tuple[Any, ...], ResponseHead] = {}
+
+
+def remembered_head(message: Message) -> ResponseHead:
+    """The status and fields of a message, checked. Raises `InvalidResponse`."""
+    status, fields = message["status"], message.get("headers", ())
+    try:
+        key = (status, *fields)
+        try:
+            head = _known.get(key)
+        except TypeError:  # pairs that are lists have no hash
+            key = (status, *map(tuple, fields))
+            head = _known.get(key)
+        if head is None:
+            head = response_head(status, key[1:])
+            if len(_known) >= REMEMBERED:
+                _known.clear()
+            _known[key] = head
+    except (TypeError, ValueError):
+        raise InvalidResponse(f"{message!r}: headers are pairs of bytes, status a number") from None
+    return head
+
+
+def checked_lines(lines: list[bytes]) -> bytes:
+    for line in lines:
+        if b"\r" in line[:-2] or b"\n" in line[:-2]:
+            raise InvalidResponse(f"{line!r} would break the message")
+    return b"".join(lines)
+
+
+def path_part(message: Message) -> FilePart:
+    """`http.response.pathsend`: a whole file by its path. Raises OSError."""
+    fd = os.open(message["path"], os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise FileNotFoundError(f"{message['path']!r} is not a regular file")
+    return FilePart(File(fd, status.st_size), 0, status.st_size, lambda: os.close(fd))
+
+
+def descriptor_part(message: Message) -> FilePart:
+    """`http.response.zerocopysend`: a range of an open file; it stays the application's."""
+    file = message["file"]
+    fd = file if isinstance(file, int) else file.fileno()
+    size = os.fstat(fd).st_size
+    offset = message.get("offset")
+    if offset is None:
+        offset = os.lseek(fd, 0, os.SEEK_CUR)
+    count = message.get("count")
+    count = size - offset if count is None else count
+    return FilePart(File(fd, size), offset, max(0, count), lambda: None)
+
+
+PARTS: dict[str, Callable[[Message], FilePart]] = {
+    "http.response.pathsend": path_part,
+    "http.response.zerocopysend": descriptor_part,
+}
