@@ -306,9 +306,9 @@ class Server:
         if settings.host:
             content = hosts.Hosts(content, settings.host, shared)
         if settings.auth is not None:
-            content = Guarded(
-                content, Passwords(os.fspath(Path(self._base, settings.auth))), beside=shared.beside
-            )
+            passwords = Passwords(os.fspath(Path(self._base, settings.auth)))
+            proxies = Proxies(settings.trusted_proxies)
+            content = Guarded(content, passwords, proxies, beside=shared.beside)
         return content
 
     def _surrounded(self, target: Any, shared: Shared) -> Surrounded:

@@ -34,6 +34,7 @@ class FakeConnection:
         self.yields = 0
         self.reset = False
 
+    fd = -1
     peer = ("192.0.2.1", 4711)
     local = ("192.0.2.2", 80)
     io = None

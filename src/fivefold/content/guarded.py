@@ -13,21 +13,30 @@ import os
 import re
 from functools import partial
 from hashlib import blake2b
+from time import monotonic
 
 from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
-from ..http1.request import Request
+from ..http1.request import Request, fields_of
 from ..http1.response import plain
 from ..iomodels.base import IOModel
 from .htpasswd import Passwords
 from .mounts import Inner
+from .origin import Proxies
+from .refusals import RETRY
 from .threads import Threads
+from .turns import CHECKS, ByLocks, InOneThread, Turns, has_left, one_client
 
 FIELD = re.compile(rb"\r\n(?i:authorization):[ \t]*([^\r]*)")
 
 BASIC = re.compile(rb"(?i:basic) +([A-Za-z0-9+/]+=*)[ \t]*")
 
-CHALLENGE = (b"WWW-Authenticate", b'Basic realm="fivefold", charset="UTF-8"')
+REFUSED = plain(401, fields=[(b"WWW-Authenticate", b'Basic realm="fivefold", charset="UTF-8"')])
+
+LATER = plain(503, "Too many logins at once.", fields=[RETRY])
+
+PATIENCE_S = 0.05
+"""Less than a check takes: who has waited longer was not alone, and is looked for again."""
 
 REMEMBERED = 4096
 """Right passwords; a full table is emptied."""
@@ -35,18 +44,19 @@ REMEMBERED = 4096
 LOOK_S = 1.0
 """How long a change of the file may go unnoticed."""
 
-CHECKS = 2
-"""Passwords checked at once beside an event loop: whoever guesses shall not have the machine."""
-
 
 class Guarded:
     """Asks `content` for those whose password is right."""
 
-    def __init__(self, content: Inner, passwords: Passwords, *, beside: bool) -> None:
+    def __init__(
+        self, content: Inner, passwords: Passwords, proxies: Proxies, *, beside: bool
+    ) -> None:
         """`beside`: whether one thread serves all connections."""
         self._content = content
         self._passwords = passwords
+        self._proxies = proxies
         self._threads = Threads(CHECKS) if beside else None
+        self._turns: Turns = InOneThread() if beside else ByLocks()
         self._secret = os.urandom(16)
         self._right: dict[bytes, int] = {}
         self._look_at = 0.0
@@ -57,6 +67,7 @@ class Guarded:
     def close(self) -> None:
         if self._threads is not None:
             self._threads.close()
+        self._turns.close()
         self._content.close()
 
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
@@ -68,18 +79,39 @@ class Guarded:
         return self._content.ready(request, head, conn, now)
 
     async def respond(self, exchange: Exchange) -> None:
-        if await self._may_enter(exchange):
-            await self._content.respond(exchange)
-        else:
-            await exchange.answer(plain(401, fields=[CHALLENGE]))
-
-    async def _may_enter(self, exchange: Exchange) -> bool:
         digest = self._digest(exchange.request_head)
         if self._is_known(digest):
-            return True
+            return await self._content.respond(exchange)
         user_and_password = credentials(exchange.request_head)
         if digest is None or user_and_password is None:
-            return False
+            return await exchange.answer(REFUSED)
+        return await self._in_turn(exchange, digest, user_and_password)
+
+    async def _in_turn(
+        self, exchange: Exchange, digest: bytes, user_and_password: tuple[bytes, bytes]
+    ) -> None:
+        origin = self._proxies.origin(exchange.conn, fields_of(exchange.request_head))
+        address = one_client(origin.client and origin.client[0])
+        begun = monotonic()
+        turn = await self._turns.enter(exchange.conn.io, address)
+        if turn < 0:
+            return await exchange.answer(LATER)
+        try:
+            waited = monotonic() - begun > PATIENCE_S
+            if waited and has_left(exchange.conn.fd):
+                return await exchange.answer(LATER)  # it may have ended its sending side only
+            right = await self._is_right(exchange, digest, user_and_password)
+        finally:
+            self._turns.leave(turn, address)
+        if right:
+            return await self._content.respond(exchange)
+        return await exchange.answer(REFUSED)
+
+    async def _is_right(
+        self, exchange: Exchange, digest: bytes, user_and_password: tuple[bytes, bytes]
+    ) -> bool:
+        if self._is_known(digest):
+            return True  # another request of the same user was faster
         generation = self._passwords.generation
         check = partial(self._passwords.right, *user_and_password)
         threads = self._threads

@@ -42,6 +42,7 @@ LEADING_ZERO = b"0"
 class Connection(Stream, Protocol):
     """What HTTP needs of a connection; iomodels.base.Connection has it."""
 
+    fd: int
     idle: bool
     new: bool
     closing: bool
