@@ -124,6 +124,26 @@ def test_new_content_of_the_same_time_and_size_is_noticed(
             assert client.get("/app.js", range="bytes=5-", if_range=tag).status == 206
 
 
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_two_versions_within_a_second_are_not_glued(
+    size: int, tmp_path: Path, serve: Serve
+) -> None:
+    """A date tells no two versions apart that were written in the same second."""
+    file = tmp_path / "app.js"
+    with serve(target=str(tmp_path)) as address, Client(address) as client:
+        for _ in range(5):
+            file.write_bytes(b"1" * size)
+            second = int(file.stat().st_mtime)
+            before = client.get("/app.js").fields["last-modified"]
+            (tmp_path / "new").write_bytes(b"2" * size)
+            (tmp_path / "new").rename(file)
+            until(lambda: client.get("/app.js"), lambda answer: answer.body[:1] == b"2")
+            if int(file.stat().st_mtime) == second:
+                break
+        part = client.get("/app.js", range="bytes=5-", if_range=before)
+        assert (part.status, part.body) == (200, b"2" * size)
+
+
 def test_a_large_file_has_a_strong_tag_once_its_last_change_is_over(
     tmp_path: Path, serve: Serve
 ) -> None:

@@ -45,7 +45,16 @@ class Entry:
     """
 
     __slots__ = (
-        *("answers", "coding", "compressible", "etag", "fields", "file", "fresh_until"),
+        *(
+            "answers",
+            "coding",
+            "compressible",
+            "date_is_shared",
+            "etag",
+            "fields",
+            "file",
+            "fresh_until",
+        ),
         *("hopeless", "identity", "in_memory", "key", "lines", "on_given_up", "path"),
         *("ranged", "settled", "siblings", "size", "status", "targets", "uses"),
         *("validators", "varies", "whole"),
@@ -71,6 +80,8 @@ class Entry:
         self.settled = validators.is_settled(status.st_mtime)
         """Whether the last write was long over when the file was opened. A write changes the time
         first and the bytes after it, so what is read in between looks like the final state."""
+        self.date_is_shared = False
+        """Whether a client may have another version with the same Last-Modified."""
         self.file = None if fd is None else File(fd, status.st_size)
         self.in_memory = False
         self.ranged = True
@@ -113,7 +124,8 @@ class Entry:
     @property
     def strongly_modified_s(self) -> int | None:
         """The same, if no other version can have had them."""
-        return self.modified_s if validators.only_written(self.status) else None
+        alone = validators.only_written(self.status) and not self.date_is_shared
+        return self.modified_s if alone else None
 
     @property
     def size_is_made_up(self) -> bool:

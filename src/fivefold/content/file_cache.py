@@ -13,10 +13,14 @@ import os
 import stat
 from collections.abc import Callable
 
-from .entry import Entry, identity
+from ..http1.bounded import Bounded
+from .entry import Entry, Identity, identity
 from .kept import Kept
 from .opening import open_inside
-from .siblings import Beside
+from .siblings import PATH_BYTES, Beside
+
+YOUNG_BYTES = 262_144
+"""For paths of files that were asked for as soon as they were written."""
 
 NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
@@ -45,6 +49,8 @@ class FileCache:
         self._forget = forget
         self.beside = Beside(folder, wanted=siblings)
         self._entries: dict[bytes, Entry] = {}
+        self._young: Bounded[bytes, Identity] = Bounded(YOUNG_BYTES, PATH_BYTES)
+        """What was sent of a file within the second after its last write."""
 
     def lookup(self, key: bytes) -> Entry | None:
         """The entry for a file, held for the caller, if it still is what it was."""
@@ -53,6 +59,8 @@ class FileCache:
             if entry is None:
                 return None
             if not self._unchanged(entry):
+                if not (entry.settled or entry.date_is_shared):
+                    self._young.remember(key, entry.identity, len(key))
                 self._kept.remove(entry)
                 return None
             self._kept.used(entry)
@@ -89,10 +97,17 @@ class FileCache:
                 raise
             fd = open_inside(self._folder, path)
         try:
-            return Entry(path, of_a_file(fd), fd)
+            entry = Entry(path, of_a_file(fd), fd)
         except BaseException:
             os.close(fd)
             raise
+        entry.date_is_shared = self._is_date_shared(entry)
+        return entry
+
+    def _is_date_shared(self, entry: Entry) -> bool:
+        """Whether another version with the same date has been sent."""
+        young, now = self._young.get(entry.path), entry.identity
+        return young is not None and young != now and young[3] // 10**9 == now[3] // 10**9
 
     def hold(self, entry: Entry) -> bool:
         """One more use; False if the entry was given up meanwhile."""
