@@ -11,6 +11,7 @@ import pytest
 
 from fivefold.iomodels import ENGINES
 from fivefold.iomodels.base import Connection, IOModel
+from fivefold.iomodels.pace import Pace
 
 TICK_S = 0.02
 
@@ -99,6 +100,15 @@ def received_by(peer: socket.socket) -> bytes:
     while data := peer.recv(1 << 20):
         parts.append(data)
     return b"".join(parts)
+
+
+def pace_of(io: IOModel) -> Pace | None:
+    """Whether it holds answers; None if it never does."""
+    if not io.traits.overlaps:
+        return None
+    boxes = (getattr(io, name, None) for name in ("outbox", "posted"))
+    pace: Pace = next(box for box in boxes if box is not None)
+    return pace
 
 
 def reset(peer: socket.socket) -> None:

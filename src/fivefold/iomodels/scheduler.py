@@ -90,14 +90,16 @@ class Scheduler(Hosting):
                 timeout_s = 0.0
         posted = self.posted
         if posted.queued:
-            posted.put_out()
+            posted.put_out(monotonic())
         if ready or self._yielding or self._sleepers or timeout_s is not None:
             self._wait(self._patience(timeout_s))
         else:
             self._wait(self._tick_s)  # the usual case, without asking for the time first
-        if posted.queued:
-            posted.put_out()
         now = monotonic()
+        if posted.queued:
+            posted.put_out(now)
+        if posted.cautious:
+            posted.step_begins(0.0)  # a wait is no step
         if self._yielding or self._sleepers:
             self._end_pauses(now)
         if now >= self._next_sweep:
@@ -174,7 +176,7 @@ class Scheduler(Hosting):
         self._step(task)
 
     def flush(self) -> None:
-        self.posted.put_out()
+        self.posted.put_out(monotonic())
 
     def _step(self, task: Task) -> None:
         """Run `task` until it waits again."""

@@ -17,13 +17,13 @@ import mmap
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from errno import EAGAIN, EBUSY, EINTR, ENOSYS, ETIME
+from errno import EAGAIN, EBUSY, EINTR, ENOBUFS, ENOMEM, ENOSYS, ETIME
 from typing import Protocol
 
 from . import io_uring_abi as abi
 from .libc import checked, libc, syscall
 
-_LATER = {EINTR, ETIME, EAGAIN, EBUSY}
+_LATER = {EINTR, ETIME, EAGAIN, EBUSY, ENOMEM, ENOBUFS}
 """Errors of io_uring_enter that only mean: look at the completions, come again."""
 
 _map = libc.mmap
@@ -72,6 +72,9 @@ class Ring:
         self.tail = 0
         """Where the next entry goes; `enter` publishes it."""
         self.enters = self.submitted = self.completed = 0
+        self.known = 0
+        """So many submissions are over or under way, and what was over has been collected."""
+        self._latest = b""
         self._maps: list[tuple[int, int, list[memoryview]]] = []
         try:
             self._map_rings(params)
@@ -186,7 +189,14 @@ class Ring:
         if missing := (count << 4) - len(data):  # the rest is at the ring's beginning
             data += bytes(self._cq[:missing])
         self._cq_head[0] = tail
+        if count <= self._cq_mask:  # else the kernel may have kept some back (CQ overflow)
+            self.known = self.submitted
+        self._latest = data
         return abi.CQE.iter_unpack(data)
+
+    def latest(self) -> Iterator[tuple[int, int, int]]:
+        """What the last `completions` returned, again."""
+        return abi.CQE.iter_unpack(self._latest)
 
     def supported(self) -> set[int]:
         """The operations that this kernel knows (IORING_REGISTER_PROBE, Linux 5.6)."""

@@ -16,7 +16,9 @@ Choice.       One io_uring_enter per turn, multishot wherever the kernel has it,
               A send is tried once, in that call; one that succeeds whole leaves no
               completion (CQE_SKIP_SUCCESS), since after the call it is certain either
               way: `send` of up to `POST_BYTES` returns before it, and a failure is
-              raised by the connection's next operation.  User data carry a number that
+              raised by the connection's next operation.  Where a coroutine may take long
+              (`pace`) everything is submitted before the next one goes on, and an answer
+              as soon as it is there.  User data carry a number that
               is never used twice, so no late completion can meet another connection.
 Cost.         Each received piece is copied once more, out of the ring's buffer.  A turn
               costs 2 us more than epoll's, so a thread with a single connection is better
@@ -32,7 +34,9 @@ import stat
 import threading
 from collections.abc import Iterator
 from errno import EEXIST, EPERM
+from itertools import chain
 from socket import socket
+from time import monotonic
 from typing import Any
 
 from ...linux import io_uring_abi as abi
@@ -128,16 +132,51 @@ class Uring(Scheduler):
 
     def _wait(self, timeout_s: float) -> None:
         outbox = self.outbox
-        if self._batch is not None or self._postponed or outbox.flying:
-            # A coroutine raised in the middle of the last one, or it was put off.
-            self._dispatch(self._batch or iter(()))
-            timeout_s = 0.0
+        earlier = self._batch is not None or self._postponed
         if outbox.queued:
+            if not outbox.cautious:
+                outbox.released(monotonic())
             outbox.post(self.ring)
-        if outbox.unsettled:
-            timeout_s = 0.0  # somebody waits for a silent send, which has no completion to wake us
+        if earlier or outbox.unsettled:
+            timeout_s = 0.0  # there is something; silent sends have no completion to wake us
         self._enter(1 if timeout_s > 0 else 0, timeout_s)
-        self._dispatch(self.ring.completions())
+        batch = self.ring.completions()
+        self._dispatch(chain(self._earlier(), batch) if earlier else batch)
+
+    def _earlier(self) -> list[tuple[int, int, int]]:
+        """The completions that were collected before and put off."""
+        earlier, self._postponed = [*(self._batch or ()), *self._postponed], []
+        self.outbox.expect(earlier)
+        return earlier
+
+    def put_out(self) -> None:
+        """Submit whatever has been handed over, in the middle of a turn, without resuming anybody.
+
+        What has completed is kept for the next turn.
+        """
+        outbox, ring = self.outbox, self.ring
+        if outbox.queued:
+            if outbox.flying:
+                outbox.expect(ring.latest())
+                outbox.land(ring)
+            if not outbox.cautious:
+                outbox.released(monotonic())
+            outbox.post(ring)
+        self._enter(0, 0.0)
+        fresh = list(ring.completions())
+        self._postponed += fresh
+        outbox.expect(fresh)
+        outbox.land(ring)
+
+    def _one_by_one(self, batch: Batch) -> Batch:
+        """`batch`; between two of it everything is submitted that a coroutine has handed over."""
+        outbox, ring = self.outbox, self.ring
+        for completion in batch:
+            outbox.step_begins(monotonic())
+            yield completion
+            outbox.step_ends(monotonic())
+            if (outbox.queued or ring.tail != ring.submitted) and not self.ending:
+                self.put_out()
 
     def _enter(self, at_least: int, timeout_s: float) -> None:
         try:
@@ -153,6 +192,8 @@ class Uring(Scheduler):
         used = self._used
         memory = self.buffers.memory if self.buffers else b""
         self._batch = batch
+        if self.outbox.cautious:
+            batch = self._one_by_one(batch)
         for user_data, result, flags in batch:
             target = targets.get(user_data >> 2)
             if target is None:
@@ -178,16 +219,12 @@ class Uring(Scheduler):
                         continue
             else:
                 target.completed(user_data & 3, result, flags)
-        if self._postponed:
-            again, self._postponed = self._postponed, []
-            self._dispatch(iter(again))
-        else:
-            self._batch = None
-            if used:
-                assert self.buffers is not None
-                self.buffers.give_back(used)
-                used.clear()
-            self.outbox.settle(self.ring)
+        self._batch = None
+        if used:
+            assert self.buffers is not None
+            self.buffers.give_back(used)
+            used.clear()
+        self.outbox.settle(self.ring, self._postponed)
 
     def take(self, result: int, flags: int) -> bytes:
         """The data in the buffer that a completion names."""
@@ -240,6 +277,7 @@ class Uring(Scheduler):
                 else:
                     self._postponed.append(completion)
             if not listener.armed:
+                self.outbox.expect(self._postponed)
                 return
             self._enter(1, self._tick_s)
             fresh = self.ring.completions()
@@ -255,12 +293,10 @@ class Uring(Scheduler):
 
     def flush(self) -> None:
         """Do not leave sends behind that nobody may ever submit."""
-        if self.outbox.queued and self.ring.fd >= 0 and not self.outbox.flying:
-            self.outbox.post(self.ring)
-            self.ring.submit()
-            self._postponed += self.ring.completions()
+        if self.outbox.queued and self.ring.fd >= 0:
+            self.put_out()
         if self.outbox.unsettled:  # a shutdown that was put off until all was sent
-            self._dispatch(self._batch or iter(()))
+            self._dispatch(iter(self._earlier()))
 
     def wake(self) -> None:
         self._pipe.wake()
@@ -289,7 +325,7 @@ class Uring(Scheduler):
             for user_data in target.pending():
                 self.cancel(user_data)
         for _ in range(CLOSE_ROUNDS):
-            self._dispatch(self._batch or self.ring.completions())
+            self._dispatch(chain(self._earlier(), self.ring.completions()))
             if not any(target.pending() for target in self.targets.values()):
                 return
             self._enter(1, CLOSE_ROUND_S)

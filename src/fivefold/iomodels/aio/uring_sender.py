@@ -12,14 +12,16 @@ from __future__ import annotations
 import os
 import types
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from errno import EAGAIN, ECANCELED, EINTR
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, socket
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from ...linux import io_uring_abi as abi
 from ...linux.io_uring import BYTES_HEADER, Ring
 from ..base import Connection, Waiter
+from ..pace import Pace
 from ..readiness import BURST, SENT_PART, peer_gone
 from .uring_files import Chunk
 from .uring_operations import POSTED, SEND, Target
@@ -38,30 +40,54 @@ POST_FLAGS = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
 """Not all of it at once (WAITALL) is a failure, not to be retried by the kernel (DONTWAIT)."""
 
 
-class Outbox:
+class Outbox(Pace):
     """The silent sends of one ring; at most one of each connection."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.queued: dict[UringSender, bytes] = {}
         """What goes out with the next io_uring_enter."""
         self.flying: dict[UringSender, bytes] = {}
-        """What went out with the last one; some of it may yet prove to have failed."""
+        """What went out with the last ones; some of it may yet prove to have failed."""
         self.unsettled: list[UringSender] = []
         """Who wants to know when the posted data are certainly sent."""
         self._tail = 0
+        self._failed: set[int] = set()
+        """The connections whose failures have been collected, but not dealt with."""
 
     def post(self, ring: Ring) -> None:
-        """Submit what is queued, unless the last lot is still in the air."""
-        if not self.flying:
+        """Submit what is queued, unless an earlier send of the connection is in the air."""
+        if self.flying:
+            later, self.queued = self.queued, {}
+            for connection, data in later.items():
+                if connection in self.flying:
+                    self.queued[connection] = data
+                else:
+                    self.flying[connection] = data
+                    ring.push_bytes(((connection, data),), POST_FLAGS)
+        else:
             self.flying, self.queued = self.queued, self.flying
             ring.push_bytes(self.flying.items(), POST_FLAGS)
-            self._tail = ring.tail
+        self._tail = ring.tail
 
-    def settle(self, ring: Ring) -> None:
-        """Every completion of the last io_uring_enter is known: what flew has landed."""
-        if ring.submitted < self._tail:
-            return  # the kernel, short of memory, has not taken all of it: keep the data
-        self.flying.clear()
+    def expect(self, completions: Iterable[tuple[int, int, int]]) -> None:
+        """These have been collected, and will be dealt with later."""
+        self._failed.update(data >> 2 for data, _, _ in completions if data & 3 == POSTED)
+
+    def land(self, ring: Ring) -> None:
+        """Whatever has not failed by now is sent: all completions are known, or expected."""
+        if ring.known >= self._tail:  # else the kernel has not taken, or not told, all of it
+            self.flying = {c: d for c, d in self.flying.items() if c.number in self._failed}
+
+    def settle(self, ring: Ring, later: list[tuple[int, int, int]]) -> None:
+        """All completions have been dealt with, but for those that come `later`."""
+        if self._failed:
+            self._failed.clear()
+        if later:
+            self.expect(later)
+            self.land(ring)
+        elif ring.known >= self._tail:
+            self.flying.clear()
         if self.unsettled:
             waiting, self.unsettled = self.unsettled, []
             for connection in waiting:
@@ -103,8 +129,6 @@ class UringSender(Connection, Target):
             raise self._error()
         if not self.post(data):
             yield from self._send_whole(data)
-            self._burst = 0
-            return
         self._burst += 1 + len(data) // SENT_PART
         if self._burst > BURST:
             yield from self.yield_turn()
@@ -119,14 +143,30 @@ class UringSender(Connection, Target):
             return False
         if self._failure:
             return False
-        queued = self._outbox.queued
-        if self not in queued:
+        outbox = self._outbox
+        queued = outbox.queued
+        if outbox.cautious:
+            return self._post_now(data)
+        if not queued:
+            outbox.held(monotonic())
             queued[self] = data
+        elif self not in queued:
+            queued[self] = data
+            if outbox.too_long(monotonic()):
+                self._io.put_out()
         elif len(queued[self]) < POST_BYTES and self._burst <= BURST:
             queued[self] += data  # several responses to pipelined requests
             self._burst += 1
         else:
             return False  # a send gives others their turn
+        return True
+
+    def _post_now(self, data: bytes) -> bool:
+        if not data or self._burst > BURST or self._outbox.holds(self):
+            return False  # nothing to send at once; or a send waits, and gives others their turn
+        self._burst += 1
+        self._outbox.queued[self] = data
+        self._io.put_out()
         return True
 
     def _send_whole(self, data: bytes) -> Generator[Waiter, None, None]:
@@ -176,7 +216,7 @@ class UringSender(Connection, Target):
 
     def _refused(self, result: int) -> None:
         """A posted send could not be made whole at once: send the rest, or fail later."""
-        data = self._outbox.flying[self]
+        data = self._outbox.flying.pop(self)  # kept until now, because this may come
         later = self._outbox.queued.pop(self, b"")
         if result >= 0 or result == -EAGAIN:
             if result > 0 and self.writer.task is not None:
@@ -200,7 +240,10 @@ class UringSender(Connection, Target):
         while self._sending is not None or outbox.holds(self):
             if self._sending is None:
                 outbox.unsettled.append(self)
-            yield self.writer
+            if outbox.cautious and not self._io.ending:
+                self._io.put_out()
+            if self._sending is not None or outbox.holds(self):
+                yield self.writer
         if self._failure:
             raise self._error()
 
@@ -210,7 +253,7 @@ class UringSender(Connection, Target):
 
     def settle(self) -> None:
         """Called when what was posted is certainly sent, unless there is more."""
-        if self in self._outbox.queued:
+        if self._outbox.holds(self):
             self._outbox.unsettled.append(self)
         elif self._sending is None:
             if self._shutdown_due:
