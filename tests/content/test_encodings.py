@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from client import Answer, Client
 from conftest import Serve
+from test_root import until
 
 from fivefold.content.compressing import LEAST_BYTES, compressible, compressors
 
@@ -199,3 +200,21 @@ def test_curl_decodes_what_it_gets(folder: Path, serve: Serve) -> None:
         (folder / "big.js.gz").unlink()
         done = subprocess.run(command, capture_output=True, check=True)
     assert done.stdout == BIG
+
+
+def test_a_new_one_is_noticed_though_the_time_of_the_folder_is_set_back(
+    tmp_path: Path, serve: Serve
+) -> None:
+    """As rsync and tar do."""
+    (tmp_path / "a.css").write_text("p {}")
+    long_ago = 1_500_000_000
+    for name in (tmp_path / "a.css", tmp_path):
+        os.utime(name, (long_ago, long_ago))
+    with serve(target=str(tmp_path)) as address, Client(address) as client:
+        assert client.get("/a.css", accept_encoding="gzip").body == b"p {}"
+        (tmp_path / "a.css.gz").write_bytes(b"compressed")
+        os.utime(tmp_path, (long_ago, long_ago))
+        until(
+            lambda: client.get("/a.css", accept_encoding="gzip"),
+            lambda answer: answer.body == b"compressed",
+        )

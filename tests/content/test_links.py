@@ -202,6 +202,21 @@ def test_a_disk_that_fails_is_500_and_a_lack_of_descriptors_503(
         assert client.get(f"/{errno.ENOENT}").status == 404
 
 
+@pytest.mark.parametrize(("error", "status"), [(errno.EIO, 500), (errno.EMFILE, 503)])
+def test_no_failure_is_hidden_behind_a_file_that_is_looked_for_instead(
+    error: int, status: int, root: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(folder: int, path: bytes, flags: int) -> int:
+        number = errno.ENOENT if path in (b"guide", b"v1/index.html") else error
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fivefold.content.opening.open_beneath", failing)
+    rules = {"clean_urls": True, "listing": True}
+    with serve(target=str(root), **rules) as address, Client(address) as client:
+        assert client.get("/guide").status == status  # guide.html could not be looked for
+        assert client.get("/v1/").status == status  # nor could the folder be listed
+
+
 def test_a_root_path_is_for_applications(root: Path, serve: Serve) -> None:
     with (
         pytest.raises(SettingsError, match="root_path: a folder needs none"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from conftest import Serve
 
 from fivefold.content.listing import wants_json
-from fivefold.content.listing_html import in_words
+from fivefold.content.listing_html import crumbs, in_words
 
 AWKWARD = [
     b"a b.txt",
@@ -197,3 +198,11 @@ def test_a_hundred_thousand_entries_are_streamed(
 )
 def test_sizes(size: int, words: str) -> None:
     assert in_words(size) == words
+
+
+def test_crumbs_hold_below_whatever_prefix_a_proxy_takes_away() -> None:
+    links = re.findall('href="([^"]*)"', crumbs(b"a/b c/d/"))
+    base = "http://proxy/app/a/b%20c/d/"
+    there = ["http://proxy/app/", "http://proxy/app/a/", "http://proxy/app/a/b%20c/"]
+    assert [urljoin(base, link) for link in links] == there
+    assert "href" not in crumbs(b"")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +17,8 @@ import pytest
 from client import TIMEOUT_S, Answer, Client
 from conftest import Serve
 from every_pair import pairs
+
+from fivefold import Server, Settings
 
 Pair = dict[str, str]
 
@@ -82,6 +86,27 @@ def test_a_folder_that_is_away_is_503_and_comes_back(how: str, current: Path, se
         assert (away.status, away.fields["retry-after"]) == (503, "1")
         current.symlink_to("new")
         until(lambda: client.get(path), lambda answer: answer.body == b"new")
+
+
+def test_a_worker_that_starts_while_the_folder_is_away_waits_for_it(current: Path) -> None:
+    settings = Settings.of({"target": str(current), "bind": "127.0.0.1:0"})
+    with Server(settings) as server:
+        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
+        current.unlink()
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        for worker in children:
+            os.kill(int(worker), signal.SIGKILL)
+
+        def ask() -> Answer:
+            with Client((host, int(port))) as client:
+                try:
+                    return client.get("/")
+                except (EOFError, ConnectionResetError):
+                    return Answer(0, {}, b"")  # of the one that was killed
+
+        until(ask, lambda answer: answer.status == 503)
+        current.symlink_to("new")
+        until(ask, lambda answer: answer.body == b"new")
 
 
 def test_a_folder_that_is_built_again_is_served(current: Path, serve: Serve) -> None:

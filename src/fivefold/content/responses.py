@@ -8,6 +8,7 @@ page of the application; then the page for the error.
 
 from __future__ import annotations
 
+import errno
 from time import monotonic
 
 from ..errors import FileChanged
@@ -23,7 +24,7 @@ from .locations import with_slash
 from .paths import relative_path
 from .policy import Policy
 from .preflight import preflight
-from .refusals import BUSY, FORBIDDEN, METHOD_NOT_ALLOWED, NOT_FOUND, RETRY, status_of
+from .refusals import BUSY, METHOD_NOT_ALLOWED, NOT_FOUND, RETRY, status_of
 from .root import Root
 from .threads import Threads
 
@@ -85,7 +86,7 @@ class Responses:
     async def _file(self, path: bytes, exchange: Exchange, *, instead: bool = False) -> Outcome:
         """`instead`: of a file that the target names and that is not there."""
         if not path.startswith(self._prefix):
-            raise IsADirectoryError(path)  # the prefix without its slash
+            raise IsADirectoryError(errno.EISDIR, "the prefix without its slash")
         path = path[len(self._prefix) :]
         if not path or path.endswith(b"/"):
             path += INDEX
@@ -119,8 +120,11 @@ class Responses:
         """A file that the target does not name; None if it is not there."""
         try:
             return await self._file(path, exchange, instead=True)
-        except (OSError, FileChanged):
-            return None
+        except OSError as error:
+            status = status_of(path, error)
+            return None if status == NOT_FOUND else await self._refused(status, exchange)
+        except FileChanged:
+            return await self._refused(BUSY, exchange)
 
     async def _missing(self, path: bytes, status: int, exchange: Exchange) -> Outcome:
         if status != NOT_FOUND:
@@ -129,10 +133,10 @@ class Responses:
         if not path or path.endswith(b"/"):
             try:
                 listing = self._listed(path)
-            except PermissionError:
-                return await self._refused(FORBIDDEN, exchange)
-            except OSError:
-                pass  # there is no such folder
+            except OSError as error:
+                status = status_of(path, error)
+                if self._policy.listing and status != NOT_FOUND:
+                    return await self._refused(status, exchange)
             else:
                 if self._policy.listing:
                     return listing

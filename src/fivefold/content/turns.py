@@ -111,7 +111,10 @@ class ByLocks:
 
     async def enter(self, io: Finishing, address: bytes) -> int:
         # Each needs a description of its own, and a memory file is opened anew by this name.
-        own = os.open(f"/proc/self/fd/{self._file}", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            own = os.open(f"/proc/self/fd/{self._file}", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return -1  # no descriptor is left
         first = crc32(address) % SLOTS * (WAITING + 1)
         try:
             if any(locked(own, first + 1 + place) for place in range(WAITING)):
