@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import subprocess
@@ -95,6 +96,24 @@ def test_a_proxy_over_ipv4_is_known_by_a_socket_for_both_versions(serve: Serve) 
         ):
             client.send(BINARY)
             assert get(client) == "GET http /  192.0.2.7 "
+
+
+@pytest.mark.parametrize("serving", ["thread", "process"])
+def test_a_proxy_whose_header_drips_is_let_go(serving: str, serve: Serve) -> None:
+    """`blocking` sees no end of its time while bytes keep arriving."""
+    settings = {"serving": serving, "io": "blocking", "proxy_protocol": True}
+    closed = select.poll()
+    with (
+        serve(trusted_proxies="127.0.0.1", first_byte_s=0.2, **settings) as address,
+        Client(address) as client,
+    ):
+        closed.register(client.sock, select.POLLIN)
+        for byte in b"PROXY TCP4 " + b"9" * 90:
+            if closed.poll(20):
+                break
+            client.send(bytes([byte]))
+        assert closed.poll(0)
+        assert client.at_end()
 
 
 def test_a_proxy_that_says_nothing_is_let_go(serve: Serve) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import subprocess
@@ -71,6 +72,8 @@ def test_handshakes_that_go_wrong(pair: Pair, made: Made, serve: Serve) -> None:
             client.send(hello[:40])  # and then nothing
             assert client.at_end()
         with Client(address) as client:
+            drip(client, hello)  # byte by byte, and so its time is over before it is
+        with Client(address) as client:
             client.send(hello[:5])
         with Client(address) as client:
             client.send(b"\x16\x03\x01\x00\x05hello")
@@ -78,6 +81,18 @@ def test_handshakes_that_go_wrong(pair: Pair, made: Made, serve: Serve) -> None:
             assert client.at_end()
         with Client(address) as client:
             slowly(client.sock, made, "/1.bin")
+
+
+def drip(client: Client, data: bytes) -> None:
+    """Send it byte by byte, until the server closes."""
+    closed = select.poll()
+    closed.register(client.sock, select.POLLIN)
+    for place in range(len(data)):
+        if closed.poll(20):
+            assert client.at_end()
+            return
+        client.send(data[place : place + 1])
+    raise AssertionError("all of it was taken")
 
 
 ALERT = b"\x15"

@@ -127,11 +127,15 @@ class Helped(FileAccess):
         waiter = Waiter()
         # A descriptor of its own: the connection may be gone, and the file closed and
         # its number reused, before the helper comes to read.
+        own: list[int] = []
         try:
-            own = os.dup(fd)
-        except OSError:  # no descriptor is left: everybody waits for this read
+            own.append(os.dup(fd))
+            job = self._threads.submit(read_and_close, own, offset, count)
+        except (OSError, RuntimeError):
+            # No descriptor is left, or no thread: everybody waits for this read.
+            if own:
+                os.close(own.pop())
             return pread_all(fd, offset, count)
-        job = self._threads.submit(read_and_close, own, offset, count)
         job.add_done_callback(lambda _: self._finished(waiter))
         while not job.done():
             yield waiter
@@ -153,7 +157,9 @@ def pread_all(fd: int, offset: int, count: int) -> bytes:
     return data
 
 
-def read_and_close(fd: int, offset: int, count: int) -> bytes:
+def read_and_close(own: list[int], offset: int, count: int) -> bytes:
+    """`own` is emptied: whoever takes the descriptor out of it closes it."""
+    fd = own.pop()
     try:
         return pread_all(fd, offset, count)
     finally:
@@ -171,6 +177,8 @@ def is_resident(file: File, offset: int, count: int) -> bool:
 
 def can_be_read(file: File, offset: int, count: int) -> bool:
     """Whether a read of the range would not sleep, found out by reading it: it costs the copy."""
+    if not page_cache.CAN_TELL:
+        return False
     try:
         return os.preadv(file.fd, [bytearray(count)], offset, os.RWF_NOWAIT) == count
     except OSError:  # EAGAIN; EOPNOTSUPP on a file system that does not know RWF_NOWAIT

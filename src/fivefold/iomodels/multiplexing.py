@@ -120,8 +120,8 @@ class Epoll(Multiplexing):
         super().__init__(tick_s=tick_s, connections=connections)
 
     def _watch(self, watched: Watched) -> None:
+        self._epoll.register(watched.fd, EVERYTHING)  # may fail, and then nothing is watched
         super()._watch(watched)
-        self._epoll.register(watched.fd, EVERYTHING)
 
     def forget(self, watched: Watched) -> None:
         super().forget(watched)

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from ..linux import page_cache
 from .base import Connection, Traits, Waiter
 from .files import FileAccess, TryAgain
 from .readiness import ReadyConnection, ReadyListener
@@ -56,6 +57,8 @@ class Nonblocking(Scheduler):
 
     @classmethod
     def available(cls) -> str | None:
+        if not page_cache.CAN_TELL:
+            return "this Python has no os.RWF_NOWAIT, without which every read of a file may wait"
         return None
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:

@@ -16,6 +16,10 @@ from .libc import checked, libc
 SYS_CACHESTAT = 451  # the same on every architecture (asm-generic/unistd.h)
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
+CAN_TELL = hasattr(os, "RWF_NOWAIT")
+"""Whether a read can be asked not to wait: a C library without preadv2(2), such as musl before
+1.2.5, has none."""
+
 REFUSALS = {
     errno.ENOSYS: "cachestat(2) needs Linux 6.5, and a sandbox that lets it pass",
     errno.EPERM: "cachestat(2) tells only the file's owner and those who may write to it",
@@ -63,12 +67,15 @@ def pages_of(offset: int, count: int) -> int:
 
 
 def read_cached(fd: int, offset: int, buffer: bytearray | memoryview) -> int:
-    """Read what is cached, never wait. Raises BlockingIOError where nothing is.
+    """Read what is cached, never wait. Raises BlockingIOError where nothing is, or where
+    nobody can tell: this Python was built without preadv2 (`CAN_TELL`).
 
     Kernels 5.9 and 5.10 may return 0 short of the end of the file (preadv2(2), BUGS).
     File systems that do not know RWF_NOWAIT (tmpfs, overlayfs: EOPNOTSUPP) are read plainly:
     tmpfs cannot wait, the others may.
     """
+    if not CAN_TELL:
+        raise BlockingIOError(errno.EAGAIN, "this Python has no os.RWF_NOWAIT")
     try:
         return os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)
     except OSError as error:

@@ -13,7 +13,7 @@ import os
 import types
 from abc import abstractmethod
 from collections.abc import Generator, Iterable
-from errno import EAGAIN, ECANCELED, EINTR
+from errno import EAGAIN, ECANCELED, EINTR, ENOBUFS, ENOMEM
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, socket
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 POST_BYTES = 65536
 """Sends up to this size return before they are submitted; larger ones wait until all is sent."""
 
-AGAIN = {EAGAIN, ECANCELED, EINTR}
-"""A receive or send that ended so is simply submitted again."""
+AGAIN = {EAGAIN, ECANCELED, EINTR, ENOMEM, ENOBUFS}
+"""A receive or send that ended so is simply submitted again, until there is memory each turn."""
 
 
 POST_FLAGS = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
@@ -218,7 +218,7 @@ class UringSender(Connection, Target):
         """A posted send could not be made whole at once: send the rest, or fail later."""
         data = self._outbox.flying.pop(self)  # kept until now, because this may come
         later = self._outbox.queued.pop(self, b"")
-        if result >= 0 or result == -EAGAIN:
+        if result >= 0 or -result in AGAIN:
             if result > 0 and self.writer.task is not None:
                 self.progressed()
             rest = data[max(result, 0) :] + later
