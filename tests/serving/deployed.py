@@ -104,6 +104,13 @@ class Deployed:
     def workers(self) -> list[int]:
         return [pid for pid in children_of(self.process.pid) if name_of(pid) != CONTROL]
 
+    def descendants(self) -> list[int]:
+        """The workers, and whoever is below them."""
+        found = self.workers()
+        for pid in found:
+            found += children_of(pid)
+        return found
+
     def get(self, path: str) -> bytes | None:
         """The body; None if the connection was refused, or broken before an answer."""
         try:

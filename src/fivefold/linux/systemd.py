@@ -13,6 +13,10 @@ FIRST_FD = 3
 """SD_LISTEN_FDS_START (sd_listen_fds(3))."""
 
 
+PATIENCE_S = 1.0
+"""How long the queue of notifications may be full; whoever notifies has other things to do."""
+
+
 def listen_fds(environment: MutableMapping[str, str]) -> list[int]:
     """The listening sockets that systemd hands over; none if it has, or not to us.
 
@@ -45,8 +49,9 @@ def notify(state: str) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]  # an abstract name (unix(7))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(PATIENCE_S)
             sock.sendto(state.encode(), address)
-        except OSError:
-            pass  # systemd is gone, or never was: serving goes on
+    except (OSError, ValueError):
+        pass  # systemd is gone or never was, or there is no descriptor left: serving goes on

@@ -1,18 +1,16 @@
 """A place for one worker, as data: its sockets, who serves there, who comes and who goes.
 
-A worker is starting until it says that it is ready, then serves, and leaves when it was
-told to.  What happened before "ready" and after it are two things: who was never ready may
+What happened to a worker before "ready" and after it are two things: who was never ready may
 never be, and the pause before the next try grows to seconds; who was ready has shown that
 it can serve, so its death costs a short pause, and none at all if it was alone.
 """
 
 from __future__ import annotations
 
-import math
 import socket
 from dataclasses import dataclass, field
 
-from .ready_pipe import Attention
+from .worker import Worker
 
 LONGEST_PAUSE_S = 8.0
 """Between two tries of a worker that does not become ready."""
@@ -26,25 +24,6 @@ CALM_S = 5.0
 
 SHORTEST_PAUSE_S = 0.1
 """It doubles from here; a fork and a small import take as long."""
-
-
-@dataclass
-class Worker:
-    """A process that serves, will serve, or has served."""
-
-    pid: int
-    generation: int
-    """How often new workers had been asked for when it was forked."""
-    started: float
-    pipe: Attention
-    ready_at: float = math.inf
-    say_at: float = math.inf
-    """When the log says again what is waited for."""
-    ask_at: float = math.inf
-    """When its patience is over: it is asked for its stack, and killed."""
-    kill_at: float = math.inf
-    why: str = ""
-    """Of its being killed."""
 
 
 @dataclass
@@ -102,7 +81,7 @@ class Slot:
     @property
     def served(self) -> bool:
         """Whether somebody is ready here."""
-        return self.worker is not None and self.worker.ready_at < math.inf
+        return self.worker is not None and self.worker.was_ready
 
     def remove(self, gone: Worker) -> None:
         """It has died; a successor takes its place, ready or not."""

@@ -40,8 +40,10 @@ from ..linux.signals import SignalFile
 from ..reporting import logger
 from . import stack
 from .forking import HANDLED, describe, forked, reap, send
+from .guard import Guard
 from .ready_pipe import Announcement, Attention
-from .slot import Backoff, Slot, Worker
+from .slot import Backoff, Slot
+from .worker import KILL_MARGIN_S, Worker
 
 log = logger("fivefold.supervisor")
 
@@ -49,22 +51,11 @@ YOUNG_DEATHS = 5
 """So many in a row before any worker was ready end the server: nginx and systemd
 (StartLimitBurst) agree."""
 
-KILL_MARGIN_S = 2.0
-"""On top of the workers' own grace, before they are killed."""
-
-DYING_S = 0.5
-"""How long a worker that will not become ready may take to die."""
-
-WAITING_S = 10.0
-"""How often the log says which worker is not ready yet."""
-
 LONGEST_WAIT_S = 10.0
 """A turn looks after everything even if nobody asked for it."""
 
 FAILED_TURN_S = 1.0
 """Until the next, after one that met an error which nobody expected."""
-
-CLOSED = "a worker cannot say that it is ready: something in it closes all descriptors"
 
 SIGNALS_AT_ONCE = 16
 
@@ -112,6 +103,7 @@ class Supervisor:
             self._signals = SignalFile(HANDLED, SIGNALS_AT_ONCE)
         except OSError as error:
             raise WorkerFailed(f"no worker can be started: {error}") from error
+        self._guard = Guard(self._grace_s + KILL_MARGIN_S)
         try:
             while not self._stopping or any(self._workers()):
                 self._guarded_turn()
@@ -119,6 +111,7 @@ class Supervisor:
             for _, worker in self._workers():
                 send(worker.pid, signal.SIGKILL)
                 reap(worker.pid, wait=True)
+            self._guard.close()
             self._signals.close()
             signal.signal(signal.SIGCHLD, inherited)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -138,9 +131,11 @@ class Supervisor:
         for number in self._signals_received():
             self._received(number)
         for slot, worker in self._workers():
-            self._hear(slot, worker)
+            if worker.hear():
+                self._is_ready(slot, worker)
         self._bury()
-        self._look_at_clocks(monotonic())
+        for _, worker in self._workers():
+            worker.look_at_clocks(monotonic())
         if not self._stopping:
             self._fill(monotonic())
             self._replace(monotonic())
@@ -162,7 +157,7 @@ class Supervisor:
     def _patience(self, now: float) -> float:
         due = [now + LONGEST_WAIT_S]
         for _, worker in self._workers():
-            due += [worker.say_at, worker.ask_at, worker.kill_at]
+            due.append(worker.due)
         if not self._stopping:
             due += [slot.backoff.at for slot in self._slots if self._is_empty(slot)]
             if any(self._is_old(slot) for slot in self._slots):
@@ -186,26 +181,7 @@ class Supervisor:
         elif number == signal.SIGUSR2:
             log.warning("SIGUSR2 is ignored: replacing the program itself is not supported yet")
 
-    def _hear(self, slot: Slot, worker: Worker) -> None:
-        """What a worker that starts says."""
-        pipe = worker.pipe
-        if pipe.ended:
-            return
-        pipe.listen()
-        if pipe.ready:
-            self._is_ready(slot, worker)
-        elif pipe.reason or pipe.ended:
-            # It is about to die, unless it lingers, or its processes do.
-            if pipe.reason:
-                send(worker.pid, signal.SIGTERM)
-            pipe.close()
-            worker.kill_at = min(worker.kill_at, monotonic() + DYING_S)
-            worker.say_at = worker.ask_at = math.inf
-
     def _is_ready(self, slot: Slot, worker: Worker) -> None:
-        worker.ready_at = monotonic()
-        if not self._stopping:
-            worker.say_at = worker.ask_at = math.inf
         self._served = True
         if slot.backoff.succeeded():
             log.info("worker %d is ready: its slot is served again", worker.pid)
@@ -213,7 +189,7 @@ class Supervisor:
             self._replacing.succeeded()
             replaced = slot.promote()
             if replaced is not None:
-                self._dismiss(replaced)
+                replaced.dismiss(self._grace_s)
 
     def _bury(self) -> None:
         if os.getpid() == INIT:
@@ -224,16 +200,15 @@ class Supervisor:
                 self._died(slot, worker, status)
 
     def _died(self, slot: Slot, worker: Worker, status: int) -> None:
-        worker.pipe.listen()  # its last words may have come with its death
-        if worker.pipe.ready and worker.ready_at == math.inf:
+        self._guard.reaped(worker.pid)
+        if worker.has_died():
             self._is_ready(slot, worker)
-        worker.pipe.close()
         successor, leaving = worker is slot.successor, worker in slot.leaving
         slot.remove(worker)
         if self._stopping or leaving:
             log_death = log.error if leaving and status and not worker.why else log.debug
             log_death("worker %d %s", worker.pid, describe(status))
-        elif worker.ready_at < math.inf:
+        elif worker.was_ready:
             log.error("worker %d %s", worker.pid, describe(status))
             slot.backoff.crashed(monotonic(), monotonic() - worker.ready_at)
         else:
@@ -252,39 +227,6 @@ class Supervisor:
         elif news:
             what = "an old worker stays" if backoff is self._replacing else "a worker is missing"
             log.error("%s, and its start is tried again: %s", what, reason)
-
-    def _look_at_clocks(self, now: float) -> None:
-        for _, worker in self._workers():
-            if now >= worker.kill_at:
-                if not (worker.ready_at < math.inf or worker.pipe.reason):
-                    worker.why = worker.why or CLOSED
-                send(worker.pid, signal.SIGKILL)
-                worker.kill_at = math.inf
-            elif now >= worker.ask_at:
-                self._ask_for_stack(worker, now)
-            elif now >= worker.say_at:
-                worker.say_at = now + WAITING_S
-                log.warning("worker %d is not ready for %s", worker.pid, waited(worker, now))
-
-    def _ask_for_stack(self, worker: Worker, now: float) -> None:
-        """The last thing that it is asked for; then it is killed."""
-        worker.ask_at = worker.say_at = math.inf
-        worker.kill_at = now + stack.STACK_S
-        if worker.ready_at < math.inf or self._stopping:
-            worker.why = f"it has not ended {self._patience_s:g} s after it was asked to"
-        else:
-            worker.why = f"it was not ready for {waited(worker, now)} (startup_s)"
-        log.error("worker %d is killed: %s; this is where it is:", worker.pid, worker.why)
-        send(worker.pid, stack.STACK)
-
-    @property
-    def _patience_s(self) -> float:
-        return self._grace_s + KILL_MARGIN_S
-
-    def _dismiss(self, worker: Worker) -> None:
-        send(worker.pid, signal.SIGTERM)
-        worker.ask_at = min(worker.ask_at, monotonic() + self._patience_s)
-        worker.say_at = math.inf
 
     def _is_empty(self, slot: Slot) -> bool:
         """Whether it waits for a worker; until one was ready, only the first slot does."""
@@ -332,10 +274,9 @@ class Supervisor:
             raise
         finally:
             os.close(say)
-        now = monotonic()
-        worker = Worker(pid, self._generation, now, Attention(ready), say_at=now + WAITING_S)
-        if self._startup_s is not None:
-            worker.ask_at = now + self._startup_s
+        self._guard.started(pid)
+        worker = Worker(pid, self._generation, Attention(ready), monotonic())
+        worker.give(self._startup_s)
         return worker
 
     def _stop(self, *, impatient: bool) -> None:
@@ -347,7 +288,7 @@ class Supervisor:
         self._stopping = True
         systemd.notify("STOPPING=1")
         for _, worker in self._workers():
-            self._dismiss(worker)
+            worker.dismiss(self._grace_s)
         # The workers have copies, and close them once their queues are empty; who comes
         # later shall be refused instead of waiting for nobody.
         for slot in self._slots:
@@ -360,6 +301,7 @@ class Supervisor:
         stack.show_when_asked()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         self._signals.close()
+        self._guard.close()
         os.close(ready)
         for _, worker in self._workers():
             worker.pipe.close()
@@ -368,13 +310,3 @@ class Supervisor:
         except Exception as error:
             if not announcement.failed(error):
                 raise
-
-
-def waited(worker: Worker, now: float) -> str:
-    doing = f" ({worker.pipe.doing})" if worker.pipe.doing else ""
-    return f"{now - worker.started:.0f} s{doing}"
-
-
-def stop_requested() -> bool:
-    """Whether a signal that stops us is pending; it stays so, for the main loop to take."""
-    return bool(signal.sigpending() & {signal.SIGTERM, signal.SIGINT})
