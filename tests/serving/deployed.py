@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from client import Client
+from client import Answer, Client
 from test_serving import children_of, name_of
 
 SOAK = bool(os.environ.get("FIVEFOLD_SOAK"))
@@ -113,13 +113,20 @@ class Deployed:
 
     def get(self, path: str) -> bytes | None:
         """The body; None if the connection was refused, or broken before an answer."""
+        answer = self._ask(path)
+        assert answer is None or answer.status == 200
+        return answer.body if answer else None
+
+    def status(self, path: str) -> int | None:
+        answer = self._ask(path)
+        return answer.status if answer else None
+
+    def _ask(self, path: str) -> Answer | None:
         try:
             with Client(self.address) as client:
-                answer = client.get(path)
+                return client.get(path)
         except (OSError, EOFError):
             return None
-        assert answer.status == 200
-        return answer.body
 
     def answers(self, path: str = "/") -> None:
         """Waits until it does."""

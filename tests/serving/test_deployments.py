@@ -18,13 +18,17 @@ from fivefold.serving import MODELS
 
 NEEDED: dict[str, tuple[str, tuple[str, ...]]] = {
     "application": ("home/crashes.py", ("crashes:app", "--chdir", "home")),
-    "site": ("site", ("site",)),
     "log folder": ("logs", ("site", "--access-log", "logs/access.log")),
-    "mount": ("files", ("crashes:app", "--chdir", "home", "--mount", "/f=../files")),
     "variables": (".env", ("crashes:app", "--env-file", ".env", "--chdir", "home")),
     "home": ("home", ("crashes:app", "--chdir", "home")),
 }
-"""What is moved away, and a server that needs it."""
+"""What is moved away, and a server whose workers cannot start without it."""
+
+FOLDERS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "site": ("site", ("site",), "/"),
+    "mount": ("site", ("crashes:app", "--chdir", "home", "--mount", "/f=../site"), "/f/"),
+}
+"""The same for what is looked for again and again: a worker starts without it."""
 
 
 @pytest.fixture
@@ -59,6 +63,22 @@ def test_a_worker_dies_while_something_is_away(what: str, serving: str, folder: 
         assert server.log.count("tried again") == 1, "said once"
         assert "Traceback" not in server.log
         server.answers()
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("what", FOLDERS)
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_worker_dies_while_its_folder_is_away(what: str, serving: str, folder: Path) -> None:
+    name, arguments, path = FOLDERS[what]
+    with deployed(folder, *arguments, *two_workers(serving)) as server:
+        server.answers(path)
+        (folder / name).rename(folder / "away")
+        victim = server.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+        server.said(f"worker {victim} was killed by SIGKILL")
+        until(lambda: set(server.workers()) - {victim}, "another worker")
+        (folder / "away").rename(folder / name)
+        until(lambda: server.status(path) == 200, "the folder")
         assert server.stop() == 0
 
 
@@ -148,7 +168,7 @@ REFUSALS = [
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("serving", MODELS)
 def test_a_reload_whose_processes_are_refused(serving: str, refusal: Refusal, folder: Path) -> None:
-    _, arguments = NEEDED["site"]
+    _, arguments, _ = FOLDERS["site"]
     with deployed(folder, *arguments, *two_workers(serving)) as server:
         server.answers()
         old = set(server.workers())

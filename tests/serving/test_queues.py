@@ -82,8 +82,9 @@ def test_a_worker_that_starts_holds_no_client(io: str, folder: Path) -> None:
         assert server.stop() == 0
 
 
-@pytest.mark.parametrize("io", ["multiplexing", "aio:uring"])
+@pytest.mark.parametrize("io", ["multiplexing", "multiplexing:poll", "sigio", "aio:posix"])
 def test_a_worker_whose_gil_is_held_holds_no_client(io: str, folder: Path) -> None:
+    """Where the kernel itself accepts (blocking, uring) it takes those of one wake-up along."""
     chosen = several({"serving": "thread", "io": io})
     with deployed(folder, "crashes:app", *chosen, "--grace-s", "0.1") as server:
         server.answers()
