@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check format bench clean
+.PHONY: serve test check format bench soak clean
 
 serve: .venv/serve
 	$(BIN)/fivefold serve examples/site
@@ -22,6 +22,10 @@ check: .venv/check
 format: .venv/check
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What takes too long for every day: deaths again and again in each serving model.
+soak: .venv/dev
+	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/serving/test_deaths.py
 
 bench: .venv/serve
 	$(BIN)/python bench/run.py $(BENCH)
