@@ -18,7 +18,6 @@ Assumption.   It is not killed with the supervisor; if it is, a worker that hang
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import select
 import signal
@@ -27,10 +26,11 @@ import time
 from time import monotonic
 
 from ..linux.process_control import be_called
+from ..reporting import logger
 from . import stack
 from .forking import forked, reap
 
-log = logging.getLogger("fivefold.supervisor")
+log = logger("fivefold.supervisor")
 
 NAME = "fivefold-guard"
 """As which it is seen in the list of processes; at most 15 bytes."""

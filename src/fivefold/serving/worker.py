@@ -7,17 +7,17 @@ where it is (`stack`), and then killed; the supervisor looks at all clocks in ea
 
 from __future__ import annotations
 
-import logging
 import math
 import signal
 from dataclasses import dataclass
 from time import monotonic
 
+from ..reporting import logger
 from . import stack
 from .forking import send
 from .ready_pipe import Attention
 
-log = logging.getLogger("fivefold.supervisor")
+log = logger("fivefold.supervisor")
 
 KILL_MARGIN_S = 2.0
 """On top of the workers' own grace, before they are killed."""
