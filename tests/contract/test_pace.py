@@ -139,7 +139,7 @@ class Clocked:
         self.pace.step_ends(self.now)
 
     def lot(self, seconds: float) -> None:
-        self.pace.held(self.now)
+        self.pace.since = self.now
         self.now += seconds
         self.pace.released(self.now)
 

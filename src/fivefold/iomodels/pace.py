@@ -18,11 +18,12 @@ Cost.         Reading the clock once for each answer, 40 ns.
 
 from __future__ import annotations
 
-HELD_S = 0.0005
-"""How long an answer waits for others: less than a client on another machine could notice."""
+HELD_S = 0.0007
+"""How long an answer waits for others: as long as 64 small ones take, so that these leave
+together."""
 
 QUICK_S = 0.0003
-"""A step that takes longer adds noticeably to that."""
+"""A step that takes longer is noticed: with it an answer is held for a millisecond at most."""
 
 QUICK_STEPS = 64
 """So many quick steps in a row are trusted."""
@@ -37,7 +38,9 @@ class Pace:
     def __init__(self) -> None:
         self.cautious = True
         """Whether every answer has to leave before anything else runs."""
-        self._since = self._last = 0.0
+        self.since = 0.0
+        """When the first of the answers that are held was ready; set by who holds them."""
+        self._last = 0.0
         self._quick = 0
         self._owed_s = 0.0
 
@@ -63,15 +66,7 @@ class Pace:
         self._owed_s = min(max(self._owed_s, 0.0) + seconds, MOST_OWED_S)
         self.cautious = True
 
-    def held(self, now: float) -> None:
-        """The first of some answers is ready, and will wait for the others."""
-        self._since = now
-
-    def too_long(self, now: float) -> bool:
-        """Whether what is held must leave now."""
-        return now - self._since > HELD_S
-
     def released(self, now: float) -> None:
-        """What was held leaves."""
-        if now - self._since > HELD_S + QUICK_S:
-            self._lose(now - self._since)
+        """What was held leaves, after `HELD_S` at the latest."""
+        if now - self.since > HELD_S + QUICK_S:
+            self._lose(now - self.since)

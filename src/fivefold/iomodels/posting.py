@@ -5,8 +5,8 @@ Facts.        A send(2) on the loopback runs the receiver's half of TCP as well,
               again, before the next one is ready: each answer pays for a wake-up.
 Consequence.  The same answers, sent one right after the other, cost less: with 64 clients 7 to
               20 % of the processor time of a small request (`bench`, families 1k, wsgi, asgi).
-Choice.       `post` keeps an answer until the turn of the I/O model ends or half a
-              millisecond is over; then each connection's answers leave in one call.  It
+Choice.       `post` keeps an answer until the turn of the I/O model ends or 0.7 ms
+              are over; then each connection's answers leave in one call.  It
               does so only as long as whatever runs between them is quick (`pace`).  What
               the kernel does not take at once is sent on by a coroutine of its own, and
               the connection's next operation waits for that.
@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, PeerGone
 from .base import File, Task, Waiter
-from .pace import Pace
+from .pace import HELD_S, Pace
 from .readiness import BURST, Readiness, ReadyConnection, peer_gone
 
 POST_BYTES = 16384
@@ -75,12 +75,12 @@ class PostingConnection(ReadyConnection):
         if outbox.cautious:
             return self._post_now(data)
         if not queued:
-            outbox.held(monotonic())
+            outbox.since = monotonic()
             queued[self] = data
         elif self not in queued:
             queued[self] = data
             now = monotonic()
-            if outbox.too_long(now):
+            if now - outbox.since > HELD_S:
                 outbox.put_out(now)
         elif len(queued[self]) < POST_BYTES and self._burst <= BURST:
             queued[self] += data  # answers to pipelined requests

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ...linux import io_uring_abi as abi
 from ...linux.io_uring import BYTES_HEADER, Ring
 from ..base import Connection, Waiter
-from ..pace import Pace
+from ..pace import HELD_S, Pace
 from ..readiness import BURST, SENT_PART, peer_gone
 from .uring_files import Chunk
 from .uring_operations import POSTED, SEND, Target
@@ -148,11 +148,11 @@ class UringSender(Connection, Target):
         if outbox.cautious:
             return self._post_now(data)
         if not queued:
-            outbox.held(monotonic())
+            outbox.since = monotonic()
             queued[self] = data
         elif self not in queued:
             queued[self] = data
-            if outbox.too_long(monotonic()):
+            if monotonic() - outbox.since > HELD_S:
                 self._io.put_out()
         elif len(queued[self]) < POST_BYTES and self._burst <= BURST:
             queued[self] += data  # several responses to pipelined requests
