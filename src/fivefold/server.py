@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -32,11 +33,11 @@ from .iomodels.base import IOModel
 from .linux.standard_descriptors import fill_standard_descriptors
 from .listening import Listening
 from .reporting import logger
-from .serving import MODELS
-from .serving.base import Handler, ServingOptions
+from .serving import MODELS, ending
+from .serving.base import Handler, ServingModel, ServingOptions
 from .serving.forking import describe, forked
 from .serving.ready_pipe import Announcement, Attention
-from .serving.supervisor import Supervisor
+from .serving.supervisor import Life, Supervisor
 from .settings import AUTO, Settings
 from .sizing import allow_descriptors, tick
 from .transport.certificates import Certificates
@@ -95,6 +96,8 @@ class Server:
         self._listening = Listening(settings)
         self._others: list[socket.socket] = []
         self._pid = 0
+        self._stopped_at: float | None = None
+        """In a worker: when it was told to end."""
 
     def _compose(self, kind: Kind) -> None:
         """Choose the serving model and the engine for this kind of content."""
@@ -157,7 +160,11 @@ class Server:
                 stack.enter_context(reloading.watching(self.settings, sockets))
             settings, reopen = self.settings, self._access_log.turn
             Supervisor(
-                self._listening.slots, work, settings.grace_s, reopen, startup_s=settings.startup_s
+                self._listening.slots,
+                self._ending(work),
+                settings.grace_s,
+                reopen,
+                startup_s=settings.startup_s,
             ).run(on_ready)
 
     def check_target(self) -> None:
@@ -229,6 +236,23 @@ class Server:
 
     # runs in: a worker
 
+    def _ending(self, work: Life) -> Life:
+        """`work`, in a process that ends as an interpreter does."""
+
+        def lived(sockets: list[socket.socket], on_ready: Announcement) -> None:
+            ending.begin()
+            try:
+                work(sockets, on_ready)
+            finally:
+                used_s = 0.0 if self._stopped_at is None else monotonic() - self._stopped_at
+                ending.end(self.settings.grace_s - used_s)
+
+        return lived
+
+    def _stop(self, model: ServingModel) -> None:
+        self._stopped_at = monotonic()
+        model.stop()
+
     def _work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         self._others = self._listening.others(sockets, steals=True)
         enter(self.settings)
@@ -289,7 +313,7 @@ class Server:
         model = self.model(
             sockets, handler, new_io, options, on_ready, house=access_log, others=self._others
         )
-        signal.signal(signal.SIGTERM, lambda *_: model.stop())
+        signal.signal(signal.SIGTERM, lambda *_: self._stop(model))
         try:
             model.run()
         finally:

@@ -27,8 +27,10 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
+from ..descendants import descendants, end_copy
 from ..errors import LimitReached
 from ..iomodels.base import Waiter
+from ..starting_threads import start_thread
 
 R = TypeVar("R")
 
@@ -173,6 +175,8 @@ class Lease:
                 self._value = function()
             except BaseException as error:  # noqa: BLE001 - raised again by `call`
                 self._error = error
+            if descendants.is_copy:
+                end_copy()
             del function  # with all that it refers to, before this thread rests
         if not self.keep:
             self.mailbox = None
@@ -209,8 +213,7 @@ Mailbox = SimpleQueue[Lease | None]
 def new_thread() -> Mailbox:
     """Raises RuntimeError if the system has no more."""
     mailbox: Mailbox = SimpleQueue()
-    name = "fivefold-application"
-    threading.Thread(target=life, args=(mailbox,), name=name, daemon=True).start()
+    start_thread("fivefold-application", life, mailbox)
     return mailbox
 
 

@@ -115,6 +115,9 @@ class Host(IOModel):
         await self.loop.shutdown_asyncgens()
         await self.loop.shutdown_default_executor()
 
+    def give_up(self) -> None:
+        self.io.give_up()
+
     def on_tick(self, call: Callable[[], None]) -> None:
         self.io.on_tick(call)
 

@@ -29,6 +29,7 @@ from ssl import SSLObject
 from time import monotonic, thread_time_ns
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..descendants import descendants, end_copy
 from .telling import OPERATIONS, Tell, observed
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class Connection(ABC):
     """The clock of whoever does its operations: it stands still while they wait."""
     closing: bool = False
     """Set when the server stops: finish the current exchange, then close."""
+    _resets = False
 
     @cached_property
     def peer(self) -> tuple[str, int] | None:
@@ -232,7 +234,21 @@ class Connection(ABC):
 
     def reset_on_close(self) -> None:
         """Let `close` drop what is unsent instead of keeping it for a peer that takes nothing."""
+        self._resets = True
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def give_up(self) -> None:
+        """In a process that an application has forked: close this copy, at once and without a
+        word to the client or to the model, whose descriptors are shared with the parent."""
+        self.sock.close()
+        for name in (*OPERATIONS, "post"):
+            setattr(self, name, end_copy)
+
+    def _close_socket(self) -> None:
+        """Close the descriptor, and end the connection also where somebody has a copy of it."""
+        if descendants.exist and not self._resets:  # which would be no reset
+            self._shutdown(socket.SHUT_RDWR)
+        self.sock.close()
 
     def _shutdown(self, how: int) -> None:
         try:
@@ -355,6 +371,11 @@ class IOModel(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release descriptors and threads; connections must be closed before."""
+
+    def give_up(self) -> None:
+        """In a process that an application has forked: let go of what is shared with the parent,
+        and would be taken away from it there; mostly nothing."""
+        return
 
     def statistics(self) -> dict[str, int]:
         """Counters that show what the model did, e.g. tries per operation."""

@@ -173,6 +173,9 @@ class Epoll(Multiplexing):
         self._writing.add(connection.fd)
         return connection.writer
 
+    def give_up(self) -> None:
+        self._epoll.close()  # else an edge that is taken here would be missed there
+
     def close(self) -> None:
         super().close()
         self._epoll.close()

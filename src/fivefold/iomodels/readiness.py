@@ -271,7 +271,7 @@ class ReadyConnection(Connection):
 
     async def close(self) -> None:
         self._io.forget(self)
-        self.sock.close()
+        self._close_socket()
 
     def observe(self, tell: Tell) -> None:
         super().observe(tell)

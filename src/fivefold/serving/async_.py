@@ -18,7 +18,7 @@ import socket
 from time import monotonic
 
 from ..iomodels.base import Connection, IOModel, Listener, Traits, Waiter
-from .base import Live, ServingModel, ServingTraits, opened, wake_on_signals
+from .base import Live, ServingModel, ServingTraits, close_woken, opened
 
 DESCRIPTORS_BESIDE = 32
 """Kept free for what is no connection: files, pipes, listeners, the log."""
@@ -49,11 +49,11 @@ class Async(ServingModel):
         """Connections whose coroutine has been made; those that run already are in `_live`."""
         self._limit = self._affordable(io.traits)
         self.house.begin()
-        wake_on_signals(io)
+        self._begin(io)
         try:
             io.run(self._main(io))
         finally:
-            io.close()
+            close_woken(io)
         self.raise_deaf()
 
     def _affordable(self, traits: Traits) -> int:

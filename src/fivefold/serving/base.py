@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, ClassVar, Protocol
 
+from ..descendants import descendants
 from ..errors import LimitReached
 from ..iomodels.base import Connection, IOModel, Listener
 from ..reporting import logger, report
@@ -132,6 +133,12 @@ class ServingModel(ABC):
         if self._io is not None:
             self._io.wake()
 
+    def _begin(self, io: IOModel) -> None:
+        """Called in each process that accepts or serves, with the model of its main thread."""
+        wake_on_signals(io)
+        listeners = [sock.close for sock in self.listeners]
+        descendants.give_up(*listeners, self.on_ready.close, io.give_up)
+
     def raise_deaf(self) -> None:
         """Raises what ended the accepting, if something did; called at the end of `run`."""
         if self._deaf is not None:
@@ -197,6 +204,7 @@ class Live:
         self._closing = False
         # Re-entrant: a signal handler may call `finish` in the middle of `add`.
         self._lock = threading.RLock()
+        descendants.give_up(self._give_up)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -227,6 +235,10 @@ class Live:
     def _discard(self, connection: Connection) -> None:
         with self._lock:
             self._connections.discard(connection)
+
+    def _give_up(self) -> None:
+        for connection in self._connections:
+            connection.give_up()
 
     def finish(self) -> None:
         """Idle connections end now, the others after their exchange; one that has not
@@ -281,3 +293,9 @@ async def closed(connection: Connection) -> None:
 def wake_on_signals(io: IOModel) -> None:
     """Let every signal of this (main) thread end the wait of `io`, even one just before it."""
     signal.set_wakeup_fd(io.wake_fd, warn_on_full_buffer=False)
+
+
+def close_woken(io: IOModel) -> None:
+    """Close the model of this (main) thread, in which no signal is to be written any more."""
+    signal.set_wakeup_fd(-1)
+    io.close()

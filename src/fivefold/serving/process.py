@@ -30,6 +30,8 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import Any
 
+from ..descendants import descendants
+from . import ending
 from .base import ServingModel, ServingTraits, log
 from .forking import describe, forked, reap, send
 from .process_acceptor import Acceptor
@@ -65,6 +67,8 @@ class Process(ServingModel):
         self._kill_at = math.inf
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.house.begin()
+        ending.flush()  # what is not written yet would be written by each child
+        descendants.give_up(self._give_up)
         self._begin_accepting()
         signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the pipe is what counts
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
@@ -167,7 +171,7 @@ class Process(ServingModel):
                 self._refused(error)
                 return
             try:
-                pid = forked(lambda: self._serve(number, theirs))
+                pid = forked(lambda: self._serve(number, theirs), with_application=True)
             except (OSError, MemoryError) as error:
                 self._say_dead(number)
                 self._refused(error)
@@ -237,8 +241,12 @@ class Process(ServingModel):
         self._forget_forker()
         for sock in self.listeners:
             sock.close()
-        with self._announcing_failure():
-            Child(self, number, channel, to_acceptor).run()
+        child = Child(self, number, channel, to_acceptor)
+        try:
+            with self._announcing_failure():
+                child.run()
+        finally:
+            ending.end(self.options.grace_s - child.stopping_s)
 
     @contextlib.contextmanager
     def _announcing_failure(self) -> Iterator[None]:
@@ -248,6 +256,11 @@ class Process(ServingModel):
         except Exception as error:
             if not self.on_ready.failed(error):
                 raise
+
+    def _give_up(self) -> None:
+        for sock in (*self.listeners, self._inbox, self._to_acceptor):
+            sock.close()
+        self.on_ready.close()
 
     def _forget_forker(self) -> None:
         """Close what only the forker may hold, or nobody would see the other's end."""

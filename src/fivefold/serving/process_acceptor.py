@@ -9,7 +9,7 @@ import time
 
 from ..errors import WorkerFailed
 from ..iomodels.base import IOModel
-from .base import EXHAUSTED_PAUSE_S, Live, ServingModel, log, opened, wake_on_signals
+from .base import EXHAUSTED_PAUSE_S, Live, ServingModel, close_woken, log, opened, wake_on_signals
 from .process_channel import BORN, DEAD, GONE, IDLE, MORE, SERVE, hear, tell
 
 SPARES = 4
@@ -40,7 +40,7 @@ class Acceptor:
             self._order_spares()
             io.run(self._main(io))
         finally:
-            io.close()
+            close_woken(io)
         self._model.raise_deaf()
 
     def _stop(self, io: IOModel) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import socket
+from time import monotonic
 
-from .base import Live, ServingModel, opened, wake_on_signals
+from ..descendants import descendants
+from .base import Live, ServingModel, close_woken, opened, wake_on_signals
 from .process_channel import IDLE, hear, tell
 
 
@@ -24,17 +26,28 @@ class Child:
         self._channel = channel
         self._to_acceptor = to_acceptor
         self._live = Live()
+        self._asked_at: float | None = None
+
+    @property
+    def stopping_s(self) -> float:
+        """For how many seconds it has known that it shall end."""
+        return 0.0 if self._asked_at is None else monotonic() - self._asked_at
+
+    def _finish(self) -> None:
+        self._asked_at = monotonic()
+        self._live.finish()
 
     def run(self) -> None:
         # After SIGTERM we go on as long as the acceptor has connections to hand over,
         # but let each of them end after its exchange.  Set first: making the I/O model
         # starts an ASGI application, which must not be left half started.
-        signal.signal(signal.SIGTERM, lambda *_: self._live.finish())
+        signal.signal(signal.SIGTERM, lambda *_: self._finish())
         self._model.house.begin()
         io = self._model.new_io(1)
         if self._model.stopping:
             self._live.finish()
         wake_on_signals(io)
+        descendants.give_up(self._channel.close, self._to_acceptor.close, io.give_up)
         try:
             while (sock := self._next()) is not None:
                 connection = opened(io, sock)
@@ -43,7 +56,7 @@ class Child:
                 if self._model.options.fresh:
                     break
         finally:
-            io.close()
+            close_woken(io)
             self._model.house.rest()
 
     def _next(self) -> socket.socket | None:

@@ -21,14 +21,15 @@ from time import monotonic
 from ..errors import ApplicationError, FivefoldError
 from ..iomodels.base import IOModel
 from ..reporting import report
+from ..starting_threads import made_thread
 from .base import (
     EXHAUSTED_PAUSE_S,
     Live,
     ServingModel,
     ServingTraits,
+    close_woken,
     log,
     opened,
-    wake_on_signals,
 )
 
 SPARES = 4
@@ -61,12 +62,12 @@ class Thread(ServingModel):
         self._failure: ApplicationError | None = None
         io = self._io = self.new_io(1, serves=False)
         self.house.begin()
-        wake_on_signals(io)
+        self._begin(io)
         try:
             self._add_spares()
             io.run(self._main(io))
         finally:
-            io.close()
+            close_woken(io)
         if self._failure is not None:
             raise self._failure
         self.raise_deaf()
@@ -131,7 +132,7 @@ class Thread(ServingModel):
             self._start_thread()
 
     def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._life, name="fivefold-connection", daemon=True)
+        thread = made_thread("fivefold-connection", self._life)
         self._threads.add(thread)
         try:
             thread.start()

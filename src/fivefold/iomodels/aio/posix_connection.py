@@ -205,4 +205,8 @@ class PosixConnection(Connection):
         """Give both descriptors back; nothing may be in flight."""
         self._io.forget(self)
         os.close(self._out_fd)
-        self.sock.close()
+        self._close_socket()
+
+    def give_up(self) -> None:
+        os.close(self._out_fd)
+        super().give_up()

@@ -188,7 +188,7 @@ class UringConnection(UringSender):
     def _release_if_over(self) -> None:
         if self._closed and not self._receiving and self._sending is None:
             self._io.targets.pop(self.number, None)
-            self.sock.close()
+            self._close_socket()
             self.fd = -1
             self._io.go_on(self._released)
 

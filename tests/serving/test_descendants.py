@@ -1,0 +1,152 @@
+"""Processes that applications start: they have nothing of the server, and keep nothing of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client import Client
+from deployed import Deployed, deployed, port_is_free, until
+from every_pair import pairs
+from test_serving import children_of
+
+from fivefold.serving import MODELS
+
+APPLICATION = """
+import json, multiprocessing, os, signal, subprocess, time
+
+context = multiprocessing.get_context("fork")
+
+def square(number):
+    return number * number
+
+def pool():
+    with context.Pool(2) as workers:
+        return workers.map(square, range(5))
+
+def terminate():
+    child = context.Process(target=time.sleep, args=(60,))
+    child.start()
+    child.terminate()
+    child.join(30)
+    return child.exitcode
+
+def outlive():
+    '''As a handler that starts something in the background.'''
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    return pid
+
+def come_back():
+    pid = os.fork()
+    return os.getpid() if pid else "the child"
+
+signal.signal(signal.SIGUSR2, square)
+
+def own_handler():
+    read, write = os.pipe()
+    if os.fork() == 0:
+        numbers = (signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
+        os.write(write, json.dumps([str(signal.getsignal(n)) for n in numbers]).encode())
+        os._exit(0)
+    os.close(write)
+    return json.loads(os.read(read, 1000))
+
+def program():
+    with subprocess.Popen(["sleep", "60"]) as started:
+        lines = open(f"/proc/{started.pid}/status").read().split("\\n")
+        started.send_signal(signal.SIGINT)
+        masks = dict(line.split(":\\t") for line in lines if line.startswith("Sig"))
+        return [started.wait(30), masks["SigIgn"], masks["SigBlk"]]
+
+def app(environ, start_response):
+    body = json.dumps(globals()[environ["PATH_INFO"][1:]]()).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+OF_SIGIO = 1 << signal.SIGIO - 1 | 1 << signal.SIGRTMIN + 10 - 1
+"""What a thread of `sigio` has blocked, and what it starts inherits: docs/io-models.md."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text(APPLICATION)
+    return tmp_path
+
+
+@pytest.fixture
+def outliving() -> Iterator[list[int]]:
+    """Processes that shall not outlive the test."""
+    pids: list[int] = []
+    yield pids
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def ask(server: Deployed, path: str, **fields: str) -> Any:
+    with Client(server.address) as client:
+        answer = client.get(path, **fields)
+        assert answer.status == 200
+        if fields:
+            assert client.at_end()
+        return json.loads(answer.body)
+
+
+def in_pair(pair: dict[str, str]) -> tuple[str, ...]:
+    return ("shop:app", "--serving", pair["serving"], "--io", pair["io"])
+
+
+@pairs()
+def test_what_an_application_starts_has_and_keeps_nothing_of_the_server(
+    folder: Path, pair: dict[str, str], outliving: list[int]
+) -> None:
+    with deployed(folder, *in_pair(pair)) as server:
+        address = server.address
+        has_default_signals(server)
+        ends_when_it_comes_back(server)
+        # The client is told of the end though a copy of its connection is in the child.
+        outliving.append(ask(server, "/outlive", Connection="close"))
+        assert server.stop() == 0
+        assert port_is_free(address)
+        left = [str(link.readlink()) for link in Path(f"/proc/{outliving[0]}/fd").iterdir()]
+        assert not [name for name in left if name.startswith("socket:")]
+
+
+def has_default_signals(server: Deployed) -> None:
+    assert ask(server, "/terminate") == -signal.SIGTERM
+    status, ignored, blocked = ask(server, "/program")
+    assert status == -signal.SIGINT
+    assert int(ignored, 16) == 0
+    assert int(blocked, 16) & ~OF_SIGIO == 0
+    own, term, interrupt = ask(server, "/own_handler")
+    assert "square" in own
+    assert term == str(signal.SIG_DFL)
+    assert "default_int_handler" in interrupt
+
+
+def ends_when_it_comes_back(server: Deployed) -> None:
+    worker = ask(server, "/come_back")
+    server.said("a process that the application forked returned into the server; it ends")
+    until(lambda: not unreaped(worker), "the end of the child")
+
+
+def unreaped(parent: int) -> list[int]:
+    """Children that run; those that have ended are the application's to wait for."""
+    states = {pid: Path(f"/proc/{pid}/stat").read_text().split()[2] for pid in children_of(parent)}
+    return [pid for pid, state in states.items() if state != "Z"]
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_pool_of_multiprocessing_ends_twenty_times(folder: Path, serving: str) -> None:
+    with deployed(folder, "shop:app", "--serving", serving) as server:
+        for _ in range(20):
+            assert ask(server, "/pool") == [0, 1, 4, 9, 16]
+        assert server.stop() == 0
