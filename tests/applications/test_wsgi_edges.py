@@ -4,8 +4,11 @@ on its thread."""
 from __future__ import annotations
 
 import json
+import resource
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -230,3 +233,59 @@ def test_inline_a_write_holds_the_application_and_nothing_else(tmp_path: Any) ->
             assert other.ask("/static/file").body == b"a file"
             assert waiting.answer().body == b"1234567890"
         assert site.notes.next() == "OSError 32"
+
+
+UPLOAD = bytes(3_000_000)
+
+
+def uploaded(site: Site, expected: int) -> None:
+    """The client sends all of it before it looks for the answer, as most do."""
+    with site.wire() as wire:
+        wire.put("/here", method="POST", body=UPLOAD)
+        assert wire.answer().status == expected
+        assert wire.at_end()
+
+
+def nameless(pid: int) -> list[str]:
+    """The files that it holds and nobody else can see."""
+    names = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            names.append(fd.readlink().name)
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return sorted(name for name in names if "(deleted)" in name)
+
+
+@pairs()
+def test_a_body_that_no_disk_takes(pair: Pair) -> None:
+    """A limit of the process, met here, is answered as a full disk is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, hard))
+    try:
+        with hosting(wsgi_trouble.app, **pair, **ALONE) as site:
+            pid = here(site)[0]
+            held = nameless(pid)
+            for _ in range(3):
+                uploaded(site, 507)
+            assert site.log.count("\n") == site.log.count("File too large") == 3
+            assert nameless(pid) == held
+            assert here(site)[0] == pid
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pairs()
+def test_a_body_without_a_folder_to_keep_it_in(pair: Pair) -> None:
+    with hosting(wsgi_trouble.app, prepare=lose_temporary_folder, **pair) as site:
+        try:
+            uploaded(site, 500)
+            assert site.log.count("\n") == 1
+            assert "cannot be kept in a temporary file: [Errno 2]" in site.log
+            assert here(site)
+        finally:
+            tempfile.tempdir = None
+
+
+def lose_temporary_folder(folder: str) -> None:
+    tempfile.tempdir = f"{folder}/lost"  # of the server, which is forked from this process

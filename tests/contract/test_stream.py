@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from peers import Pair, Spare, received_by, reset
+from peers import TICK_S, Pair, Spare, received_by, reset, tcp_pair
 
 from fivefold.errors import PeerGone
 from fivefold.iomodels.base import Connection, IOModel
@@ -115,6 +115,31 @@ def test_a_reset_in_the_middle_of_a_send(io: IOModel, pair: Pair, beside: Spare)
     beside(read_a_little_and_reset)
     with pytest.raises(PeerGone):
         io.run(connection.send(BIG))
+
+
+def test_a_close_in_the_middle_of_an_upload_ends_the_upload(engine: type[IOModel]) -> None:
+    """It is reset: a peer that waits for us to read would wait for ever."""
+    io = engine(tick_s=TICK_S, connections=64)
+    server, peer = tcp_pair()
+    connection = io.connection(server)
+    peer.settimeout(0.2)
+    peer.sendall(b"x")
+
+    async def main() -> None:
+        await connection.recv()
+        with pytest.raises(TimeoutError):  # until both buffers are full
+            while True:
+                peer.sendall(BIG)
+        connection.shutdown_send()
+        await connection.close()
+
+    with peer:
+        io.run(main())
+        io.close()
+        peer.settimeout(10)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            while True:
+                peer.sendall(BIG)
 
 
 def test_sending_to_nobody_is_noticed_at_the_latest_by_the_next_operation(

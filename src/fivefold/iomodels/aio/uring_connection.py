@@ -45,6 +45,7 @@ class UringConnection(UringSender):
         self._own: bytearray | None = None
         self._receiving = self._pausing = self._ended = self._closed = False
         self._ran_out = False
+        self._unread = False
 
     @types.coroutine
     def recv(self) -> Generator[Waiter, bytes | None, bytes]:
@@ -124,6 +125,7 @@ class UringConnection(UringSender):
 
     def keep(self, data: bytes) -> None:
         if self._closed:
+            self._unread = True
             return
         self._inbox.append(data)
         self._inbox_bytes += len(data) + PIECE_BYTES
@@ -174,6 +176,7 @@ class UringConnection(UringSender):
             except (PeerGone, DeadlineExceeded, OSError):
                 pass  # nobody is there to take the rest
         self._closed = True
+        self._unread = bool(self._inbox)
         self._io.forget(self)
         self._outbox.queued.pop(self, None)
         self._inbox.clear()
@@ -188,6 +191,10 @@ class UringConnection(UringSender):
     def _release_if_over(self) -> None:
         if self._closed and not self._receiving and self._sending is None:
             self._io.targets.pop(self.number, None)
+            if self._unread:
+                # As the kernel does where the data is still with it (RFC 2525, section 2.17):
+                # else a peer that met a closed window would go on waiting for it to open.
+                self.reset_on_close()
             self._close_socket()
             self.fd = -1
             self._io.go_on(self._released)
