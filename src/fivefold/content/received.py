@@ -13,7 +13,6 @@ Assumption.  The folder for temporary files (`TMPDIR`) takes what it is given, a
 from __future__ import annotations
 
 import errno
-import logging
 import tempfile
 from collections.abc import Callable
 from io import BytesIO
@@ -21,9 +20,9 @@ from typing import IO, Any
 
 from ..errors import ProtocolError
 from ..http1.body import Body
-from ..reporting import report
+from ..reporting import logger, report
 
-log = logging.getLogger("fivefold.wsgi")
+log = logger("fivefold.wsgi")
 
 IN_MEMORY_BYTES = 1_048_576
 """As much as fits beside a few hundred connections without anybody noticing."""
