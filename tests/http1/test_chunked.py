@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import httptools
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,3 +82,19 @@ def test_a_damaged_body_is_never_read_otherwise_than_llhttp_reads_it(
     ours = we_say([damaged])
     if ours is not None:
         assert llhttp_says(damaged[: len(damaged) - len(ours[1])]) == ours[0]
+
+
+@pytest.mark.parametrize(
+    "line", [b"5 ", b"5;", b"5; ", b"5;bad[=x", b"5;a=", b'5;a="x', b"5;a=b ", b"5 x", b"5;;a"]
+)
+def test_a_size_line_is_as_the_grammar_says(line: bytes) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        ChunkedDecoder().feed(line + b"\r\nhello\r\n0\r\n\r\n")
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("line", [b"5 ;a", b"5;a=b", b"5 ; a = b;c", b'5;a="x \\" y;z"', b"05;a"])
+def test_extensions_are_passed_over(line: bytes) -> None:
+    decoder = ChunkedDecoder()
+    assert decoder.feed(line + b"\r\nhello\r\n0\r\n\r\n") == b"hello"
+    assert decoder.finished

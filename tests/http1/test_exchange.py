@@ -38,6 +38,26 @@ ANSWERED = {
         b"GET / HTTP/1.1\r\n" + H + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n",
         [200],
     ),
+    "upgrade ignored, sized body": (
+        b"POST / HTTP/1.1\r\n" + H + b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+        b"Content-Length: 5\r\n\r\nhello",
+        [200],
+    ),
+    "upgrade ignored, chunked body": (
+        b"POST / HTTP/1.1\r\n" + H + b"Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        [200],
+    ),
+    "connect with a body": (
+        b"CONNECT t:80 HTTP/1.1\r\n" + H + b"Content-Length: 5\r\n\r\nhello",
+        [200],
+    ),
+    "http/1.2": (b"GET / HTTP/1.2\r\n" + H + b"\r\n", [200]),
+    "http/1.9 with a body": (
+        b"POST / HTTP/1.9\r\n" + H + b"Content-Length: 5\r\n\r\nhello",
+        [200],
+    ),
+    "ipv4 in ipv6 host": (b"GET / HTTP/1.1\r\nHost: [::ffff:1.2.3.4]\r\n\r\n", [200]),
     "http/1.0 kept": (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", [200]),
 }
 
@@ -96,7 +116,11 @@ REFUSED = {
         400,
     ),
     "http/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
-    "http/1.2": (b"GET / HTTP/1.2\r\n" + H + b"\r\n", 505),
+    "host in brackets is no address": (b"GET / HTTP/1.1\r\nHost: [:::]\r\n\r\n", 400),
+    "host in brackets is short": (b"GET / HTTP/1.1\r\nHost: [1:2:3]\r\n\r\n", 400),
+    "host in brackets is doubled": (b"GET / HTTP/1.1\r\nHost: [4712::abcd::]\r\n\r\n", 400),
+    "authority in brackets": (b"GET http://[:::]/ HTTP/1.1\r\n" + H + b"\r\n", 400),
+    "ipv4 in brackets": (b"GET / HTTP/1.1\r\nHost: [1.2.3.4]\r\n\r\n", 400),
     "chunk size of words": (
         b"POST / HTTP/1.1\r\n" + H + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n",
         400,

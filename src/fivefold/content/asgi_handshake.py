@@ -27,6 +27,8 @@ def is_websocket(exchange: Exchange) -> bool:
     connection = exchange.request.obeyed.get(b"connection")
     if connection is None or b"upgrade" not in connection.lower():
         return False
+    if exchange.request.has_body:
+        return False  # its body would be read as frames
     return exchange.request.method == "GET" and any(
         name == b"upgrade" and value.strip().lower() == b"websocket"
         for name, value in fields_of(exchange.request_head)

@@ -21,8 +21,15 @@ LINE_BYTES = 4096
 TRAILER_BYTES = 16384
 """All trailer lines together."""
 
-# At most 15 hexadecimal digits fit in 63 bits.  An extension is anything but control characters.
-SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+
+QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
+
+EXTENSION = rb"[ \t]*;[ \t]*" + TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + TOKEN + rb"|" + QUOTED + rb"))?"
+"""RFC 9112 section 7.1.1: blanks stand before a delimiter only, never at the end of the line."""
+
+# At most 15 hexadecimal digits fit in 63 bits.
+SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:" + EXTENSION + rb")*")
 
 TRAILER_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
 

@@ -14,6 +14,7 @@ remembered: two requests that differ in other fields only are the same request t
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import re
 
@@ -41,8 +42,11 @@ REQUEST_BYTES = 1024
 REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/(\d)\.(\d)\r\n")
 """RFC 9112 section 3, to tell *why* llhttp refused."""
 
+NEWER_MINOR = re.compile(rb"(\S+ \S+ HTTP/1\.)[2-9]\r\n")
+"""RFC 9110 section 2.5: a higher minor version is treated as the highest that is spoken."""
+
 # RFC 3986: a reg-name, IPv4 or bracketed IP literal, and an optional port; may be empty.
-HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]{0,5})?")
+HOST = re.compile(rb"(?:\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]{0,5})?")
 
 ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)([^#]*)")
 
@@ -126,21 +130,32 @@ class HeadParser:
     def parse(self, head: bytes) -> Request:
         """`head` runs from the request line to the empty line. Raises `ProtocolError`."""
         self._check_size(head)
+        newer = NEWER_MINOR.match(head)
+        if newer:
+            head = newer[1] + b"1\r\n" + head[newer.end() :]
+        ends_with_head = self._judged(head)
+        request = self._examined(head)
+        if ends_with_head is request.has_body:
+            raise ProtocolError(400, "ambiguous framing")
+        return request
+
+    def _judged(self, head: bytes) -> bool | None:
+        """Whether the request ends with its head; None if llhttp does not judge that.
+
+        For CONNECT and Upgrade it takes all that follows for another protocol, whatever
+        the body's framing says.  We stay with HTTP/1.1 (RFC 9110, section 7.8), so
+        Content-Length and Transfer-Encoding say alone where such a request ends.
+        """
         self._renew()
         try:
             self._feed(head)
+            return next(self._counter) == self._one_message
         except httptools.HttpParserUpgrade:
-            pass  # we stay with HTTP/1.1
+            return None
         except httptools.HttpParserError as error:
             raise refusal(head, error) from None
         finally:
-            complete = next(self._counter) == self._one_message
             self._renew()
-        request = self._examined(head)
-        if complete == request.has_body:
-            # llhttp and we disagree about where this request ends.
-            raise ProtocolError(400, "ambiguous framing")
-        return request
 
     def _renew(self) -> None:
         # llhttp calls C functions at half the price of methods, so a counter counts what it
@@ -172,8 +187,8 @@ def refusal(head: bytes, error: Exception) -> ProtocolError:
     line = REQUEST_LINE.match(head)
     if line is None:
         return ProtocolError(400, "malformed request line")
-    if line[3] != b"1" or line[4] not in b"01":
-        return ProtocolError(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+    if line[3] != b"1":
+        return ProtocolError(505, "only HTTP/1 is spoken here")
     if isinstance(error, httptools.HttpParserInvalidMethodError):
         return ProtocolError(501, "unknown method")
     return ProtocolError(400, "malformed request")
@@ -186,7 +201,7 @@ def examined(head: bytes) -> Request:
         raise ProtocolError(400, "malformed request line")
     method, target, major, digit = line.groups()
     if major != b"1" or digit not in (b"0", b"1"):
-        raise ProtocolError(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+        raise ProtocolError(505, "only HTTP/1 is spoken here")
     request = Request()
     request.method = method.decode("ascii")
     request.minor = minor = int(digit)
@@ -238,9 +253,20 @@ def checked_host(host: bytes | None, authority: bytes | None, minor: int) -> byt
         if minor:
             raise ProtocolError(400, "missing Host")
         host = b""
-    if not HOST.fullmatch(host) or (authority is not None and not HOST.fullmatch(authority)):
+    if not is_host(host) or (authority is not None and not is_host(authority)):
         raise ProtocolError(400, "malformed Host")
     return host if authority is None else authority
+
+
+def is_host(text: bytes) -> bool:
+    """Whether this is a host with or without a port; an address in brackets is IPv6."""
+    match = HOST.fullmatch(text)
+    if match is None:
+        return False
+    try:
+        return match[1] is None or bool(ipaddress.IPv6Address(match[1].decode("ascii")).version)
+    except ValueError:
+        return False
 
 
 def body_length(obeyed: dict[bytes, bytes], method: bytes, minor: int) -> int | None:

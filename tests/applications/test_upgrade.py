@@ -1,0 +1,33 @@
+"""`Upgrade` to a protocol that is not spoken here is ignored, whatever the body (RFC 9110, 7.8)."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import asgi_sample
+import pytest
+import wsgi_sample
+from hosting import MODELS, hosting
+from wire import chunked
+
+JAVA = "Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAA\r\nUpgrade: h2c\r\n"
+TLS = "Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n"
+
+
+@pytest.mark.parametrize("app", [wsgi_sample.app, asgi_sample.app], ids=["wsgi", "asgi"])
+@pytest.mark.parametrize("model", MODELS)
+def test_upgrade_is_ignored(model: str, app: Any) -> None:
+    with hosting(app, **MODELS[model]) as site:
+        with site.wire() as wire:
+            for fields in (JAVA, TLS):
+                assert wire.ask("/echo", method="POST", fields=fields, body=b"hi").body == b"hi"
+                wire.put("/echo", method="POST", fields=fields + "Transfer-Encoding: chunked\r\n")
+                wire.send(chunked(b"one", b"two"))
+                assert wire.answer().body == b"onetwo"
+            host, port = wire.sock.getpeername()
+        command = ["curl", "-sS", "--max-time", "20", "--http2", "-d", "a=b"]
+        asked = subprocess.run(
+            [*command, f"http://{host}:{port}/echo"], capture_output=True, check=True
+        )
+        assert asked.stdout == b"a=b"
