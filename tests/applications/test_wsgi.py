@@ -224,6 +224,37 @@ def test_a_body_that_is_none_is_answered_with_500(wire: Wire, path: str) -> None
     assert wire.ask(path).status == 500
 
 
+LINES = {
+    "/bad-body?text": "a part of its response is str, not bytes (PEP 3333)",
+    "/bad-body?text-of-generator": "a part of its response is str, not bytes (PEP 3333)",
+    "/bad-body?number": "it returned int, not an iterable of bytes (PEP 3333)",
+    "/bad-body?nothing": "it returned None, not an iterable of bytes (PEP 3333)",
+    "/bad-body?bytes": "it returned bytes, not an iterable of bytes (PEP 3333)",
+    "/no-start?said": "it did not call start_response",
+}
+
+
+@pytest.mark.parametrize("path", LINES)
+def test_what_is_no_response_is_one_clear_line(site: Site, wire: Wire, path: str) -> None:
+    before = len(site.log)
+    assert wire.ask(path).status == 500
+    assert site.log[before:] == f"the application failed at {path}: {LINES[path]}\n"
+
+
+@pytest.mark.parametrize("kind", ["list", "generator"])
+def test_a_wrong_length_is_said_with_its_target(site: Site, wire: Wire, kind: str) -> None:
+    wire.put(f"/too-short?{kind}")
+    wire.to_the_end()
+    shorter = f"the response to /too-short?{kind} is 7 bytes shorter than its Content-Length\n"
+    assert shorter in site.log
+
+
+def test_a_client_of_http_1_0_can_tell_that_a_response_broke_off(wire: Wire) -> None:
+    wire.put("/fail-midway", minor=0)
+    with pytest.raises(ConnectionResetError):
+        wire.to_the_end()
+
+
 @pytest.mark.parametrize("path", ["/no-start", "/two-starts", "/leave"])
 def test_an_application_that_breaks_the_protocol_is_answered_with_500(
     wire: Wire, path: str

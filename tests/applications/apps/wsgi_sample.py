@@ -261,6 +261,7 @@ BAD_BODIES: dict[str, Any] = {
     "text-of-generator": lambda: iter(["text"]),
     "number": 1,
     "nothing": None,
+    "bytes": b"text",
 }
 
 
