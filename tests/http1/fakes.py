@@ -29,6 +29,8 @@ class FakeConnection:
         self.idle = False
         self.new = True
         self.closing = False
+        self.last_call_s = 1.0
+        self.interruptible = False
         self.closed = False
         self.half_closed = False
         self.yields = 0

@@ -209,3 +209,39 @@ def test_a_model_that_closes_ends_the_coroutine_and_its_connection() -> None:
     task.send(None)
     task.close()
     assert connection.closed
+
+
+class Stopping:
+    """The server is told to stop in the middle of the first response, whose head has left."""
+
+    def ready(self, request: Request, head: bytes, conn: object, now: float) -> bytes | None:
+        return None
+
+    async def respond(self, exchange: Exchange) -> None:
+        exchange.start(ResponseHead(200, b"HTTP/1.1 200 OK\r\n", None))
+        await exchange.write(b"begun", more=True)
+        exchange.conn.closing = True
+        await exchange.write(b"ended", more=False)
+
+
+def test_a_response_that_promised_to_keep_the_connection_keeps_it_for_one_more() -> None:
+    connection = FakeConnection([GET, GET, GET])
+    run(Http1(Stopping(), Limits()).serve(connection))
+    first, second = connection.sent.split(b"HTTP/1.1 200 OK\r\n")[1:]
+    assert b"Connection: close" not in first
+    assert b"Connection: close" in second
+    assert connection.half_closed
+    assert connection.closed
+
+
+def test_what_arrived_by_the_end_of_the_last_call_is_answered() -> None:
+    connection = FakeConnection([GET, SILENCE, GET])
+    content = Deaf()
+    connection.closing = True
+    connection.new = False
+    run(Http1(content, Limits()).serve(connection))
+    assert statuses(connection.sent) == [200]
+    connection = FakeConnection([SILENCE, GET])
+    connection.closing = True
+    run(Http1(content, Limits()).serve(connection))
+    assert statuses(connection.sent) == [200]

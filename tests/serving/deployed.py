@@ -89,7 +89,7 @@ class Deployed:
     @property
     def address(self) -> tuple[str, int]:
         self.said("listening on")
-        match = re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.log)
+        match = re.search(r"listening on https?://127\.0\.0\.1:(\d+)", self.log)
         assert match
         return "127.0.0.1", int(match[1])
 

@@ -192,7 +192,7 @@ class WebSocket:
         conn = self._exchange.conn
         conn.deadline = self._until
         while not (self._over and self._closed()):
-            conn.idle = True  # so that a server that stops interrupts us
+            conn.idle = conn.interruptible = True  # so that a server that stops tells us
             try:
                 data = await conn.recv()
             except DeadlineExceeded:
@@ -203,7 +203,7 @@ class WebSocket:
             except PeerGone:
                 data = b""
             finally:
-                conn.idle = False
+                conn.idle = conn.interruptible = False
             if self._feed(data):
                 try:
                     await self._flush()

@@ -27,8 +27,8 @@ from .response import DateField, FilePart, plain, serialized
 
 log = logger("fivefold.http")
 
-LAST_CALL_S = 1.0
-"""How long a stopping server waits for the first request of a connection that it has accepted."""
+LAST_WORDS_S = 0.1
+"""For what has arrived by the end of the last call: it is there already."""
 
 TURN_S = 0.001
 """So long a client whose requests are all here already is answered before the others have their
@@ -110,8 +110,11 @@ class Http1:
                     conn.deadline = now + patience
                     conn.idle = True
                     if conn.closing:
-                        self._last_call(conn, now)
-                    data = await conn.recv()
+                        conn.deadline = now + conn.last_call_s
+                    try:
+                        data = await conn.recv()
+                    except DeadlineExceeded:
+                        data = await last_words(conn)
                     conn.idle = conn.new = False
                     if not data:
                         return
@@ -160,13 +163,6 @@ class Http1:
                 visit.record(Asked(None, bytes(reader.partial), now, now), NOTHING_SENT, 0)
             raise
 
-    def _last_call(self, conn: Connection, now: float) -> None:
-        """The server stops: what has arrived is served, and a first request awaited briefly."""
-        if conn.new:
-            conn.deadline = now + LAST_CALL_S
-        else:
-            conn.interrupt()
-
     async def _exchange(
         self,
         conn: Connection,
@@ -189,13 +185,16 @@ class Http1:
         kind = Exchange if record is None else RecordedExchange
         exchange = kind(conn, request, head, body, self._limits, self._date)
         await self._answer(exchange, begun or self._content.respond, record)
-        keep = exchange.finished and exchange.keep and not conn.closing
+        keep = exchange.finished and exchange.keep
         if body is not None:
             keep = keep and await skipped(body)
             data = body.rest
             if exchange.finished and not body.finished:
-                await self._linger(conn)
+                await self._linger(conn, self._limits.linger_s)
         if not keep:
+            if conn.closing and request.keep_alive and exchange.finished:
+                # It did not know of the end, and may have sent the next request already.
+                await self._linger(conn, min(self._limits.linger_s, conn.last_call_s))
             return None
         # What content read while it watched the client came after what came with the request.
         return data + exchange.pushed_back if exchange.pushed_back else data
@@ -240,16 +239,27 @@ class Http1:
             await conn.send(answer)
         else:
             await sent(visit, conn, answer, asked)
-        await self._linger(conn)
+        await self._linger(conn, self._limits.linger_s)
 
-    async def _linger(self, conn: Connection) -> None:
+    async def _linger(self, conn: Connection, most_s: float) -> None:
         """Before a close: what the client still sends would turn it into a reset, which may
         destroy the answer on its way (RFC 9112, section 9.6)."""
         conn.shutdown_send()
         conn.idle = True  # it owes us nothing: no reset when its time is over
-        conn.deadline = monotonic() + self._limits.linger_s
+        conn.deadline = monotonic() + most_s
         while await conn.recv():
             pass
+
+
+async def last_words(conn: Connection) -> bytes:
+    """An idle connection has had its time. What has arrived meanwhile is served all the same if
+    the server stops: then many connections end at once, and each with a request on its way
+    would be a client that is refused without need.  Raises `DeadlineExceeded`."""
+    if not conn.closing:
+        raise DeadlineExceeded
+    conn.interrupt()
+    conn.deadline = monotonic() + LAST_WORDS_S
+    return await conn.recv()
 
 
 def closing(answer: bytes | tuple[bytes, FilePart]) -> bytes | tuple[bytes, FilePart]:

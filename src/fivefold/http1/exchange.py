@@ -46,6 +46,8 @@ class Connection(Stream, Protocol):
     idle: bool
     new: bool
     closing: bool
+    last_call_s: float
+    interruptible: bool
     progress_s: float
     scheme: str
     tls: Any

@@ -140,6 +140,13 @@ class Connection(ABC):
     """The clock of whoever does its operations: it stands still while they wait."""
     closing: bool = False
     """Set when the server stops: finish the current exchange, then close."""
+    last_call_s: float = 1.0
+    """How long, when the server stops, a connection may be without a request before it is closed.
+    A client that is about to use it does so within that time, mostly, and is told with the
+    answer that it was the last; one that comes later meets a reset."""
+    interruptible: bool = False
+    """Whether a receive is to be interrupted at once when the server stops, and not after that
+    time: set by content that reads on and wants to say something itself (websockets)."""
     _resets = False
 
     @cached_property

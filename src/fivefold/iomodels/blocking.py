@@ -117,7 +117,7 @@ class Blocking(IOModel):
         """Whether a client has had its time: its deadline, or, idle, somebody else's turn."""
         if connection.deadline <= now:
             return True
-        if self._wake_called and connection.idle:
+        if self._wake_called and connection.idle and not connection.closing:
             return True  # whoever called `wake` waits behind this client
         in_the_way = connection.idle and (connection.heard or now >= connection.hurry_at)
         return in_the_way and bool(self._others.poll(0))

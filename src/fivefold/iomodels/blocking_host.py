@@ -98,7 +98,8 @@ class BlockingHost(Poll):
 
     def _on_wake(self) -> None:
         super()._on_wake()
-        self._let_go(self._idle())  # whoever called `wake` waits behind these
+        # Whoever called `wake` waits behind these; in a server that stops they have a last call.
+        self._let_go([c for c in self._idle() if not c.closing])
 
     def _idle(self) -> list[PolledConnection]:
         connections = [c for c in self._connections.values() if isinstance(c, PolledConnection)]

@@ -56,6 +56,13 @@ class Async(ServingModel):
             close_woken(io)
         self.raise_deaf()
 
+    def stop(self) -> None:
+        # Here and not only when it is drained: an iterative server gets there once the client
+        # has gone whom it serves now.
+        if hasattr(self, "_live"):
+            self._live.finish()
+        super().stop()
+
     def _affordable(self, traits: Traits) -> int:
         """Connections at once: as asked for, as the engine can, as there are descriptors."""
         by_descriptors = max(1, descriptors_left() // traits.descriptors)

@@ -30,9 +30,6 @@ HOPELESS = {errno.EBADF, errno.EINVAL, errno.ENOTSOCK}
 """accept(2) can never succeed: it is no listening socket. Whatever else is missing (EMFILE,
 ENFILE, ENOBUFS, ENOMEM) comes back by itself."""
 
-LAST_CALL_S = 1.0
-"""How long a connection that was accepted may take for its first byte when the server stops."""
-
 EXHAUSTED_PAUSE_S = 0.1
 """Until the next try then: long enough not to spin, short enough not to be felt."""
 
@@ -241,17 +238,22 @@ class Live:
             connection.give_up()
 
     def finish(self) -> None:
-        """Idle connections end now, the others after their exchange; one that has not
-        spoken yet may have its first request on the way and gets a moment for it."""
+        """Let each connection end after its exchange.  One that is idle may have a request on
+        the way, which would meet a reset: it has a moment for it, and is told with the answer
+        that it was the last (RFC 9112, section 9.6)."""
         with self._lock:
             self._closing = True
             for connection in self._connections:
-                connection.closing = True
-                if connection.new:
-                    last_call = monotonic() + LAST_CALL_S
-                    connection.deadline = min(connection.deadline, last_call)
-                elif connection.idle:
-                    connection.interrupt()
+                if not connection.closing:
+                    connection.closing = True
+                    self._last_call(connection)
+
+    def _last_call(self, connection: Connection) -> None:
+        if connection.interruptible:
+            connection.interrupt()
+        elif connection.new or connection.idle:
+            last_call = monotonic() + connection.last_call_s
+            connection.deadline = min(connection.deadline, last_call)
 
     def cut(self) -> None:
         """End all of them, exchange or not: grace is over."""

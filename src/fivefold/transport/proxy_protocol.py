@@ -20,7 +20,7 @@ from ..http1.connection import close_at_once, closed
 from ..http1.limits import Limits
 from ..iomodels.base import Connection
 from ..reporting import logger, report
-from ..serving.base import LAST_CALL_S, Handler
+from ..serving.base import Handler
 from .unread import unread
 
 log = logger("fivefold.proxy")
@@ -93,7 +93,7 @@ class ProxyProtocol:
         peer = conn.peer
         if not self._trusted.trusts(peer[0] if peer else None):
             raise Malformed("it is no trusted proxy (trusted_proxies)")
-        patience = LAST_CALL_S if conn.closing else self._limits.first_byte_s
+        patience = conn.last_call_s if conn.closing else self._limits.first_byte_s
         conn.deadline = monotonic() + patience
         data = b""
         header = None

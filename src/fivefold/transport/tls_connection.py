@@ -77,6 +77,8 @@ class TlsConnection(Connection):
     idle = below("idle")
     new = below("new")
     closing = below("closing")
+    last_call_s = below("last_call_s")
+    interruptible = below("interruptible")
 
     def __init__(self, connection: Connection, context: ssl.SSLContext) -> None:
         self.below = connection
