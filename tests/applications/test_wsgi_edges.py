@@ -4,7 +4,12 @@ on its thread."""
 from __future__ import annotations
 
 import json
+import os
 import resource
+import socket
+import ssl
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +18,18 @@ from typing import Any
 
 import pytest
 import wsgi_trouble
+from certificate_files import Made, self_signed
 from every_pair import pairs
-from hosting import WSGI_WAYS, Site, hosting, open_gate
+from hosting import MODELS, WSGI_WAYS, Site, hosting, open_gate
+from wire import Wire
 
 from fivefold.iomodels import ENGINES
 
 Pair = dict[str, Any]
+
+APPS = Path(__file__).parent / "apps"
+
+ENGINES_BY_NAME = {engine.engine: engine for engine in ENGINES}
 
 ALONE: Pair = {"max_connections": 1}
 """One connection, one thread or process for all: if it is lost, nobody is answered."""
@@ -156,6 +167,29 @@ def test_a_client_that_takes_nothing_of_what_is_written(pair: Pair) -> None:
         assert site.log == ""
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
+
+
+@everywhere()
+def test_write_through_tls(pair: Pair, made: Made) -> None:
+    tls: Pair = {"tls_cert": made.cert, "tls_key": made.key}
+    context = ssl.create_default_context(cafile=made.cert)
+    with hosting(wsgi_trouble.app, **tls, **pair) as site:
+        with Wire(("127.0.0.1", site.address[1]), receive_buffer=4096) as wire:
+            wire.sock = context.wrap_socket(wire.sock, server_hostname="localhost")
+            gates = [site.gate(f"gate-{number}") for number in range(3)]
+            wire.put("/write-lazy")
+            wire.head()
+            for number, gate in enumerate(gates):
+                assert wire.chunk() == b"part %d" % number
+                open_gate(gate)
+            assert wire.chunks() == []
+            assert wire.ask("/write-large").body == wsgi_trouble.BLOCK * wsgi_trouble.BLOCKS
+        assert site.log == ""
+
+
 @everywhere(overlapping=True)  # the iterative server lets a kept client go for another
 def test_many_write_to_slow_clients_at_the_same_time(pair: Pair) -> None:
     """And others are answered, with a list, in the middle of it."""
@@ -285,6 +319,52 @@ def test_a_body_without_a_folder_to_keep_it_in(pair: Pair) -> None:
             assert here(site)
         finally:
             tempfile.tempdir = None
+
+
+@pytest.mark.parametrize("engine", ["epoll", "uring", "blocking"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_full_disk(serving: str, engine: str, tmp_path: Path) -> None:
+    """A tmpfs of one megabyte, in a mount namespace of its own."""
+    if (reason := ENGINES_BY_NAME[engine].available()) is not None:
+        pytest.skip(reason)
+    disk, socket_path = tmp_path / "disk", tmp_path / "socket"
+    disk.mkdir()
+    mount = [
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o size=1m none "$0" && exec "$@"',
+        str(disk),
+    ]
+    if subprocess.run([*mount, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("mounting needs root")
+    words = ["serve", "wsgi_trouble:app", "--bind", f"unix:{socket_path}", "--max-connections", "1"]
+    words += ["--serving", serving, "--io", engine, "--chdir", str(APPS)]
+    command = [*mount, sys.executable, "-m", "fivefold", *words]
+    environment = os.environ | {"TMPDIR": str(disk)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stderr is not None
+        try:
+            while "serving" not in (said := server.stderr.readline()):
+                assert said
+            answers = [sent_to(socket_path, UPLOAD) for _ in range(3)]
+            assert [answer[:13] for answer in answers] == [b"HTTP/1.1 507 "] * 3
+            assert sent_to(socket_path, b"small").startswith(b"HTTP/1.1 200 ")
+        finally:
+            server.terminate()
+            log = server.stderr.read()
+    assert log.count("No space left on device") == 3
+    assert "Traceback" not in log
+
+
+def sent_to(path: Path, body: bytes) -> bytes:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(30)
+        sock.connect(str(path))
+        head = b"POST /here HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        sock.sendall(head % len(body) + body)
+        return sock.recv(65536)
 
 
 def lose_temporary_folder(folder: str) -> None:

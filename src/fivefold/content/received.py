@@ -5,7 +5,7 @@ here.  In memory up to a bound, then in a temporary file, which has no name and 
 with its descriptor.
 
 Assumption.  The folder for temporary files (`TMPDIR`) takes what it is given, and at once:
-             under `async` it is the event loop that writes, 16 KiB in about 10 us as long as
+             under `async` it is the event loop that writes, 16 KiB in some 20 us as long as
              the kernel's page cache has room.  A full disk, or none, is answered with 507 or
              500; a slow one, once the page cache may not grow, holds up everybody (docs/wsgi.md).
 """
