@@ -30,6 +30,10 @@ class ApplicationError(FivefoldError):
     """An application cannot be loaded or started; the message says which part, and why."""
 
 
+class ShutdownCut(FivefoldError):
+    """An application's shutdown did not end in its time; what it was about to do is undone."""
+
+
 class InvalidResponse(FivefoldError):
     """An application's status or fields would break HTTP; the client gets 500."""
 

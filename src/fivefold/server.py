@@ -162,7 +162,7 @@ class Server:
             Supervisor(
                 self._listening.slots,
                 self._ending(work),
-                settings.grace_s,
+                settings.grace_s + self._shutdown_s,
                 reopen,
                 startup_s=settings.startup_s,
             ).run(on_ready)
@@ -214,7 +214,7 @@ class Server:
         heard = Attention(ready)
         heard.wait()
         if not heard.ready:
-            self.__exit__(None, None, None)
+            self.__exit__(WorkerFailed, None, None)
             raise WorkerFailed(heard.reason or "the server ended before it accepted a connection")
         return self
 
@@ -279,6 +279,7 @@ class Server:
             max_connections=settings.max_connections or self.model.traits.default_connections,
             fresh=settings.fresh,
             grace_s=settings.grace_s,
+            shutdown_s=self._shutdown_s,
         )
         allow_descriptors(options.max_connections)
         on_ready.doing(f"opening {target if isinstance(target, str) else self.interface}")
@@ -347,8 +348,17 @@ class Server:
             multiprocess=settings.workers > 1 or not serving.scales_by_workers,
             limits=settings.limits,
             rules=settings.rules,
+            lifespan=settings.lifespan,
+            lifespan_s=settings.lifespan_s,
             shared=shared,
         )
+
+    @property
+    def _shutdown_s(self) -> float:
+        """How long the content may take to end when its connections have ended."""
+        # A reloaded application may come to be of another kind.
+        needed = self._kind.has_shutdown or self.settings.reload
+        return self.settings.lifespan_s if needed else 0.0
 
     @property
     def _one_thread(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .accesslog import formats
 from .content import hosts, mounts
-from .content.kinds import KINDS
+from .content.kinds import KINDS, LIFESPANS
 from .content.origin import Proxies
 from .content.rules import Rules
 from .errors import SettingsError
@@ -65,6 +65,14 @@ class Settings:
         None,
         "How long a worker may take until it is ready, its import included; without it as long as"
         " it takes, and the log says what is waited for.",
+    )
+    lifespan: str = _setting(
+        AUTO,
+        "An ASGI application's lifespan: on (an exception at its start is an error), off, or auto"
+        " (the exception is said, and the application served without).",
+    )
+    lifespan_s: float = _setting(
+        10.0, "How long an ASGI application's shutdown may take, after its connections."
     )
     interface: str = _setting(AUTO, "What the target is: static, wsgi or asgi.")
     inline: bool = _setting(
@@ -141,6 +149,8 @@ class Settings:
         _one_of("serving", self.serving, [AUTO, *SERVING_MODELS])
         _one_of("io", self.io, [AUTO, *choices()])
         _one_of("interface", self.interface, [AUTO, *KINDS])
+        _one_of("lifespan", self.lifespan, list(LIFESPANS))
+        _positive("lifespan_s", self.lifespan_s)
         _positive("workers", self.workers)
         _positive("threads", self.threads)
         _positive("grace_s", self.grace_s)

@@ -38,8 +38,18 @@ log = logger("fivefold.asgi")
 class Asgi:
     """Content that is an ASGI application; shared by all connections of a worker."""
 
-    def __init__(self, application: Application, scopes: Scopes, limits: Limits) -> None:
+    def __init__(
+        self,
+        application: Application,
+        scopes: Scopes,
+        limits: Limits,
+        *,
+        lifespan: str,
+        lifespan_s: float,
+    ) -> None:
         self._application = application
+        self._lifespan = lifespan
+        self._lifespan_s = lifespan_s
         self._scopes = scopes
         self._limits = limits
 
@@ -48,7 +58,8 @@ class Asgi:
 
         Raises `ApplicationError`.
         """
-        host = AsgiHost(engine.hosting()(tick_s=tick_s, connections=connections))
+        io = engine.hosting()(tick_s=tick_s, connections=connections)
+        host = AsgiHost(io, lifespan=self._lifespan, lifespan_s=self._lifespan_s)
         try:
             host.start(self._application)
         except BaseException:

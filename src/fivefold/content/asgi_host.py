@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Iterable
+from time import monotonic
 from typing import Any
 
+from ..errors import ShutdownCut
 from ..iomodels.asyncio_host import Host
 from ..iomodels.base import Task
+from ..iomodels.hosting import Hosting
 from ..iomodels.outcome import Outcome
 from ..reporting import logger, report
 from .asgi_carrier import Carriers
-from .asgi_lifespan import Application, Lifespan
+from .asgi_lifespan import AUTO, Application, Lifespan
 from .asgi_watch import Watches
 
 log = logger("fivefold.asgi")
+
+LAST_S = 1.0
+"""The same for what else still runs, if the shutdown has left no time for it."""
 
 
 class AsgiHost(Host):
@@ -25,11 +33,16 @@ class AsgiHost(Host):
 
     lifespan: Lifespan | None = None
 
+    def __init__(self, io: Hosting, *, lifespan: str = AUTO, lifespan_s: float = 10.0) -> None:
+        super().__init__(io)
+        self._rule = lifespan
+        self._lifespan_s = lifespan_s
+
     def start(self, application: Application) -> None:
         """Raises `ApplicationError`."""
         self.carriers = Carriers(self.loop)
         self.watches = Watches(self.loop)
-        self.lifespan = Lifespan(application, self.loop)
+        self.lifespan = Lifespan(application, self.loop, self.keep_going, self._rule)
         self.lifespan.startup()
         self.state = self.lifespan.state
 
@@ -41,26 +54,100 @@ class AsgiHost(Host):
         over: asyncio.Future[None] = self.loop.create_future()
         self.io.spawn(reported(main, outcome, over))
         try:
-            while not over.done():
-                self._go_on(over)
+            self.keep_going(over)
         finally:
             self.io.flush()
         return outcome.get()
 
-    def _go_on(self, over: asyncio.Future[None]) -> None:
-        """Run the loop until `over`, or until a task or a callback of the application breaks
-        it: by SystemExit or KeyboardInterrupt, which asyncio lets out, or by `loop.stop()`."""
+    def until_readable(self, sock: socket.socket) -> None:
+        """Tasks and timers of the application go on between two connections."""
+        over: asyncio.Future[None] = self.loop.create_future()
+
+        def readable() -> None:
+            if not over.done():
+                over.set_result(None)
+
+        self.loop.add_reader(sock.fileno(), readable)
         try:
-            self.loop.run_until_complete(over)
-        except BaseException as error:
-            if self.loop.is_closed():
-                raise
-            report(log, "the application stopped its event loop; it goes on", error=error)
+            self.keep_going(over)
+        finally:
+            self.loop.remove_reader(sock.fileno())
+
+    def keep_going(self, over: asyncio.Future[Any]) -> None:
+        """Run the loop until `over` is done, whatever breaks it meanwhile: SystemExit and
+        KeyboardInterrupt of a task or callback, which asyncio lets out, or `loop.stop()`."""
+        while not over.done():
+            try:
+                self.loop.run_until_complete(over)
+            except BaseException as error:
+                if self.loop.is_closed():
+                    raise
+                report(log, "the application broke its event loop, which goes on", error=error)
 
     def close(self) -> None:
-        if self.lifespan is not None and not self.loop.is_closed():
-            self.lifespan.shutdown()
-        super().close()
+        """End the lifespan, then whatever else still runs.
+
+        Raises `ShutdownCut` if the application's shutdown has not ended in its time.
+        """
+        if self.loop.is_closed():
+            return
+        try:
+            ended = self._end_lifespan()
+        finally:
+            self.loop.close()
+        if not ended:
+            raise ShutdownCut(
+                f"the application's shutdown has not ended within {self._lifespan_s:g} s"
+                " (--lifespan-s), and was cut short"
+            )
+
+    def _end_lifespan(self) -> bool:
+        loop = self.loop
+        until = monotonic() + self._lifespan_s
+        ended = self.lifespan is None or self.lifespan.shutdown(self._lifespan_s)
+        left_s = max(LAST_S, until - monotonic())
+        self._cancel(asyncio.all_tasks(loop), left_s)
+        generators = loop.create_task(loop.shutdown_asyncgens(), name="fivefold-end")
+        self._cancel(self._wait({generators}, left_s), LAST_S)
+        self._end_threads(max(LAST_S, until - monotonic()))
+        return ended
+
+    def _end_threads(self, within_s: float) -> None:
+        # Not to be cancelled: it would then join the threads, and we with it.
+        self._last = self.loop.create_task(self.loop.shutdown_default_executor())
+        if self._wait({self._last}, within_s):
+            log.warning("a thread of the application's event loop does not end, and is left")
+
+    def _cancel(self, tasks: Iterable[asyncio.Task[Any]], within_s: float) -> None:
+        """Cancel tasks, and wait until they have ended; some refuse, which is said."""
+        tasks = {task for task in tasks if not task.done()}
+        for task in tasks:
+            task.cancel()
+        left = self._wait(tasks, within_s)
+        for task in left:
+            log.warning("%r does not end by being cancelled, and is left", task)
+        for task in tasks - left:
+            self._ended(task)
+
+    def _wait(self, tasks: set[asyncio.Task[Any]], within_s: float) -> set[asyncio.Task[Any]]:
+        """Run the loop until all of them are done; those that are not within `within_s`."""
+        left = set(tasks)
+        if not left:
+            return left
+        over = self.loop.create_future()
+
+        def ended(task: asyncio.Task[Any] | None) -> None:
+            if task is not None:
+                left.discard(task)
+            if (task is None or not left) and not over.done():
+                over.set_result(None)
+
+        for task in tasks:
+            task.add_done_callback(ended)
+        timer = self.loop.call_later(within_s, ended, None)
+        self.keep_going(over)
+        timer.cancel()
+        return left
 
 
 async def reported(main: Task, outcome: Outcome, over: asyncio.Future[None]) -> None:

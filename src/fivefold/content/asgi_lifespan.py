@@ -1,4 +1,15 @@
-"""The lifespan of an ASGI application on one event loop: start-up, state, shutdown."""
+"""The lifespan of an ASGI application on one event loop: start-up, state, shutdown.
+
+Which exception means what is uvicorn's rule (its `--lifespan auto|on|off`), and the
+specification's ("If an exception is raised ... the server must continue"): under `auto` an
+application that raises before it has answered does not speak the protocol, and is served
+without it.  What it raised is said in one line all the same, because it may have failed in
+its start-up.  Two things cannot mean "no lifespan": the message `lifespan.startup.failed`,
+and SystemExit or KeyboardInterrupt, by which it asks for its own end.
+
+Assumption.  The loop turns while we wait.  An application that blocks it, in time.sleep
+             perhaps, cannot be told that its time is over; the supervisor kills it then.
+"""
 
 from __future__ import annotations
 
@@ -9,71 +20,146 @@ from typing import Any
 from ..errors import ApplicationError
 from ..reporting import logger
 from .asgi_scope import VERSIONS
+from .kinds import LIFESPANS
+from .loading import described
 
 log = logger("fivefold.asgi")
 
 Application = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 
+AUTO, ON, OFF = LIFESPANS
+
+LATE: dict[str, Any] = {"type": "late"}
+"""In the place of an answer that has not come in time."""
+
 
 class Lifespan:
     """One run of the application's lifespan protocol (ASGI 3.0, "Lifespan").
 
-    An application that raises before it answers does not have the protocol; it is served
-    all the same, as the specification demands.
+    `keep_going` runs the loop until a future is done, whatever else comes out of the loop.
+    None of its waits is a task of ours: an application may cancel all tasks that it finds.
     """
 
-    def __init__(self, application: Application, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        application: Application,
+        loop: asyncio.AbstractEventLoop,
+        keep_going: Callable[[asyncio.Future[Any]], None],
+        rule: str = AUTO,
+    ) -> None:
         self._application = application
         self._loop = loop
+        self._keep_going = keep_going
+        self._rule = rule
         self._task: asyncio.Task[None] | None = None
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._asked = ""
         self._answer: asyncio.Future[dict[str, Any] | None] | None = None
+        self._error: BaseException | None = None
+        self._started = False
         self.state: dict[str, Any] = {}
         """Copied, not deeply, into the scope of each request."""
 
     def startup(self) -> None:
         """Run the loop until the application has started. Raises `ApplicationError`."""
-        answer = self._loop.run_until_complete(self._ask("startup"))
-        if answer is not None and answer["type"] == "lifespan.startup.failed":
+        if self._rule == OFF:
+            return
+        asked = self._ask("startup")
+        while not asked.done():
+            try:
+                self._loop.run_until_complete(asked)
+            except BaseException as error:
+                # Of another task of the application's, or its `loop.stop()`, which is no end.
+                if asks_for_the_end(error) or self._loop.is_closed():
+                    raise ApplicationError(
+                        f"the application's start-up failed: {described(error)}"
+                    ) from error
+        answer = self._answered()
+        if answer is None:
+            self._unanswered(self._error)
+        elif answer["type"] == "lifespan.startup.failed":
             raise ApplicationError(
                 "the application's start-up failed" + detail(answer.get("message", ""))
             )
+        else:
+            self._started = True
 
-    def shutdown(self) -> None:
-        """Run the loop until the application has shut down; a failure is only logged."""
-        if self._task is None or self._task.done():
-            return
-        answer = self._loop.run_until_complete(self._ask("shutdown"))
-        if answer is not None and answer["type"] == "lifespan.shutdown.failed":
-            log.error("the application's shutdown failed%s", detail(answer.get("message", "")))
+    def _unanswered(self, error: BaseException | None) -> None:
+        """The application ended its lifespan instead of answering to the start-up."""
+        if error is None:
+            what = "ended without an answer to lifespan.startup"
+        else:
+            what = f"failed: {described(error)}"
+        if self._rule == ON or asks_for_the_end(error):
+            raise ApplicationError(f"the application's start-up {what}") from error
+        if error is None:
+            log.debug("the application's lifespan %s", what)
+        elif self._inbox.empty():  # it has read the message, so it does know the protocol
+            log.warning(
+                "the application's start-up %s; it is served without lifespan"
+                " (--lifespan on makes this an error, off does not ask)",
+                what,
+            )
+        else:
+            log.info("the application has no lifespan: %s", described(error))
+        if error is not None:
+            log.debug("what the application raised at its start", exc_info=error)
 
-    async def _ask(self, event: str) -> dict[str, Any] | None:
-        """The application's answer; None if it ended without one."""
-        self._answer = self._loop.create_future()
+    def shutdown(self, within_s: float) -> bool:
+        """Run the loop until the application has shut down; a failure is only logged.
+
+        False if it has not ended within `within_s` seconds.
+        """
+        if not self._started or self._task is None or self._task.done():
+            return True
+        answer = self._ask("shutdown")
+        timer = self._loop.call_later(within_s, self._reply, LATE)
+        self._keep_going(answer)
+        timer.cancel()
+        said = self._answered()
+        if said is None and self._error is not None:
+            log.error("the application's shutdown failed", exc_info=self._error)
+        elif said is not None and said["type"] == "lifespan.shutdown.failed":
+            log.error("the application's shutdown failed%s", detail(said.get("message", "")))
+        return said is not LATE
+
+    def _ask(self, event: str) -> asyncio.Future[dict[str, Any] | None]:
+        """The application's answer to come; None if it ends without one."""
+        self._asked = event
+        self._answer = answer = self._loop.create_future()
         self._inbox.put_nowait({"type": f"lifespan.{event}"})
         if self._task is None:
-            self._task = self._loop.create_task(self._run())
-        return await self._answer
+            self._task = self._loop.create_task(self._run(), name="fivefold-lifespan")
+        return answer
+
+    def _answered(self) -> dict[str, Any] | None:
+        answer, self._answer, self._asked = self._answer, None, ""
+        assert answer is not None
+        return answer.result() if answer.done() and not answer.cancelled() else None
 
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": VERSIONS, "state": self.state}
         try:
             await self._application(scope, self._inbox.get, self._send)
-        except Exception:
-            # The edge of an application. Mostly it only says that it has no lifespan, but
-            # it may have failed in one; who wonders can turn this on.
-            log.debug("the application ended its lifespan by an exception", exc_info=True)
-        self._reply(None)
+        except BaseException as error:
+            self._error = error
+            if self._answer is None and not self._loop.is_closed():
+                log.error(
+                    "the application's lifespan failed while it was served; it goes on without",
+                    exc_info=error,
+                )
+        finally:
+            self._reply(None)
 
     async def _send(self, message: dict[str, Any]) -> None:
-        if message["type"] not in ANSWERS:
-            raise RuntimeError(f"unexpected message {message['type']} in a lifespan")
+        kind = message["type"]
+        if kind not in ANSWERS or not kind.startswith(f"lifespan.{self._asked}"):
+            raise RuntimeError(f"unexpected message {kind} in a lifespan")
         self._reply(message)
 
     def _reply(self, message: dict[str, Any] | None) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None and not answer.done():
-            answer.set_result(message)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(message)
 
 
 ANSWERS = {
@@ -81,6 +167,13 @@ ANSWERS = {
     for event in ("startup", "shutdown")
     for outcome in ("complete", "failed")
 }
+
+
+def asks_for_the_end(error: BaseException | None) -> bool:
+    """Whether it is, or holds, what ends a Python program without being an error."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup((SystemExit, KeyboardInterrupt)) is not None
+    return isinstance(error, SystemExit | KeyboardInterrupt)
 
 
 def detail(message: str) -> str:

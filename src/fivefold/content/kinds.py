@@ -25,6 +25,10 @@ from .wsgi import Wsgi
 from .wsgi_environ import Surroundings
 from .wsgi_places import InPlace, InPool
 
+LIFESPANS = ("auto", "on", "off")
+"""Take an exception at the start of an ASGI application for "no lifespan"; for an error; never
+ask.  Here, because settings must not import asyncio."""
+
 
 class Opened(Content, Protocol):
     """Content in the process that serves it."""
@@ -50,6 +54,10 @@ class Surrounded:
     limits: Limits
     rules: Rules
     shared: Shared
+    lifespan: str
+    """`auto`, `on` or `off`: what an ASGI application's start-up is taken for."""
+    lifespan_s: float
+    """How long its shutdown may take."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,8 @@ class Kind:
     """The serving model that `auto` takes."""
     io: str
     """The I/O model that `auto` takes, where a connection has a thread or process of its own."""
+    has_shutdown: bool = False
+    """Whether it needs time of its own when its connections have ended."""
     probe: Callable[[Any, Rules], None] | None = None
     """Raises `SettingsError` if the target cannot be served; cheap and without traces."""
 
@@ -92,7 +102,13 @@ def open_asgi(around: Surrounded) -> Opened:
     from .asgi import Asgi  # noqa: PLC0415 - asyncio and websockets take 50 ms to import
 
     scopes = Scopes(around.root_path, Proxies(around.trusted_proxies))
-    return Asgi(application(around), scopes, around.limits)
+    return Asgi(
+        application(around),
+        scopes,
+        around.limits,
+        lifespan=around.lifespan,
+        lifespan_s=around.lifespan_s,
+    )
 
 
 def open_broken(around: Surrounded) -> Opened:
@@ -104,7 +120,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("static", open_static, serving="async", io="multiplexing", probe=probe),
         Kind("wsgi", open_wsgi, serving="thread", io="blocking"),
-        Kind("asgi", open_asgi, serving="async", io="multiplexing"),
+        Kind("asgi", open_asgi, serving="async", io="multiplexing", has_shutdown=True),
     )
 }
 

@@ -370,6 +370,13 @@ class IOModel(ABC):
     def wake_fd(self) -> int:
         """A descriptor for `signal.set_wakeup_fd`, or -1 where waits end by themselves."""
 
+    def until_readable(self, sock: socket.socket) -> None:  # noqa: B027 - most have nothing to do
+        """Return when there is something to read from `sock`, or at once if this model has
+        nothing else to do meanwhile: then the read itself is to wait.
+
+        Called between two connections, outside of `run`.
+        """
+
     def on_tick(self, call: Callable[[], None]) -> None:
         """Have `call` called from now on about once every `tick_s`, in this thread, also while
         nothing happens; more often does no harm."""

@@ -18,7 +18,7 @@ import socket
 from time import monotonic
 
 from ..iomodels.base import Connection, IOModel, Listener, Traits, Waiter
-from .base import Live, ServingModel, ServingTraits, close_woken, opened
+from .base import CUT_S, Live, ServingModel, ServingTraits, close_woken, opened
 
 DESCRIPTORS_BESIDE = 32
 """Kept free for what is no connection: files, pipes, listeners, the log."""
@@ -104,9 +104,14 @@ class Async(ServingModel):
         await self.close_listeners(listeners, self._start)
         self._live.finish()
         cut_at = monotonic() + self.options.grace_s
-        while self._attended and monotonic() < cut_at:
-            await io.sleep(DRAIN_STEP_S)
+        await self._until_gone(io, cut_at)
         self._live.cut()
+        await self._until_gone(io, monotonic() + CUT_S)
+
+    async def _until_gone(self, io: IOModel, until: float) -> None:
+        """Until no connection is left, or it is `until`."""
+        while self._attended and monotonic() < until:
+            await io.sleep(DRAIN_STEP_S)
 
 
 def descriptors_left() -> int:

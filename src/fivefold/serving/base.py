@@ -30,6 +30,9 @@ HOPELESS = {errno.EBADF, errno.EINVAL, errno.ENOTSOCK}
 """accept(2) can never succeed: it is no listening socket. Whatever else is missing (EMFILE,
 ENFILE, ENOBUFS, ENOMEM) comes back by itself."""
 
+CUT_S = 1.0
+"""How long connections may take to notice that they are cut, before the thread goes on."""
+
 EXHAUSTED_PAUSE_S = 0.1
 """Until the next try then: long enough not to spin, short enough not to be felt."""
 
@@ -88,6 +91,8 @@ class ServingOptions:
     """Never reuse what served a connection."""
     grace_s: float = 30.0
     """How long connections may finish their exchange after a request to stop."""
+    shutdown_s: float = 0.0
+    """How long content may take to end after that."""
 
 
 class ServingModel(ABC):
@@ -177,6 +182,8 @@ class ServingModel(ABC):
             try:
                 accepted = await listener.accept()
             except OSError as error:
+                if self.stopping:
+                    return  # it was closed while we were about to accept
                 if error.errno in HOPELESS:
                     raise
                 if not complained:

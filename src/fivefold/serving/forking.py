@@ -129,6 +129,11 @@ def send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
+def is_clean(status: int) -> bool:
+    """Whether a process that was asked to end did so; before it has a handler, SIGTERM ends it."""
+    return os.waitstatus_to_exitcode(status) in (0, -signal.SIGTERM)
+
+
 def describe(status: int) -> str:
     """A wait status in words."""
     code = os.waitstatus_to_exitcode(status)

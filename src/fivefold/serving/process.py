@@ -31,9 +31,10 @@ from time import monotonic
 from typing import Any
 
 from ..descendants import descendants
+from ..errors import WorkerFailed
 from . import ending
 from .base import ServingModel, ServingTraits, log
-from .forking import describe, forked, reap, send
+from .forking import describe, forked, is_clean, reap, send
 from .process_acceptor import Acceptor
 from .process_channel import BORN, DEAD, GONE, MESSAGE, capacity, pair, tell
 from .process_child import Child
@@ -65,6 +66,7 @@ class Process(ServingModel):
         self._acceptor = 0
         self._acceptor_backoff = Backoff()
         self._kill_at = math.inf
+        self._unclean = ""
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.house.begin()
         ending.flush()  # what is not written yet would be written by each child
@@ -74,6 +76,8 @@ class Process(ServingModel):
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         while not self.stopping or self._acceptor or self._children:
             self._turn()
+        if self._unclean:
+            raise WorkerFailed(self._unclean)
 
     # runs in: the forker
 
@@ -196,7 +200,9 @@ class Process(ServingModel):
             del self._children[pid]
             if self._acceptor:
                 self._say_dead(number)
-            if status and not self.stopping:
+            if self.stopping and not is_clean(status):
+                self._unclean = f"a connection process ({pid}) {describe(status)}"
+            elif status and not self.stopping:
                 log.error("a connection process (%d) %s", pid, describe(status))
                 self._births_backoff.failed(monotonic(), "", free=1)
         status = reap(self._acceptor) if self._acceptor else None

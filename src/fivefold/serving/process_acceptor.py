@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import time
@@ -14,6 +15,10 @@ from .process_channel import BORN, DEAD, GONE, IDLE, MORE, SERVE, hear, tell
 
 SPARES = 4
 """Children idle before they are needed: a fork takes a millisecond, and so the client."""
+
+
+STOP_LOOK_S = 0.1
+"""How often it is looked for a signal while no child can serve yet."""
 
 
 class Acceptor:
@@ -50,7 +55,8 @@ class Acceptor:
     async def _main(self, io: IOModel) -> None:
         model = self._model
         listeners = [io.listener(sock) for sock in model.listeners]
-        model.on_ready()
+        if self._can_serve():
+            model.on_ready()
         for listener in listeners:
             io.spawn(model.accepting(io, listener, self._hand_over))
         while not model.stopping:
@@ -59,6 +65,13 @@ class Acceptor:
             await model.close_listeners(listeners, self._hand_over)
         # Else the forker has died, and whoever is still queued is for its successor, who
         # has the same sockets: there may not be an idle child left here.
+
+    def _can_serve(self) -> bool:
+        """Wait for the first child that is idle: before that nobody would be answered."""
+        while not (self._idle or self._model.stopping):
+            if select.select([self._inbox], [], [], STOP_LOOK_S)[0]:
+                self._hear()
+        return not self._model.stopping
 
     async def _hand_over(self, sock: socket.socket) -> None:
         with sock:

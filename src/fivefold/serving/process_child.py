@@ -7,6 +7,7 @@ import socket
 from time import monotonic
 
 from ..descendants import descendants
+from ..iomodels.base import IOModel
 from .base import Live, ServingModel, close_woken, opened, wake_on_signals
 from .process_channel import IDLE, hear, tell
 
@@ -49,7 +50,7 @@ class Child:
         wake_on_signals(io)
         descendants.give_up(self._channel.close, self._to_acceptor.close, io.give_up)
         try:
-            while (sock := self._next()) is not None:
+            while (sock := self._next(io)) is not None:
                 connection = opened(io, sock)
                 if connection is not None:
                     io.run(self._live.attend(self._model.handler, connection))
@@ -59,10 +60,11 @@ class Child:
             close_woken(io)
             self._model.house.rest()
 
-    def _next(self) -> socket.socket | None:
+    def _next(self, io: IOModel) -> socket.socket | None:
         self._model.house.rest()
         try:
             tell(self._to_acceptor, IDLE, self._number)
+            io.until_readable(self._channel)
             heard = hear(self._channel)
         except OSError:
             return None  # the acceptor is gone

@@ -39,7 +39,7 @@ from ..linux.process_control import reap_orphans
 from ..linux.signals import SignalFile
 from ..reporting import logger
 from . import stack
-from .forking import HANDLED, describe, forked, reap, send
+from .forking import HANDLED, describe, forked, is_clean, reap, send
 from .guard import Guard
 from .ready_pipe import Announcement, Attention
 from .slot import Backoff, Slot
@@ -94,7 +94,8 @@ class Supervisor:
         self._announced = False
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Until stopped. Raises `WorkerFailed` if no worker was ever ready."""
+        """Until stopped. Raises `WorkerFailed` if no worker was ever ready, or one did not end
+        cleanly."""
         self._on_ready = on_ready
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         # Whoever started us may ignore it; then no death would be heard of.
@@ -205,6 +206,9 @@ class Supervisor:
             self._is_ready(slot, worker)
         successor, leaving = worker is slot.successor, worker in slot.leaving
         slot.remove(worker)
+        if self._stopping and not is_clean(status):
+            # Whatever the worker was about to finish, it could not.
+            self._failure = self._failure or worker.why or f"a worker {describe(status)}"
         if self._stopping or leaving:
             log_death = log.error if leaving and status and not worker.why else log.debug
             log_death("worker %d %s", worker.pid, describe(status))

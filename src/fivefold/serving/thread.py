@@ -23,6 +23,7 @@ from ..iomodels.base import IOModel
 from ..reporting import report
 from ..starting_threads import made_thread
 from .base import (
+    CUT_S,
     EXHAUSTED_PAUSE_S,
     Live,
     ServingModel,
@@ -80,7 +81,8 @@ class Thread(ServingModel):
 
     async def _main(self, io: IOModel) -> None:
         listeners = self.queues(io, self._room)
-        self.on_ready()
+        if self._can_serve():
+            self.on_ready()
         for listener in listeners:
             io.spawn(self.accepting(io, listener, self._hand_over))
         while not self.stopping:
@@ -92,6 +94,16 @@ class Thread(ServingModel):
 
     def _room(self) -> int:
         return self._limit - len(self._threads) + self._idle.qsize()
+
+    def _can_serve(self) -> bool:
+        """Wait for the first thread that is idle: before that nobody would be answered."""
+        while not self.stopping:
+            mailbox = self._idle.get()
+            if mailbox is not None:
+                self._idle.put(mailbox)
+                return True
+            self._add_spares()
+        return False
 
     async def _hand_over(self, sock: socket.socket) -> None:
         mailbox = self._idle_thread()
@@ -146,7 +158,7 @@ class Thread(ServingModel):
         while self._threads and monotonic() < self._cut_at:
             self._dismiss_one(max(0.0, self._cut_at - monotonic()))
         self._live.cut()
-        end = monotonic() + 1.0
+        end = monotonic() + CUT_S
         while self._threads and monotonic() < end:
             self._dismiss_one(0.1)
 
