@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import resource
+import struct
 import types
 from collections.abc import Generator
 from errno import EAGAIN, ECANCELED, EINTR
-from socket import SOCK_CLOEXEC, socket
+from socket import SO_RCVTIMEO, SOCK_CLOEXEC, SOL_SOCKET, socket
 from typing import TYPE_CHECKING
 
 from ...linux import io_uring_abi as abi
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 AGAIN = {EAGAIN, ECANCELED, EINTR} | OF_ONE
 """An accept that ended so is simply submitted again."""
+
+CLOSING_TIMEVAL = struct.pack("ll", 0, 1000)
+"""A millisecond: the last accept of a blocking listener that is closed ends with EAGAIN."""
 
 
 class UringListener(Listener, Target):
@@ -97,7 +101,9 @@ class UringListener(Listener, Target):
             self._io.collect(self)
         self._io.targets.pop(self.number, None)
         if self.sock.getblocking():
-            return self._queue  # with O_NONBLOCK, who shares the listener would spin
+            # With O_NONBLOCK the rings that share the listener would spin; a time limit
+            # does not concern them.
+            self.sock.setsockopt(SOL_SOCKET, SO_RCVTIMEO, CLOSING_TIMEVAL)
         return self._queue + accept_all(self.sock.accept)
 
     def pending(self) -> list[int]:
