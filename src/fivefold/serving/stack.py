@@ -15,20 +15,20 @@ import faulthandler
 import os
 import signal
 
+from ..linux.standard_descriptors import STDERR
+
 STACK = signal.SIGRTMIN + 12
 """The lowest are for C libraries, `sigio` takes the tenth and the eleventh."""
 
 STACK_S = 0.5
 """How long it may take to write it: a hundred threads are a few milliseconds."""
 
-STANDARD_ERROR = 2
-"""Where the log goes; the descriptor, because `sys.stderr` may be the application's by now."""
-
 
 def show_when_asked() -> None:
-    """In the process itself; its children inherit it."""
+    """In the process itself; its children inherit it. To the descriptor: `sys.stderr` may be
+    the application's by now."""
     with contextlib.suppress(OSError, RuntimeError, ValueError):
-        faulthandler.register(STACK, file=STANDARD_ERROR, all_threads=True)
+        faulthandler.register(STACK, file=STDERR, all_threads=True)
 
 
 def ask(pid: int) -> None:
