@@ -252,3 +252,39 @@ def test_reloads_during_a_reload_are_one_more(folder: Path) -> None:
         os.close(gate)
         until(lambda: server.get("/") == b"newest", "the newest application")
         assert server.stop() == 0
+
+
+NEEDS_A_DATABASE = """
+import os
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        kind = "failed" if os.path.exists("away") else "complete"
+        await send({"type": f"lifespan.startup.{kind}"})
+        return
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+"""
+
+
+def test_connection_processes_that_cannot_start_for_a_while_do_not_end_the_pool(
+    folder: Path,
+) -> None:
+    (folder / "needs.py").write_text(NEEDS_A_DATABASE)
+    with deployed(folder, "needs:app", "--serving", "process", "--fresh") as server:
+        server.answers()
+        (forker,) = server.workers()
+        (folder / "away").touch()
+        clients = [Client(server.address) for _ in range(8)]  # more than are idle
+        for client in clients:
+            client.send(b"GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
+        server.said("no connection process can start: the application's start-up failed")
+        (folder / "away").unlink()
+        for client in clients:
+            assert client.answer().status == 200
+            client.sock.close()
+        assert server.workers() == [forker]
+        assert server.log.count("no connection process can start") == 1, "said once"
+        assert server.stop() == 0

@@ -38,8 +38,8 @@ NAME = "fivefold-guard"
 WORD = struct.Struct("=i")
 """The process id of a worker that was started; negative if it has been reaped."""
 
-DEAF = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
-"""What may be sent to the whole tree; SIGINT and SIGUSR1 it ignores as every child does."""
+DEAF = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""What may be sent to the whole tree."""
 
 
 FIRST_OF_OTHERS = 3
@@ -102,6 +102,7 @@ def watch(words: int, patience_s: float) -> None:
     for number in DEAF:
         signal.signal(number, signal.SIG_IGN)
     be_called(NAME)
+    os.setsid()  # a terminal, and whoever waits for our group to be gone, have nothing to do here
     workers: dict[int, int] = {}
     while data := os.read(words, WORD.size * 64):
         for (word,) in WORD.iter_unpack(data):

@@ -31,13 +31,14 @@ from time import monotonic
 from typing import Any
 
 from ..descendants import descendants
-from ..errors import WorkerFailed
+from ..errors import ApplicationError, WorkerFailed
 from . import ending
 from .base import ServingModel, ServingTraits, log
 from .forking import describe, forked, is_clean, reap, send
 from .process_acceptor import Acceptor
 from .process_channel import BORN, DEAD, GONE, MESSAGE, capacity, pair, tell
 from .process_child import Child
+from .ready_pipe import Announcement, Attentions
 from .slot import Backoff
 
 KILLED_AGAIN_S = 1.0
@@ -67,6 +68,11 @@ class Process(ServingModel):
         self._acceptor_backoff = Backoff()
         self._kill_at = math.inf
         self._unclean = ""
+        heard, say = os.pipe2(os.O_CLOEXEC)
+        self._said, self._say = Attentions(heard), Announcement(say)
+        self._proved = False
+        """Whether any child was ever idle: the application can be started."""
+        self._failure: ApplicationError | None = None
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.house.begin()
         ending.flush()  # what is not written yet would be written by each child
@@ -76,6 +82,10 @@ class Process(ServingModel):
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         while not self.stopping or self._acceptor or self._children:
             self._turn()
+        self._said.close()
+        self._say.close()
+        if self._failure is not None:
+            raise self._failure
         if self._unclean:
             raise WorkerFailed(self._unclean)
 
@@ -100,7 +110,8 @@ class Process(ServingModel):
         self._bury()
 
     def _wait(self) -> None:
-        sources: list[Any] = [self._wake_read, *([self._inbox] if self._acceptor else [])]
+        sources: list[Any] = [self._wake_read, self._said.pipe]
+        sources += [self._inbox] if self._acceptor else []
         until = self._next_due() - monotonic()
         select.select(sources, [], [], max(0.0, until) if until < math.inf else None)
         with contextlib.suppress(BlockingIOError):
@@ -108,6 +119,7 @@ class Process(ServingModel):
                 self._notify()
         if self._acceptor:
             self._hear()
+        self._hear_children()
 
     def _next_due(self) -> float:
         due = self._kill_at
@@ -119,11 +131,23 @@ class Process(ServingModel):
 
     def _hear(self) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            while message := self._inbox.recv(MESSAGE.size):
+            while self._inbox.recv(MESSAGE.size):
                 self._wanted += 1
-                _, became_idle = MESSAGE.unpack(message)
-                if became_idle:
-                    self._births_backoff.succeeded()
+
+    def _hear_children(self) -> None:
+        """A child that is idle, or cannot be; if none ever was, it is not the child's fault."""
+        idle, reason = self._said.heard()
+        if idle:
+            self._proved = True
+            self._births_backoff.succeeded()
+        if not reason or self.stopping:
+            return
+        text = f"no connection process can start: {reason}"
+        if not self._proved:
+            self._failure = ApplicationError(text)
+            self.stopping = True
+        elif self._births_backoff.failed(monotonic(), reason):
+            log.error("%s; trying again", text)
 
     def _notify(self) -> None:
         for pid in self._children:
@@ -237,7 +261,7 @@ class Process(ServingModel):
 
     def _accept(self, inbox: socket.socket, to_forker: socket.socket) -> None:
         self._forget_forker()
-        with self._announcing_failure():
+        with self._saying_why():
             Acceptor(self, inbox, to_forker).run()
 
     # runs in: a child
@@ -247,25 +271,26 @@ class Process(ServingModel):
         self._forget_forker()
         for sock in self.listeners:
             sock.close()
-        child = Child(self, number, channel, to_acceptor)
+        child = Child(self, number, channel, to_acceptor, self._say)
         try:
-            with self._announcing_failure():
+            with self._saying_why():
                 child.run()
         finally:
             ending.end(self.options.grace_s - child.stopping_s)
 
     @contextlib.contextmanager
-    def _announcing_failure(self) -> Iterator[None]:
-        """Before the worker is ready, the supervisor hears from us why it cannot be."""
+    def _saying_why(self) -> Iterator[None]:
+        """The forker hears from us why we cannot serve."""
         try:
             yield
         except Exception as error:
-            if not self.on_ready.failed(error):
+            if not self._say.failed(error):
                 raise
 
     def _give_up(self) -> None:
         for sock in (*self.listeners, self._inbox, self._to_acceptor):
             sock.close()
+        self._say.close()
         self.on_ready.close()
 
     def _forget_forker(self) -> None:

@@ -34,8 +34,6 @@ class Acceptor:
         # The one that was busy last comes first: its caches are warm.
         self._idle: list[int] = []
         self._expected = 0
-        self._became_idle = 0
-        """Since the forker was asked last: it must know whether what it forks can start."""
 
     def run(self) -> None:
         io = self._io = self._model.new_io(1, serves=False)
@@ -120,14 +118,13 @@ class Acceptor:
     def _order(self) -> None:
         """Ask the forker for one more; at the limit it will not come before another ends."""
         try:
-            tell(self._to_forker, MORE, self._became_idle)
+            tell(self._to_forker, MORE, 0)
         except GONE:
             self._model.stopping = True  # the forker died; those who are here go on to the end
         except OSError as error:
             self._pause(error)
             return
         self._expected += 1
-        self._became_idle = 0
 
     def _pause(self, error: OSError) -> None:
         """The kernel lacks something: nothing else can be done until it is there again."""
@@ -148,7 +145,6 @@ class Acceptor:
             if attached is not None:  # else we are out of descriptors, and the child will end
                 self._channels[number] = attached
         elif what == IDLE and number in self._channels:
-            self._became_idle += 1
             self._idle.append(number)
         elif what == DEAD:
             self._bury(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from collections.abc import Callable
 from time import monotonic
 
 from ..descendants import descendants
@@ -21,11 +22,14 @@ class Child:
         number: int,
         channel: socket.socket,
         to_acceptor: socket.socket,
+        say_idle: Callable[[], None],
     ) -> None:
+        """`say_idle` is called once, when it can serve."""
         self._model = model
         self._number = number
         self._channel = channel
         self._to_acceptor = to_acceptor
+        self._say_idle = say_idle
         self._live = Live()
         self._asked_at: float | None = None
 
@@ -49,6 +53,7 @@ class Child:
             self._live.finish()
         wake_on_signals(io)
         descendants.give_up(self._channel.close, self._to_acceptor.close, io.give_up)
+        self._say_idle()
         try:
             while (sock := self._next(io)) is not None:
                 connection = opened(io, sock)

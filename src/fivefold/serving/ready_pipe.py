@@ -1,9 +1,10 @@
 """What a child says to whoever forked it: what it does, then that it is ready or why it cannot be.
 
-A pipe of its own for each child, lines of JSON.  An exit status would not do: any status
-may come from the application, a C library or a signal, at any time, and means a death and
-nothing else.  Assumption: the sentences fit in the pipe (64 KiB), so that a child never
-waits for a reader; they are cut (`LONGEST`).  An end without a word is a death before ready.
+A pipe, lines of JSON that are written whole, so that several children may speak on one.  An
+exit status would not do: any status may come from the application, a C library or a signal,
+at any time, and means a death and nothing else.  Assumption: the sentences fit in the pipe
+(64 KiB), so that a child never waits for a reader; they are cut (PIPE_BUF, pipe(7)).  An end
+without a word is a death before ready.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import traceback
 
 from ..errors import FivefoldError
 
-LONGEST = 8192
-"""Characters of a reason; two or three fit into a pipe."""
+LONGEST = 3000
+"""Characters of a reason, if all of them are ASCII."""
 
 READY, FAILED, DOING = "ready", "failed", "doing"
 
@@ -48,13 +49,21 @@ class Announcement:
         if self._pipe < 0:
             return False
         try:
-            os.write(self._pipe, json.dumps([kind, text[:LONGEST]]).encode() + b"\n")
+            os.write(self._pipe, line(kind, text))
         except OSError:
             return False  # nobody listens any more: another process of ours was ready
         return True
 
 
 NOBODY_LISTENS = Announcement(-1)
+
+
+def line(kind: str, text: str) -> bytes:
+    """No longer than what is written whole."""
+    text = text[:LONGEST]
+    while len(data := json.dumps([kind, text]).encode() + b"\n") > select.PIPE_BUF:
+        text = text[: len(text) // 2]
+    return data
 
 
 class Attention:
@@ -107,6 +116,23 @@ class Attention:
             os.close(self.pipe)
             self.pipe = -1
         self.ended = True
+
+
+class Attentions(Attention):
+    """The same for a pipe that many children write to; it ends with its reader."""
+
+    def _take(self, kind: str, text: str) -> None:
+        if kind == READY:
+            self.ready = True
+        elif kind == FAILED:
+            self.reason = text
+
+    def heard(self) -> tuple[bool, str]:
+        """Whether one has become ready, and why one cannot, since this was asked last."""
+        self.listen()
+        found = self.ready, self.reason
+        self.ready, self.reason = False, ""
+        return found
 
 
 def reason(error: BaseException) -> str:
