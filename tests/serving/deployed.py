@@ -44,6 +44,13 @@ def app(environ, start_response):
     if path == "/regex":
         os.write(2, b"holds the GIL\\n")
         holds_the_gil()
+    if path == "/fork":
+        child = os.fork()
+        if not child:
+            time.sleep(600)
+            os._exit(0)
+        start_response("200 OK", [])
+        return [str(child).encode()]
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(os.getpid()).encode()]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from client import Client
-from deployed import CRASHES, Deployed, deployed, until
+from deployed import CRASHES, Deployed, deployed, port_is_free, until
 from every_pair import pairs
 
 from fivefold.serving import MODELS
@@ -115,6 +115,17 @@ def test_a_queue_that_all_share_is_not_lost_with_its_first_worker(io: str, folde
             assert server.stop() == 0
 
 
+def test_what_a_handler_forks_keeps_no_queue_of_any_worker(folder: Path) -> None:
+    chosen = several({"serving": "thread", "io": "multiplexing"})
+    with deployed(folder, "crashes:app", *chosen) as server:
+        address = server.address
+        forked = int(server.get("/fork") or b"0")
+        assert server.stop() == 0
+        assert not descriptors_of_listeners(forked, address[1])
+        os.kill(forked, signal.SIGKILL)
+        assert port_is_free(address)
+
+
 @pytest.mark.parametrize("serving", ["process", "thread"])
 def test_a_reload_leaves_a_blocking_listener_blocking(serving: str, folder: Path) -> None:
     """O_NONBLOCK is everybody's who shares the listener: a successor would spin."""
@@ -125,24 +136,20 @@ def test_a_reload_leaves_a_blocking_listener_blocking(serving: str, folder: Path
         server.signal(signal.SIGHUP)
         until(lambda: old not in server.workers(), "a new worker")
         (new,) = server.workers()
-        inode = inode_of_listener(server.address[1])
-        (flags,) = {flags_of(new, fd) for fd in descriptors(new, inode)}
+        found = descriptors_of_listeners(new, server.address[1])
+        (flags,) = {flags_of(new, fd) for fd in found}
         assert not flags & os.O_NONBLOCK
         server.answers()
         assert server.stop() == 0
 
 
-def inode_of_listener(port: int) -> str:
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[1].endswith(f":{port:04X}") and fields[3] == "0A":
-            return fields[9]
-    raise AssertionError("nobody listens")
-
-
-def descriptors(pid: int, inode: str) -> list[str]:
+def descriptors_of_listeners(pid: int, port: int) -> list[str]:
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = {
+        f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"
+    }
     links = Path(f"/proc/{pid}/fd").iterdir()
-    return [link.name for link in links if str(link.readlink()) == f"socket:[{inode}]"]
+    return [link.name for link in links if str(link.readlink()) in listening]
 
 
 def flags_of(pid: int, fd: str) -> int:

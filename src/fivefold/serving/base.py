@@ -138,7 +138,7 @@ class ServingModel(ABC):
     def _begin(self, io: IOModel) -> None:
         """Called in each process that accepts or serves, with the model of its main thread."""
         wake_on_signals(io)
-        listeners = [sock.close for sock in self.listeners]
+        listeners = [sock.close for sock in (*self.listeners, *self.others)]
         descendants.give_up(*listeners, self.on_ready.close, io.give_up)
 
     def raise_deaf(self) -> None:
