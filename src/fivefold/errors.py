@@ -51,7 +51,8 @@ class CompareFailed(FivefoldError):
 
 
 class LimitReached(FivefoldError):
-    """A limit of the chosen I/O engine is exhausted (descriptors, threads)."""
+    """A limit of the chosen I/O engine or of the system is exhausted (descriptors, threads);
+    a request that cannot be answered for it gets 503."""
 
 
 class PeerGone(FivefoldError):

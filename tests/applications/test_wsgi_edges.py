@@ -155,6 +155,21 @@ def test_write_in_every_pair(pair: Pair) -> None:
         assert site.log == ""
 
 
+@pytest.mark.parametrize("way", WSGI_WAYS)
+def test_what_is_written_is_in_the_access_log(way: str, tmp_path: Path) -> None:
+    log = tmp_path / "access"
+    settings = {"access_log": str(log), "access_log_format": "common"} | WSGI_WAYS[way]
+    with hosting(wsgi_trouble.app, **settings) as site, site.wire() as wire:
+        for path in ("/write-sized", "/mine", "/write-sized"):
+            assert wire.ask(path).status == 200
+    lines = [line.rpartition("] ")[2] for line in log.read_text().splitlines()]
+    assert lines == [
+        '"GET /write-sized HTTP/1.1" 200 10',
+        '"GET /mine HTTP/1.1" 200 6',
+        '"GET /write-sized HTTP/1.1" 200 10',
+    ]
+
+
 @everywhere()
 def test_a_client_that_takes_nothing_of_what_is_written(pair: Pair) -> None:
     with hosting(wsgi_trouble.app, send_s=0.3, **pair) as site:

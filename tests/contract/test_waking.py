@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import ExitStack
+from pathlib import Path
 
-from peers import Pair, Spare
+import pytest
+from peers import TICK_S, Pair, Spare
 
-from fivefold.iomodels.base import Connection, IOModel
+from fivefold.iomodels.base import Connection, IOModel, Waiter
 
 
 def test_wake_from_another_thread(io: IOModel, beside: Spare) -> None:
@@ -133,3 +136,45 @@ def test_a_task_that_never_waits_does_not_keep_others_from_the_kernel(
 
     overlapping.run(main())
     assert got == [b"x"]
+
+
+def test_a_wake_after_the_end_is_written_to_nobody(engine: type[IOModel], tmp_path: Path) -> None:
+    """A thread of a pool may end late, and the descriptors of the model are others' then."""
+    io = engine(tick_s=TICK_S, connections=4)
+    io.close()
+    with ExitStack() as stack:
+        paths = [tmp_path / f"{number}" for number in range(32)]
+        for path in paths:
+            stack.enter_context(path.open("wb"))
+        io.wake()
+        io.finished(Waiter())
+        assert [path.stat().st_size for path in paths] == [0] * 32
+
+
+def test_a_coroutine_that_will_not_end_keeps_no_other_from_it(
+    engine: type[IOModel], caplog: pytest.LogCaptureFixture
+) -> None:
+    if not engine.traits.overlaps:
+        pytest.skip("it has nobody that waits when it closes")
+    io = engine(tick_s=TICK_S, connections=4)
+    ended = []
+
+    async def waiting(*, stubborn: bool) -> None:
+        try:
+            await io.sleep(60)
+        finally:
+            ended.append(stubborn)
+            if stubborn:
+                await io.sleep(60)
+
+    async def main() -> None:
+        io.spawn(waiting(stubborn=True))
+        io.spawn(waiting(stubborn=False))
+        await io.sleep(0.001)
+
+    io.run(main())
+    io.close()
+    assert ended == [True, False]
+    assert [record.getMessage() for record in caplog.records] == [
+        "a coroutine of the server failed"
+    ]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from fakes import SILENCE, FakeConnection, statuses
 
+from fivefold.errors import LimitReached
 from fivefold.http1.connection import Http1
 from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
@@ -245,3 +246,11 @@ def test_what_arrived_by_the_end_of_the_last_call_is_answered() -> None:
     connection.closing = True
     run(Http1(content, Limits()).serve(connection))
     assert statuses(connection.sent) == [200]
+
+
+def test_a_limit_of_the_system_is_503_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    connection = fail(LimitReached("no thread could be started"), "respond")
+    assert statuses(connection.sent) == [503]
+    assert [(record.getMessage(), record.exc_info) for record in caplog.records] == [
+        ("/a is refused: no thread could be started", None)
+    ]

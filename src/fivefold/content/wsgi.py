@@ -20,7 +20,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import IO
 
-from ..errors import ClientLeft, LimitReached, ProtocolError
+from ..errors import ClientLeft
 from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange, joined
 from ..http1.request import Request
@@ -89,7 +89,7 @@ class Wsgi:
         return partial(self._finish, call, part)
 
     async def respond(self, exchange: Exchange) -> None:
-        """Raises `ProtocolError`: what `received` raises, and 503."""
+        """Raises what `received` raises, and `LimitReached` if there is no thread for it."""
         environ = self._environs.of(exchange.request, exchange.request_head, exchange.conn)
         body = environ["wsgi.input"] = await received(exchange.body)
         if exchange.body is not None and exchange.request.content_length is None:
@@ -98,10 +98,9 @@ class Wsgi:
         call.exchange = exchange
         try:
             part = await self._place.run(call, partial(call.first, self._application))
-        except LimitReached as error:
+        except BaseException:
             call.close_input()
-            report(log, "%s is refused: %s", target_of(exchange), error)
-            raise ProtocolError(503, "The server has no thread left.") from None
+            raise
         await self._finish(call, part, exchange)
 
     async def _finish(self, call: Call, part: Part, exchange: Exchange) -> None:

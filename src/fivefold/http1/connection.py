@@ -15,7 +15,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
-from ..errors import DeadlineExceeded, FileChanged, PeerGone, ProtocolError
+from ..errors import DeadlineExceeded, FileChanged, LimitReached, PeerGone, ProtocolError
 from ..reporting import logger, report
 from .body import Body
 from .exchange import CLOSE, OVER, Connection, Exchange, send_part
@@ -278,6 +278,9 @@ def closing_head(head: bytes) -> bytes:
 def unforeseen(request: Request, error: BaseException) -> ProtocolError:
     """What a client is answered when content raises what it should not: an error of the disk,
     of a handler of the log, or ours."""
+    if isinstance(error, LimitReached):
+        report(log, "%s is refused: %s", request.target.decode("latin-1"), error)
+        return ProtocolError(503, "The server has reached a limit.")
     report(log, "%s could not be answered", request.target.decode("latin-1"), error=error)
     return ProtocolError(500, "")
 

@@ -249,10 +249,18 @@ class Scheduler(Hosting):
             tasks += [waiter.task for waiter in self._waiters(connection)]
         for task in tasks:
             if task is not None:
-                task.close()
+                end(task)
         self._ready.clear()
         self._yielding.clear()
         self._sleepers.clear()
+
+
+def end(task: Task) -> None:
+    """One that raises, or that waits although it shall end, keeps the others from nothing."""
+    try:
+        task.close()
+    except BaseException as error:  # noqa: BLE001
+        ended_badly(error)
 
 
 def milliseconds(timeout_s: float) -> int:

@@ -9,6 +9,7 @@ an eventfd would not, because it takes eight bytes and the handler writes one.
 from __future__ import annotations
 
 import os
+from errno import EBADF
 
 from .base import Waiter
 
@@ -29,6 +30,10 @@ class WakePipe:
             os.write(self.write_fd, b"w")
         except BlockingIOError:
             pass  # full: more than enough wake-ups are pending
+        except OSError as error:
+            if error.errno != EBADF:
+                raise
+            # Closed: a thread has ended what nobody waits for any more.
 
     def drain(self) -> None:
         try:
@@ -38,5 +43,8 @@ class WakePipe:
             pass  # somebody else's event; the pipe is empty, which is what we want
 
     def close(self) -> None:
-        os.close(self.fd)
-        os.close(self.write_fd)
+        fd, write_fd = self.fd, self.write_fd
+        # First, because a thread may still want to wake us, and the numbers are given again.
+        self.fd = self.write_fd = -1
+        os.close(fd)
+        os.close(write_fd)
