@@ -130,8 +130,9 @@ def send(pid: int, number: int) -> None:
 
 
 def is_clean(status: int) -> bool:
-    """Whether a process that was asked to end did so; before it has a handler, SIGTERM ends it."""
-    return os.waitstatus_to_exitcode(status) in (0, -signal.SIGTERM)
+    """Whether a process that was asked to end did so, or a signal ended it: its sender knows
+    why.  Before a process has a handler, SIGTERM ends it."""
+    return os.waitstatus_to_exitcode(status) <= 0
 
 
 def describe(status: int) -> str:

@@ -206,7 +206,7 @@ class Supervisor:
             self._is_ready(slot, worker)
         successor, leaving = worker is slot.successor, worker in slot.leaving
         slot.remove(worker)
-        if self._stopping and not is_clean(status):
+        if self._stopping and (worker.why or not is_clean(status)):
             # Whatever the worker was about to finish, it could not.
             self._failure = self._failure or worker.why or f"a worker {describe(status)}"
         if self._stopping or leaving:
