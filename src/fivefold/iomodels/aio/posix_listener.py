@@ -76,10 +76,12 @@ class HelpedListener(Listener):
         """End the helper; more than once is all right."""
         if self._ask < 0:
             return
-        os.close(self._ask)  # the helper meets the end of its pipe, asked or not
-        self._ask = -1
         if self._helper is not None:
+            # Closing would not do: what an application has forked may hold the pipe, too.
+            os.write(self._ask, b".")
             self._helper.join()
+        os.close(self._ask)
+        self._ask = -1
         os.close(self._questions)
 
     # runs in: the helper thread
@@ -87,8 +89,8 @@ class HelpedListener(Listener):
     def _help(self) -> None:
         watched = select.poll()
         watched.register(self.sock.fileno(), select.POLLIN)
-        watched.register(self._questions, 0)  # POLLHUP is reported regardless
-        while os.read(self._questions, 1):
+        watched.register(self._questions, select.POLLIN)
+        while os.read(self._questions, 1) == b"?":
             events = dict(watched.poll())
             if self._questions in events:
                 return
