@@ -16,16 +16,12 @@ Assumption.   A handler may run in several processes.  One that must run once co
               `os.getpid()`.  An application that hangs here is cut off when its time is over:
               SIGALRM raises in whatever the main thread does, the supervisor kills what does
               not even hear that.
-Cost.         A pass over all objects to find open files, about 20 ms for 500,000 of them.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import gc
-import io
-import logging
 import signal
 import sys
 import threading
@@ -35,6 +31,7 @@ from typing import Any
 
 from ..descendants import descendants
 from ..reporting import logger, report
+from .flushing import Flushing
 
 log = logger("fivefold.serving")
 
@@ -47,9 +44,6 @@ AGAIN_S = 0.1
 
 OURS = "fivefold-"
 """How the names of our threads begin."""
-
-WRITERS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
-"""Files with a buffer."""
 
 
 class TimeIsOver(BaseException):
@@ -73,7 +67,7 @@ def begin() -> None:
     vars_of_finalize: Any = weakref.finalize
     vars_of_finalize._registered_with_atexit = False  # noqa: SLF001 - it shall register anew
     # Those of the standard library that registered themselves when they were imported.
-    atexit.register(logging.shutdown)
+    atexit.register(Flushing().handlers)  # in place of `logging.shutdown`
     if util := sys.modules.get("multiprocessing.util"):
         atexit.register(vars(util)["_exit_function"])
 
@@ -82,29 +76,35 @@ def end(most_s: float) -> None:
     """What the interpreter would do at its end, within so many seconds. Raises nothing."""
     if descendants.is_copy:
         return  # the application has forked this process: all that is its parent's
-    steps: list[Callable[[], None]] = [flush, wait_for_threads, run_handlers, flush]
+    written = Flushing()
+    steps: list[tuple[str, Callable[[], None]]] = [
+        ("writing files", written.files),
+        ("waiting for threads", wait_for_threads),
+        ("atexit", run_handlers),
+        ("writing files", written.files),
+    ]
     try:
         with limited(most_s):
-            for step in steps:
-                attempt(step)
+            for what, step in steps:
+                attempt(what, step)
     except TimeIsOver:
         pass  # between two steps
 
 
-def attempt(step: Callable[[], None]) -> None:
+def attempt(what: str, step: Callable[[], None]) -> None:
     try:
         step()
     except TimeIsOver:
-        log.warning("the end of the application takes too long: %s is cut off", pending(step))
+        log.warning("the end of the application takes too long: %s is cut off", pending(what))
     except BaseException as error:  # noqa: BLE001 - the edge of foreign code
         report(log, "the end of the application failed", error=error)
 
 
-def pending(step: Callable[[], None]) -> str:
+def pending(what: str) -> str:
     """What it was about, and the threads that are waited for."""
     threads = [t for t in threading.enumerate() if not t.daemon and not t.name.startswith(OURS)]
     names = ", ".join(t.name for t in threads if t is not threading.main_thread())
-    return f"{WORDS.get(step, '')} ({names})" if names else WORDS.get(step, "")
+    return f"{what} ({names})" if names else what
 
 
 @contextlib.contextmanager
@@ -131,15 +131,3 @@ def wait_for_threads() -> None:
 
 def run_handlers() -> None:
     atexit._run_exitfuncs()  # noqa: SLF001 - documented nowhere, and the same since Python 3.0
-
-
-def flush() -> None:
-    """All files that are open for writing, standard output among them."""
-    for file in gc.get_objects():
-        # By its type: a proxy of an application may answer isinstance by raising.
-        if issubclass(type(file), WRITERS):
-            with contextlib.suppress(OSError, ValueError, RuntimeError):
-                file.flush()
-
-
-WORDS = {wait_for_threads: "waiting for threads", run_handlers: "atexit", flush: "writing files"}

@@ -34,6 +34,7 @@ from ..descendants import descendants
 from ..errors import ApplicationError, WorkerFailed
 from . import ending
 from .base import ServingModel, ServingTraits, log
+from .flushing import Flushing
 from .forking import describe, forked, is_clean, reap, send
 from .process_acceptor import Acceptor
 from .process_channel import BORN, DEAD, GONE, MESSAGE, capacity, pair, tell
@@ -75,7 +76,7 @@ class Process(ServingModel):
         self._failure: ApplicationError | None = None
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.house.begin()
-        ending.flush()  # what is not written yet would be written by each child
+        Flushing().files()  # what is not written yet would be written by each child
         descendants.give_up(self._give_up)
         self._begin_accepting()
         signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the pipe is what counts
