@@ -350,6 +350,7 @@ class Server:
             rules=settings.rules,
             lifespan=settings.lifespan,
             lifespan_s=settings.lifespan_s,
+            websocket_deflate=settings.websocket_deflate,
             shared=shared,
         )
 

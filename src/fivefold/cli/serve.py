@@ -31,12 +31,14 @@ SHORT = {"bind": ("-b",), "workers": ("-w",)}
 def option(name: str, kind: str, text: str, default: object) -> click.Option:
     """One option for one field; without a default, so that file and environment can speak."""
     words = name.replace("_", "-")
+    spellings = [words, words.replace("websocket-", "ws-")] if "websocket-" in words else [words]
     if kind == "bool":
-        return click.Option([f"--{words}/--no-{words}"], default=None, help=text)
+        switches = [f"--{spelling}/--no-{spelling}" for spelling in spellings]
+        return click.Option([name, *switches], default=None, help=text)
     several = isinstance(default, tuple)
     shown = " ".join(default) if isinstance(default, tuple) else default
     return click.Option(
-        [f"--{words}", *SHORT.get(name, ())],
+        [name, *(f"--{spelling}" for spelling in spellings), *SHORT.get(name, ())],
         type=TYPES.get(kind, str),
         multiple=several,
         default=None,

@@ -46,12 +46,15 @@ class Asgi:
         *,
         lifespan: str,
         lifespan_s: float,
+        deflate: bool = True,
     ) -> None:
+        """`deflate`: whether websockets may be compressed."""
         self._application = application
         self._lifespan = lifespan
         self._lifespan_s = lifespan_s
         self._scopes = scopes
         self._limits = limits
+        self._deflate = deflate
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         """An event loop on the engine, in which the application has started.
@@ -104,7 +107,7 @@ class Asgi:
 
     async def _websocket(self, exchange: Exchange, host: AsgiHost) -> None:
         exchange.keep = False
-        socket = WebSocket(exchange, self._limits)
+        socket = WebSocket(exchange, self._limits, deflate=self._deflate)
         scope = self._scopes.websocket(exchange)
         call = self._call(scope, socket, path_of(exchange))
         if host.carriers.begin(call, socket.ended):

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
 from websockets.datastructures import Headers
-from websockets.extensions.permessage_deflate import enable_server_permessage_deflate
-from websockets.server import ServerProtocol
 
 from ..errors import InvalidResponse
 from ..http1.exchange import Exchange
 from ..http1.request import fields_of
-from ..reporting import logger
 from .asgi_messages import Message
 from .fields import CONTROL, NAME
-
-log = logger("fivefold.asgi.websocket")
-log.setLevel(logging.WARNING)  # the library reports every connection that opens
-
-COMPRESSION = enable_server_permessage_deflate(None)
-"""The library's own choice for servers: 64 KiB per connection instead of 300."""
 
 
 def is_websocket(exchange: Exchange) -> bool:
@@ -33,11 +22,6 @@ def is_websocket(exchange: Exchange) -> bool:
         name == b"upgrade" and value.strip().lower() == b"websocket"
         for name, value in fields_of(exchange.request_head)
     )
-
-
-def protocol(message_bytes: int) -> ServerProtocol:
-    """The server's side of the protocol; `message_bytes` is the largest message."""
-    return ServerProtocol(extensions=COMPRESSION, max_size=message_bytes, logger=log)
 
 
 def add_fields(headers: Headers, message: Message) -> None:

@@ -316,8 +316,8 @@ class HttpCycle:
     def took(self, data: bytes) -> bool:
         exchange, body = self._exchange, self._body
         if body is None or body.finished:
-            exchange.pushed_back += data
-            return len(exchange.pushed_back) < AHEAD_BYTES
+            exchange.beyond += data
+            return len(exchange.beyond) < AHEAD_BYTES
         body.put(data)
         return body.ahead < AHEAD_BYTES
 

@@ -20,7 +20,8 @@ from ..http1.limits import Limits
 from ..iomodels.asyncio_started import to_its_end
 from ..iomodels.base import NEVER, IOModel, Waiter
 from ..reporting import logger, report
-from .asgi_handshake import add_fields, protocol
+from .asgi_frames import Frames
+from .asgi_handshake import add_fields
 from .asgi_heartbeat import Heartbeat
 from .asgi_inbox import Inbox
 from .asgi_messages import Message, remembered_head
@@ -34,16 +35,23 @@ NORMAL, NO_STATUS, ABNORMAL, NOT_UTF8, FAILED, RESTART = 1000, 1005, 1006, 1007,
 
 SWITCHING = 101
 
+PIECE_BYTES = 2048
+"""So much of what has come is understood at once: 2 MB if DEFLATE has made the most of it, or
+340 frames, which takes 2 ms."""
+
+TURN_S = 0.001
+"""So long one client's messages are understood before the others have their turn."""
+
 
 class WebSocket:
     """`receive` and `send` of one websocket, and the reading side of its connection."""
 
-    def __init__(self, exchange: Exchange, limits: Limits) -> None:
+    def __init__(self, exchange: Exchange, limits: Limits, *, deflate: bool = True) -> None:
         self._exchange = exchange
         self._limits = limits
-        self._protocol = protocol(limits.websocket_message_bytes)
+        self._protocol = Frames(limits.websocket_message_bytes, deflate=deflate)
         self._io: IOModel = exchange.conn.io
-        self._inbox = Inbox(self._io)
+        self._inbox = Inbox(self._io, limits.websocket_queue_messages, limits.websocket_queue_bytes)
         self.receive = self._inbox.take
         self._agreed: bool | None = None
         """Whether the handshake succeeded; None while it is open."""
@@ -57,7 +65,9 @@ class WebSocket:
         self._until = NEVER
         """When the client must have closed its side, too."""
         self._denying = False
-        self._heartbeat = Heartbeat(limits.websocket_ping_s, self._ping, self._unanswered)
+        self._heartbeat = Heartbeat(
+            limits.websocket_ping_s, self._ping, self._unanswered, self._excused
+        )
         self._protocol.receive_data(exchange.request_head)
         events = self._protocol.events_received()
         self._request = events[0] if events and isinstance(events[0], Request) else None
@@ -191,10 +201,11 @@ class WebSocket:
     async def _reading(self) -> None:
         conn = self._exchange.conn
         conn.deadline = self._until
+        early, self._exchange.beyond = self._exchange.beyond, b""
         while not (self._over and self._closed()):
             conn.idle = conn.interruptible = True  # so that a server that stops tells us
             try:
-                data = await conn.recv()
+                data = early or await conn.recv()
             except DeadlineExceeded:
                 if self._turns.busy or self._over:
                     break  # the client takes nothing, or does not answer our close
@@ -204,16 +215,14 @@ class WebSocket:
                 data = b""
             finally:
                 conn.idle = conn.interruptible = False
-            if self._feed(data):
-                try:
-                    await self._flush()
-                except ClientLeft:
-                    break
-            self._inbox.tell()
+            early = b""
+            self._heartbeat.heard()  # also while a long frame keeps its pong back
+            try:
+                await self._understand(data)
+            except ClientLeft:
+                break
             if not data:
                 break
-            while self._inbox.full and not self._over:
-                await self._inbox.room()
         self._end(self._protocol.close_code or ABNORMAL, self._protocol.close_reason or "")
 
     async def end(self) -> None:
@@ -226,6 +235,20 @@ class WebSocket:
         if self._protocol.close_expected() and self._protocol.close_rcvd is not None:
             return True
         return monotonic() >= self._until
+
+    async def _understand(self, data: bytes) -> None:
+        """Piece by piece, as fast as the application takes it. Raises `ClientLeft`."""
+        turn_ends = monotonic() + TURN_S
+        for start in range(0, len(data) or 1, PIECE_BYTES):
+            if start and monotonic() > turn_ends:
+                await self._exchange.conn.yield_turn()
+                turn_ends = monotonic() + TURN_S
+            if self._feed(data[start : start + PIECE_BYTES]):
+                await self._flush()
+            self._inbox.tell()
+            while self._inbox.full and not self._over:
+                await self._inbox.room()
+                self._heartbeat.heard()  # what it said meanwhile was not read
 
     def _feed(self, data: bytes) -> bool:
         """Understand what came; whether there may be something to answer."""
@@ -254,13 +277,11 @@ class WebSocket:
                 closed = self._protocol.close_rcvd
                 self._end(closed.code if closed else NO_STATUS, closed.reason if closed else "")
             return True
-        if opcode is PONG:
-            self._heartbeat.heard()
-        elif not self._over:
+        if opcode is not PONG and not self._over:
             try:
                 self._inbox.put_frame(frame)
             except UnicodeDecodeError:
-                self._protocol.send_close(NOT_UTF8)
+                self._protocol.fail(NOT_UTF8)
                 self._end(NOT_UTF8)
         return False
 
@@ -286,6 +307,11 @@ class WebSocket:
     def _unanswered(self) -> None:
         self._exchange.conn.interrupt()
         self._end(ABNORMAL, "no pong")
+
+    def _excused(self) -> bool:
+        """Whether a pong cannot be heard, or a ping could not leave: nothing is read while the
+        application is behind; a long message on its way has a deadline of its own."""
+        return self._inbox.full or self._turns.busy
 
     async def _ping_now(self) -> None:
         try:

@@ -58,6 +58,8 @@ class Surrounded:
     """`auto`, `on` or `off`: what an ASGI application's start-up is taken for."""
     lifespan_s: float
     """How long its shutdown may take."""
+    websocket_deflate: bool
+    """Whether its websockets may be compressed."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def open_asgi(around: Surrounded) -> Opened:
         around.limits,
         lifespan=around.lifespan,
         lifespan_s=around.lifespan_s,
+        deflate=around.websocket_deflate,
     )
 
 

@@ -184,11 +184,14 @@ class Http1:
         body = Body(conn, request, data, self._limits) if request.has_body else None
         kind = Exchange if record is None else RecordedExchange
         exchange = kind(conn, request, head, body, self._limits, self._date)
+        if data and body is None:
+            exchange.beyond = data
         await self._answer(exchange, begun or self._content.respond, record)
         keep = exchange.finished and exchange.keep
         if body is not None:
             keep = keep and await skipped(body)
-            data = body.rest
+            # What content read while it watched the client came after what came with the body.
+            exchange.beyond = body.rest + exchange.beyond
             if exchange.finished and not body.finished:
                 await self._linger(conn, self._limits.linger_s)
         if not keep:
@@ -196,8 +199,7 @@ class Http1:
                 # It did not know of the end, and may have sent the next request already.
                 await self._linger(conn, min(self._limits.linger_s, conn.last_call_s))
             return None
-        # What content read while it watched the client came after what came with the request.
-        return data + exchange.pushed_back if exchange.pushed_back else data
+        return exchange.beyond
 
     async def _answer(
         self, exchange: Exchange, respond: Later, record: tuple[Visit, float] | None

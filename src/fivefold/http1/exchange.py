@@ -86,8 +86,9 @@ class Exchange:
     """Whether the response has no body, whatever content gives; known once it has started."""
     until_close = False
     """Whether only the end of the connection tells the client that the response is over."""
-    pushed_back = b""
-    """What content received beyond the body: the beginning of the next request."""
+    beyond = b""
+    """What has come beyond this request: the beginning of the next one, or of what content that
+    takes the connection over is to understand."""
     _broken = False
     _head: ResponseHead | None = None
     _remaining: int | None = None

@@ -67,6 +67,18 @@ class Limits:
     websocket_message_bytes: int = field(
         default=16_777_216, metadata={HELP: "Largest websocket message; close code 1009 beyond it."}
     )
+    # What Python's other servers take ahead; and a single message of any size that is allowed.
+    websocket_queue_messages: int = field(
+        default=16,
+        metadata={
+            HELP: "Websocket messages that wait for the application; beyond them its client is"
+            " not read from."
+        },
+    )
+    websocket_queue_bytes: int = field(
+        default=1_048_576,
+        metadata={HELP: "Memory of the messages that wait likewise, inflated and decoded."},
+    )
     websocket_ping_s: float = field(
         default=20.0,
         metadata={HELP: "Between two pings to a websocket; without a pong until the next it ends."},
