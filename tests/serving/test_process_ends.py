@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import os
-import select
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from client import Client
-from deployed import Deployed, deployed, until
+from deployed import Deployed, deployed
 
-from fivefold import Server, Settings
 from fivefold.serving import MODELS
+from fivefold.testing import running
 
 APPLICATION = """
 import atexit, logging.handlers, os, threading, time, weakref
@@ -164,56 +156,63 @@ def test_the_look_at_the_application_ends_nothing(folder: Path) -> None:
         assert server.log.count("imported") == server.log.count("ended") == 1
 
 
-@contextmanager
-def writing_to_a_full_pipe() -> Iterator[io.BufferedWriter]:
-    """A thread of this process holds the file's lock, and waits for somebody to read."""
-    read, write = os.pipe()
-    with os.fdopen(write, "wb") as file:
-        thread = threading.Thread(target=file.write, args=(bytes(1 << 20),))
-        thread.start()
-        until(lambda: not select.select([], [write], [], 0)[1], "a full pipe")
-        try:
-            yield file
-        finally:
-            with os.fdopen(read, "rb") as reader:
-                reader.read(1 << 20)
-                thread.join()
+STUCK = """
+import os, select, threading
 
+read, write = os.pipe()
+full = os.fdopen(write, "wb")
+threading.Thread(target=full.write, args=(bytes(1 << 20),), daemon=True).start()
+while select.select([], [write], [], 0)[1]:
+    pass
+journals = []
 
-@contextmanager
-def logged(path: Path) -> Iterator[None]:
-    handler = logging.FileHandler(path)
-    logging.getLogger("fivefold").addHandler(handler)
-    try:
-        yield
-    finally:
-        logging.getLogger("fivefold").removeHandler(handler)
-        handler.close()
+def app(environ, start_response):
+    journals.append(open("journal", "w"))
+    journals[-1].write("in a buffer")
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"fine"]
+"""
 
 
 @pytest.mark.parametrize("serving", MODELS)
-def test_a_file_whose_lock_was_held_at_the_fork_keeps_no_other(
-    serving: str, tmp_path: Path
-) -> None:
-    """Its lock is never given back in the child, where the thread that holds it is not."""
-    journals = []
-
-    def app(environ: Any, start_response: Any) -> list[bytes]:
-        journals.append((tmp_path / "journal").open("w"))
-        journals[-1].write("in a buffer")
-        start_response("200 OK", [("Content-Length", "4")])
-        return [b"fine"]
-
-    values = {"target": app, "interface": "wsgi", "bind": "127.0.0.1:0", "serving": serving}
-    with (
-        logged(tmp_path / "log"),
-        writing_to_a_full_pipe() as full,
-        Server(Settings.of(values)) as server,
-    ):
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        with Client((host, int(port))) as client:
+def test_a_file_whose_lock_is_held_keeps_no_other(serving: str, tmp_path: Path) -> None:
+    """A thread of the application waits for a full pipe; under `process` it is not even there
+    in the connection's process, and the lock is never given back."""
+    (tmp_path / "shop.py").write_text(STUCK)
+    with deployed(tmp_path, "shop:app", "--serving", serving) as server:
+        with Client(server.address) as client:
             assert client.get("/").body == b"fine"
-    # Its end was a clean one, or `Server` would have raised.
-    assert (tmp_path / "journal").read_text() == "in a buffer"
-    said = f"the file {full.name!r} is not written to its end"
-    assert (tmp_path / "log").read_text().count(said) >= 1
+        assert server.stop() == 0
+        assert (tmp_path / "journal").read_text() == "in a buffer"
+        assert "is not written to its end" in server.log
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_what_a_parent_has_in_a_buffer_is_written_once(serving: str, tmp_path: Path) -> None:
+    """Each of its processes has a copy of the buffer, and ends as an interpreter does."""
+    with (tmp_path / "journal").open("w") as journal:
+        journal.write("a line")
+        with running(str(tmp_path), serving=serving):
+            pass
+    assert (tmp_path / "journal").read_text() == "a line"
+
+
+IMPORTED = """
+journal = open("journal", "w")
+journal.write("imported,")
+
+def app(environ, start_response):
+    journal.write("called,")
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"fine"]
+"""
+
+
+def test_what_is_in_a_buffer_at_a_fork_is_written_once(tmp_path: Path) -> None:
+    """Under `process` the application is imported in one process and called in others."""
+    (tmp_path / "shop.py").write_text(IMPORTED)
+    with deployed(tmp_path, "shop:app", "--serving", "process") as server:
+        with Client(server.address) as client:
+            assert client.get("/").body == b"fine"
+        assert server.stop() == 0
+        assert (tmp_path / "journal").read_text() == "imported,called,"

@@ -31,7 +31,7 @@ from typing import Any
 
 from ..descendants import descendants
 from ..reporting import logger, report
-from .flushing import Flushing
+from .flushing import Flushing, begin_anew
 
 log = logger("fivefold.serving")
 
@@ -63,6 +63,7 @@ def disown() -> None:
 
 def begin() -> None:
     """In a new worker: handlers that were registered until now are its parent's."""
+    begin_anew()
     atexit._clear()  # noqa: SLF001 - there is no other way; multiprocessing ends by os._exit
     vars_of_finalize: Any = weakref.finalize
     vars_of_finalize._registered_with_atexit = False  # noqa: SLF001 - it shall register anew

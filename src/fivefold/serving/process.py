@@ -32,11 +32,9 @@ from typing import Any
 
 from ..descendants import descendants
 from ..errors import ApplicationError, WorkerFailed
-from . import ending
+from . import ending, flushing
 from .base import ServingModel, ServingTraits, log
-from .flushing import Flushing
 from .forking import describe, forked, is_clean, reap, send
-from .limit import SETTING, Limit
 from .process_acceptor import Acceptor
 from .process_channel import BORN, DEAD, GONE, MESSAGE, capacity, pair, tell
 from .process_child import Child
@@ -77,7 +75,7 @@ class Process(ServingModel):
         self._failure: ApplicationError | None = None
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.house.begin()
-        Flushing().files()  # what is not written yet would be written by each child
+        flushing.hand_down()
         descendants.give_up(self._give_up)
         self._begin_accepting()
         signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the pipe is what counts
@@ -170,14 +168,9 @@ class Process(ServingModel):
         self._to_acceptor, acceptor_inbox = pair()
         self._inbox, to_forker = pair()
         # A child may have two messages under way, and no sender may ever block.
-        bounds = {
-            SETTING: self.options.max_connections,
-            "net.core.wmem_max": capacity(self._to_acceptor) // 2,
-        }
-        limit = Limit(bounds)
-        self._limit = limit.most
+        self._limit = min(self.options.max_connections, capacity(self._to_acceptor) // 2)
         self._wanted = 0
-        self._acceptor = forked(lambda: self._accept(acceptor_inbox, to_forker, limit))
+        self._acceptor = forked(lambda: self._accept(acceptor_inbox, to_forker))
         self._acceptor_since = monotonic()
         acceptor_inbox.close()
         to_forker.close()
@@ -266,10 +259,10 @@ class Process(ServingModel):
 
     # runs in: the acceptor
 
-    def _accept(self, inbox: socket.socket, to_forker: socket.socket, limit: Limit) -> None:
+    def _accept(self, inbox: socket.socket, to_forker: socket.socket) -> None:
         self._forget_forker()
         with self._saying_why():
-            Acceptor(self, inbox, to_forker, limit).run()
+            Acceptor(self, inbox, to_forker).run()
 
     # runs in: a child
 
