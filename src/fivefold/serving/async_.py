@@ -19,6 +19,7 @@ from time import monotonic
 
 from ..iomodels.base import Connection, IOModel, Listener, Traits, Waiter
 from .base import CUT_S, Live, ServingModel, ServingTraits, close_woken, opened
+from .limit import SETTING, Limit
 
 DESCRIPTORS_BESIDE = 32
 """Kept free for what is no connection: files, pipes, listeners, the log."""
@@ -63,14 +64,18 @@ class Async(ServingModel):
             self._live.finish()
         super().stop()
 
-    def _affordable(self, traits: Traits) -> int:
+    def _affordable(self, traits: Traits) -> Limit:
         """Connections at once: as asked for, as the engine can, as there are descriptors."""
-        by_descriptors = max(1, descriptors_left() // traits.descriptors)
-        by_engine = traits.max_connections or by_descriptors
-        return min(self.options.max_connections, by_descriptors, by_engine)
+        bounds = {
+            SETTING: self.options.max_connections,
+            "RLIMIT_NOFILE, ulimit -n": max(1, descriptors_left() // traits.descriptors),
+        }
+        if traits.max_connections:
+            bounds[traits.limit] = traits.max_connections
+        return Limit(bounds)
 
     async def _main(self, io: IOModel) -> None:
-        listeners = self.queues(io, lambda: self._limit - self._attended)
+        listeners = self.queues(io, lambda: self._limit.most - self._attended)
         self.on_ready()
         for listener in listeners:
             io.spawn(self.accepting(io, listener, self._start))
@@ -85,7 +90,8 @@ class Async(ServingModel):
             return
         self._attended += 1
         self._io.spawn(self._attend(connection))
-        while self._attended >= self._limit and not self.stopping:
+        self._limit.look(self._attended)
+        while self._attended >= self._limit.most and not self.stopping:
             room = Waiter()
             self._full.append(room)
             await room

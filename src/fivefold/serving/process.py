@@ -35,6 +35,7 @@ from ..errors import ApplicationError, WorkerFailed
 from . import ending, flushing
 from .base import ServingModel, ServingTraits, log
 from .forking import describe, forked, is_clean, reap, send
+from .limit import SETTING, Limit
 from .process_acceptor import Acceptor
 from .process_channel import BORN, DEAD, GONE, MESSAGE, capacity, pair, tell
 from .process_child import Child
@@ -168,9 +169,14 @@ class Process(ServingModel):
         self._to_acceptor, acceptor_inbox = pair()
         self._inbox, to_forker = pair()
         # A child may have two messages under way, and no sender may ever block.
-        self._limit = min(self.options.max_connections, capacity(self._to_acceptor) // 2)
+        bounds = {
+            SETTING: self.options.max_connections,
+            "net.core.wmem_max": capacity(self._to_acceptor) // 2,
+        }
+        limit = Limit(bounds)
+        self._limit = limit.most
         self._wanted = 0
-        self._acceptor = forked(lambda: self._accept(acceptor_inbox, to_forker))
+        self._acceptor = forked(lambda: self._accept(acceptor_inbox, to_forker, limit))
         self._acceptor_since = monotonic()
         acceptor_inbox.close()
         to_forker.close()
@@ -259,10 +265,10 @@ class Process(ServingModel):
 
     # runs in: the acceptor
 
-    def _accept(self, inbox: socket.socket, to_forker: socket.socket) -> None:
+    def _accept(self, inbox: socket.socket, to_forker: socket.socket, limit: Limit) -> None:
         self._forget_forker()
         with self._saying_why():
-            Acceptor(self, inbox, to_forker).run()
+            Acceptor(self, inbox, to_forker, limit).run()
 
     # runs in: a child
 

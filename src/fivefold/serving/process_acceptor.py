@@ -11,6 +11,7 @@ import time
 from ..errors import WorkerFailed
 from ..iomodels.base import IOModel
 from .base import EXHAUSTED_PAUSE_S, Live, ServingModel, close_woken, log, opened, wake_on_signals
+from .limit import Limit
 from .process_channel import BORN, DEAD, GONE, IDLE, MORE, SERVE, hear, tell
 
 SPARES = 4
@@ -24,10 +25,13 @@ STOP_LOOK_S = 0.1
 class Acceptor:
     """Accepts, and hands each connection to an idle child."""
 
-    def __init__(self, model: ServingModel, inbox: socket.socket, to_forker: socket.socket) -> None:
+    def __init__(
+        self, model: ServingModel, inbox: socket.socket, to_forker: socket.socket, limit: Limit
+    ) -> None:
         self._model = model
         self._inbox = inbox
         self._to_forker = to_forker
+        self._limit = limit
         self._forker = os.getppid()
         self._io: IOModel | None = None
         self._channels: dict[int, socket.socket] = {}
@@ -79,6 +83,7 @@ class Acceptor:
                 except WorkerFailed:
                     await self._serve_here(sock)
                     return
+                self._limit.look(len(self._channels) - len(self._idle))
                 try:
                     tell(self._channels[child], SERVE, child, sock)
                     break

@@ -32,6 +32,7 @@ from .base import (
     log,
     opened,
 )
+from .limit import SETTING, Limit
 
 SPARES = 4
 """Threads ready before they are needed: starting one takes 50 to 100 us."""
@@ -59,7 +60,7 @@ class Thread(ServingModel):
         # from a signal handler that interrupted its `get` (queue module, "reentrant").
         self._idle: queue.SimpleQueue[Mailbox | None] = queue.SimpleQueue()
         self._threads: set[threading.Thread] = set()
-        self._limit = self.options.max_connections
+        self._limit = Limit({SETTING: self.options.max_connections})
         self._failure: ApplicationError | None = None
         io = self._io = self.new_io(1, serves=False)
         self.house.begin()
@@ -93,7 +94,7 @@ class Thread(ServingModel):
     # runs in: the main thread
 
     def _room(self) -> int:
-        return self._limit - len(self._threads) + self._idle.qsize()
+        return self._limit.most - len(self._threads) + self._idle.qsize()
 
     def _can_serve(self) -> bool:
         """Wait for the first thread that is idle: before that nobody would be answered."""
@@ -110,6 +111,7 @@ class Thread(ServingModel):
         if mailbox is None:
             sock.close()
             return
+        self._limit.look(len(self._threads) - self._idle.qsize())
         mailbox.put(sock)
         self._add_spares()
 
@@ -119,7 +121,7 @@ class Thread(ServingModel):
             try:
                 mailbox = self._idle.get_nowait()
             except queue.Empty:
-                if len(self._threads) < self._limit:
+                if len(self._threads) < self._limit.most:
                     self._start_thread()
                 mailbox = self._next_idle()
             if mailbox is not None:
@@ -140,7 +142,7 @@ class Thread(ServingModel):
 
     def _add_spares(self) -> None:
         missing = SPARES - self._idle.qsize()
-        for _ in range(min(missing, self._limit - len(self._threads))):
+        for _ in range(min(missing, self._limit.most - len(self._threads))):
             self._start_thread()
 
     def _start_thread(self) -> None:

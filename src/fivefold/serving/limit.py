@@ -1,0 +1,41 @@
+"""The limit of connections at once: what bounds it, and that it is reached.
+
+Facts.        At the limit a worker stops accepting; clients wait in the kernel's queue, and to
+              whoever looks at them the server hangs.
+Choice.       One line in the log says so and names what bounds it; the next one comes only when
+              half had become free since, or a full server would say it for each client.
+Cost.         0.1 us a connection.
+"""
+
+from __future__ import annotations
+
+from ..reporting import logger
+
+log = logger("fivefold.serving")
+
+SETTING = "max_connections"
+
+FALLEN = 0.5
+"""A server at this share of its limit, or below, is not full any more."""
+
+
+class Limit:
+    """Of one worker."""
+
+    def __init__(self, bounds: dict[str, int]) -> None:
+        """What bounds the connections, and to how many; `most` is the least of these."""
+        self.most = min(bounds.values())
+        self._why = next(why for why, most in bounds.items() if most == self.most)
+        self._said = False
+
+    def look(self, connections: int) -> None:
+        """Called with each connection that is accepted: so many are open now."""
+        if connections <= self.most * FALLEN:
+            self._said = False
+        elif connections >= self.most and not self._said:
+            self._said = True
+            log.warning(
+                "%d connections are open, as many as can be (%s); further clients wait",
+                connections,
+                self._why,
+            )
