@@ -189,3 +189,11 @@ def test_curl_gets_the_bytes_over_ipv4_ipv6_and_a_unix_socket(site: Path, tmp_pa
         server.send_signal(signal.SIGTERM)
         assert server.wait(timeout=60) == 0
     assert not path.exists()
+
+
+def test_serving_does_not_import_what_compares() -> None:
+    """Whose import would be a quarter of the time until a server listens."""
+    code = "import sys, fivefold.cli as c; c.main.get_command(None, 'serve'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "fivefold.cli.serve" in done.stdout.split()
+    assert not [name for name in done.stdout.split() if name.startswith("fivefold.compare")]

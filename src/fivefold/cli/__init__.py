@@ -6,22 +6,35 @@ Only here does anything print, configure logging or choose an exit status.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 
 from ..errors import ApplicationError, FivefoldError, SettingsError
 from ..linux.standard_descriptors import fill_standard_descriptors
-from .compare import compare
-from .models import models
-from .serve import serve
 from .speaking import say, speaking
-from .trace import trace
 
 USAGE, FAILURE = 2, 1
 
+COMMANDS = ("compare", "models", "serve", "trace")
+"""Each is a module here that has a function of its name."""
+
 
 class Commands(click.Group):
-    """The commands, with our errors turned into one line and a status."""
+    """The commands, with our errors turned into one line and a status.
+
+    A module is imported when its command is asked for: `serve` needs nothing of `compare`,
+    whose import would be a quarter of the time until it listens.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f".{cmd_name}", __package__), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> None:
         try:
@@ -44,9 +57,3 @@ def main(ctx: click.Context) -> None:
     """A web server: 3 serving models x 5 I/O models, chosen by two flags."""
     fill_standard_descriptors()
     ctx.with_resource(speaking())
-
-
-main.add_command(serve)
-main.add_command(models)
-main.add_command(trace)
-main.add_command(compare)
