@@ -3,13 +3,16 @@
 Facts.        OpenSSL can speak with two buffers in memory instead of a socket
               (SSL_set_bio(3), `ssl.MemoryBIO`): what the peer sent is put into one, what it
               shall get is taken from the other, and no call ever waits.
-              A record holds 16 KiB at most, and SSL_write(3) makes one of them per call.
+              A record holds 16 KiB at most; SSL_write(3) makes as many as it takes.
               After the handshake a server need not send anything of its own accord: the
               answer to a KeyUpdate goes before its next data (RFC 8446, section 4.6.3),
               and renegotiation is refused.
 Consequence.  The operations of the connection below can be used as they are.
-Choice.       A receive sends nothing; whoever sends, sends what there is.  Files are read and
-              sealed a part at a time: memory stays flat, whatever the size.
+              A buffer in memory that has grown never shrinks (BIO_s_mem(3)), and an idle
+              connection keeps it.
+Choice.       A receive sends nothing; whoever sends, sends what there is.  Answers and files are
+              sealed a part at a time, and each record is taken out before the next is made:
+              memory stays flat, whatever the size, and what is idle keeps one record's room.
 Cost.         No sendfile(2): each byte of a file is copied into the process, sealed, and copied
               out.  What is asked of both, like `deadline`, goes through a property.
 """
@@ -33,8 +36,8 @@ RECORD_BYTES = 16384
 POST_BYTES = 15360
 """What may be posted: sealed it still is what every model takes, one small buffer."""
 
-FILE_BYTES = 262144
-"""Of a file at once: large enough for few calls, small enough for a thousand downloads."""
+PART_BYTES = 262144
+"""Sealed and sent at once: large enough for few calls, small enough for a thousand downloads."""
 
 UNASKED_BYTES = 4096
 """What may wait until something is sent: a refusal of renegotiation is 31 bytes, and whoever
@@ -135,31 +138,41 @@ class TlsConnection(Connection):
             received.write(data)
 
     async def send(self, *buffers: bytes) -> None:
-        self._seal(buffers[0] if len(buffers) == 1 else b"".join(buffers))
-        await self._put_out()
+        data = buffers[0] if len(buffers) == 1 else b"".join(buffers)
+        if len(data) <= PART_BYTES:
+            if sealed := self._seal(data):
+                await self.below.send(*sealed)
+            return
+        rest = memoryview(data)
+        while rest:
+            part, rest = rest[:PART_BYTES], rest[PART_BYTES:]
+            self.unsealed = len(rest)
+            await self.below.send(*self._seal(part))
+            self.progressed()
 
     def post(self, data: bytes) -> bool:
         connection = self.below
         # With an empty part first, because what is sealed must be sent.
         if len(data) > POST_BYTES or self._sealed.pending or not connection.post(b""):
             return False
-        self._seal(data)
-        return connection.post(self._sealed.read())
+        return connection.post(b"".join(self._seal(data)))
 
     async def send_file(self, head: bytes, file: File, offset: int, count: int) -> None:
         connection = self.below
-        self._seal(head)
+        sealed = self._seal(head)
         end = offset + count
         while offset < end:
-            data = await connection.read_file(file, offset, min(end - offset, FILE_BYTES))
+            data = await connection.read_file(file, offset, min(end - offset, PART_BYTES))
             if not data:
                 raise FileShrank(f"{end - offset} bytes are missing")
             offset += len(data)
             self.unsealed = end - offset
-            self._seal(data)
-            await self._put_out()
+            sealed += self._seal(data)
+            await connection.send(*sealed)
+            sealed = []
             self.progressed()
-        await self._put_out()
+        if sealed:
+            await connection.send(*sealed)
 
     async def read_file(self, file: File, offset: int, count: int) -> bytes:
         return await self.below.read_file(file, offset, count)
@@ -196,14 +209,19 @@ class TlsConnection(Connection):
         self.deadline = min(self.deadline, monotonic() + FAREWELL_S)
         await self._put_out()
 
-    def _seal(self, data: bytes) -> None:
+    def _seal(self, data: bytes | memoryview) -> list[bytes]:
+        """Its records, behind whatever else is to be sent."""
+        sealed = self._sealed
         if len(data) <= RECORD_BYTES:
             if data:
                 self._write(data)
-            return
+            return [sealed.read()] if sealed.pending else []
+        records = []
         rest = memoryview(data)
         while rest:
-            rest = rest[self._write(rest) :]
+            rest = rest[self._write(rest[:RECORD_BYTES]) :]
+            records.append(sealed.read())
+        return records
 
     async def _put_out(self) -> None:
         if self._sealed.pending:
