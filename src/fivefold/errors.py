@@ -5,6 +5,10 @@ An error that a client should see carries its HTTP status on the class or the
 instance; an error that a user should see says what is wrong and what to do.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class FivefoldError(Exception):
     """The root of the tree."""
@@ -80,10 +84,13 @@ class ProtocolError(FivefoldError):
     """The client broke HTTP/1.1, or asked for what we do not do.
 
     `status` is the answer; the connection closes after it, because the framing of
-    whatever follows is in doubt (RFC 9112, section 9.6).
+    whatever follows is in doubt (RFC 9112, section 9.6). `fields` are added to the answer.
     """
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(
+        self, status: int, detail: str, fields: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.fields = fields

@@ -20,6 +20,10 @@ TLS = "Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n"
 def test_upgrade_is_ignored(model: str, app: Any) -> None:
     with hosting(app, **MODELS[model]) as site:
         with site.wire() as wire:
+            wire.send(b"GET /peer HTTP/1.1\r\nHost: test\r\n%b\r\n" % TLS.encode() * 3)
+            first = wire.answer()
+            assert first.status == 200
+            assert [wire.answer().body for _ in range(2)] == [first.body] * 2
             for fields in (JAVA, TLS):
                 assert wire.ask("/echo", method="POST", fields=fields, body=b"hi").body == b"hi"
                 wire.put("/echo", method="POST", fields=fields + "Transfer-Encoding: chunked\r\n")

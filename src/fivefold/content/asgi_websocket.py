@@ -12,7 +12,6 @@ from __future__ import annotations
 from time import monotonic
 
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
 
 from ..errors import ClientLeft, DeadlineExceeded, PeerGone
 from ..http1.exchange import Exchange
@@ -20,8 +19,7 @@ from ..http1.limits import Limits
 from ..iomodels.asyncio_started import to_its_end
 from ..iomodels.base import NEVER, IOModel, Waiter
 from ..reporting import logger, report
-from .asgi_frames import Frames
-from .asgi_handshake import add_fields
+from .asgi_handshake import SWITCHING, add_fields, handshake
 from .asgi_heartbeat import Heartbeat
 from .asgi_inbox import Inbox
 from .asgi_messages import Message, remembered_head
@@ -32,8 +30,6 @@ log = logger("fivefold.asgi")
 CLOSE, PING, PONG = Opcode.CLOSE, Opcode.PING, Opcode.PONG
 NORMAL, NO_STATUS, ABNORMAL, NOT_UTF8, FAILED, RESTART = 1000, 1005, 1006, 1007, 1011, 1012
 """Close codes (RFC 6455, section 7.4.1; 1012 from the IANA registry)."""
-
-SWITCHING = 101
 
 PIECE_BYTES = 2048
 """So much of what has come is understood at once: 2 MB if DEFLATE has made the most of it, or
@@ -47,9 +43,10 @@ class WebSocket:
     """`receive` and `send` of one websocket, and the reading side of its connection."""
 
     def __init__(self, exchange: Exchange, limits: Limits, *, deflate: bool = True) -> None:
+        """Raises `ProtocolError` if the request is no valid handshake."""
         self._exchange = exchange
         self._limits = limits
-        self._protocol = Frames(limits.websocket_message_bytes, deflate=deflate)
+        self._protocol, self._answer = handshake(exchange, limits, deflate=deflate)
         self._io: IOModel = exchange.conn.io
         self._inbox = Inbox(self._io, limits.websocket_queue_messages, limits.websocket_queue_bytes)
         self.receive = self._inbox.take
@@ -68,9 +65,6 @@ class WebSocket:
         self._heartbeat = Heartbeat(
             limits.websocket_ping_s, self._ping, self._unanswered, self._excused
         )
-        self._protocol.receive_data(exchange.request_head)
-        events = self._protocol.events_received()
-        self._request = events[0] if events and isinstance(events[0], Request) else None
 
     # The application's side
 
@@ -103,19 +97,12 @@ class WebSocket:
     async def _accept(self, message: Message) -> None:
         if self._agreed is not None:
             raise RuntimeError("websocket.accept after the handshake")
-        assert self._request is not None
-        response = self._protocol.accept(self._request)
-        if response.status_code == SWITCHING:
-            add_fields(response.headers, message)
-        agreed = response.status_code == SWITCHING
-        self._protocol.send_response(response)
-        self._exchange.take_over(response.status_code)
+        add_fields(self._answer.headers, message)
+        self._protocol.send_response(self._answer)
+        self._exchange.take_over(SWITCHING)
         await to_its_end(self._flush())
-        if agreed:
-            self._heartbeat.start()
-        else:
-            self._end(ABNORMAL)
-        self._settle(agreed=agreed)
+        self._heartbeat.start()
+        self._settle(agreed=True)
 
     async def _close(self, message: Message) -> None:
         if self._agreed is None:

@@ -195,7 +195,9 @@ class Http1:
             if exchange.finished and not body.finished:
                 await self._linger(conn, self._limits.linger_s)
         if not keep:
-            if conn.closing and request.keep_alive and exchange.finished:
+            if exchange.beyond and exchange.started:
+                await self._linger(conn, self._limits.linger_s)
+            elif conn.closing and request.keep_alive and exchange.finished:
                 # It did not know of the end, and may have sent the next request already.
                 await self._linger(conn, min(self._limits.linger_s, conn.last_call_s))
             return None
@@ -231,7 +233,7 @@ class Http1:
         """Say why, then close so that the client can still read it (RFC 9112, section 9.6)."""
         now = monotonic()
         conn.deadline = now + self._limits.send_s
-        response = plain(refusal.status, refusal.detail)
+        response = plain(refusal.status, refusal.detail, list(refusal.fields))
         bodiless = asked.head.lstrip(b"\r\n").startswith(b"HEAD ")
         fields = [*response.fields, (b"Content-Length", b"%d" % response.length)]
         lines = serialized(response.status, fields, self._date.at(now), persistence=CLOSE)
