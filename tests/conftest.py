@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from database_fixtures import neighbour, postgres, redis
 from peers import beside, engine, io, overlapping, pair
 
 from fivefold import Server, Settings
 
 __all__ = ["beside", "engine", "io", "overlapping", "pair"]  # the contract suite's fixtures
+__all__ += ["neighbour", "postgres", "redis"]  # other servers
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores it for what runs in the background; the tests of Ctrl-C mean it.

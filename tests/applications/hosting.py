@@ -105,10 +105,13 @@ class Site:
 
     def gate(self, name: str) -> Path:
         """A closed gate: whoever comes to it (`telling.wait_at`) waits for `open_gate`."""
-        path = self.folder / name
-        path.unlink(missing_ok=True)
-        os.mkfifo(path)
-        return path
+        return new_gate(self.folder / name)
+
+
+def new_gate(path: Path) -> Path:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    return path
 
 
 def open_gate(path: Path) -> None:
