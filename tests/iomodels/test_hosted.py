@@ -132,6 +132,22 @@ def test_a_deadline_passes_in_a_hosted_connection(host: Host, pair: Pair) -> Non
     host.run(main())
 
 
+def test_a_deadline_that_passes_within_the_step_of_another_task_is_not_lost(
+    host: Host, pair: Pair
+) -> None:
+    """A loop within a loop sweeps its connections there: the step has to be taken later."""
+    connection, _ = pair
+
+    async def main() -> None:
+        reading = asyncio.create_task(as_task(connection.recv()))
+        await asyncio.sleep(0)
+        host.io._throw(connection.reader, DeadlineExceeded())  # type: ignore[attr-defined]
+        with pytest.raises(DeadlineExceeded):
+            await asyncio.wait_for(reading, 10)
+
+    host.run(main())
+
+
 def test_an_application_awaits_both_in_tasks_of_its_own(host: Host, pair: Pair) -> None:
     """What an ASGI server does: `receive` is hosted in whichever task awaits it."""
     connection, peer = pair

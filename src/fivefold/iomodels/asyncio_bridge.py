@@ -76,7 +76,10 @@ class Bridge:
 
     def throw(self, error: BaseException) -> Waiter:
         self._error = error
-        return self.send(None)
+        self.send(None)
+        if self._scheduled:
+            self._error = error  # the step that could not be taken may have fetched it already
+        return _ignored
 
     def close(self) -> None:
         """The task behind it is asyncio's to end."""

@@ -23,6 +23,9 @@ NOT_EMPTY = (None,)
 MANY_TIMERS = 100
 """From here on asyncio throws cancelled timers away at each pass, and must get one."""
 
+NATIVE_PASS = getattr(asyncio.BaseEventLoop, "_run_once", None)
+"""A pass of asyncio's own loop, as it was before anybody replaced it."""
+
 
 class HostSelector(BaseSelector):
     """What asyncio asks instead of epoll; closing it closes the model."""
@@ -85,6 +88,8 @@ class HostSelector(BaseSelector):
         if (suspects and self._ready()) or (timeout is not None and timeout <= 0):
             timeout = 0.0
         self._turn(timeout)
+        if self._is_patched():
+            return self._ready() if suspects else []
         # A turn that only moved connections gives asyncio nothing to do: take another.
         while not (suspects or self._queue or timeout == 0 or self._loop._stopping):  # noqa: SLF001
             timers = self._timers
@@ -96,6 +101,12 @@ class HostSelector(BaseSelector):
                 break
             self._turn(timeout)
         return self._ready() if suspects else []
+
+    def _is_patched(self) -> bool:
+        """Whether somebody else's loop asks, who wants to look around after each turn:
+        `nest_asyncio` puts no callback on the future that it waits for, so nothing would stand
+        in the queue when a turn has completed it."""
+        return getattr(type(self._loop), "_run_once", None) is not NATIVE_PASS
 
     def _ready(self) -> list[tuple[SelectorKey, int]]:
         """Those suspects that are ready; the others are no longer suspect."""
