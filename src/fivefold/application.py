@@ -16,7 +16,13 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from .content.loading import interface_of, load, names_application, refuse_patches
+from .content.loading import (
+    interface_of,
+    load,
+    names_application,
+    policy_of_loops,
+    refuse_patches,
+)
 from .errors import ApplicationError, SettingsError
 from .reporting import logger
 from .serving import stack
@@ -40,8 +46,7 @@ def interface(settings: Settings) -> str:
     check_home(settings)
     target = settings.target
     if not isinstance(target, str):
-        refuse_patches()
-        return interface_of(target) if settings.interface == AUTO else settings.interface
+        return examined(target, settings)
     if not names_application(target):
         if settings.interface in ("wsgi", "asgi"):
             raise SettingsError(f"target: {target!r} is not module:attribute or module:factory()")
@@ -117,9 +122,23 @@ def heard(answer: int, alive: int, target: str, give_up_at: float) -> str:
 def loaded(settings: Settings) -> tuple[Any, str]:
     """The application and its interface, imported here. Raises `ApplicationError`."""
     application = load(settings.target)
+    return application, examined(application, settings)
+
+
+def examined(application: Any, settings: Settings) -> str:
+    """Its interface. Raises `ApplicationError` if it cannot be served."""
     refuse_patches()
     told = settings.interface != AUTO
-    return application, settings.interface if told else interface_of(application)
+    interface = settings.interface if told else interface_of(application)
+    policy = policy_of_loops()
+    if policy is not None and interface == "asgi":
+        log.warning(
+            "the application has set an event loop policy (%s), which has no effect: its loop is"
+            " asyncio's, on the I/O model; uvloop's keeps asyncio from starting programs, too, so"
+            " remove uvloop.install() or set_event_loop_policy()",
+            policy,
+        )
+    return interface
 
 
 def check_home(settings: Settings) -> None:

@@ -351,6 +351,7 @@ class Server:
             lifespan=settings.lifespan,
             lifespan_s=settings.lifespan_s,
             websocket_deflate=settings.websocket_deflate,
+            asgi_extensions=settings.asgi_extensions,
             shared=shared,
         )
 

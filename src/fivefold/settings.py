@@ -14,6 +14,7 @@ from typing import Any
 
 from .accesslog import formats
 from .content import hosts, mounts
+from .content.asgi_scope import FILES
 from .content.kinds import KINDS, LIFESPANS
 from .content.origin import Proxies
 from .content.rules import Rules
@@ -76,6 +77,11 @@ class Settings:
     )
     websocket_deflate: bool = _setting(
         True, "Compress websocket messages where clients offer it: 40 to 80 KiB each while idle."
+    )
+    asgi_extensions: tuple[str, ...] = _setting(
+        (),
+        "Ways to send files that an ASGI application may use, if all of its middleware knows them:"
+        " pathsend,zerocopysend.",
     )
     interface: str = _setting(AUTO, "What the target is: static, wsgi or asgi.")
     inline: bool = _setting(
@@ -153,6 +159,8 @@ class Settings:
         _one_of("io", self.io, [AUTO, *choices()])
         _one_of("interface", self.interface, [AUTO, *KINDS])
         _one_of("lifespan", self.lifespan, list(LIFESPANS))
+        for name in self.asgi_extensions:
+            _one_of("asgi_extensions", name, list(FILES))
         _positive("lifespan_s", self.lifespan_s)
         _positive("workers", self.workers)
         _positive("threads", self.threads)
@@ -190,6 +198,9 @@ class Settings:
         self._make_tuple("bind", "an address")
         self._make_tuple("mount", "/PREFIX=FOLDER")
         self._make_tuple("trusted_proxies", "an address or network")
+        self._make_tuple("asgi_extensions", "an extension")
+        extensions = [name for text in self.asgi_extensions for name in text.split(",")]
+        object.__setattr__(self, "asgi_extensions", tuple(extensions))
         self._make_tuple("reload_dir", "a folder")
         self._make_tuple("reload_include", "a glob")
         self._make_tuple("reload_exclude", "a glob")

@@ -317,7 +317,7 @@ def test_scope_describes_the_request(site: Site, wire: Wire) -> None:
     assert scope["headers"] == [["host", "test"], ["x-case", "V"], ["x-case", "W"]]
     assert scope["client"] == list(wire.sock.getsockname())
     assert scope["server"] == list(site.address)
-    assert "http.response.pathsend" in scope["extensions"]
+    assert "http.response.trailers" in scope["extensions"]
 
 
 def test_root_path_and_trusted_proxies() -> None:

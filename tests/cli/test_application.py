@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hosting import MODELS, hosting
 from test_cli import fivefold
 
 from fivefold import Settings
@@ -166,6 +167,48 @@ def test_a_monkey_patch_is_one_clear_line(serving: str, tmp_path: Path) -> None:
     *_, line = done.stderr.splitlines()
     assert "the application has patched socket, select, threading" in line
     assert "take gunicorn -k gevent" in line
+
+
+ASGI = """
+import asyncio
+
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": name().encode()})
+
+def name():
+    return type(asyncio.get_running_loop()).__name__
+"""
+
+OWN_POLICY = """
+import asyncio
+
+class Policy(asyncio.DefaultEventLoopPolicy):
+    pass
+
+asyncio.set_event_loop_policy(Policy())
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "named"),
+    [
+        ("import uvloop\nuvloop.install()\n", "(uvloop.EventLoopPolicy)"),
+        (OWN_POLICY, "(shop.Policy)"),
+        ("import asyncio\nasyncio.get_event_loop_policy()\n", ""),
+    ],
+    ids=["uvloop", "own", "asyncio's"],
+)
+def test_a_policy_for_event_loops_is_one_clear_line(
+    policy: str, named: str, tmp_path: Path
+) -> None:
+    """With the real library, in each serving model; the application is served all the same."""
+    (tmp_path / "shop.py").write_text(policy + ASGI)
+    for model in MODELS.values():
+        with hosting("shop:app", chdir=os.fspath(tmp_path), lifespan="off", **model) as site:
+            assert get(site.url) == b"_UnixSelectorEventLoop"
+            lines = [line for line in site.log.splitlines() if "event loop policy" in line]
+            assert [named in line for line in lines] == ([True] if named else [])
 
 
 def test_gevent_without_its_patch_is_served(tmp_path: Path) -> None:

@@ -118,6 +118,22 @@ def test_a_broken_deployment_heals_after_a_reload(folder: Path) -> None:
 Refusal = Callable[[Deployed], AbstractContextManager[None]]
 
 
+def test_a_deployment_that_patches_the_standard_library_is_refused(folder: Path) -> None:
+    """As at the start; its workers would hang without a word."""
+    home = folder / "home"
+    with deployed(folder, "crashes:app", "--chdir", "home", "--serving", "thread") as server:
+        server.answers()
+        (home / "gevent").mkdir()
+        (home / "gevent/monkey.py").write_text("def is_module_patched(name): return True\n")
+        (home / "crashes.py").write_text("import gevent.monkey\n" + CRASHES)
+        server.signal(signal.SIGHUP)
+        server.said(
+            "an old worker stays, and its start is tried again: the application has patched"
+        )
+        server.answers()
+        assert server.stop() == 0
+
+
 @contextmanager
 def few_processes(server: Deployed) -> Iterator[None]:
     """A control group whose limit is what it holds."""

@@ -51,6 +51,7 @@ RULES = (
         "it is for WSGI applications whose connections share one thread (--serving async);"
         " elsewhere the application is called in place anyway",
     ),
+    Rule("asgi_extensions", lambda s: s.interface == "asgi", "it is for ASGI applications"),
     Rule("env_file", is_application, "it is for applications, and a folder is served"),
     Rule("unix_mode", has_bind("unix:"), "no address is unix:PATH"),
     Rule("access_log_format", lambda s: s.settings.access_log is not None, "add --access-log FILE"),

@@ -17,11 +17,15 @@ VERSIONS = {"version": "3.0", "spec_version": "2.3"}
 (Starlette's StreamingResponse).  Ours raises all the same."""
 
 HTTP_EXTENSIONS: dict[str, dict[str, Any]] = {
-    "http.response.pathsend": {},
-    "http.response.zerocopysend": {},
     "http.response.trailers": {},
     "http.response.early_hint": {},
 }
+"""Those that an application uses only by its own decision."""
+
+FILES = {name: f"http.response.{name}" for name in ("pathsend", "zerocopysend")}
+"""Those that a framework uses by itself wherever it finds them, by the names of the setting.
+A middleware around it that knows only `http.response.body` would lose the file."""
+
 WEBSOCKET_EXTENSIONS: dict[str, dict[str, Any]] = {"websocket.http.response": {}}
 
 REMEMBERED = 1024
@@ -34,9 +38,11 @@ REMEMBERED_BYTES = 512
 class Scopes:
     """Makes scopes, and remembers those of short heads that come again."""
 
-    def __init__(self, root_path: str, proxies: Proxies) -> None:
+    def __init__(self, root_path: str, proxies: Proxies, extensions: tuple[str, ...] = ()) -> None:
+        """`extensions`: of `FILES`, those that may be announced."""
         self._root_path = root_path
         self._proxies = proxies
+        self._extensions = HTTP_EXTENSIONS | {FILES[name]: {} for name in extensions}
         self._known: dict[bytes, Scope] = {}
 
     def http(self, exchange: Exchange) -> Scope:
@@ -51,7 +57,7 @@ class Scopes:
         scope = known.copy()
         # Middleware changes these in place.
         scope["headers"] = known["headers"].copy()
-        scope["extensions"] = HTTP_EXTENSIONS.copy()
+        scope["extensions"] = self._extensions.copy()
         self._add_ends(scope, exchange)
         return scope
 

@@ -15,7 +15,7 @@ from ..iomodels.base import IOModel
 from .asgi_scope import Scopes
 from .broken import Broken
 from .folder import probe
-from .loading import load
+from .loading import load, refuse_patches
 from .origin import Proxies
 from .rules import Rules
 from .shared import Shared
@@ -60,6 +60,8 @@ class Surrounded:
     """How long its shutdown may take."""
     websocket_deflate: bool
     """Whether its websockets may be compressed."""
+    asgi_extensions: tuple[str, ...]
+    """Ways to send files that an ASGI application is told of (`asgi_scope.FILES`)."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,12 @@ def open_static(around: Surrounded) -> Opened:
 
 
 def application(around: Surrounded) -> Any:
-    return load(around.target) if isinstance(around.target, str) else around.target
+    """Raises `ApplicationError`; a reload may have found another application than the start."""
+    if not isinstance(around.target, str):
+        return around.target
+    loaded = load(around.target)
+    refuse_patches()
+    return loaded
 
 
 def open_wsgi(around: Surrounded) -> Opened:
@@ -103,7 +110,8 @@ def open_wsgi(around: Surrounded) -> Opened:
 def open_asgi(around: Surrounded) -> Opened:
     from .asgi import Asgi  # noqa: PLC0415 - asyncio and websockets take 50 ms to import
 
-    scopes = Scopes(around.root_path, Proxies(around.trusted_proxies))
+    proxies = Proxies(around.trusted_proxies)
+    scopes = Scopes(around.root_path, proxies, around.asgi_extensions)
     return Asgi(
         application(around),
         scopes,

@@ -159,6 +159,19 @@ PATCHED_PARTS = ("socket", "select", "thread", "threading", "os", "queue", "sign
 """Modules of which a patch reaches us; others (ssl, time, subprocess) are the application's."""
 
 
+def policy_of_loops() -> str | None:
+    """The policy for event loops that the application has set, uvloop's perhaps; else None.
+
+    Asked of a private name, because `get_event_loop_policy` would make one, and warns in
+    Python 3.14; without it nothing is said.
+    """
+    policy = getattr(sys.modules.get("asyncio.events"), "_event_loop_policy", None)
+    kind = type(policy)
+    if policy is None or kind.__module__.startswith("asyncio."):
+        return None
+    return f"{kind.__module__}.{kind.__name__}"
+
+
 def interface_of(application: Any) -> str:
     """`asgi` or `wsgi`, by what is called: ASGI 3 applications are coroutine functions.
 

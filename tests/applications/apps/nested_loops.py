@@ -25,7 +25,8 @@ async def part(steps: int) -> str:
 
 
 async def until_complete(receive: Receive) -> str:
-    return asyncio.get_running_loop().run_until_complete(part(3))
+    said: str = asyncio.get_running_loop().run_until_complete(part(3))
+    return said
 
 
 async def run(receive: Receive) -> str:
@@ -41,7 +42,7 @@ async def received(receive: Receive) -> str:
             message = await receive()
             parts += message["body"]
             if not message["more_body"]:
-                return parts.decode()
+                return str(parts, "ascii")
 
     return asyncio.run(body())
 
