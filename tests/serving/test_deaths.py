@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from client import Client
-from deployed import CRASHES, SOAK, deployed
-from test_serving import running, wait_until_gone
+from deployed import CRASHES, SOAK, deployed, until
+from test_orphans import is_gone
+from test_serving import children_of, running, wait_until_gone
 
 from fivefold.serving import MODELS
 
@@ -31,13 +33,32 @@ def workers_of(serving: str, count: int) -> tuple[str, ...]:
 @pytest.mark.parametrize("serving", MODELS)
 def test_a_url_that_crashes_its_process_never_ends_the_server(serving: str, tmp_path: Path) -> None:
     (tmp_path / "crashes.py").write_text(CRASHES)
-    with deployed(tmp_path, "crashes:app", "--serving", serving) as server:
+    target = "crashes:asgi" if serving == "async" else "crashes:app"
+    with deployed(tmp_path, target, "--serving", serving) as server:
         server.answers()
         for number in range(TIMES):
             path = CRASHED[number % len(CRASHED)]
             assert server.get(path) is None
             assert not server.ended, server.log
         server.answers()
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_crash_just_before_a_stop_is_no_unclean_end(serving: str, tmp_path: Path) -> None:
+    """Whoever waits for the crashed process hears of both at once."""
+    (tmp_path / "crashes.py").write_text(CRASHES)
+    with deployed(tmp_path, "crashes:app", "--serving", serving) as server:
+        server.answers()
+        one_connection = not MODELS[serving].traits.scales_by_workers
+        parent = server.workers()[0] if one_connection else server.process.pid
+        os.kill(parent, signal.SIGSTOP)
+        assert server.get("/exit1") is None
+        until(lambda: any(is_gone(pid) for pid in children_of(parent)), "a death")
+        os.kill(parent, signal.SIGTERM)
+        os.kill(parent, signal.SIGCONT)
+        if parent != server.process.pid:
+            server.said("exited with 1")
         assert server.stop() == 0
 
 
@@ -51,10 +72,12 @@ def test_workers_that_are_killed_again_and_again_are_replaced(serving: str, tmp_
         end = time.monotonic() + KILLING_S
         kills = 0
         while time.monotonic() < end:
-            workers = server.workers()
-            if workers:
-                os.kill(rng.choice(workers), signal.SIGKILL)
-                kills += 1
+            # Under process the acceptor and the connection processes, too.
+            victims = server.descendants()
+            if victims:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(rng.choice(victims), signal.SIGKILL)
+                    kills += 1
             time.sleep(KILLS_APART_S)  # the pace of the deaths is what is tried
         assert kills >= 5
         server.answers()

@@ -32,7 +32,7 @@ from typing import Any
 
 from ..descendants import descendants
 from ..errors import ApplicationError, WorkerFailed
-from . import ending, flushing
+from . import ending, flushing, stack
 from .base import ServingModel, ServingTraits, log
 from .forking import describe, forked, is_clean, reap, send
 from .limit import SETTING, Limit
@@ -41,6 +41,8 @@ from .process_channel import BORN, DEAD, GONE, MESSAGE, capacity, pair, tell
 from .process_child import Child
 from .ready_pipe import Announcement, Attentions
 from .slot import Backoff
+
+OVERDUE = "it has not ended within the grace time; this is where it is:"
 
 KILLED_AGAIN_S = 1.0
 """After SIGKILL, until it is sent again: whoever was forked meanwhile gets it, too."""
@@ -68,6 +70,10 @@ class Process(ServingModel):
         self._acceptor = 0
         self._acceptor_backoff = Backoff()
         self._kill_at = math.inf
+        self._told = False
+        """Whether all have been asked to end."""
+        self._asked = False
+        """Whether those that do not end have been asked where they are."""
         self._unclean = ""
         heard, say = os.pipe2(os.O_CLOEXEC)
         self._said, self._say = Attentions(heard), Announcement(say)
@@ -98,7 +104,8 @@ class Process(ServingModel):
     def _turn(self) -> None:
         """Do whatever is due, then wait for a signal or a wish of the acceptor."""
         now = monotonic()
-        if self.stopping and self._kill_at == math.inf:
+        if self.stopping and not self._told:
+            self._bury()  # who has died by itself was not asked to end
             self._pass_on(self.options.grace_s)
         if now >= self._kill_at:
             self._kill()
@@ -230,9 +237,9 @@ class Process(ServingModel):
             del self._children[pid]
             if self._acceptor:
                 self._say_dead(number)
-            if self.stopping and not is_clean(status):
+            if self._told and not is_clean(status):
                 self._unclean = f"a connection process ({pid}) {describe(status)}"
-            elif status and not self.stopping:
+            elif status and not self._told:
                 log.error("a connection process (%d) %s", pid, describe(status))
                 self._births_backoff.failed(monotonic(), "", free=1)
         status = reap(self._acceptor) if self._acceptor else None
@@ -250,6 +257,7 @@ class Process(ServingModel):
         self._acceptor_backoff.crashed(now, now - self._acceptor_since)
 
     def _pass_on(self, grace_s: float) -> None:
+        self._told = True
         self._kill_at = monotonic() + grace_s
         for sock in self.listeners:
             sock.close()
@@ -258,9 +266,17 @@ class Process(ServingModel):
                 send(pid, signal.SIGTERM)
 
     def _kill(self) -> None:
-        for pid in (self._acceptor, *self._children):
-            if pid:
-                send(pid, signal.SIGKILL)
+        """Who is left shows where it is, and is killed."""
+        left = [pid for pid in (self._acceptor, *self._children) if pid]
+        if not self._asked:
+            self._asked = True
+            self._kill_at = monotonic() + stack.STACK_S
+            for pid in left:
+                log.error("connection process %d is killed: %s", pid, OVERDUE)
+                send(pid, stack.STACK)
+            return
+        for pid in left:
+            send(pid, signal.SIGKILL)
         self._kill_at = monotonic() + KILLED_AGAIN_S
 
     # runs in: the acceptor

@@ -129,6 +129,7 @@ class Supervisor:
 
     def _turn(self) -> None:
         self._wait()
+        self._bury()  # before a stop is heard of: who has died by itself was not asked to end
         for number in self._signals_received():
             self._received(number)
         for slot, worker in self._workers():
