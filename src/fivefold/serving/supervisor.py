@@ -129,7 +129,6 @@ class Supervisor:
 
     def _turn(self) -> None:
         self._wait()
-        self._bury()  # before a stop is heard of: who has died by itself was not asked to end
         for number in self._signals_received():
             self._received(number)
         for slot, worker in self._workers():
@@ -172,6 +171,7 @@ class Supervisor:
 
     def _received(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
+            self._bury()  # who has died by itself was not asked to end
             self._stop(impatient=number == signal.SIGINT)
         elif number == signal.SIGHUP:
             self._generation += 1
