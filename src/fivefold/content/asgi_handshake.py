@@ -7,6 +7,9 @@ fields), and it knows no HTTP/1.2.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
@@ -14,8 +17,11 @@ from ..errors import InvalidResponse, ProtocolError
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
 from ..http1.request import fields_of
+from ..iomodels.base import Connection
 from .asgi_frames import Frames
 from .asgi_messages import Message
+from .asgi_turns import Turns
+from .asgi_watch import Watch
 from .fields import CONTROL, NAME
 
 SWITCHING = 101
@@ -27,6 +33,9 @@ NEEDED = (b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extens
 
 VERSION = ((b"Sec-WebSocket-Version", b"13"),)
 """With each refusal, so that a client of another version knows (RFC 6455, section 4.4)."""
+
+EARLY_BYTES = 65536
+"""What is taken of a client that does not wait for the answer to its handshake."""
 
 
 def is_websocket(exchange: Exchange) -> bool:
@@ -75,3 +84,34 @@ def add_fields(headers: Headers, message: Message) -> None:
             raise InvalidResponse(f"field {name!r}: {value!r} would break the handshake")
     for name, value in fields:
         headers[name.decode("latin-1")] = value.decode("latin-1")
+
+
+class Pending:
+    """A handshake that the application has not answered yet: its client may leave meanwhile."""
+
+    def __init__(self, exchange: Exchange, turns: Turns, left: Callable[[bool], None]) -> None:
+        """`left` is called with whether that is certain, or the client only says no more."""
+        self._watch = Watch(cast("Connection", exchange.conn), self)
+        self._exchange = exchange
+        self._turns = turns
+        self._left = left
+
+    def stop(self) -> None:
+        """Let somebody else receive; what has come already is `beyond` the exchange."""
+        self._watch.stop()
+
+    def look(self) -> None:
+        self._watch.look()
+
+    def took(self, data: bytes) -> bool:
+        self._exchange.beyond += data
+        return len(self._exchange.beyond) < EARLY_BYTES
+
+    def hung_up(self, *, certainly: bool) -> None:
+        self._left(certainly)
+
+    def fill(self) -> bool:
+        return False
+
+    def is_sending(self) -> bool:
+        return self._turns.busy

@@ -17,13 +17,16 @@ from ..errors import ClientLeft, DeadlineExceeded, PeerGone
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
 from ..iomodels.asyncio_started import to_its_end
-from ..iomodels.base import NEVER, IOModel, Waiter
+from ..iomodels.base import NEVER, Waiter
 from ..reporting import logger, report
-from .asgi_handshake import SWITCHING, add_fields, handshake
+from .asgi_handshake import SWITCHING, Pending, add_fields, handshake
 from .asgi_heartbeat import Heartbeat
+from .asgi_host import AsgiHost
+from .asgi_http import path_of
 from .asgi_inbox import Inbox
 from .asgi_messages import Message, remembered_head
 from .asgi_turns import Turns
+from .asgi_watch import polled
 
 log = logger("fivefold.asgi")
 
@@ -47,7 +50,7 @@ class WebSocket:
         self._exchange = exchange
         self._limits = limits
         self._protocol, self._answer = handshake(exchange, limits, deflate=deflate)
-        self._io: IOModel = exchange.conn.io
+        self._io: AsgiHost = exchange.conn.io
         self._inbox = Inbox(self._io, limits.websocket_queue_messages, limits.websocket_queue_bytes)
         self.receive = self._inbox.take
         self._agreed: bool | None = None
@@ -59,6 +62,8 @@ class WebSocket:
         self._unsent: list[bytes] = []
         """What the protocol wanted sent and could not be posted."""
         self._over = False
+        self._gone = False
+        """Whether the client has left before the handshake was over."""
         self._until = NEVER
         """When the client must have closed its side, too."""
         self._denying = False
@@ -96,22 +101,22 @@ class WebSocket:
 
     async def _accept(self, message: Message) -> None:
         if self._agreed is not None:
-            raise RuntimeError("websocket.accept after the handshake")
+            raise self._too_late("websocket.accept after the handshake")
         add_fields(self._answer.headers, message)
         self._protocol.send_response(self._answer)
         self._exchange.take_over(SWITCHING)
-        await to_its_end(self._flush())
         self._heartbeat.start()
+        # Settled before it is sent: that goes to its end also if the application is cancelled.
         self._settle(agreed=True)
+        await to_its_end(self._flush())
 
     async def _close(self, message: Message) -> None:
         if self._agreed is None:
             # Before the handshake there is nothing to close: it is refused (ASGI).
             self._protocol.send_response(self._protocol.reject(403, "Forbidden\n"))
             self._exchange.take_over(403)
+            self._refuse()
             await to_its_end(self._flush())
-            self._end(ABNORMAL)
-            self._settle(agreed=False)
         elif not self._over:
             self._end(message.get("code") or NORMAL)
             reason = message.get("reason") or ""
@@ -122,17 +127,38 @@ class WebSocket:
         exchange = self._exchange
         if kind.endswith("start"):
             if self._agreed is not None:
-                raise RuntimeError("websocket.http.response.start after the handshake")
+                raise self._too_late("websocket.http.response.start after the handshake")
             self._denying = True
             head = remembered_head(message)
             exchange.start(head)
             exchange.keep = False
             return
+        if self._over or not self._denying:
+            raise self._too_late(f"{kind} behind the response, or before it")
         more = bool(message.get("more_body", False))
-        await self._turns.take(exchange.write(message.get("body", b""), more=more))
+        await self._turns.take(self._deny_part(message.get("body", b""), more=more))
+
+    async def _deny_part(self, data: bytes, *, more: bool) -> None:
+        try:
+            await self._exchange.write(data, more=more)
+        except (PeerGone, DeadlineExceeded) as error:
+            self._refuse()
+            raise ClientLeft(str(error)) from None
         if not more:
-            self._end(ABNORMAL)
-            self._settle(agreed=False)
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """There will be no websocket."""
+        self._settle(agreed=False)
+        self._end(ABNORMAL)
+
+    def _vanished(self, certainly: bool) -> None:  # noqa: FBT001 - it is called by `Pending`
+        if certainly or not self._denying:  # a denial is a response, for which it may wait
+            self._gone = True
+            self._refuse()
+
+    def _too_late(self, what: str) -> Exception:
+        return ClientLeft("the client left") if self._gone else RuntimeError(what)
 
     def _settle(self, *, agreed: bool) -> None:
         self._agreed = agreed
@@ -179,20 +205,41 @@ class WebSocket:
     # The connection's side
 
     async def read(self) -> None:
-        """Until the websocket is over: messages to the application, answers to the client."""
-        while self._agreed is None:
-            await self._settled
-        if self._agreed:
-            await self._reading()
+        """Until the websocket is over: messages to the application, answers to the client.
+
+        Whatever breaks it breaks this one, and the application is told.
+        """
+        try:
+            await self._handshake()
+            if self._agreed:
+                await self._reading()
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - of the system, of a library, or ours
+            report(log, "the websocket at %s failed", path_of(self._exchange), error=error)
+            self._end(ABNORMAL)
+
+    async def _handshake(self) -> None:
+        """Until the application has answered to it, or the client has left."""
+        pending = Pending(self._exchange, self._turns, self._vanished)
+        self._io.watches.add(pending)
+        try:
+            while self._agreed is None:
+                await self._settled
+        finally:
+            self._io.watches.discard(pending)
+            pending.stop()
 
     async def _reading(self) -> None:
         conn = self._exchange.conn
-        conn.deadline = self._until
+        if not self._turns.busy:
+            conn.deadline = self._until
         early, self._exchange.beyond = self._exchange.beyond, b""
         while not (self._over and self._closed()):
             conn.idle = conn.interruptible = True  # so that a server that stops tells us
+            stops = self._must_stop()
             try:
-                data = early or await conn.recv()
+                data = b"" if stops else early or await conn.recv()
             except DeadlineExceeded:
                 if self._turns.busy or self._over:
                     break  # the client takes nothing, or does not answer our close
@@ -208,9 +255,30 @@ class WebSocket:
                 await self._understand(data)
             except ClientLeft:
                 break
-            if not data:
+            if not data and not stops:
                 break
         self._end(self._protocol.close_code or ABNORMAL, self._protocol.close_reason or "")
+
+    def _must_stop(self) -> bool:
+        """Whether the server stops, and neither side has been told: it may not have found
+        us in a receive, which it interrupts."""
+        return self._exchange.conn.closing and not self._over
+
+    async def _room(self) -> None:
+        """Until the application has taken a message, the client is gone, or the server stops."""
+        self._io.watches.add(self)
+        try:
+            await self._inbox.room()
+        finally:
+            self._io.watches.discard(self)
+        self._heartbeat.heard()  # what it said meanwhile was not read
+
+    def look(self) -> None:
+        """Called now and then while nobody reads."""
+        if polled(self._exchange.conn.fd, 0):
+            self._end(ABNORMAL)
+        elif self._must_stop():
+            self._inbox.release()
 
     async def end(self) -> None:
         """Until the application has ended, too."""
@@ -233,9 +301,8 @@ class WebSocket:
             if self._feed(data[start : start + PIECE_BYTES]):
                 await self._flush()
             self._inbox.tell()
-            while self._inbox.full and not self._over:
-                await self._inbox.room()
-                self._heartbeat.heard()  # what it said meanwhile was not read
+            while self._inbox.full and not (self._over or self._must_stop()):
+                await self._room()
 
     def _feed(self, data: bytes) -> bool:
         """Understand what came; whether there may be something to answer."""
@@ -312,9 +379,8 @@ class WebSocket:
             if not self._exchange.started:
                 self._protocol.send_response(self._protocol.reject(500, "Internal Server Error\n"))
                 self._exchange.take_over(500)
-                await to_its_end(self._flush())
-            self._end(ABNORMAL)
-            self._settle(agreed=False)
+            self._refuse()
+            await to_its_end(self._flush())
         elif not self._over:
             self._end(NORMAL)
             self._protocol.send_close(FAILED if failed else NORMAL)
