@@ -246,6 +246,11 @@ def test_the_application_closes_with_code_and_reason(site: Site) -> None:
     assert [site.notes.next(), site.notes.next()] == ["OSError", "websocket.disconnect"]
 
 
+def test_an_application_cannot_close_with_what_no_frame_can_hold(site: Site) -> None:
+    with opened(site, "/impossible-closes") as client:
+        assert closed_by(client) == (4000, str(len(websocket_sample.IMPOSSIBLE) + 1))
+
+
 def test_an_application_that_ends_closes(site: Site) -> None:
     with opened(site, "/ends") as client:
         assert closed_by(client)[0] == 1000
@@ -340,6 +345,35 @@ def test_a_client_that_answers_no_ping_is_let_go(model: str) -> None:
         assert wire.exactly(2) == b"\x89\x00"
         wire.to_the_end()
         assert json.loads(site.notes.next())[1] == 1006
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_whoever_cannot_answer_a_ping_is_not_gone(model: str) -> None:
+    """A frame that takes long keeps its pong back; so does an application that is behind."""
+    settings = MODELS[model] | {"websocket_queue_messages": 1}
+    with hosting(websocket_sample.app, websocket_ping_s=0.1, linger_s=0.1, **settings) as site:
+        with site.wire() as wire:
+            handshake(wire, "/echo")
+            assert wire.head().status == 101
+            slow = Frame(Opcode.BINARY, b"slow").serialize(mask=True)
+            for start in range(0, len(slow), 3):
+                assert wire.exactly(2) == b"\x89\x00"
+                wire.send(slow[start : start + 3])
+            while (head := wire.exactly(2)) == b"\x89\x00":
+                pass
+            assert head + wire.exactly(4) == b"\x82\x04slow"
+        gate = site.gate("slow")
+        with site.wire() as wire:
+            handshake(wire, "/slow-reader")
+            assert wire.head().status == 101
+            message = Frame(Opcode.BINARY, bytes(1000)).serialize(mask=True)
+            wire.send(message * 10 + Frame(Opcode.BINARY, b"").serialize(mask=True))
+            for _ in range(4):
+                assert wire.exactly(2) == b"\x89\x00"
+            open_gate(gate)
+            while (head := wire.exactly(2)) == b"\x89\x00":
+                pass
+            assert head + wire.exactly(5) == b"\x81\x0510000"
 
 
 @pytest.mark.parametrize("model", MODELS)

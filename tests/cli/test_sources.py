@@ -100,6 +100,7 @@ def test_settings_without_effect_are_explained() -> None:
     cases = (
         ((application, "--threads", "2"), "threads: it has no effect here"),
         ((application, "--inline"), "inline: it has no effect here"),
+        ((application, "--no-websocket-deflate"), "websocket_deflate: it has no effect here"),
         ((".", "--access-log-format", "json"), "access_log_format: it has no effect here"),
         ((".", "--reload-dir", "."), "reload_dir: it has no effect here"),
     )
@@ -114,6 +115,20 @@ def test_settings_without_effect_are_explained() -> None:
 def test_short_options_and_help() -> None:
     assert fivefold("-V").stdout.partition(", version ")[2]
     assert "--workers" in fivefold("serve", "-h").stdout
+
+
+@pytest.mark.parametrize("prefix", ["--websocket-", "--ws-"])
+def test_websockets_are_set_by_their_long_name_or_the_usual_one(prefix: str) -> None:
+    options = (f"{prefix}message-bytes", "1", f"{prefix}queue-bytes", "2")
+    settings = printed(f"--no-{prefix[2:]}deflate", *options, FIVEFOLD_WEBSOCKET_PING_S="3")
+    assert settings["websocket_deflate"] is False
+    limits = settings["limits"]
+    assert isinstance(limits, dict)
+    assert limits["websocket_message_bytes"] == 1
+    assert limits["websocket_queue_bytes"] == 2
+    assert limits["websocket_ping_s"] == 3.0
+    assert printed(f"{prefix}deflate", FIVEFOLD_WEBSOCKET_DEFLATE="no")["websocket_deflate"] is True
+    assert printed(FIVEFOLD_WEBSOCKET_DEFLATE="no")["websocket_deflate"] is False
 
 
 def test_a_dash_is_standard_output(tmp_path: Path) -> None:

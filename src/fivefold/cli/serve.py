@@ -27,11 +27,15 @@ TYPES: dict[str, Any] = {"int": int, "int | None": int, "float": float, "float |
 SHORT = {"bind": ("-b",), "workers": ("-w",)}
 """As gunicorn has them."""
 
+FAMILIES = {"websocket-": "ws-"}
+"""Beginnings of options that are also understood as uvicorn's users know them."""
+
 
 def option(name: str, kind: str, text: str, default: object) -> click.Option:
     """One option for one field; without a default, so that file and environment can speak."""
     words = name.replace("_", "-")
-    spellings = [words, words.replace("websocket-", "ws-")] if "websocket-" in words else [words]
+    families = [(long, short) for long, short in FAMILIES.items() if words.startswith(long)]
+    spellings = [words, *(short + words.removeprefix(long) for long, short in families)]
     if kind == "bool":
         switches = [f"--{spelling}/--no-{spelling}" for spelling in spellings]
         return click.Option([name, *switches], default=None, help=text)

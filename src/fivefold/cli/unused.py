@@ -53,6 +53,11 @@ RULES = (
     ),
     Rule("asgi_extensions", lambda s: s.interface == "asgi", "it is for ASGI applications"),
     Rule("env_file", is_application, "it is for applications, and a folder is served"),
+    Rule(
+        "websocket_deflate",
+        lambda server: server.interface == "asgi",
+        "it is for ASGI applications, which alone have websockets",
+    ),
     Rule("unix_mode", has_bind("unix:"), "no address is unix:PATH"),
     Rule("access_log_format", lambda s: s.settings.access_log is not None, "add --access-log FILE"),
     Rule("reload_dir", lambda s: s.settings.reload, "add --reload"),

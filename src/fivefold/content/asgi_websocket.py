@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from time import monotonic
 
+from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 
-from ..errors import ClientLeft, DeadlineExceeded, PeerGone
+from ..errors import ClientLeft, DeadlineExceeded, InvalidResponse, PeerGone
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
 from ..iomodels.asyncio_started import to_its_end
@@ -118,9 +119,12 @@ class WebSocket:
             self._refuse()
             await to_its_end(self._flush())
         elif not self._over:
-            self._end(message.get("code") or NORMAL)
-            reason = message.get("reason") or ""
-            self._protocol.send_close(message.get("code") or NORMAL, reason)
+            code, reason = message.get("code") or NORMAL, message.get("reason") or ""
+            try:
+                self._protocol.send_close(code, reason)
+            except ProtocolError as error:
+                raise InvalidResponse(f"websocket.close with {code}, {reason!r}: {error}") from None
+            self._end(code)
             await to_its_end(self._flush())
 
     async def _deny(self, kind: str, message: Message) -> None:

@@ -56,6 +56,21 @@ async def close(scope: Scope, receive: Receive, send: Send) -> None:
     note((await receive())["type"])
 
 
+IMPOSSIBLE = [(code, "") for code in (1, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65536)]
+
+
+async def impossible_closes(scope: Scope, receive: Receive, send: Send) -> None:
+    """What cannot be in a frame is an error of the application, and closes nothing."""
+    await accept(receive, send)
+    refused = 0
+    for code, reason in (*IMPOSSIBLE, (1000, "x" * 124)):
+        try:
+            await send({"type": "websocket.close", "code": code, "reason": reason})
+        except Exception as error:  # noqa: BLE001 - whatever class it has
+            refused += str(code) in str(error)
+    await send({"type": "websocket.close", "code": 4000, "reason": str(refused)})
+
+
 async def reject(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
     await send({"type": "websocket.close"})
@@ -190,7 +205,7 @@ PATHS = {
     for function in (
         *(echo, silent_echo, describe, close, reject, deny, push, flood, slow_reader, fail),
         *(fail_early, cancel, ends, too_early, injecting, injecting_field, both_ways),
-        *(two_listeners, impatient),
+        *(two_listeners, impatient, impossible_closes),
     )
 }
 
