@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from applicable import pytest_collection_modifyitems
 from database_fixtures import neighbour, postgres, redis
+from listed_skips import VARIABLE, pytest_make_collect_report, pytest_runtest_makereport
 from peers import beside, engine, io, overlapping, pair
 
 from fivefold import Server, Settings
 
 __all__ = ["beside", "engine", "io", "overlapping", "pair"]  # the contract suite's fixtures
 __all__ += ["neighbour", "postgres", "redis"]  # other servers
+__all__ += ["pytest_collection_modifyitems"]
+__all__ += ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores it for what runs in the background; the tests of Ctrl-C mean it.
@@ -24,13 +29,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported until now is no garbage, and is not looked through again.
+    """Before the first test, where pytest runs tests.
+
+    What was imported until now is no garbage, and is not looked through again.
 
     The servers are forked from this process.  A look for garbage and the look for open files at
     the end of a process (`serving.ending`) write to every object that they see, so that each
     process gets a copy of the whole heap, which is large here: half of the processor time of a
     test, and seconds where there are 200 processes.
     """
+    os.environ.pop(VARIABLE, None)
     gc.collect()
     gc.freeze()
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from applicable import only
 from client import TIMEOUT_S, Client
 from conftest import Serve
 
@@ -24,13 +25,14 @@ WAYS = {
 }
 
 
+@only(lambda engine: engine.traits.overlaps)
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.engine)
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_answers_come_one_handler_apart(
     way: tuple[str, str, dict[str, bool]], engine: type[IOModel], serve: Serve, tmp_path: Path
 ) -> None:
-    if engine.available() or not engine.traits.overlaps:
-        pytest.skip(engine.available() or "one client at a time")
+    if reason := engine.available():
+        pytest.skip(reason)
     target, path, settings = way
     gate = tmp_path / "gate"
     os.mkfifo(gate)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from fivefold.iomodels import ENGINES
 from fivefold.iomodels.base import Connection, IOModel
 from fivefold.iomodels.pace import Pace
+from fivefold.iomodels.readiness import ReadyConnection
 
 TICK_S = 0.02
 
@@ -38,8 +39,7 @@ def io(engine: type[IOModel]) -> Iterator[IOModel]:
 @pytest.fixture
 def overlapping(io: IOModel) -> IOModel:
     """For cases in which one thread has several things to wait for."""
-    if not io.traits.overlaps:
-        pytest.skip("one thread waits for one thing at a time: traits.overlaps is False")
+    assert io.traits.overlaps, "see tests/applicable.py"
     return io
 
 
@@ -92,6 +92,16 @@ def beside() -> Iterator[Spare]:
     for thread in threads:
         thread.join(30)
         assert not thread.is_alive()
+
+
+def makes_calls(engine: type[IOModel]) -> bool:
+    """Whether it calls recv(2) and send(2) itself; for others the kernel or glibc does."""
+    return issubclass(get_type_hints(engine.connection)["return"], ReadyConnection)
+
+
+def posts(engine: type[IOModel]) -> bool:
+    """Whether its connections take an answer to send it later (`Connection.post`)."""
+    return engine.traits.overlaps and engine.engine not in {"nonblocking", "posix"}
 
 
 def received_by(peer: socket.socket) -> bytes:

@@ -9,13 +9,13 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from peers import Pair, received_by
+from applicable import only
+from peers import Pair, makes_calls, received_by
 
 from fivefold.errors import DeadlineExceeded
 from fivefold.iomodels.base import File, IOModel
 from fivefold.iomodels.files import Helped
 from fivefold.iomodels.nonblocking import Nonblocking
-from fivefold.iomodels.readiness import ReadyConnection
 from fivefold.linux import page_cache
 
 SHORTAGES = [errno.ENOMEM, errno.ENOBUFS]
@@ -34,13 +34,12 @@ def failing(call: Callable[..., Any], number: int, times: float) -> Callable[...
     return wrapped
 
 
+@only(makes_calls)
 @pytest.mark.parametrize("number", SHORTAGES)
 def test_calls_that_find_no_memory(
     number: int, io: IOModel, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection, peer = pair()
-    if not isinstance(connection, ReadyConnection):
-        pytest.skip("the kernel or glibc makes the calls")
     for name in ("_recv", "_send", "_sendfile"):
         monkeypatch.setattr(connection, name, failing(getattr(connection, name), number, 2))
     path = tmp_path / "file"
@@ -61,13 +60,12 @@ def test_calls_that_find_no_memory(
     assert received_by(peer) == b"answer head content"
 
 
+@only(makes_calls)
 @pytest.mark.parametrize("operation", ["recv", "send"])
 def test_a_shortage_without_end_meets_the_deadline(
     operation: str, io: IOModel, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection, peer = pair()
-    if not isinstance(connection, ReadyConnection):
-        pytest.skip("the kernel or glibc makes the calls")
     monkeypatch.setattr(connection, f"_{operation}", failing(print, errno.ENOMEM, float("inf")))
 
     async def main() -> None:

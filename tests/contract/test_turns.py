@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import TICK_S, Pair, received_by, tcp_pair
+from applicable import only
+from peers import TICK_S, Pair, makes_calls, received_by, tcp_pair
 
 from fivefold.iomodels.base import Connection, File, IOModel, Waiter
-from fivefold.iomodels.readiness import BURST, ReadyConnection
+from fivefold.iomodels.readiness import BURST
 
 MOST = 2 * BURST
 """Operations of one connection between two of another: two bursts, as the last one may have
@@ -120,13 +121,12 @@ def test_who_posts_without_waiting(overlapping: IOModel, pair: Pair) -> None:
     assert lane.longest() <= 2 * MOST
 
 
+@only(makes_calls)  # of others each part of a file is waited for
 def test_who_sends_a_file_that_is_taken_at_once(
     overlapping: IOModel, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heavy, _ = pair()
     light, peer = pair()
-    if not isinstance(heavy, ReadyConnection):
-        pytest.skip("each part of a file is waited for")
     lane = Lane(overlapping)
 
     def taken(out: int, file: int, offset: int, count: int) -> int:
@@ -176,9 +176,8 @@ def test_yielding_is_no_wait(io: IOModel, pair: Pair) -> None:
     assert received_by(peer) == b"done"
 
 
+@only(lambda engine: engine.traits.overlaps)  # of others nobody is left
 def test_a_model_that_closes_ends_who_has_yielded(engine: type[IOModel]) -> None:
-    if not engine.traits.overlaps:
-        pytest.skip("nobody is left when such a model is closed")
     model = engine(tick_s=TICK_S, connections=4)
     here, peer = tcp_pair()
     connection = model.connection(here)

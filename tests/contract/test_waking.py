@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from applicable import only
 from peers import TICK_S, Pair, Spare
 
 from fivefold.iomodels.base import Connection, IOModel, Waiter
@@ -151,11 +152,10 @@ def test_a_wake_after_the_end_is_written_to_nobody(engine: type[IOModel], tmp_pa
         assert [path.stat().st_size for path in paths] == [0] * 32
 
 
+@only(lambda engine: engine.traits.overlaps)  # in others nobody waits at the end
 def test_a_coroutine_that_will_not_end_keeps_no_other_from_it(
     engine: type[IOModel], caplog: pytest.LogCaptureFixture
 ) -> None:
-    if not engine.traits.overlaps:
-        pytest.skip("it has nobody that waits when it closes")
     io = engine(tick_s=TICK_S, connections=4)
     ended = []
 

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from applicable import only
 from peers import TICK_S, tcp_pair
 
 from fivefold.errors import DeadlineExceeded
@@ -80,9 +81,8 @@ def read_exactly(peer: socket.socket, count: int) -> bytes:
     return data
 
 
+@only(lambda engine: engine.traits.overlaps)
 def test_two_connections_at_once(host: Host) -> None:
-    if not host.traits.overlaps:
-        pytest.skip("one thread waits for one thing at a time: traits.overlaps is False")
     pairs = [tcp_pair(), tcp_pair()]
     connections = [host.connection(server) for server, _ in pairs]
     heard: list[bytes] = []

@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from applicable import only
 from client import Client
 from deployed import CRASHES, Deployed, deployed, port_is_free, until
 from every_pair import pairs
@@ -27,8 +28,6 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
 
 
 def several(pair: dict[str, str]) -> list[str]:
-    if not MODELS[pair["serving"]].traits.scales_by_workers:
-        pytest.skip("it has one worker: the connections have processes of their own")
     return ["--serving", pair["serving"], "--io", pair["io"], "--workers", "2"]
 
 
@@ -56,6 +55,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@only(lambda pair: MODELS[pair["serving"]].traits.scales_by_workers)
 @pairs()
 def test_a_stopped_worker_holds_no_client(pair: dict[str, str], folder: Path) -> None:
     with deployed(folder, "crashes:app", *several(pair)) as server:

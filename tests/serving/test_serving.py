@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from applicable import only
 from client import Client
 
 from fivefold.serving import MODELS
@@ -178,13 +179,12 @@ def test_fresh_serves_every_connection_by_another(serving: str, site: Path) -> N
         assert server.stop() == 0
 
 
+@only(lambda serving, io: (serving, io) != ("async", "blocking"))  # one is its limit
 @pytest.mark.parametrize("serving", ["process", "thread", "async"])
 @pytest.mark.parametrize("io", ["blocking", "multiplexing"])
 def test_beyond_the_limit_connections_wait_and_are_then_served(
     serving: str, io: str, site: Path
 ) -> None:
-    if (serving, io) == ("async", "blocking"):
-        pytest.skip("one client at a time is its limit anyway")
     arguments = ("--serving", serving, "--io", io, "--max-connections", "3")
     with running(str(site), *arguments) as server:
         clients = [Client(server.address) for _ in range(10)]

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from client import Client
 from every_pair import pairs
+from measured_again import measured_again
 from nobody import as_nobody, only_root
 
 from fivefold import Server, Settings
@@ -127,6 +128,7 @@ def test_applications_are_traced_in_every_pair(pair: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("privileged", [False, True])
 @pytest.mark.parametrize("part", ["head", "body"])
+@measured_again
 def test_a_client_that_is_slow_is_network_wait(part: str, *, privileged: bool) -> None:
     request = b"POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\ndata"
     kept_back = {"head": 10, "body": 2}[part]
