@@ -13,6 +13,8 @@ import pytest
 
 EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 
+RSA = ("-newkey", "rsa:2048")
+
 
 @dataclass(frozen=True)
 class Made:
@@ -28,13 +30,19 @@ def openssl(*words: str) -> None:
     subprocess.run(["openssl", *words], check=True, capture_output=True)
 
 
-def self_signed(folder: Path, *names: str, password: str | None = None, days: int = 2) -> Made:
+def self_signed(
+    folder: Path,
+    *names: str,
+    password: str | None = None,
+    days: int = 2,
+    kind: tuple[str, ...] = EC,
+) -> Made:
     """Made out to DNS names, and to 127.0.0.1; no days: it has expired."""
     made = Made(str(folder / f"{names[0]}.pem"), str(folder / f"{names[0]}.key"))
     alternatives = ",".join([*(f"DNS:{name}" for name in names), "IP:127.0.0.1"])
     encrypted = ["-passout", f"pass:{password}"] if password else ["-nodes"]
     files = ["-keyout", made.key, "-out", made.cert]
-    request = ["req", *EC, *encrypted, "-subj", f"/CN={names[0]}", *files]
+    request = ["req", *kind, *encrypted, "-subj", f"/CN={names[0]}", *files]
     if days > 0:
         openssl(*request, "-x509", "-days", str(days), "-addext", f"subjectAltName={alternatives}")
     else:

@@ -302,13 +302,21 @@ class Server:
             proxies=Proxies(settings.trusted_proxies) if settings.proxy_protocol else None,
         )
 
+        def ticked() -> None:
+            if access_log is not None:
+                access_log.tick()
+            if self._certificates is not None:
+                self._certificates.tick()
+
+        if self._certificates is not None:
+            self._certificates.tick()  # the supervisor's are those of the server's start
+
         def new_io(connections: int, *, serves: bool = True) -> IOModel:
             tick_s = tick(settings.limits)
             make = partial(content.io, self.engine) if serves else self.engine
             io = make(tick_s=tick_s, connections=connections)
             io.exhausted = shared.kept.give_back
-            if access_log is not None:
-                io.on_tick(access_log.tick)
+            io.on_tick(ticked)
             return io
 
         model = self.model(

@@ -1,22 +1,27 @@
-"""Certificates: read from files, chosen by the name that a client asks for, read again.
+"""Certificates: chosen by the name that a client asks for, looked at again, renewed for all.
 
-Facts.        Python's ssl does not tell the names of a certificate that it serves, only those
-              of one that it has verified.
-Choice.       Each certificate is tried when it is read: a handshake in memory, with a client
-              that trusts it alone.  That shows its names and its end, and that the key fits.
-              Its time is left out of that: an expired one is served, with a warning.
-Cost.         A few milliseconds at the start, and whenever the files have changed.
+Facts.        An SSL_CTX holds one certificate of each kind of key (RSA, ECDSA, Ed25519), and
+              OpenSSL takes the one that the client can verify.  Loading another of the same
+              kind replaces it (SSL_CTX_use_certificate(3)).
+Choice.       A context for each set of certificates that are made out to one name: of each
+              kind the one that was named first.
+              What one process has read is shared with all (`renewals`), so that a worker which
+              starts later has it, whatever has become of the files meanwhile.
+Cost.         A few milliseconds at the start, and whenever the files have changed; session
+              tickets of a renewed certificate are good for the worker that made them.
 """
 
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from time import monotonic, time
+from time import monotonic
 
 from ..errors import SettingsError
 from ..reporting import logger
+from .certificate_files import Material, Names, load, tried
+from .renewals import Renewal, Renewals, Stamps
 from .tls_settings import TlsSettings
 
 log = logger("fivefold.tls")
@@ -24,147 +29,126 @@ log = logger("fivefold.tls")
 LOOK_S = 2.0
 """How long a change of the files may go unnoticed."""
 
-NO_CHECK_TIME = 0x200000
-"""X509_V_FLAG_NO_CHECK_TIME (X509_VERIFY_PARAM_set_flags(3)); ssl has no name for it."""
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """One, ready to be served."""
-
-    context: ssl.SSLContext
-    names: frozenset[str]
-    """Lower case; `*.example.org` stands for one label in place of the star (RFC 6125, 6.4.3)."""
-
 
 class Certificates:
-    """All of a server. `current` is what a handshake begins with."""
+    """All of a server; made before the first fork. `current` is what a handshake begins with."""
 
     def __init__(self, settings: TlsSettings) -> None:
         """Raises `SettingsError`, which names the file and the remedy."""
         self._settings = settings
         self._stamps = settings.stamps()
-        self._served = self._read()
-        self._look_at = monotonic() + LOOK_S
+        self._material = Material.read(settings)
+        self._served = Served(settings, self._material, tried(settings, self._material))
+        self._complaint = ""
+        self._renewals = Renewals()
+        self._used = self._seen = self._renewals.number
+        self._lock = threading.Lock()
+        self._look_at = 0.0  # whoever begins to serve looks first
 
     def current(self) -> ssl.SSLContext:
         """The context of the first certificate; it finds the others by the client's name."""
-        now = monotonic()
-        if now >= self._look_at:
-            self._look_at = now + LOOK_S
+        self.tick()
+        return self._served.first
+
+    def tick(self) -> None:
+        """Look whether there are new ones, if it is time to; by any thread of any process."""
+        if self._renewals.number == self._seen and monotonic() < self._look_at:
+            return
+        if not self._lock.acquire(blocking=False):
+            return  # another thread is just doing that
+        try:
+            self._look_at, self._seen = monotonic() + LOOK_S, self._renewals.number
             self._look()
-        return self._served[0].context
+        except (SettingsError, OSError) as error:  # no descriptor can be had, for instance
+            log.error("the certificate stays, and is looked at again: %s", error)
+        finally:
+            self._lock.release()
 
     def _look(self) -> None:
+        self._take()
         stamps = self._settings.stamps()
         if stamps == self._stamps:
             return
-        self._stamps = stamps
+        with self._renewals.alone() as alone:
+            if alone:  # else another process is just reading them
+                self._take()
+                if stamps != self._stamps:
+                    self._renew(stamps)
+
+    def _take(self) -> None:
+        """What another process has read. Raises `SettingsError`, `OSError`."""
+        number = self._renewals.number
+        renewal = None if number == self._used else self._renewals.last()
+        if renewal is not None:
+            self._use(renewal)
+            self._used = number
+
+    def _use(self, renewal: Renewal) -> None:
+        if renewal.material != self._material:
+            self._served = Served(self._settings, renewal.material, renewal.names)
+            self._material = renewal.material
+        self._stamps, self._complaint = renewal.stamps, renewal.complaint
+
+    def _renew(self, stamps: Stamps) -> None:
+        """Read the files. What cannot be used is tried again, and said once, by one process."""
+        names = self._served.names
         try:
-            self._served = self._read()
-        except SettingsError as error:
+            read = Material.read(self._settings)
+            changed = read != self._material
+            renewal = Renewal(stamps, read, tried(self._settings, read) if changed else names)
+            self._use(renewal)
+        except (SettingsError, OSError) as error:
+            if str(error) == self._complaint:
+                return
             log.error("the new certificate is not used, the old one stays: %s", error)
+            renewal = Renewal(self._stamps, self._material, names, str(error))
+            self._complaint = str(error)
         else:
-            log.info("the certificate has been read again")
+            if changed:
+                log.info("the certificate has been read again")
+        self._renewals.add(renewal)
+        self._used = self._seen = self._renewals.number
 
-    def _read(self) -> list[Certificate]:
-        return [self._certificate(cert, key) for cert, key in self._settings.pairs]
 
-    def _certificate(self, cert: str, key: str) -> Certificate:
-        context = self._settings.context()
-        load(context, cert, key, self._settings.password())
-        told = described(context, cert)
-        end = ssl.cert_time_to_seconds(str(told["notAfter"]))
-        if end < time():
-            log.warning("tls_cert: %s has expired: %s", cert, told["notAfter"])
-        context.sni_callback = self._by_name
-        return Certificate(context, names_in(told))
+class Served:
+    """Contexts for handshakes: of the first certificate, and of each name."""
 
-    def _by_name(self, tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-        found = chosen(self._served, (name or "").lower())
+    def __init__(self, settings: TlsSettings, material: Material, names: Sequence[Names]) -> None:
+        """`names` are those of each certificate. Raises `SettingsError`."""
+        self.names = tuple(names)
+        self._settings = settings
+        self._material = material
+        self._contexts: dict[tuple[int, ...], ssl.SSLContext] = {}
+        """By the certificates that they hold."""
+        alike = [at for at, own in enumerate(self.names) if own & self.names[0]]
+        self.first = self._context(tuple(dict.fromkeys([0, *alike])))
+        self._by_name = {
+            name: self._context(made_out_to(self.names, name))
+            for name in frozenset().union(*self.names)
+        }
+
+    def _context(self, certificates: tuple[int, ...]) -> ssl.SSLContext:
+        known = self._contexts.get(certificates)
+        if known is None:
+            known = load(self._settings, self._material, certificates)
+            known.sni_callback = self._choose
+            self._contexts[certificates] = known
+        return known
+
+    def _choose(self, tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        wanted = (name or "").lower()
+        found = self._by_name.get(wanted) or self._by_name.get(wild(wanted))
         if found is not None:
-            tls.context = found.context
+            tls.context = found
 
 
-def chosen(served: Sequence[Certificate], name: str) -> Certificate | None:
-    """The first that is made out to a name, or to all of its domain; None if none is."""
-    wild = "*." + name.partition(".")[2]
-    for wanted in (name, wild):
-        for certificate in served:
-            if wanted in certificate.names:
-                return certificate
-    return None
+def made_out_to(names: Sequence[Names], name: str) -> tuple[int, ...]:
+    """Which certificates are good for a name: those made out to it, then those to its domain."""
+    exact = [at for at, own in enumerate(names) if name in own]
+    domain = [at for at, own in enumerate(names) if wild(name) in own]
+    return tuple(dict.fromkeys([*exact, *domain]))
 
 
-def load(context: ssl.SSLContext, cert: str, key: str, password: str) -> None:
-    """Raises `SettingsError`."""
-    for setting, path in (("tls_cert", cert), ("tls_key", key)):
-        try:
-            with open(path, "rb"):  # noqa: PTH123 - a path of the user's, as it is
-                pass
-        except OSError as error:
-            raise SettingsError(f"{setting}: cannot read {path}: {error.strerror}") from None
-    try:
-        # Given always, so that OpenSSL never asks at the terminal.
-        context.load_cert_chain(cert, key, password=lambda: password)
-    except ssl.SSLError as error:
-        raise SettingsError(because(error, cert, key, password)) from None
-    except ValueError as error:  # OpenSSL takes no password of more than 1024 bytes
-        raise SettingsError(f"tls_key_password_file: {error}") from None
-
-
-def because(error: ssl.SSLError, cert: str, key: str, password: str) -> str:
-    if error.reason == "KEY_VALUES_MISMATCH":
-        return f"tls_key: {key} is not the key of the certificate in {cert}"
-    if "ENCRYPTED" in head_of(key):
-        if password:
-            return f"tls_key: the password in tls_key_password_file does not open {key}"
-        return f"tls_key: {key} is encrypted; name a file with its password: tls_key_password_file"
-    if "PRIVATE KEY" not in head_of(key):
-        return f"tls_key: {key} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)"
-    if "CERTIFICATE" not in head_of(cert):
-        return f"tls_cert: {cert} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
-    return f"tls_cert: {cert} with {key} cannot be used: {error.reason or error}"
-
-
-def head_of(path: str) -> str:
-    """Enough of a file to see what is in it, and not more of a key than need be."""
-    with open(path, "rb") as file:  # noqa: PTH123
-        return file.read(65536).decode("latin-1")
-
-
-def described(context: ssl.SSLContext, cert: str) -> dict[str, object]:
-    """The certificate that `context` serves, as a client that trusts it sees it.
-
-    Raises `SettingsError`.
-    """
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname = False
-    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(NO_CHECK_TIME)
-    client.load_verify_locations(cert)
-    before, context.verify_mode = context.verify_mode, ssl.CERT_NONE
-    try:
-        return in_memory(client, context)
-    except ssl.SSLError as error:
-        reason = getattr(error, "verify_message", "") or error.reason
-        raise SettingsError(f"tls_cert: no client can accept {cert}: {reason}") from None
-    finally:
-        context.verify_mode = before
-
-
-def in_memory(client: ssl.SSLContext, server: ssl.SSLContext) -> dict[str, object]:
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ours = server.wrap_bio(to_server, to_client, server_side=True)
-    theirs = client.wrap_bio(to_client, to_server)
-    for end in (theirs, ours, theirs, ours):
-        try:
-            end.do_handshake()
-        except ssl.SSLWantReadError:
-            pass  # the other's turn
-    return dict(theirs.getpeercert() or {})
-
-
-def names_in(told: dict[str, object]) -> frozenset[str]:
-    alternatives: object = told.get("subjectAltName", ())
-    assert isinstance(alternatives, tuple)
-    return frozenset(name.lower() for kind, name in alternatives if kind == "DNS")
+def wild(name: str) -> str:
+    """The star stands for one label (RFC 6125, section 6.4.3)."""
+    return "*." + name.partition(".")[2]

@@ -22,7 +22,7 @@ CLIENTS = {
     "required": ssl.CERT_REQUIRED,
 }
 
-Stamp = tuple[int, int, int]
+Stamp = tuple[int, ...]
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -101,19 +101,11 @@ class TlsSettings:
         return [_stamp(path) for path in files if path is not None]
 
     def context(self) -> ssl.SSLContext:
-        """Without a certificate yet. Raises `SettingsError`."""
+        """Without a certificate yet, and without those that clients' are signed with."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = VERSIONS[self.tls_min]
         context.options |= ssl.OP_NO_RENEGOTIATION
         context.set_alpn_protocols([PROTOCOL])
-        if self.tls_client_ca is not None:
-            try:
-                context.load_verify_locations(self.tls_client_ca)
-            except OSError as error:
-                reason = getattr(error, "reason", None) or error.strerror
-                raise SettingsError(
-                    f"tls_client_ca: cannot use {self.tls_client_ca}: {reason}"
-                ) from None
         context.verify_mode = CLIENTS[self.tls_client_auth]
         return context
 
@@ -137,7 +129,8 @@ def _one_of(name: str, value: Any, choices: dict[str, Any]) -> None:
 def _stamp(path: str) -> Stamp | None:
     """Changes whenever the file does; None if there is none."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - a plain tuple of three is all that is wanted
+        status = os.stat(path)  # noqa: PTH116 - a plain tuple is all that is wanted
     except OSError:
         return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    # ctime, because whoever copies a file with its time (cp -p) may leave all else as it was.
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
