@@ -11,6 +11,7 @@ from typing import Any
 
 import lifespans
 import pytest
+from applicable import only
 from every_pair import pairs
 from hosting import MODELS, Site, hosting
 
@@ -154,12 +155,12 @@ def test_a_lifespan_that_breaks_is_said_and_harms_nobody(
         assert site.log.count(BROKEN) == 1
 
 
+# Of `thread` each loop stands still between two connections.
+@only(lambda pair: pair["serving"] != "thread")
 @pairs()
 def test_a_lifespan_that_breaks_harms_nobody_in_any_pair(
     pair: dict[str, Any], conduct: pytest.MonkeyPatch
 ) -> None:
-    if pair["serving"] == "thread":
-        pytest.skip("its loop stands still between two connections")
     conduct.setenv("TEST_START", "serving left")
     with hosting(lifespans.app, **pair) as site:
         broken(site)
