@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,17 @@ def test_pings_amid_a_message_that_is_as_long_as_may_be(site: Site) -> None:
         assert client.frame().data == bytes(LIMIT)
         client.send(frame(BINARY, bytes(LIMIT), fin=False) + frame(CONT, b"x"))
         assert client.frame().code == 1009
+
+
+def test_an_idle_websocket_keeps_nothing_of_what_was_said(site: Site) -> None:
+    with ExitStack() as later:
+        clients = [later.enter_context(opened(site, "/measure")) for _ in range(17)]
+        before = 0
+        for client in clients:
+            client.send(frame(BINARY, bytes(LIMIT)))
+            assert int(client.frame().data) == LIMIT
+            before = before or memory_of(site)
+        assert memory_of(site) - before < 8 * LIMIT  # and not 16
 
 
 # Deflate

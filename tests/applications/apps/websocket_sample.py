@@ -38,6 +38,13 @@ async def silent_echo(scope: Scope, receive: Receive, send: Send) -> None:
         await send({**message, "type": "websocket.send"})
 
 
+async def measure(scope: Scope, receive: Receive, send: Send) -> None:
+    """Keeps nothing of a message, and says how long it was."""
+    await accept(receive, send)
+    while (size := len((await receive()).get("bytes") or b"")) > 0:
+        await send({"type": "websocket.send", "text": str(size)})
+
+
 async def describe(scope: Scope, receive: Receive, send: Send) -> None:
     offered = scope["subprotocols"]
     await accept(receive, send, subprotocol=offered[-1] if offered else None)
@@ -203,7 +210,19 @@ async def impatient(scope: Scope, receive: Receive, send: Send) -> None:
 PATHS = {
     f"/{function.__name__.replace('_', '-')}": function
     for function in (
-        *(echo, silent_echo, describe, close, reject, deny, push, flood, slow_reader, fail),
+        *(
+            echo,
+            silent_echo,
+            measure,
+            describe,
+            close,
+            reject,
+            deny,
+            push,
+            flood,
+            slow_reader,
+            fail,
+        ),
         *(fail_early, cancel, ends, too_early, injecting, injecting_field, both_ways),
         *(two_listeners, impatient, impossible_closes),
     )
