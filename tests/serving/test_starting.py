@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from deployed import Deployed, deployed, until
+from test_orphans import is_gone
 
 from fivefold.serving import MODELS
 
@@ -94,6 +95,59 @@ def test_a_stop_during_the_import_is_a_clean_end(number: signal.Signals, tmp_pat
         for pid in below:
             until(lambda: not Path(f"/proc/{pid}").exists(), "the end of the import")  # noqa: B023
         assert server.log == ""
+
+
+WAITS_THE_SECOND_TIME = """
+import os
+
+if os.path.exists("probed"):
+    os.write(2, b"imports\\n")
+    open("gate").read()
+open("probed", "w").close()
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+
+
+@contextmanager
+def starting_a_worker(folder: Path, serving: str) -> Iterator[Deployed]:
+    """A server whose first worker just imports its application, until the gate opens."""
+    (folder / "slow.py").write_text(WAITS_THE_SECOND_TIME)
+    os.mkfifo(folder / "gate")
+    with deployed(folder, "slow:app", "--serving", serving) as server:
+        server.said("imports")
+        yield server
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_signals_while_a_worker_starts_do_not_end_the_server(serving: str, tmp_path: Path) -> None:
+    with starting_a_worker(tmp_path, serving) as server:
+        for number in (signal.SIGUSR2, signal.SIGUSR1, signal.SIGHUP):
+            server.signal(number)
+        server.said("SIGUSR2 is ignored")
+        gate = os.open(tmp_path / "gate", os.O_WRONLY)
+        (tmp_path / "gate").unlink()
+        (tmp_path / "gate").touch()  # workers shall pass
+        os.close(gate)
+        server.answers()
+        server.said("imports", times=2)  # replaced, as it was asked for
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_stop_while_a_worker_starts_is_a_clean_end(
+    serving: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    with starting_a_worker(tmp_path, serving) as server:
+        below = server.descendants()
+        server.signal(number)
+        assert server.process.wait(30) == 0
+        for pid in below:
+            until(lambda: is_gone(pid), "the end of the import")  # noqa: B023
+        assert server.log == "imports\n"
 
 
 def test_an_import_that_takes_too_long_is_ended_and_said_where(tmp_path: Path) -> None:
