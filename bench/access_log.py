@@ -19,6 +19,7 @@ from typing import Any
 
 from fivefold.accesslog.log import AccessLog
 from fivefold.accesslog.shared import SharedLog
+from fivefold.content.origin import Proxies
 from fivefold.http1.request import examined
 
 LINES = 100_000
@@ -48,7 +49,7 @@ ANSWERS = {
 
 
 def opened(file: Path, form: str) -> AccessLog:
-    log = SharedLog(str(file), form, (), "").opened()
+    log = SharedLog(str(file), form, Proxies(), "").opened()
     assert log is not None
     return log
 

@@ -83,10 +83,11 @@ class Server:
             if not settings.reload:
                 raise
             self._compose(BROKEN)  # the workers will look for themselves, and say why
+        self._proxies = Proxies(settings.trusted_proxies, settings.forwarded_fields)
         self._access_log = SharedLog(
             settings.access_log,
             settings.access_log_format,
-            settings.trusted_proxies,
+            self._proxies,
             settings.chdir or "",
         )
         if settings.trace_sample is not None and observer is None:
@@ -299,7 +300,7 @@ class Server:
             certificates=self._certificates,
             https_port=self._listening.https_port,
             recorder=access_log,
-            proxies=Proxies(settings.trusted_proxies) if settings.proxy_protocol else None,
+            proxies=self._proxies if settings.proxy_protocol else None,
         )
 
         def ticked() -> None:
@@ -340,8 +341,7 @@ class Server:
             content = hosts.Hosts(content, settings.host, shared)
         if settings.auth is not None:
             passwords = Passwords(os.fspath(Path(self._base, settings.auth)))
-            proxies = Proxies(settings.trusted_proxies)
-            content = Guarded(content, passwords, proxies, beside=shared.beside)
+            content = Guarded(content, passwords, self._proxies, beside=shared.beside)
         return content
 
     def _surrounded(self, target: Any, shared: Shared) -> Surrounded:
@@ -350,7 +350,7 @@ class Server:
         return Surrounded(
             target=target,
             root_path=settings.root_path,
-            trusted_proxies=settings.trusted_proxies,
+            proxies=self._proxies,
             threads=settings.threads if in_pool else None,
             multithread=in_pool or serving.many_threads,
             multiprocess=settings.workers > 1 or not serving.scales_by_workers,

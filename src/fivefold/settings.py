@@ -101,8 +101,12 @@ class Settings:
     )
     trusted_proxies: tuple[str, ...] = _setting(
         (),
-        "Peers whose X-Forwarded-* and Forwarded fields are believed: addresses, networks,"
-        " unix, or *; repeatable.",
+        "Peers whose --forwarded-fields are believed: addresses, networks, unix, or *; repeatable.",
+    )
+    forwarded_fields: tuple[str, ...] = _setting(
+        ("x-forwarded",),
+        "What the trusted proxies set, and is believed of them: x-forwarded (X-Forwarded-For and"
+        " -Proto), x-forwarded-for, x-forwarded-proto, x-forwarded-host, or forwarded; repeatable.",
     )
     proxy_protocol: bool = _setting(
         False,
@@ -173,7 +177,7 @@ class Settings:
         self._check_root_path()
         if not interval(self.trace_sample) and self.trace_spans is not None:
             raise SettingsError("trace_spans: nothing is sampled; add --trace-sample 1/1000")
-        Proxies(self.trusted_proxies)
+        Proxies(self.trusted_proxies, self.forwarded_fields)
         self._check_access_log()
         if self.serving != AUTO:
             self.check_serving(self.serving)
@@ -198,6 +202,7 @@ class Settings:
         self._make_tuple("bind", "an address")
         self._make_tuple("mount", "/PREFIX=FOLDER")
         self._make_tuple("trusted_proxies", "an address or network")
+        self._make_tuple("forwarded_fields", "the name of a field")
         self._make_tuple("asgi_extensions", "an extension")
         extensions = [name for text in self.asgi_extensions for name in text.split(",")]
         object.__setattr__(self, "asgi_extensions", tuple(extensions))

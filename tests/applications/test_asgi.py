@@ -326,6 +326,7 @@ def test_root_path_and_trusted_proxies() -> None:
             asgi_sample.app,
             root_path="/shop",
             trusted_proxies=("127.0.0.1", "10.0.0.0/8"),
+            forwarded_fields=("x-forwarded", "x-forwarded-host"),
             **ASYNC,
         ) as site,
         site.wire() as wire,

@@ -402,6 +402,7 @@ def test_root_path_and_trusted_proxies(way: str) -> None:
             wsgi_sample.app,
             root_path="/shop",
             trusted_proxies=("127.0.0.1", "10.0.0.0/8"),
+            forwarded_fields=("x-forwarded", "x-forwarded-host"),
             **WSGI_WAYS[way],
         ) as site,
         site.wire() as wire,
@@ -417,10 +418,6 @@ def test_root_path_and_trusted_proxies(way: str) -> None:
         assert told["REMOTE_ADDR"] == "1.2.3.4"
         assert told["wsgi.url_scheme"] == "https"
         assert told["HTTP_HOST"] == "shop.example"
-        told = wire.ask_json(
-            "/shop/", fields='Forwarded: for=6.6.6.6, for="[2001:db8::1]:90";proto=https\r\n'
-        )
-        assert (told["REMOTE_ADDR"], told["REMOTE_PORT"]) == ("2001:db8::1", "90")
 
 
 def test_the_interface_is_found_out() -> None:

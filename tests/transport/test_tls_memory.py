@@ -56,6 +56,9 @@ def kept_kib(pair: dict[str, str], made: Made, site: Path, connections: int) -> 
 # In the others the heap of each thread or process is the larger part; see below.
 @only(lambda pair: MODELS[pair["serving"]].traits.one_thread)
 @pairs(overlapping=True)
+@only(
+    lambda pair: MODELS[pair["serving"]].traits.one_thread
+)  # else their heaps are the larger part
 def test_an_idle_connection_keeps_little_of_a_large_file(
     pair: dict[str, str], made: Made, site: Path
 ) -> None:

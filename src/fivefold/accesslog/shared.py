@@ -14,11 +14,11 @@ from .writer import Writer
 class SharedLog:
     """Where lines go and when that is opened anew; `opened` makes a process's own log of it."""
 
-    def __init__(self, name: str | None, form: str, trusted: tuple[str, ...], base: str) -> None:
-        """`name`: a path seen from `base`, or `-`; None for no log. `trusted`: proxies."""
+    def __init__(self, name: str | None, form: str, proxies: Proxies, base: str) -> None:
+        """`name`: a path seen from `base`, or `-`; None for no log."""
         self._destination = None if name is None else Destination(name, base)
         self._form = form
-        self._trusted = trusted
+        self._proxies = proxies
         self._rotation = Rotation()
         self.turn = self._rotation.turn
         """From now on whoever writes opens the file anew; for the supervisor."""
@@ -38,4 +38,4 @@ class SharedLog:
             raise SettingsError(
                 f"access_log: cannot write {self._destination}: {error.strerror}"
             ) from None
-        return AccessLog(compiled(self._form), Proxies(self._trusted), writer)
+        return AccessLog(compiled(self._form), self._proxies, writer)

@@ -58,6 +58,11 @@ RULES = (
         lambda server: server.interface == "asgi",
         "it is for ASGI applications, which alone have websockets",
     ),
+    Rule(
+        "forwarded_fields",
+        lambda server: bool(server.settings.trusted_proxies),
+        "nobody is believed; add --trusted-proxies",
+    ),
     Rule("unix_mode", has_bind("unix:"), "no address is unix:PATH"),
     Rule("access_log_format", lambda s: s.settings.access_log is not None, "add --access-log FILE"),
     Rule("reload_dir", lambda s: s.settings.reload, "add --reload"),

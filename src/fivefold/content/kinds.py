@@ -46,7 +46,7 @@ class Surrounded:
     target: Any
     """A folder, `module:attribute`, or an application; for `BROKEN` an exception."""
     root_path: str
-    trusted_proxies: tuple[str, ...]
+    proxies: Proxies
     threads: int | None
     """How many calls of the application at once; None to call it in place."""
     multithread: bool
@@ -98,7 +98,7 @@ def open_wsgi(around: Surrounded) -> Opened:
         multithread=around.multithread,
         multiprocess=around.multiprocess,
         script_name=around.root_path,
-        proxies=Proxies(around.trusted_proxies),
+        proxies=around.proxies,
     )
     if around.threads is None:
         place = InPlace(around.limits, shared=around.shared.beside)
@@ -110,8 +110,7 @@ def open_wsgi(around: Surrounded) -> Opened:
 def open_asgi(around: Surrounded) -> Opened:
     from .asgi import Asgi  # noqa: PLC0415 - asyncio and websockets take 50 ms to import
 
-    proxies = Proxies(around.trusted_proxies)
-    scopes = Scopes(around.root_path, proxies, around.asgi_extensions)
+    scopes = Scopes(around.root_path, around.proxies, around.asgi_extensions)
     return Asgi(
         application(around),
         scopes,

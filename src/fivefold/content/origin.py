@@ -1,8 +1,14 @@
 """Who sent a request, really: behind proxies the peer is the proxy.
 
-Trust nobody by default: `X-Forwarded-*` and `Forwarded` are obeyed only if the peer is one
-of the trusted proxies, and then from the right: the last address that is not itself a
-trusted proxy is the client, because everything left of it is what that client claims.
+Facts.        A proxy sets some fields, and passes all others on as the client sent them: nginx
+              those that its configuration does not name, most proxies `Forwarded`.
+Consequence.  A peer that is trusted is not trusted in every field that comes through it.
+Choice.       Trust nobody by default.  Of a trusted proxy only the fields are believed that the
+              user says it sets, and of these the last word, which is its own: the last address
+              that is not itself a trusted proxy is the client, because everything left of it
+              is what that client claims.
+Assumption.   Each trusted proxy sets, or appends to, every field that is believed; one that
+              passes it on from its client lets that client choose address, scheme or host.
 """
 
 from __future__ import annotations
@@ -13,14 +19,28 @@ from dataclasses import dataclass
 
 from ..errors import SettingsError
 from ..http1.exchange import Connection
+from ..http1.request import is_host
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-FORWARDED_PAIR = re.compile(r'(?i)(for|proto|host)=("[^"]*"|[^;,\s]*)')
-"""RFC 7239, section 4."""
+FOR, PROTO, HOST, FORWARDED = (
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "forwarded",
+)
 
-BRACKETED = re.compile(r"\[([^\]]*)\](?::(\d+))?|([^:]+)(?::(\d+))?")
-"""An address with or without port, as both fields write it."""
+GROUPS = {"x-forwarded": (FOR, PROTO)}
+"""Fields that have a name together: what practically every proxy is set up to send. The host is
+not among them: few proxies set that field, and those that do not pass the client's on."""
+
+ADDRESS = re.compile(
+    r"\[([0-9A-Fa-f:.]+)\](?::(\d{1,5}))?|([0-9.]+)(?::(\d{1,5}))?|([0-9A-Fa-f:.]+)", re.ASCII
+)
+"""With or without a port, as all fields write it; IPv6 without brackets has none."""
+
+SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+"""What proxies say, and what it is in HTTP: some name that of the websocket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +56,11 @@ class Origin:
 class Proxies:
     """The trusted proxies: networks, `*` for every peer, `unix` for peers without address."""
 
-    def __init__(self, trusted: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, trusted: tuple[str, ...] = (), believed: tuple[str, ...] = ("x-forwarded",)
+    ) -> None:
+        """`believed`: the fields that they set, by name or group. Raises `SettingsError`."""
+        self._believed = fields_named(believed)
         self._everybody = "*" in trusted
         self._unix = self._everybody or "unix" in trusted
         self._networks: list[Network] = []
@@ -54,8 +78,9 @@ class Proxies:
     def trusts(self, address: str | None) -> bool:
         if address is None:
             return self._unix
-        if self._everybody:
-            return True
+        return self._everybody or self._is_named(address)
+
+    def _is_named(self, address: str) -> bool:
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:
@@ -73,24 +98,28 @@ class Proxies:
         peer = conn.peer
         if self.none or not self.trusts(peer[0] if peer else None):
             return Origin(peer, conn.scheme)
-        forwarded = joined(fields, b"forwarded")
-        if forwarded:
-            return self._from_forwarded(forwarded, conn)
-        hops = [hop.strip() for hop in joined(fields, b"x-forwarded-for").split(",")]
-        scheme = joined(fields, b"x-forwarded-proto").split(",")[-1].strip().lower()
-        host = joined(fields, b"x-forwarded-host").split(",")[-1].strip()
-        scheme = checked_scheme(scheme, conn.scheme)
-        return Origin(self._client(hops, peer), scheme, host or None)
+        if FORWARDED in self._believed:
+            return self._from_forwarded(joined(fields, FORWARDED), conn)
+        said = {name: joined(fields, name) for name in self._believed}
+        hops = [hop.strip() for hop in said.get(FOR, "").split(",")]
+        scheme, host = (said.get(name, "").split(",")[-1].strip() for name in (PROTO, HOST))
+        return self._origin(hops, scheme, host, conn)
 
     def _from_forwarded(self, text: str, conn: Connection) -> Origin:
-        elements = [
-            {name.lower(): value.strip('"') for name, value in FORWARDED_PAIR.findall(element)}
-            for element in text.split(",")
-        ]
-        hops = [element.get("for", "") for element in elements]
+        """RFC 7239, section 4. A comma in quotes divides as well: what is on the right of it is
+        then nonsense, while a quote that a client leaves open hides nothing that follows."""
+        elements = [element_of(part) for part in text.split(",")]
         last = elements[-1]
-        scheme = checked_scheme(last.get("proto", "").lower(), conn.scheme)
-        return Origin(self._client(hops, conn.peer), scheme, last.get("host") or None)
+        hops = [element.get("for", "") for element in elements]
+        return self._origin(hops, last.get("proto", ""), last.get("host", ""), conn)
+
+    def _origin(self, hops: list[str], scheme: str, host: str, conn: Connection) -> Origin:
+        """What is not told, or nonsense, is as the connection has it."""
+        return Origin(
+            self._client(hops, conn.peer),
+            SCHEMES.get(scheme.lower(), conn.scheme),
+            host if host and is_host(host.encode("latin-1")) else None,
+        )
 
     def _client(self, hops: list[str], peer: tuple[str, int] | None) -> tuple[str, int] | None:
         client = peer
@@ -99,26 +128,44 @@ class Proxies:
             if address is None:
                 break
             client = address
-            if not self.trusts(address[0]):
-                break
+            if not self._is_named(client[0]):
+                break  # that everybody may be the peer (`*`) makes nobody a proxy on the way
         return client
 
 
-def joined(fields: list[tuple[bytes, bytes]], name: bytes) -> str:
-    return ", ".join(value.decode("latin-1") for key, value in fields if key == name)
+def fields_named(believed: tuple[str, ...]) -> frozenset[str]:
+    """Raises `SettingsError`."""
+    names = [name for text in believed for name in GROUPS.get(text.lower(), (text.lower(),))]
+    for name in names:
+        if name not in (FOR, PROTO, HOST, FORWARDED):
+            known = ", ".join([*GROUPS, FOR, PROTO, HOST, FORWARDED])
+            raise SettingsError(f"forwarded_fields: {name!r} is unknown; choose from {known}")
+    if FORWARDED in names and len(set(names)) > 1:
+        raise SettingsError(
+            "forwarded_fields: forwarded and x-forwarded may contradict each other; name the one"
+            " that your proxy sets, because the other may be the client's"
+        )
+    return frozenset(names)
 
 
-def checked_scheme(scheme: str, own: str) -> str:
-    """What a proxy says, if it says it; else how it speaks to us."""
-    return scheme if scheme in ("http", "https", "ws", "wss") else own
+def joined(fields: list[tuple[bytes, bytes]], name: str) -> str:
+    wanted = name.encode()
+    return ", ".join(value.decode("latin-1") for key, value in fields if key == wanted)
+
+
+def element_of(text: str) -> dict[str, str]:
+    pairs = (pair.partition("=") for pair in text.split(";"))
+    return {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
 
 
 def parsed(hop: str) -> tuple[str, int] | None:
     """An address and port (0 if not told); None for `unknown` and nonsense."""
-    match = BRACKETED.fullmatch(hop) if hop.count(":") <= 1 or hop.startswith("[") else None
-    host, port = (match[1] or match[3], match[2] or match[4]) if match else (hop, None)
+    match = ADDRESS.fullmatch(hop)
+    if match is None:
+        return None
+    host = match[1] or match[3] or match[5]
     try:
-        ipaddress.ip_address(host or "")
+        ipaddress.ip_address(host)
     except ValueError:
         return None
-    return str(host), int(port or 0)
+    return host, int(match[2] or match[4] or 0)
