@@ -7,6 +7,7 @@ nothing here waits for time to pass.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from wire import Wire
@@ -115,8 +117,19 @@ def new_gate(path: Path) -> Path:
 
 
 def open_gate(path: Path) -> None:
-    """Let the one who waits there pass; waits until it has come."""
-    path.open("wb").close()
+    """Let the one who waits there pass; waits until it has come.
+
+    Without O_NONBLOCK a gate to which nobody comes would hold its test for ever (fifo(7)).
+    """
+    until = monotonic() + NOTES_S
+    while True:
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+            return
+        except OSError as error:
+            if error.errno != errno.ENXIO or monotonic() > until:
+                raise
+        sleep(0.001)
 
 
 @contextmanager
