@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,12 @@ SIZES = {
 def serve(site: Path) -> Serve:
     """`with serve(serving=..., io=...) as (host, port)`: a server in a process of its own."""
 
-    @contextmanager
-    def running(**settings: Any) -> Iterator[tuple[str, int]]:
-        values = {"target": str(site), "bind": "127.0.0.1:0", "grace_s": 10.0, **settings}
-        with Server(Settings.of(values)) as server:
-            host, _, port = server.addresses[0].partition("://")[2].rpartition(":")
-            yield host, int(port)
+    return partial(serving, site)
 
-    return running
+
+@contextmanager
+def serving(folder: Path, **settings: Any) -> Iterator[tuple[str, int]]:
+    values = {"target": str(folder), "bind": "127.0.0.1:0", "grace_s": 10.0, **settings}
+    with Server(Settings.of(values)) as server:
+        host, _, port = server.addresses[0].partition("://")[2].rpartition(":")
+        yield host, int(port)

@@ -8,11 +8,12 @@ from fivefold.iomodels import ENGINES
 from fivefold.serving import MODELS
 
 
-def pairs(*, overlapping: bool = False) -> pytest.MarkDecorator:
+def pairs(*, overlapping: bool = False, shared: bool = False) -> pytest.MarkDecorator:
     """Parametrise with `pair`: every serving model with every engine.
 
     `overlapping` leaves out the one pair that serves one client at a time by nature, as
-    the traits of its two models say.
+    the traits of its two models say.  `shared` runs all such tests of a module for one pair
+    before those for the next, so that a fixture of the module can keep a server for them.
     """
     cases = []
     for serving, model in MODELS.items():
@@ -24,4 +25,4 @@ def pairs(*, overlapping: bool = False) -> pytest.MarkDecorator:
             marks = [pytest.mark.skip(reason=reason)] if reason else []
             settings = {"serving": serving, "io": engine.engine}
             cases.append(pytest.param(settings, id=f"{serving}-{engine.engine}", marks=marks))
-    return pytest.mark.parametrize("pair", cases)
+    return pytest.mark.parametrize("pair", cases, scope="module" if shared else None)

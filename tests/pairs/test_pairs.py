@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from client import Client
-from conftest import SIZES, Serve
+from conftest import SIZES, Serve, serving
 from every_pair import pairs
 
 from fivefold import Server, Settings
@@ -17,10 +18,17 @@ from fivefold import Server, Settings
 Pair = dict[str, str]
 
 
-@pairs()
+@pytest.fixture(scope="module")
+def address(pair: Pair, site: Path) -> Iterator[tuple[str, int]]:
+    """A server for all who only ask."""
+    with serving(site, **pair) as address:
+        yield address
+
+
+@pairs(shared=True)
 @pytest.mark.parametrize("name", SIZES)
-def test_files_arrive_byte_for_byte(pair: Pair, name: str, serve: Serve, site: Path) -> None:
-    with serve(**pair) as address, Client(address) as client:
+def test_files_arrive_byte_for_byte(name: str, address: tuple[str, int], site: Path) -> None:
+    with Client(address) as client:
         answer = client.get(f"/{name}")
         assert answer.status == 200
         assert answer.body == (site / name).read_bytes()
@@ -28,9 +36,9 @@ def test_files_arrive_byte_for_byte(pair: Pair, name: str, serve: Serve, site: P
         assert again.fields["content-length"] == str(SIZES[name])
 
 
-@pairs()
-def test_keep_alive_and_pipelining(pair: Pair, serve: Serve, site: Path) -> None:
-    with serve(**pair) as address, Client(address) as client:
+@pairs(shared=True)
+def test_keep_alive_and_pipelining(address: tuple[str, int], site: Path) -> None:
+    with Client(address) as client:
         for _ in range(5):
             assert client.get("/1k.bin").body == (site / "1k.bin").read_bytes()
         names = ["1k.bin", "0.bin", "64k+1.bin", "index.html"] * 5
@@ -42,9 +50,9 @@ def test_keep_alive_and_pipelining(pair: Pair, serve: Serve, site: Path) -> None
         assert client.at_end()
 
 
-@pairs(overlapping=True)
-def test_a_slow_reader_does_not_stop_a_fast_one(pair: Pair, serve: Serve, site: Path) -> None:
-    with serve(**pair) as address, Client(address, receive_buffer=4096) as slow:
+@pairs(overlapping=True, shared=True)
+def test_a_slow_reader_does_not_stop_a_fast_one(address: tuple[str, int], site: Path) -> None:
+    with Client(address, receive_buffer=4096) as slow:
         slow.send(b"GET /50m.bin HTTP/1.1\r\nHost: t\r\n\r\n")
         slow.exactly(1)  # the server is sending, and will fill every buffer
         with Client(address) as fast:
@@ -56,9 +64,9 @@ def test_a_slow_reader_does_not_stop_a_fast_one(pair: Pair, serve: Serve, site: 
         assert slow.exactly(len(expected)) == expected
 
 
-@pairs(overlapping=True)
-def test_an_idle_client_does_not_stop_an_active_one(pair: Pair, serve: Serve) -> None:
-    with serve(**pair) as address, Client(address), Client(address) as half:
+@pairs(overlapping=True, shared=True)
+def test_an_idle_client_does_not_stop_an_active_one(address: tuple[str, int]) -> None:
+    with Client(address), Client(address) as half:
         half.send(b"GET /1k.bin HT")
         with Client(address) as active:
             for _ in range(3):
