@@ -47,7 +47,7 @@ def check(settings: Settings) -> None:
             " (the files of a folder are always served as they are)"
         )
     if find_spec("watchfiles") is None:
-        raise SettingsError("reload: it needs watchfiles: pip install 'fivefold[reload]'")
+        raise SettingsError("reload: it needs watchfiles: pip install watchfiles")
     for folder in folders(settings):
         if not folder.is_dir():
             raise SettingsError(f"reload_dir: there is no folder {os.fspath(folder)!r}")

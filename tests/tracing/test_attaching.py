@@ -377,3 +377,14 @@ def test_the_kernel_sees_the_request_arrive_and_the_response_leave(io: str, fold
         for step in (1, 2, 10, 11):
             assert trace.steps[step - 1].happened
             assert {e.source for e in trace.steps[step - 1].evidence} == {"tracefs"}
+
+
+def test_an_exchange_of_which_nothing_was_seen_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its messages were lost, all but the last: a busy machine."""
+    server, ours = socket.socketpair()
+    monkeypatch.setattr(Attached, "_sock", ours, raising=False)
+    with server, ours:
+        server.sendall(b'{"x": "1", "done": {}}\n')
+        assert not list(Attached(os.getpid(), privileged=False).traces(timeout_s=0.01))

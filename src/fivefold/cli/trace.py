@@ -37,6 +37,7 @@ def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
     count: int,
     timeout: float | None,
     metrics: bool,  # noqa: FBT001 - click calls by keyword
+    chdir: str | None,
     serving: str,
     io: str | None,
     all_io: bool,  # noqa: FBT001
@@ -70,7 +71,7 @@ def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
         if all_io and io is not None:
             raise SettingsError("io: --all-io asks for every I/O model: give one of the two")
         traces = own_traces(
-            Settings(target=target, serving=serving),
+            Settings(target=target, chdir=chdir, serving=serving),
             path,
             IO_MODELS if all_io else (io or AUTO,),
             cold=cold,
@@ -161,6 +162,7 @@ trace = click.Command(
         click.Option(["--count"], type=click.IntRange(1), default=1, help="So many requests."),
         click.Option(["--timeout"], type=float, metavar="S", help="Wait no longer than this."),
         click.Option(["--metrics"], is_flag=True, help="The server's metrics, for Prometheus."),
+        click.Option(["--chdir"], default=None, metavar="FOLDER", help="As for `serve`."),
         click.Option(["--serving"], default=AUTO, help="As for `serve`."),
         click.Option(["--io"], default=None, help="As for `serve`."),
         click.Option(["--all-io"], is_flag=True, help="Under all five I/O models, side by side."),

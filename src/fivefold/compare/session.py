@@ -122,8 +122,11 @@ def compared(plan: Plan, target: str, tell: Callable[[str], None]) -> Document:
     """Measure. Raises `CompareFailed` if not one row came of it."""
     cells, interrupted = plan.cells(), False
     try:
-        with stoppable(), LOADS[plan.load](plan.cores.load, plan.load_workers) as generator:
-            Rounds(plan, cells, generator, tell).measure()
+        with (
+            stoppable() as go_on,
+            LOADS[plan.load](plan.cores.load, plan.load_workers) as generator,
+        ):
+            Rounds(plan, cells, generator, checked(go_on, tell)).measure()
     except KeyboardInterrupt:
         interrupted = True
     if not any(cell.samples for cell in cells):
@@ -131,20 +134,41 @@ def compared(plan: Plan, target: str, tell: Callable[[str], None]) -> Document:
     return document(plan, cells, target, interrupted=interrupted)
 
 
+def checked(go_on: Callable[[], None], tell: Callable[[str], None]) -> Callable[[str], None]:
+    """What is called before each step, and ends all of it where that was asked for."""
+
+    def told(text: str) -> None:
+        go_on()
+        tell(text)
+
+    return told
+
+
 @contextlib.contextmanager
-def stoppable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the block, once: ending the servers is not interrupted again."""
+def stoppable() -> Iterator[Callable[[], None]]:
+    """Ctrl-C and SIGTERM end the block, once: ending the servers is not interrupted again.
+
+    The value is to be called between two steps: an exception that a signal raises is dropped
+    where nobody can take it, in a finalizer or a callback of logging.
+    """
+    stopped = False
 
     def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
+
+    def go_on() -> None:
+        if stopped:
+            raise KeyboardInterrupt
 
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     for each in before:
         signal.signal(each, stop)
     try:
-        yield
+        yield go_on
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -73,9 +73,7 @@ def library() -> Any:
     try:
         return import_module("bcrypt")
     except ImportError:
-        raise SettingsError(
-            "auth: the library bcrypt is not here; pip install 'fivefold[auth]'"
-        ) from None
+        raise SettingsError("auth: the library bcrypt is not here; pip install bcrypt") from None
 
 
 def stamp(path: str) -> Stamp:

@@ -130,8 +130,12 @@ class Attached:
         for at_ns, event, detail in message.get("seen", ()):
             source = "accounting" if event in COUNTED else "clock"
             seen.append(Observation(at_ns, source, event, detail))
-        if "done" in message:
+        if "done" not in message:
+            return
+        if seen:
             self._ready.append(message)
+        else:  # all of it was lost, because it came too fast: nothing can be said of this one
+            del self._seen[message["x"]]
 
     def _trace(self, message: dict[str, Any]) -> Trace:
         done, seen = message["done"], self._seen.pop(message["x"])
