@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check format bench soak clean
+.PHONY: serve test check format bench soak pictures clean
 
 serve: .venv/serve
 	$(BIN)/fivefold serve examples/site
@@ -31,6 +31,10 @@ soak: .venv/dev
 
 bench: .venv/serve
 	$(BIN)/python bench/run.py $(BENCH)
+
+# Those of README.md, from the commands above them.
+pictures: .venv/dev
+	$(BIN)/python docs/pictures/draw.py
 
 clean:
 	rm -rf .venv bench/build bench/results

@@ -1,0 +1,1 @@
+"""An example shop, once for each of Python's two interfaces."""
