@@ -166,6 +166,7 @@ class Server:
                 settings.grace_s + self._shutdown_s,
                 reopen,
                 startup_s=settings.startup_s,
+                stuck_s=settings.stuck_s,
             ).run(on_ready)
 
     def check_target(self) -> None:
@@ -304,6 +305,7 @@ class Server:
         )
 
         def ticked() -> None:
+            on_ready.alive()
             if access_log is not None:
                 access_log.tick()
             if self._certificates is not None:

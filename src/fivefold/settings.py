@@ -31,6 +31,9 @@ AUTO = "auto"
 SYSTEMD = "systemd"
 """An address: whatever sockets systemd hands over."""
 
+LEAST_STUCK_S = 1.0
+"""A worker shows that it lives once in a tick, which is up to a second (`sizing.tick`)."""
+
 LONGEST_S = 366 * 86400.0
 """The kernel's timers end somewhere beyond; whoever means "never" is served by a year."""
 
@@ -66,6 +69,12 @@ class Settings:
         None,
         "How long a worker may take until it is ready, its import included; without it as long as"
         " it takes, and the log says what is waited for.",
+    )
+    stuck_s: float | None = _setting(
+        None,
+        "Kill a worker none of whose threads and processes has waited for clients for so long, and"
+        " start another; where one thread runs all connections no handler may take so long."
+        " Without it no worker is killed for that.",
     )
     lifespan: str = _setting(
         AUTO,
@@ -172,6 +181,11 @@ class Settings:
         for name in ("max_connections", "startup_s"):
             if getattr(self, name) is not None:
                 _positive(name, getattr(self, name))
+        if self.stuck_s is not None and self.stuck_s < LEAST_STUCK_S:
+            raise SettingsError(
+                f"stuck_s: {self.stuck_s:g} is too short: a worker that does nothing shows that it"
+                f" lives once a second; at least {LEAST_STUCK_S:g}"
+            )
         for each in fields(Limits):
             _positive(each.name, getattr(self.limits, each.name))
         self._check_root_path()

@@ -13,6 +13,7 @@ import json
 import os
 import select
 import traceback
+from collections.abc import Callable
 
 from ..errors import FivefoldError
 
@@ -25,8 +26,10 @@ READY, FAILED, DOING = "ready", "failed", "doing"
 class Announcement:
     """The child's end. Calling it says "ready"; it is then closed, and further words go nowhere."""
 
-    def __init__(self, pipe: int) -> None:
+    def __init__(self, pipe: int, alive: Callable[[], None] = lambda: None) -> None:
+        """`alive` is called by whoever takes turns in the child, at each tick, to the end."""
         self._pipe = pipe
+        self.alive = alive
 
     def __call__(self) -> None:
         self._say(READY, "")

@@ -16,7 +16,8 @@ server ends with what the first one said (`WorkerFailed`), or after `YOUNG_DEATH
 SIGTERM or SIGINT: workers stop accepting, finish what they have accepted, and end; a second
 SIGINT kills them.  SIGHUP: workers are replaced one by one, each leaves only when its
 successor accepts; asked again meanwhile, they are replaced again.  Who does not leave within
-the grace time is killed, and the log has its stack.  SIGUSR1: `on_notice` is called, and all
+the grace time is killed, and the log has its stack; so is who takes no turn any more, if a
+time was given for that (`pulse`).  SIGUSR1: `on_notice` is called, and all
 workers are sent it, too.  SIGUSR2 is ignored, and said.  Only its own children are waited
 for, by pid; as PID 1, the orphans that a container leaves to it as well.  systemd is told
 when the workers accept, and when they stop.
@@ -41,6 +42,7 @@ from ..reporting import logger
 from . import stack
 from .forking import HANDLED, describe, forked, is_clean, reap, send
 from .guard import Guard
+from .pulse import Pulse
 from .ready_pipe import Announcement, Attention
 from .slot import Backoff, Slot
 from .worker import KILL_MARGIN_S, Worker
@@ -78,12 +80,15 @@ class Supervisor:
         on_notice: Callable[[], None] = lambda: None,
         *,
         startup_s: float | None = None,
+        stuck_s: float | None = None,
     ) -> None:
-        """`startup_s`: until a worker must be ready, or it is killed; None to wait for ever."""
+        """`startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
+        `stuck_s`: how long it may then take no turn; the same."""
         self._slots = [Slot(sockets, number) for number, sockets in enumerate(slots)]
         self._life = life
         self._grace_s = grace_s
         self._startup_s = startup_s
+        self._stuck_s = stuck_s
         self._on_notice = on_notice
         self._stopping = False
         self._failure = ""
@@ -271,16 +276,18 @@ class Supervisor:
 
     def _forked(self, slot: Slot) -> Worker:
         """Raises OSError."""
+        pulse = None if self._stuck_s is None else Pulse(self._stuck_s)
         ready, say = os.pipe2(os.O_CLOEXEC)
+        words = Announcement(say, pulse.beat) if pulse else Announcement(say)
         try:
-            pid = forked(lambda: self._live(slot, ready, Announcement(say)))
+            pid = forked(lambda: self._live(slot, ready, words))
         except BaseException:
             os.close(ready)
             raise
         finally:
             os.close(say)
         self._guard.started(pid)
-        worker = Worker(pid, self._generation, Attention(ready), monotonic())
+        worker = Worker(pid, self._generation, Attention(ready), monotonic(), pulse=pulse)
         worker.give(self._startup_s)
         return worker
 

@@ -15,6 +15,7 @@ from time import monotonic
 from ..reporting import logger
 from . import stack
 from .forking import send
+from .pulse import Pulse
 from .ready_pipe import Attention
 
 log = logger("fivefold.supervisor")
@@ -48,6 +49,8 @@ class Worker:
     ask_at: float = math.inf
     """When its time is over: it is asked for its stack, and killed."""
     kill_at: float = math.inf
+    pulse: Pulse | None = None
+    """None if nobody wants to know."""
     why: str = ""
     """Of its being killed."""
 
@@ -58,7 +61,13 @@ class Worker:
     @property
     def due(self) -> float:
         """When its clocks must be looked at again."""
-        return min(self.say_at, self.ask_at, self.kill_at)
+        due = min(self.say_at, self.ask_at, self.kill_at)
+        return min(due, self.pulse.due) if self.pulse and self._serves else due
+
+    @property
+    def _serves(self) -> bool:
+        """Whether it is expected to take turns: it is neither starting nor at its end."""
+        return self.was_ready and self.left_at == self.kill_at == math.inf
 
     def give(self, startup_s: float | None) -> None:
         """The time it has to become ready; None for as long as it takes."""
@@ -94,6 +103,9 @@ class Worker:
         if became_ready:
             self.ready_at = monotonic()
         self.pipe.close()
+        if self.pulse is not None:
+            self.pulse.close()
+            self.pulse = None
         return became_ready
 
     def dismiss(self, grace_s: float) -> None:
@@ -109,7 +121,9 @@ class Worker:
                 self.why = self.why or CLOSED
             send(self.pid, signal.SIGKILL)
             self.kill_at = math.inf
-        elif now >= self.ask_at:
+        elif now >= self.ask_at or (
+            self.pulse is not None and self._serves and self.pulse.has_stopped(now)
+        ):
             self._ask_for_stack(now)
         elif now >= self.say_at:
             self.say_at = now + WAITING_S
@@ -121,6 +135,8 @@ class Worker:
         self.kill_at = now + stack.STACK_S
         if self.left_at < math.inf:
             self.why = f"it has not ended {now - self.left_at:.1f} s after it was asked to"
+        elif self.was_ready and self.pulse is not None:
+            self.why = f"it is stuck for {self.pulse.silence(now):.1f} s (stuck_s)"
         else:
             self.why = f"it was not ready for {self._waited(now)} (startup_s)"
         log.error("worker %d is killed: %s; this is where it is:", self.pid, self.why)
