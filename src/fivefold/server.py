@@ -325,7 +325,7 @@ class Server:
         model = self.model(
             sockets, handler, new_io, options, on_ready, house=access_log, others=self._others
         )
-        signal.signal(signal.SIGTERM, lambda *_: self._stop(model))
+        model.stops.begin(lambda: self._stop(model))
         try:
             model.run()
         finally:

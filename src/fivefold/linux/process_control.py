@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 from collections.abc import Collection
 
 from .libc import checked, libc
@@ -13,7 +12,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 
 
-def die_with_parent(signal_number: signal.Signals) -> None:
+def die_with_parent(signal_number: int) -> None:
     """Get `signal_number` when the thread that forked this process ends (prctl(2))."""
     checked(libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0), "prctl")
 

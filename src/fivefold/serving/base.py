@@ -23,6 +23,7 @@ from ..iomodels.base import Connection, IOModel, Listener
 from ..reporting import logger, report
 from .ready_pipe import NOBODY_LISTENS, Announcement
 from .stealing import OtherQueues
+from .stopping import Stopping
 
 log = logger("fivefold.serving")
 
@@ -121,6 +122,7 @@ class ServingModel(ABC):
         self.on_ready = on_ready
         self.house = house or Housekeeping()
         self.stopping = False
+        self.stops = Stopping()
         self._io: IOModel | None = None
         self._deaf: BaseException | None = None
         """Why this worker cannot accept any more."""
@@ -137,6 +139,7 @@ class ServingModel(ABC):
 
     def _begin(self, io: IOModel) -> None:
         """Called in each process that accepts or serves, with the model of its main thread."""
+        self.stops.look()  # making the model has started an ASGI application
         wake_on_signals(io)
         listeners = [sock.close for sock in (*self.listeners, *self.others)]
         descendants.give_up(*listeners, self.on_ready.close, io.give_up)

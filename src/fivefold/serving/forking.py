@@ -14,6 +14,7 @@ from ..errors import FivefoldError
 from ..linux.process_control import die_with_parent
 from ..reporting import logger
 from .ending import disown
+from .stopping import LEAVE
 
 log = logger("fivefold.serving")
 
@@ -24,6 +25,7 @@ HANDLED = (
     signal.SIGCHLD,
     signal.SIGUSR1,
     signal.SIGUSR2,
+    LEAVE,
 )
 """Signals for which somebody in the process tree has a handler."""
 
@@ -35,7 +37,12 @@ OF_APPLICATIONS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """Signals for which an application may have handlers; the others are needed to end it."""
 
 
-def forked(life: Callable[[], object], *, with_application: bool = False) -> int:
+def forked(
+    life: Callable[[], object],
+    *,
+    with_application: bool = False,
+    ended_by: int = signal.SIGTERM,
+) -> int:
     """Fork; the child runs `life` and exits: 0, or 1 if `life` raised. The parent gets the pid.
 
     The status says nothing else: an application may end its process with any (`ready_pipe`).
@@ -43,7 +50,7 @@ def forked(life: Callable[[], object], *, with_application: bool = False) -> int
 
     The child starts without the parent's signal handlers, mask and wake-up descriptor.
     It passes over SIGINT, which a terminal sends to the whole tree: stopping is decided in
-    one place and arrives as SIGTERM, which it also gets when its parent dies; and SIGUSR1,
+    one place and arrives as `ended_by`, which it also gets when its parent dies; and SIGUSR1,
     which may come before it has a handler, or to the whole tree.  `with_application`: the parent
     has loaded the application, whose own handlers (`OF_APPLICATIONS`) stay in the child.
     """
@@ -55,7 +62,7 @@ def forked(life: Callable[[], object], *, with_application: bool = False) -> int
         with descendants.ours():
             pid = os.fork()
         if pid == 0:
-            _live(life, parent, mask, OF_APPLICATIONS if with_application else ())
+            _live(life, parent, mask, OF_APPLICATIONS if with_application else (), ended_by)
         return pid
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -66,6 +73,7 @@ def _live(
     parent: int,
     mask: set[signal.Signals | int],
     keep: Iterable[signal.Signals],
+    ended_by: int,
 ) -> NoReturn:
     code = 1
     try:
@@ -73,7 +81,7 @@ def _live(
         set_handlers(keep)
         disown()
         signal.pthread_sigmask(signal.SIG_SETMASK, set(mask) - set(HANDLED))
-        die_with_parent(signal.SIGTERM)
+        die_with_parent(ended_by)
         if os.getppid() == parent:  # else it died before we could ask to be told
             life()
         code = 0

@@ -13,9 +13,9 @@ replaces the process when it is missed, after a pause if children die before the
 An acceptor that dies is replaced, too; the children of the old one serve on to the end of
 their connections.  A process that the kernel refuses is asked for again later.  When all
 children are busy the acceptor stops accepting, and the kernel's queue holds the rest.
-Signals: SIGTERM stops (the forker passes it on, and to the children SIGUSR1 if somebody has
-a handler for it), SIGCHLD in the forker; the I/O model may use real-time signals in the
-acceptor and the children.
+Signals: LEAVE (`stopping`) stops (the forker passes it on, and to the children SIGUSR1 if
+somebody has a handler for it), SIGCHLD in the forker; the I/O model may use real-time signals
+in the acceptor and the children.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from .process_channel import BORN, DEAD, GONE, MESSAGE, capacity, pair, tell
 from .process_child import Child
 from .ready_pipe import Announcement, Attentions
 from .slot import Backoff
+from .stopping import LEAVE
 
 OVERDUE = "it has not ended within the grace time; this is where it is:"
 
@@ -183,7 +184,9 @@ class Process(ServingModel):
         limit = Limit(bounds)
         self._limit = limit.most
         self._wanted = 0
-        self._acceptor = forked(lambda: self._accept(acceptor_inbox, to_forker, limit))
+        self._acceptor = forked(
+            lambda: self._accept(acceptor_inbox, to_forker, limit), ended_by=LEAVE
+        )
         self._acceptor_since = monotonic()
         acceptor_inbox.close()
         to_forker.close()
@@ -212,7 +215,9 @@ class Process(ServingModel):
                 self._refused(error)
                 return
             try:
-                pid = forked(lambda: self._serve(number, theirs), with_application=True)
+                pid = forked(
+                    lambda: self._serve(number, theirs), with_application=True, ended_by=LEAVE
+                )
             except (OSError, MemoryError) as error:
                 self._say_dead(number)
                 self._refused(error)
@@ -263,7 +268,7 @@ class Process(ServingModel):
             sock.close()
         for pid in (self._acceptor, *self._children):
             if pid:
-                send(pid, signal.SIGTERM)
+                send(pid, LEAVE)
 
     def _kill(self) -> None:
         """Who is left shows where it is, and is killed."""

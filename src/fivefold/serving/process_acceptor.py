@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import socket
 import time
 
@@ -13,6 +12,7 @@ from ..iomodels.base import IOModel
 from .base import EXHAUSTED_PAUSE_S, Live, ServingModel, close_woken, log, opened, wake_on_signals
 from .limit import Limit
 from .process_channel import BORN, DEAD, GONE, IDLE, MORE, SERVE, hear, tell
+from .stopping import Stopping
 
 SPARES = 4
 """Children idle before they are needed: a fork takes a millisecond, and so the client."""
@@ -41,7 +41,7 @@ class Acceptor:
 
     def run(self) -> None:
         io = self._io = self._model.new_io(1, serves=False)
-        signal.signal(signal.SIGTERM, lambda *_: self._stop(io))
+        Stopping().begin(lambda: self._stop(io), says=False)
         wake_on_signals(io)
         try:
             self._order_spares()

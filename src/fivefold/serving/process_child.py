@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 from collections.abc import Callable
 from time import monotonic
@@ -43,14 +42,15 @@ class Child:
         self._live.finish()
 
     def run(self) -> None:
-        # After SIGTERM we go on as long as the acceptor has connections to hand over,
+        # Told to leave, we go on as long as the acceptor has connections to hand over,
         # but let each of them end after its exchange.  Set first: making the I/O model
         # starts an ASGI application, which must not be left half started.
-        signal.signal(signal.SIGTERM, lambda *_: self._finish())
+        self._model.stops.begin(self._finish, says=self._number == 1)
         self._model.house.begin()
         io = self._model.new_io(1)
         if self._model.stopping:
             self._live.finish()
+        self._model.stops.look()
         wake_on_signals(io)
         descendants.give_up(self._channel.close, self._to_acceptor.close, io.give_up)
         self._say_idle()

@@ -45,6 +45,7 @@ from .guard import Guard
 from .pulse import Pulse
 from .ready_pipe import Announcement, Attention
 from .slot import Backoff, Slot
+from .stopping import LEAVE
 from .worker import KILL_MARGIN_S, Worker
 
 log = logger("fivefold.supervisor")
@@ -280,7 +281,7 @@ class Supervisor:
         ready, say = os.pipe2(os.O_CLOEXEC)
         words = Announcement(say, pulse.beat) if pulse else Announcement(say)
         try:
-            pid = forked(lambda: self._live(slot, ready, words))
+            pid = forked(lambda: self._live(slot, ready, words), ended_by=LEAVE)
         except BaseException:
             os.close(ready)
             raise

@@ -17,6 +17,7 @@ from . import stack
 from .forking import send
 from .pulse import Pulse
 from .ready_pipe import Attention
+from .stopping import LEAVE
 
 log = logger("fivefold.supervisor")
 
@@ -91,7 +92,7 @@ class Worker:
     def _is_in_vain(self) -> None:
         """It is about to die, unless it lingers, or its processes do."""
         if self.pipe.reason:
-            send(self.pid, signal.SIGTERM)
+            send(self.pid, LEAVE)
         self.pipe.close()
         self.kill_at = min(self.kill_at, monotonic() + DYING_S)
         self.say_at = self.ask_at = math.inf
@@ -110,7 +111,7 @@ class Worker:
 
     def dismiss(self, grace_s: float) -> None:
         """Tell it to leave, within its grace."""
-        send(self.pid, signal.SIGTERM)
+        send(self.pid, LEAVE)
         self.left_at = monotonic()
         self.ask_at = min(self.ask_at, self.left_at + grace_s + KILL_MARGIN_S)
         self.say_at = math.inf
