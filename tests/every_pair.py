@@ -13,7 +13,8 @@ def pairs(*, overlapping: bool = False, shared: bool = False) -> pytest.MarkDeco
 
     `overlapping` leaves out the one pair that serves one client at a time by nature, as
     the traits of its two models say.  `shared` runs all such tests of a module for one pair
-    before those for the next, so that a fixture of the module can keep a server for them.
+    before those for the next, so that a fixture of the module can keep a server for them; they can
+    have no other parameters.
     """
     cases = []
     for serving, model in MODELS.items():
