@@ -244,6 +244,12 @@ class Connection(ABC):
         self._resets = True
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
+    def how_to_end(self, *, is_sending: bool) -> int:
+        """How to shut down before a close what the kernel still does with the descriptor: by a
+        FIN, which a client might take for the end of its answer, only if there is no reset to
+        come, or if it stands behind what the client does not take."""
+        return socket.SHUT_RD if self._resets and not is_sending else socket.SHUT_RDWR
+
     def give_up(self) -> None:
         """In a process that an application has forked: close this copy, at once and without a
         word to the client or to the model, whose descriptors are shared with the parent."""

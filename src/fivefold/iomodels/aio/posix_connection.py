@@ -196,7 +196,7 @@ class PosixConnection(Connection):
         # A waiter of its own: no deadline may end this.
         ended = self._incoming.waiter = self._outgoing.waiter = Waiter()
         if self._incoming.in_flight or self._outgoing.in_flight:
-            self._shutdown(socket.SHUT_RDWR)
+            self._shutdown(self.how_to_end(is_sending=self._outgoing.in_flight))
         while self._incoming.in_flight or self._outgoing.in_flight:
             yield ended
         self.release()

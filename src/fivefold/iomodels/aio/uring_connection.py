@@ -6,7 +6,7 @@ import types
 from collections import deque
 from collections.abc import Generator
 from errno import ENOBUFS
-from socket import SHUT_RDWR, socket
+from socket import socket
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -182,7 +182,7 @@ class UringConnection(UringSender):
         self._inbox.clear()
         if self._receiving or self._sending is not None:
             # The one call that ends both; the descriptor is closed with the last completion.
-            self._shutdown(SHUT_RDWR)
+            self._shutdown(self.how_to_end(is_sending=self._sending is not None))
         self._release_if_over()
         # Waited for, because nobody may turn this ring once the coroutine has ended.
         while self.fd >= 0 and not self._io.ending:
