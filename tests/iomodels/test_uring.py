@@ -565,6 +565,30 @@ def test_unwanted_clients_wait_in_the_kernel_and_come_out_at_close(features: Fea
             sock.close()
 
 
+@each_feature_set
+def test_listener_closed_while_completions_are_put_off_loses_no_client(features: Features) -> None:
+    """A cautious ring collects completions in the middle of a turn, and keeps them for the next:
+    the last one of the accept may be among them."""
+    accepted = list[socket.socket]()
+
+    async def accept(listener: Any) -> None:
+        accepted.extend(await listener.accept())
+
+    async def main(io: Uring, listener: Any) -> None:
+        io.spawn(accept(listener))
+        await io.sleep(TICK_S)  # it is in the ring
+        peers.enter_context(socket.create_connection(address))
+        while not io._postponed:
+            io.put_out()
+        accepted.extend(listener.close())
+
+    with tcp_listener() as listening, ring(features) as io, ExitStack() as peers:
+        address = listening.getsockname()
+        io.run(main(io, io.listener(listening)))
+        assert len(accepted) == 1
+        accepted[0].close()
+
+
 def test_listener_closed_amid_a_batch_loses_no_client() -> None:
     accepted: list[socket.socket] = []
     received: list[bytes] = []

@@ -267,9 +267,11 @@ class Uring(Scheduler):
         """Wait until the accept of `listener` is over, without resuming anybody.
 
         The completions of others are kept for later, those of the batch that is just
-        being dispatched included.
+        being dispatched included.  Its own may have come before: in that batch, or among
+        those that were put off.
         """
-        fresh: Batch = self._batch or iter(())
+        postponed, self._postponed = self._postponed, []
+        fresh: Batch = chain(self._batch or (), postponed)
         while True:
             for completion in fresh:
                 if completion[0] == listener.user_data:
