@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from measured_again import measured_again
 
 from fivefold.compare.scenarios import SCENARIOS
 from fivefold.compare.session import Wishes, compared, planned
@@ -60,6 +61,7 @@ def test_only_a_folder_has_cold_files() -> None:
         rows(Settings(target="harmful:app", chdir=APPS), "cold")
 
 
+@measured_again
 def test_the_rate_is_the_one_asked_for() -> None:
     settings = Settings(target="harmful:app", chdir=APPS)
     (row,) = rows(settings, "rate", rate=200.0)

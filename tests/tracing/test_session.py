@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from every_pair import pairs
+from measured_again import measured_again
 
 from fivefold import Settings
 from fivefold.linux import tracefs
@@ -68,6 +69,7 @@ def test_applications_are_traced_in_every_pair(pair: dict[str, str]) -> None:
         assert "application" in (trace.steps[3].why_not or "")
 
 
+@measured_again
 def test_a_client_that_is_slow_is_network_wait(folder: Path) -> None:
     with Session(Settings(target=str(folder)), privileged=False) as session:
         trace = session.request("/small", hold_back_s=HELD_BACK_S)
