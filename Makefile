@@ -25,9 +25,12 @@ format: .venv/check
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What takes too long for every day: deaths again and again in each serving model.
+# What takes too long for every day: deaths again and again in each serving model; a day in the
+# life of a shop and a service. MINUTES=3 for trying, SOAK='--shop process --service thread'.
+MINUTES ?= 20
 soak: .venv/dev
 	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/serving/test_deaths.py
+	$(BIN)/python tests/soak/soak.py --minutes $(MINUTES) $(SOAK)
 
 bench: .venv/serve
 	$(BIN)/python bench/run.py $(BENCH)

@@ -1,0 +1,220 @@
+"""The clients of the soak: each knows the right answer to all that it asks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from soak_ledger import Failure, Ledger
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+from wire import Wire
+
+PAUSE_S = 0.02
+"""Between two requests of a client: the machine is not to be full."""
+
+LARGE = 256 * 1024
+
+EVENTS = 10
+
+Lost = (OSError, EOFError, WebSocketException)
+
+
+class WrongAnswer(Exception):
+    """Not what was asked for."""
+
+
+@dataclass
+class Asker:
+    """One client of a server: where it is, and what is known of its connection."""
+
+    server: str
+    address: tuple[str, int]
+    kind: str
+    ledger: Ledger
+    number: int
+    pid: int | None = None
+    well: float = 0.0
+    bought = 0
+    uncertain = 0
+    """Purchases whose answer was lost: they may have been made."""
+
+    def answered(self, fields: dict[str, str]) -> None:
+        self.pid, self.well = int(fields["x-worker"]), monotonic()
+
+    def newly_connected(self) -> None:
+        self.pid, self.well = None, monotonic()
+
+    def right(self, began: float) -> None:
+        self.ledger.was_right(self.server, self.kind, began, timed=self.kind == "kept")
+
+
+def expect(got: object, wanted: object) -> None:
+    if got != wanted:
+        raise WrongAnswer(f"{str(got)[:200]} instead of {str(wanted)[:200]}")
+
+
+def ask(
+    asker: Asker, wire: Wire, path: str, method: str = "GET", body: bytes | None = None
+) -> bytes:
+    answer = wire.ask(path, method=method, body=body)
+    expect(answer.status, 200)
+    asker.answered(answer.fields)
+    if answer.fields.get("connection") == "close":
+        wire.sock.close()  # the next one is asked elsewhere
+    return answer.body
+
+
+def double(asker: Asker, wire: Wire) -> None:
+    number = random.randrange(1_000_000)
+    expect(json.loads(ask(asker, wire, f"/double/{number}")), number * 2)
+
+
+def kept(asker: Asker) -> None:
+    """As many requests on a connection as it takes, with pauses."""
+    with Wire(asker.address) as wire:
+        asker.newly_connected()
+        for _ in range(200):
+            began = monotonic()
+            double(asker, wire)
+            asker.right(began)
+            if wire.sock.fileno() < 0:
+                return
+            time.sleep(PAUSE_S)
+
+
+def fresh(asker: Asker) -> None:
+    began = monotonic()
+    with Wire(asker.address) as wire:
+        double(asker, wire)
+    asker.right(began)
+
+
+def slow(asker: Asker) -> None:
+    """Writes its request in pieces, and reads the answer so."""
+    began = monotonic()
+    with Wire(asker.address, receive_buffer=16384) as wire:
+        request = f"GET /large/{LARGE} HTTP/1.1\r\nHost: slow\r\nConnection: close\r\n\r\n".encode()
+        for at in range(0, len(request), 20):
+            wire.send(request[at : at + 20])
+            time.sleep(PAUSE_S)
+        head = wire.head()
+        expect(head.status, 200)
+        asker.answered(head.fields)
+        for _ in range(LARGE // 32768):
+            expect(wire.exactly(32768), bytes(range(256)) * 128)
+            time.sleep(PAUSE_S)
+    asker.right(began)
+
+
+def uploading(asker: Asker) -> None:
+    began = monotonic()
+    body = os.urandom(300_000)
+    with Wire(asker.address) as wire:
+        said = json.loads(ask(asker, wire, "/digest", "POST", body))
+    expect(said, hashlib.sha256(body).hexdigest())
+    asker.right(began)
+
+
+def events(asker: Asker, count: int, wanted: int) -> Wire:
+    wire = Wire(asker.address)
+    try:
+        wire.put(f"/events/{count}")
+        head = wire.head()
+        expect(head.status, 200)
+        asker.answered(head.fields)
+        for number in range(wanted):
+            expect(wire.chunk(), b"data: %d\n\n" % number)
+            asker.well = monotonic()
+    except BaseException:
+        wire.sock.close()
+        raise
+    return wire
+
+
+def server_sent(asker: Asker) -> None:
+    began = monotonic()
+    with events(asker, EVENTS, EVENTS) as wire:
+        expect(wire.chunks(), [])
+    asker.right(began)
+
+
+def leaving(asker: Asker) -> None:
+    """Goes in the middle of a stream that would never end, by a FIN or a reset."""
+    began = monotonic()
+    wire = events(asker, 1_000_000, 2)
+    if asker.number % 2:
+        wire.leave()
+    else:
+        wire.sock.close()
+    asker.right(began)
+
+
+def websocket(asker: Asker) -> None:
+    began = monotonic()
+    host, port = asker.address
+    with connect(f"ws://{host}:{port}/echo", open_timeout=30, close_timeout=5) as client:
+        for number in range(EVENTS):
+            client.send(f"message {number}")
+            expect(client.recv(timeout=30), f"message {number}"[::-1])
+            asker.well = monotonic()
+            time.sleep(PAUSE_S)
+    asker.right(began)
+
+
+def buying(asker: Asker) -> None:
+    """What was paid for is there, also after a death."""
+    customer = f"customer{asker.number}"
+    with Wire(asker.address) as wire:
+        asker.newly_connected()
+        for _ in range(20):
+            began = monotonic()
+            asker.uncertain += 1
+            ask(asker, wire, f"/buy/{customer}")
+            asker.bought, asker.uncertain = asker.bought + 1, asker.uncertain - 1
+            asker.right(began)
+            if wire.sock.fileno() < 0:
+                return
+            orders = json.loads(ask(asker, wire, f"/total/{customer}"))["orders"]
+            if not 3 * asker.bought <= orders <= 3 * (asker.bought + asker.uncertain):
+                raise WrongAnswer(f"{orders} orders, {asker.bought} purchases")
+            if wire.sock.fileno() < 0:
+                return
+            time.sleep(PAUSE_S)
+
+
+OF_SERVICE: dict[str, Callable[[Asker], None]] = {
+    "kept": kept,
+    "fresh": fresh,
+    "slow": slow,
+    "uploading": uploading,
+    "events": server_sent,
+    "leaving": leaving,
+    "websocket": websocket,
+}
+OF_SHOP: dict[str, Callable[[Asker], None]] = {"buying": buying}
+
+
+def living(asker: Asker, conduct: Callable[[Asker], None], over: threading.Event) -> None:
+    """One client, again and again; a thread."""
+    while not over.is_set():
+        asker.newly_connected()
+        try:
+            conduct(asker)
+        except WrongAnswer as wrong:
+            asker.ledger.was_wrong(asker.server, asker.kind, str(wrong))
+        except Lost as error:
+            asker.ledger.failed(
+                Failure(
+                    *(asker.server, asker.kind, asker.well, monotonic(), asker.pid),
+                    f"{type(error).__name__}: {error}",
+                )
+            )
+        time.sleep(PAUSE_S)
