@@ -27,6 +27,7 @@ from .content.origin import Proxies
 from .content.root import start_folder
 from .content.shared import Shared
 from .errors import ApplicationError, FivefoldError, SettingsError, WorkerFailed
+from .grace import Grace
 from .http1.connection import Http1
 from .iomodels import resolve
 from .iomodels.base import IOModel
@@ -34,7 +35,7 @@ from .linux.standard_descriptors import fill_standard_descriptors
 from .listening import Listening
 from .reporting import logger
 from .serving import MODELS, ending
-from .serving.base import Handler, ServingModel, ServingOptions
+from .serving.base import Handler, ServingOptions
 from .serving.forking import describe, forked
 from .serving.ready_pipe import Announcement, Attention
 from .serving.supervisor import Life, Supervisor
@@ -97,8 +98,8 @@ class Server:
         self._listening = Listening(settings)
         self._others: list[socket.socket] = []
         self._pid = 0
-        self._stopped_at: float | None = None
-        """In a worker: when it was told to end."""
+        self._grace = Grace()
+        """In a worker: what it is given for its end."""
 
     def _compose(self, kind: Kind) -> None:
         """Choose the serving model and the engine for this kind of content."""
@@ -243,17 +244,13 @@ class Server:
 
         def lived(sockets: list[socket.socket], on_ready: Announcement) -> None:
             ending.begin()
+            self._grace = Grace(self.settings.grace_s, self._shutdown_s)
             try:
                 work(sockets, on_ready)
             finally:
-                used_s = 0.0 if self._stopped_at is None else monotonic() - self._stopped_at
-                ending.end(self.settings.grace_s - used_s)
+                ending.end(self._grace.end() - monotonic())
 
         return lived
-
-    def _stop(self, model: ServingModel) -> None:
-        self._stopped_at = monotonic()
-        model.stop()
 
     def _work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         self._others = self._listening.others(sockets, steals=True)
@@ -280,8 +277,7 @@ class Server:
         options = ServingOptions(
             max_connections=settings.max_connections or self.model.traits.default_connections,
             fresh=settings.fresh,
-            grace_s=settings.grace_s,
-            shutdown_s=self._shutdown_s,
+            grace=self._grace,
         )
         allow_descriptors(options.max_connections)
         on_ready.doing(f"opening {target if isinstance(target, str) else self.interface}")
@@ -325,7 +321,7 @@ class Server:
         model = self.model(
             sockets, handler, new_io, options, on_ready, house=access_log, others=self._others
         )
-        model.stops.begin(lambda: self._stop(model))
+        model.stops.begin(model.stop)
         try:
             model.run()
         finally:
@@ -362,6 +358,8 @@ class Server:
             lifespan_s=settings.lifespan_s,
             websocket_deflate=settings.websocket_deflate,
             asgi_extensions=settings.asgi_extensions,
+            grace=self._grace,
+            many_threads=serving.many_threads,
             shared=shared,
         )
 

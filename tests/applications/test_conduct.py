@@ -18,10 +18,10 @@ BESIDES_BLOCKING = {
     "wsgi-async": (wsgi_sample.app, ASYNC),  # in its pool of threads
     "wsgi-thread": (wsgi_sample.app, THREAD),
     "wsgi-process": (wsgi_sample.app, PROCESS),
-    "asgi-thread": (asgi_sample.app, THREAD),
     "asgi-process": (asgi_sample.app, PROCESS),
 }
-"""Where a handler that blocks stops itself only; an event loop cannot promise that."""
+"""Where a handler that blocks stops itself only; the one event loop of a worker cannot promise
+that, whatever serves its connections."""
 
 
 @pytest.fixture(scope="module", params=EVERYWHERE, ids="-".join)

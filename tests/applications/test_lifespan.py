@@ -212,8 +212,6 @@ def test_a_shutdown_may_do_as_programs_do(
 def test_a_shutdown_that_takes_too_long_is_cut_and_said(
     pair: dict[str, Any], conduct: pytest.MonkeyPatch
 ) -> None:
-    if pair["serving"] == "thread":
-        pytest.skip("not yet")
     conduct.setenv("TEST_STOP", "never_ends")
     with kept() as files:
         with (
@@ -229,8 +227,6 @@ def test_a_shutdown_that_takes_too_long_is_cut_and_said(
 def test_what_cannot_be_cancelled_is_left(
     name: str, serving: dict[str, Any], conduct: pytest.MonkeyPatch
 ) -> None:
-    if serving["serving"] == "thread":
-        pytest.skip("not yet")
     conduct.setenv("TEST_STOP", name)
     with kept() as files:
         with (

@@ -6,9 +6,9 @@ The application is called there, at once, in a context of its own and in a task 
 lent to it (asgi_carrier); so nothing is queued between the request's arrival and the
 application's first line.
 
-A loop has a lifespan of its own, because what an application opens at its start belongs
-to the loop that it was opened in: one per worker under async, one per thread or process
-under the others.
+A loop has a lifespan, because what an application opens at its start belongs to the loop that
+it was opened in, and an application object has one loop: that of the process, if one thread
+serves all its connections, or otherwise one in a thread of its own (asgi_loop_thread).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ..errors import ClientLeft
+from ..grace import Grace
 from ..http1.connection import Ready
 from ..http1.exchange import Connection, Exchange
 from ..http1.limits import Limits
@@ -28,11 +29,16 @@ from .asgi_handshake import is_websocket
 from .asgi_host import AsgiHost
 from .asgi_http import HttpCycle, path_of
 from .asgi_lifespan import Application
+from .asgi_loop_thread import LoopThread
+from .asgi_near_end import HTTP_DISCONNECT, NearEnd, carried_apart
 from .asgi_scope import Scope, Scopes
 from .asgi_websocket import WebSocket
 from .client_certificate import extension
 
 log = logger("fivefold.asgi")
+
+CALLS = 64
+"""Expected at once on the host of an application that has a thread of its own."""
 
 
 class Asgi:
@@ -46,12 +52,17 @@ class Asgi:
         *,
         lifespan: str,
         lifespan_s: float,
+        grace: Grace,
+        apart: bool,
         deflate: bool = True,
     ) -> None:
-        """`deflate`: whether websockets may be compressed."""
+        """`apart`: connections have threads of their own, and the application one for itself.
+        `deflate`: whether websockets may be compressed."""
         self._application = application
         self._lifespan = lifespan
         self._lifespan_s = lifespan_s
+        self._grace = grace
+        self._loop_thread = LoopThread(grace) if apart else None
         self._scopes = scopes
         self._limits = limits
         self._deflate = deflate
@@ -61,8 +72,21 @@ class Asgi:
 
         Raises `ApplicationError`.
         """
+        thread = self._loop_thread
+        if thread is None:
+            return self._started(engine, tick_s, connections)
+        # First that one: its threads shall not inherit what a model sets up for this one.
+        there = thread.host(lambda: self._started(engine, tick_s, CALLS))
+        here = self._host(engine, tick_s, connections)
+        here.state, here.there = there.state, there
+        return here
+
+    def _host(self, engine: type[IOModel], tick_s: float, connections: int) -> AsgiHost:
         io = engine.hosting()(tick_s=tick_s, connections=connections)
-        host = AsgiHost(io, lifespan=self._lifespan, lifespan_s=self._lifespan_s)
+        return AsgiHost(io, grace=self._grace, lifespan=self._lifespan, lifespan_s=self._lifespan_s)
+
+    def _started(self, engine: type[IOModel], tick_s: float, connections: int) -> AsgiHost:
+        host = self._host(engine, tick_s, connections)
         try:
             host.start(self._application)
         except BaseException:
@@ -71,7 +95,9 @@ class Asgi:
         return host
 
     def close(self) -> None:
-        """Each loop ended its own lifespan."""
+        """The host of each process has ended its own lifespan. Raises `ShutdownCut`."""
+        if self._loop_thread is not None:
+            self._loop_thread.close()
 
     def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
         return None
@@ -84,7 +110,35 @@ class Asgi:
             conn.remembered = conn.peer, conn.local, host.state, told
         if b"connection" in exchange.request.obeyed and is_websocket(exchange):
             return self._websocket(exchange, host)
+        if host.there is not None:
+            return self._http_apart(exchange, host)
         return self._http(exchange, host)
+
+    async def _http_apart(self, exchange: Exchange, host: AsgiHost) -> None:
+        """The same, where the application runs on another host."""
+        cycle = HttpCycle(exchange, host)
+        near = NearEnd(
+            host, cycle.receive, cycle.send, cycle.ended, is_finished=lambda: exchange.finished
+        )
+        try:
+            scope = self._scopes.http(exchange)
+            first = await cycle.receive() if exchange.body is None else None
+            near.begin(
+                self._application,
+                scope,
+                first=first,
+                disconnect=HTTP_DISCONNECT,
+                at=path_of(exchange),
+            )
+        except Exception as error:  # noqa: BLE001 - as the edge of an application
+            cycle.ended(error)
+        try:
+            await cycle.settled()
+            if not exchange.finished:
+                await cycle.give_up()
+        finally:
+            near.part()
+            cycle.close()
 
     async def _http(self, exchange: Exchange, host: AsgiHost) -> None:
         cycle = HttpCycle(exchange, host)
@@ -109,7 +163,7 @@ class Asgi:
         exchange.keep = False
         socket = WebSocket(exchange, self._limits, deflate=self._deflate)
         scope = self._scopes.websocket(exchange)
-        call = self._call(scope, socket, path_of(exchange))
+        call = self._call(scope, socket, host, path_of(exchange))
         if host.carriers.begin(call, socket.ended):
             socket.ended(None)
         try:
@@ -117,10 +171,13 @@ class Asgi:
         finally:
             await socket.end()
 
-    async def _call(self, scope: Scope, socket: WebSocket, at: str) -> None:
+    async def _call(self, scope: Scope, socket: WebSocket, host: AsgiHost, at: str) -> None:
         failed = False
         try:
-            await self._application(scope, socket.receive, socket.send)
+            if host.there is None:
+                await self._application(scope, socket.receive, socket.send)
+            else:
+                await carried_apart(host, self._application, scope, socket, at)
         except ClientLeft:
             pass  # it was told, and did not mind
         except BaseException as error:  # noqa: BLE001 - the edge of an application

@@ -9,12 +9,14 @@ from time import monotonic
 from typing import Any
 
 from ..errors import ShutdownCut
+from ..grace import Grace
 from ..iomodels.asyncio_host import Host
 from ..iomodels.base import Task
 from ..iomodels.hosting import Hosting
 from ..iomodels.outcome import Outcome
 from ..reporting import logger, report
 from .asgi_carrier import Carriers
+from .asgi_crossing import Crossing
 from .asgi_lifespan import AUTO, Application, Lifespan
 from .asgi_watch import Watches
 
@@ -32,16 +34,29 @@ class AsgiHost(Host):
     """
 
     lifespan: Lifespan | None = None
+    there: AsgiHost | None = None
+    """On which the application runs, if that is another one (`asgi_loop_thread`)."""
 
-    def __init__(self, io: Hosting, *, lifespan: str = AUTO, lifespan_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        io: Hosting,
+        *,
+        grace: Grace | None = None,
+        lifespan: str = AUTO,
+        lifespan_s: float = 10.0,
+    ) -> None:
         super().__init__(io)
+        self._grace = grace or Grace()
         self._rule = lifespan
         self._lifespan_s = lifespan_s
+        self.carriers = Carriers(self.loop)
+        self.crossing = Crossing(io)
+        self.watches = Watches(self.loop)
+        self.state: dict[str, Any] = {}
+        """Copied, not deeply, into the scope of each request."""
 
     def start(self, application: Application) -> None:
         """Raises `ApplicationError`."""
-        self.carriers = Carriers(self.loop)
-        self.watches = Watches(self.loop)
         self.lifespan = Lifespan(application, self.loop, self.keep_going, self._rule)
         self.lifespan.startup()
         self.state = self.lifespan.state
@@ -85,13 +100,14 @@ class AsgiHost(Host):
                 report(log, "the application broke its event loop, which goes on", error=error)
 
     def close(self) -> None:
-        """End the lifespan, then whatever else still runs.
+        """End the calls, the lifespan, then whatever else still runs.
 
         Raises `ShutdownCut` if the application's shutdown has not ended in its time.
         """
         if self.loop.is_closed():
             return
         try:
+            self._end_calls()
             ended = self._end_lifespan()
         finally:
             self.loop.close()
@@ -100,6 +116,17 @@ class AsgiHost(Host):
                 f"the application's shutdown has not ended within {self._lifespan_s:g} s"
                 " (--lifespan-s), and was cut short"
             )
+
+    def _end_calls(self) -> None:
+        """Those that go on without their connections may, as long as the grace time lasts; the
+        lifespan's shutdown takes away what they use."""
+        left = self._wait(set(self.carriers.running), self._grace.until() - monotonic())
+        if left:
+            log.warning(
+                "%d calls of the application have not ended in time (--grace-s), and are cancelled",
+                len(left),
+            )
+            self._cancel(left, LAST_S)
 
     def _end_lifespan(self) -> bool:
         loop = self.loop

@@ -42,8 +42,6 @@ class Inbox:
         self._sizes: deque[int] = deque([0])
         self._bytes = 0
         self._takers: deque[Bridge] = deque()
-        self._spare: Bridge | None = None
-        """One that nobody waits on, to be used again."""
         self._room = Waiter()
         self._fragments = bytearray()
         """One piece of memory: each piece of its own would take more than a small fragment."""
@@ -62,7 +60,9 @@ class Inbox:
 
     @types.coroutine
     def _arrival(self) -> Generator[Bridge, None, None]:
-        bridge, self._spare = self._spare or Bridge(asyncio.get_running_loop()), None
+        # A new one each time: one that had been used would resume the task of before, if the
+        # message comes before this task waits.
+        bridge = Bridge(asyncio.get_running_loop())
         bridge._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's own protocol
         self._takers.append(bridge)
         try:
@@ -72,9 +72,9 @@ class Inbox:
                 self._takers.remove(bridge)
             else:
                 self.tell()  # what we were told of is for another
-            bridge.release()
             raise
-        self._spare = bridge
+        finally:
+            bridge.release()
 
     def put(self, message: Message, size: int = 0) -> None:
         """Queue it; `tell` lets the application have it."""

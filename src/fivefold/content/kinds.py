@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..grace import Grace
 from ..http1.connection import Content
 from ..http1.limits import Limits
 from ..iomodels.base import IOModel
@@ -62,6 +63,10 @@ class Surrounded:
     """Whether its websockets may be compressed."""
     asgi_extensions: tuple[str, ...]
     """Ways to send files that an ASGI application is told of (`asgi_scope.FILES`)."""
+    grace: Grace
+    """What its process is given for its end."""
+    many_threads: bool
+    """Whether several threads of one process run connections."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,8 @@ def open_asgi(around: Surrounded) -> Opened:
         lifespan=around.lifespan,
         lifespan_s=around.lifespan_s,
         deflate=around.websocket_deflate,
+        grace=around.grace,
+        apart=around.many_threads,
     )
 
 

@@ -42,6 +42,8 @@ class BlockingHost(Poll):
         self._others = select.poll()  # the listeners: is somebody else waiting?
         self._client: socket.socket | None = None
         self._vacancies: list[Waiter] = []
+        self._wanted = False
+        """Whether somebody has called `wake`, who waits behind the clients."""
 
     @classmethod
     def available(cls) -> str | None:
@@ -96,10 +98,20 @@ class BlockingHost(Poll):
         if idle and self._others.poll(0):
             self._let_go(idle)
 
+    def wake(self) -> None:
+        self._wanted = True
+        super().wake()
+
+    def finished(self, waiter: Waiter) -> None:
+        self._finished.append(waiter)
+        super().wake()
+
     def _on_wake(self) -> None:
         super()._on_wake()
-        # Whoever called `wake` waits behind these; in a server that stops they have a last call.
-        self._let_go([c for c in self._idle() if not c.closing])
+        # In a server that stops they have a last call.
+        wanted, self._wanted = self._wanted, False
+        if wanted:
+            self._let_go([c for c in self._idle() if not c.closing])
 
     def _idle(self) -> list[PolledConnection]:
         connections = [c for c in self._connections.values() if isinstance(c, PolledConnection)]

@@ -109,8 +109,7 @@ class Async(ServingModel):
         """Serve whoever is connected already, then let everybody go."""
         await self.close_listeners(listeners, self._start)
         self._live.finish()
-        cut_at = monotonic() + self.options.grace_s
-        await self._until_gone(io, cut_at)
+        await self._until_gone(io, self.options.grace.until())
         self._live.cut()
         await self._until_gone(io, monotonic() + CUT_S)
 

@@ -13,12 +13,13 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, ClassVar, Protocol
 
 from ..descendants import descendants
 from ..errors import LimitReached
+from ..grace import Grace
 from ..iomodels.base import Connection, IOModel, Listener
 from ..reporting import logger, report
 from .ready_pipe import NOBODY_LISTENS, Announcement
@@ -90,10 +91,8 @@ class ServingOptions:
     max_connections: int
     fresh: bool = False
     """Never reuse what served a connection."""
-    grace_s: float = 30.0
-    """How long connections may finish their exchange after a request to stop."""
-    shutdown_s: float = 0.0
-    """How long content may take to end after that."""
+    grace: Grace = field(default_factory=Grace)
+    """How long connections may finish their exchange after a request to stop, and content end."""
 
 
 class ServingModel(ABC):
@@ -133,6 +132,7 @@ class ServingModel(ABC):
 
     def stop(self) -> None:
         """Ask for the end; from a signal handler or any thread, at any moment."""
+        self.options.grace.begin()
         self.stopping = True
         if self._io is not None:
             self._io.wake()

@@ -33,7 +33,7 @@ from typing import Any
 from ..descendants import descendants
 from ..errors import ApplicationError, WorkerFailed
 from . import ending, flushing, stack
-from .base import ServingModel, ServingTraits, log
+from .base import CUT_S, ServingModel, ServingTraits, log
 from .forking import describe, forked, is_clean, reap, send
 from .limit import SETTING, Limit
 from .process_acceptor import Acceptor
@@ -70,7 +70,7 @@ class Process(ServingModel):
         self._births_backoff = Backoff()
         self._acceptor = 0
         self._acceptor_backoff = Backoff()
-        self._kill_at = math.inf
+        self._cut_at = self._kill_at = math.inf
         self._told = False
         """Whether all have been asked to end."""
         self._asked = False
@@ -100,6 +100,7 @@ class Process(ServingModel):
     # runs in: the forker
 
     def stop(self) -> None:
+        self.options.grace.begin()
         self.stopping = True  # the signal's byte in the pipe ends the wait
 
     def _turn(self) -> None:
@@ -107,7 +108,9 @@ class Process(ServingModel):
         now = monotonic()
         if self.stopping and not self._told:
             self._bury()  # who has died by itself was not asked to end
-            self._pass_on(self.options.grace_s)
+            self._pass_on()
+        if now >= self._cut_at:
+            self._cut()
         if now >= self._kill_at:
             self._kill()
         if not self.stopping and not self._acceptor and now >= self._acceptor_backoff.at:
@@ -131,7 +134,7 @@ class Process(ServingModel):
         self._hear_children()
 
     def _next_due(self) -> float:
-        due = self._kill_at
+        due = min(self._cut_at, self._kill_at)
         if not self.stopping and not self._acceptor:
             due = min(due, self._acceptor_backoff.at)
         if self._wanted and self._acceptor and len(self._children) < self._limit:
@@ -261,14 +264,21 @@ class Process(ServingModel):
         now = monotonic()
         self._acceptor_backoff.crashed(now, now - self._acceptor_since)
 
-    def _pass_on(self, grace_s: float) -> None:
+    def _pass_on(self) -> None:
         self._told = True
-        self._kill_at = monotonic() + grace_s
+        self._cut_at = self.options.grace.until()
+        self._kill_at = self.options.grace.end() + CUT_S
         for sock in self.listeners:
             sock.close()
         for pid in (self._acceptor, *self._children):
             if pid:
                 send(pid, LEAVE)
+
+    def _cut(self) -> None:
+        """The grace time is over: the connections are cut, and the application may end."""
+        self._cut_at = math.inf
+        for pid in self._children:
+            send(pid, LEAVE)
 
     def _kill(self) -> None:
         """Who is left shows where it is, and is killed."""
@@ -303,7 +313,7 @@ class Process(ServingModel):
             with self._saying_why():
                 child.run()
         finally:
-            ending.end(self.options.grace_s - child.stopping_s)
+            ending.end(self.options.grace.end() - monotonic())
 
     @contextlib.contextmanager
     def _saying_why(self) -> Iterator[None]:

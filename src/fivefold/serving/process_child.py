@@ -11,6 +11,9 @@ from ..iomodels.base import IOModel
 from .base import Live, ServingModel, close_woken, opened, wake_on_signals
 from .process_channel import IDLE, hear, tell
 
+SOON_S = 0.2
+"""The forker's grace time has begun before ours, by as long as its signal took."""
+
 
 class Child:
     """Says that it is idle, gets a connection, serves it; until its channel ends."""
@@ -30,22 +33,22 @@ class Child:
         self._to_acceptor = to_acceptor
         self._say_idle = say_idle
         self._live = Live()
-        self._asked_at: float | None = None
-
-    @property
-    def stopping_s(self) -> float:
-        """For how many seconds it has known that it shall end."""
-        return 0.0 if self._asked_at is None else monotonic() - self._asked_at
 
     def _finish(self) -> None:
-        self._asked_at = monotonic()
+        self._model.options.grace.begin()
         self._live.finish()
+
+    def _cut(self) -> None:
+        """The forker asks again when the grace time is over; others may at any time."""
+        grace = self._model.options.grace
+        if monotonic() >= grace.until() - SOON_S:
+            self._live.cut()
 
     def run(self) -> None:
         # Told to leave, we go on as long as the acceptor has connections to hand over,
         # but let each of them end after its exchange.  Set first: making the I/O model
         # starts an ASGI application, which must not be left half started.
-        self._model.stops.begin(self._finish, says=self._number == 1)
+        self._model.stops.begin(self._finish, again=self._cut, says=self._number == 1)
         self._model.house.begin()
         io = self._model.new_io(1)
         if self._model.stopping:

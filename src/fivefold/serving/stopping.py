@@ -42,16 +42,20 @@ class Stopping:
     def __init__(self) -> None:
         self._theirs: dict[int, Any] = {}
         self._stop: Callable[[], object] = int
+        self._again: Callable[[], object] = int
         self._is_leaving = self._has_called = False
 
-    def begin(self, stop: Callable[[], object], *, says: bool = True) -> None:
-        """From now on `stop` is called, once, when this process shall leave; in a signal handler.
+    def begin(
+        self, stop: Callable[[], object], *, again: Callable[[], object] = int, says: bool = True
+    ) -> None:
+        """From now on `stop` is called, once, when this process shall leave, and `again` when it
+        is asked another time; in a signal handler.
 
         Again in a process that was forked from this one: the application's handlers stay.
         `says`: whether the log has a line about what is set until the application has started;
         of many processes that start alike one is enough.
         """
-        self._stop, self._says = stop, says
+        self._stop, self._again, self._says = stop, again, says
         self._is_leaving = self._has_called = False
         signal.signal(LEAVE, self._leave)
         self.look(said=set(self._theirs))
@@ -78,6 +82,8 @@ class Stopping:
                 )
 
     def _leave(self, *_: object) -> None:
+        if self._is_leaving:
+            self._again()
         self._begin_to_leave()
         self._says = True  # what a handler has set is known to its process alone
         self.look()

@@ -76,7 +76,6 @@ class Thread(ServingModel):
 
     def stop(self) -> None:
         super().stop()
-        self._cut_at = monotonic() + self.options.grace_s
         if hasattr(self, "_idle"):
             self._idle.put(None)  # the main thread may be waiting for an idle thread
 
@@ -135,7 +134,7 @@ class Thread(ServingModel):
         if not self.stopping:
             return self._idle.get()
         try:
-            return self._idle.get(timeout=max(0.0, self._cut_at - monotonic()))
+            return self._idle.get(timeout=max(0.0, self.options.grace.until() - monotonic()))
         except queue.Empty:
             self._live.cut()
             return self._idle.get()
@@ -157,8 +156,8 @@ class Thread(ServingModel):
 
     def _drain(self) -> None:
         self._live.finish()
-        while self._threads and monotonic() < self._cut_at:
-            self._dismiss_one(max(0.0, self._cut_at - monotonic()))
+        while self._threads and monotonic() < self.options.grace.until():
+            self._dismiss_one(max(0.0, self.options.grace.until() - monotonic()))
         self._live.cut()
         end = monotonic() + CUT_S
         while self._threads and monotonic() < end:
