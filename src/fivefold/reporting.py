@@ -19,9 +19,17 @@ from __future__ import annotations
 
 import logging
 import os
+import select
+import stat
 import traceback
 
 from .linux.standard_descriptors import STDERR
+
+PATIENCE_S = 1.0
+"""How long standard error may take a line, before lines are dropped until it takes some."""
+
+PIPE_BYTES = 4096
+"""PIPE_BUF: what is written whole, whoever else writes (pipe(7))."""
 
 
 class Log(logging.Logger):
@@ -62,17 +70,45 @@ def report(log: Log, message: str, *values: object, error: BaseException | None 
 
 
 def write(text: str) -> None:
-    """A line or several on standard error; never raises for want of somebody to read it.
+    """A line or several on standard error; never raises for want of somebody to read it, and
+    does not wait for that for long.
 
     By descriptor, because `sys.stderr` is the application's to replace and to close, and
     keeps what it could not write for whoever writes next.
     """
-    rest = memoryview(f"{text}\n".encode(errors="backslashreplace"))
-    try:
-        while rest:
-            rest = rest[os.write(STDERR, rest) :]
-    except OSError:
-        pass  # closed, full, or a pipe that nobody reads
+    standard_error.write(f"{text}\n".encode(errors="backslashreplace"))
+
+
+class StandardErrorFile:
+    """Descriptor 2 of this process: what nobody takes is dropped.
+
+    Assumption.  Of a pipe or a socket that poll(2) calls writable 4096 bytes can be written
+    (pipe(7)); another process may be quicker, and then its reader is waited for after all.
+    A regular file is always "writable", and one whose disk hangs is waited for.
+    """
+
+    def __init__(self) -> None:
+        self._patience_s = PATIENCE_S
+
+    def write(self, data: bytes) -> None:
+        try:
+            kind = stat.S_IFMT(os.fstat(STDERR).st_mode)
+            at_once = PIPE_BYTES if kind in (stat.S_IFIFO, stat.S_IFSOCK) else len(data)
+            while data and self._can_be_written():
+                data = data[os.write(STDERR, data[:at_once]) :]
+        except OSError:
+            pass  # closed, full, or a pipe that has no reader any more
+
+    def _can_be_written(self) -> bool:
+        """Waits for it, but not again and again."""
+        ready = select.poll()
+        ready.register(STDERR, select.POLLOUT)
+        can_be = bool(ready.poll(self._patience_s * 1000))
+        self._patience_s = PATIENCE_S if can_be else 0.0
+        return can_be
+
+
+standard_error = StandardErrorFile()
 
 
 def _last_resort(record: logging.LogRecord, trouble: BaseException) -> None:

@@ -78,7 +78,6 @@ def test_every_field_and_text_around_it(tmp_path: Path) -> None:
     form = "\t100% %s {{ü}} " + " ".join(f"{name}={{{name}}}" for name in names)
     head = GET + b"X-ID:7%s\r\nReferer: %d%%\r\n\r\n"
     file = tmp_path / "log"
-    logged("common", [], tmp_path)
     log = SharedLog(str(file), form, Proxies(), "").opened()
     assert log is not None
     asyncio.run(Http1(Echo(), Limits(), log).serve(FakeConnection([head])))

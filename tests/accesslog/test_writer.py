@@ -6,10 +6,12 @@ import errno
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
-from client import Client
+from client import TIMEOUT_S, Client
 from conftest import Serve
 
 from fivefold import Server, Settings
@@ -20,6 +22,13 @@ from fivefold.errors import SettingsError
 from fivefold.linux.processes import processes_of_tree
 
 LINE = "x" * 99 + "\n"
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    give_up_at = monotonic() + TIMEOUT_S
+    while not is_so():
+        assert monotonic() < give_up_at
+        sleep(0.005)
 
 
 def test_a_full_disk_stops_nothing_and_what_is_kept_is_written_first(
@@ -67,16 +76,17 @@ def test_a_short_write_is_continued_and_whole_again_in_a_new_file(
     monkeypatch.setattr(os, "write", short)
     writer.lines += [f"{number}{LINE}" for number in range(4)]
     writer.flush()
-    assert path.stat().st_size == 250
+    until(lambda: path.exists() and path.stat().st_size == 250)
     room[0] = 100
+    writer.lines.append(f"4{LINE}")
     writer.flush()
-    assert path.stat().st_size == 350
+    until(lambda: path.stat().st_size == 350)
     path.rename(tmp_path / "old")
     rotation.turn()
     room[0] = 10_000
     writer.close()
     assert (tmp_path / "old").read_text().splitlines()[:3] == [f"{n}{LINE[:-1]}" for n in range(3)]
-    assert path.read_text().splitlines() == [f"3{LINE[:-1]}"]
+    assert path.read_text().splitlines() == [f"3{LINE[:-1]}", f"4{LINE[:-1]}"]
 
 
 def test_threads_that_append_and_write_at_once_lose_nothing(tmp_path: Path) -> None:

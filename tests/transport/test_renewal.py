@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import ssl
@@ -15,6 +14,7 @@ from time import monotonic, sleep
 import pytest
 from certificate_files import Made, self_signed
 from client import TIMEOUT_S
+from said import logged
 
 from fivefold import Server, Settings
 from fivefold.serving import MODELS
@@ -67,18 +67,6 @@ def listens(pid: int) -> bool:
         return any("socket:" in str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return False
-
-
-@contextmanager
-def logged(path: Path) -> Iterator[None]:
-    """What the server says, in all of its processes."""
-    log, handler = logging.getLogger("fivefold"), logging.FileHandler(path)
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        handler.close()
 
 
 @pytest.mark.parametrize("settings", [*({"serving": name} for name in MODELS), {"workers": 3}])

@@ -57,7 +57,9 @@ class Destination:
         """A descriptor to write to. Raises OSError."""
         if not self._path:
             return os.dup(STDOUT)
-        return os.open(self._path, FLAGS, MODE)
+        fd = os.open(self._path, FLAGS, MODE)
+        os.set_blocking(fd, True)  # whoever writes may wait for a reader that is slow
+        return fd
 
     @contextmanager
     def alone(self, fd: int) -> Iterator[None]:

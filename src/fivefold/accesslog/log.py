@@ -109,6 +109,9 @@ class AccessLog(Housekeeping):
     def rest(self) -> None:
         self.flush()
 
+    def end(self) -> None:
+        self.close()
+
     def close(self) -> None:
         """Write the last lines; call it when no connection is left."""
         self._writer.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..content.origin import Proxies
-from ..errors import SettingsError
 from .destination import Destination
 from .formats import compiled
 from .log import AccessLog
@@ -29,13 +28,8 @@ class SharedLog:
             self._destination.probe()
 
     def opened(self) -> AccessLog | None:
-        """The log of this process; None for no log. Raises `SettingsError`."""
+        """The log of this process; None for no log."""
         if self._destination is None:
             return None
-        try:
-            writer = Writer(self._destination, self._rotation)
-        except OSError as error:
-            raise SettingsError(
-                f"access_log: cannot write {self._destination}: {error.strerror}"
-            ) from None
+        writer = Writer(self._destination, self._rotation)
         return AccessLog(compiled(self._form), self._proxies, writer)

@@ -55,7 +55,10 @@ class Housekeeping:
         """Called once in its main thread, before the first connection."""
 
     def rest(self) -> None:
-        """Called when it has nothing to do until it gets another connection, or ends."""
+        """Called when it has nothing to do until it gets another connection."""
+
+    def end(self) -> None:
+        """Called in each process of a pool when it ends."""
 
 
 @dataclass(frozen=True)

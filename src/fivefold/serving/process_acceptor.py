@@ -48,6 +48,7 @@ class Acceptor:
             io.run(self._main(io))
         finally:
             close_woken(io)
+            self._model.house.end()
         self._model.raise_deaf()
 
     def _stop(self, io: IOModel) -> None:

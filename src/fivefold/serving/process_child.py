@@ -66,7 +66,7 @@ class Child:
                     break
         finally:
             close_woken(io)
-            self._model.house.rest()
+            self._model.house.end()
 
     def _next(self, io: IOModel) -> socket.socket | None:
         self._model.house.rest()
