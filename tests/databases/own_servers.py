@@ -77,6 +77,10 @@ class OwnServer(ABC):
                 unprivileged() + self.command(), cwd=self.folder, stdout=log, stderr=log
             )
 
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
     def ensure(self) -> None:
         """Up again, whatever a test that failed has left."""
         if self._process is None:

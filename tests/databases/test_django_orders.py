@@ -7,18 +7,22 @@ import json
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hosting import PROCESS, THREAD, WSGI_WAYS, Site, hosting
+from hosting import PROCESS, WSGI_WAYS, Site, hosting, open_gate
 from own_servers import Postgres
 
 from fivefold.iomodels import ENGINES
 
-ROWS = 200
+ROWS = 100
 """Of a customer: four pieces of a server-side cursor."""
 
-CUSTOMERS = [f"{name}-{uuid.uuid4().hex}" for name in ("ada", "bob", "cy", "di")]
+TABLE = """
+    DROP TABLE IF EXISTS orders;
+    CREATE TABLE orders (id bigserial PRIMARY KEY, customer text, amount int)
+"""
 
 
 def ways() -> list[Any]:
@@ -29,54 +33,107 @@ def ways() -> list[Any]:
         marks = [pytest.mark.skip(reason=reason)] if reason else []
         way = {"serving": "async", "io": engine.engine}
         found.append(pytest.param(("asgi", way), id=f"asgi-{engine.engine}", marks=marks))
-    found.append(pytest.param(("asgi", THREAD), id="asgi-thread"))
     found.append(pytest.param(("asgi", PROCESS), id="asgi-process"))
     return found
 
 
-@pytest.fixture(scope="module")
-def orders(postgres: Postgres) -> Postgres:
-    postgres.ask("CREATE TABLE orders (id bigserial PRIMARY KEY, customer text, amount int)")
-    return postgres
-
-
-@pytest.fixture(params=ways())
-def shop(request: pytest.FixtureRequest, orders: Postgres) -> Iterator[Site]:
+@pytest.fixture(params=ways(), scope="module")
+def shop(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[Site]:
     interface, way = request.param
-    orders.ask("TRUNCATE orders")
+    postgres.ask(TABLE)
     with hosting(f"django_orders:{interface}()", **way) as site:
         yield site
 
 
-def ask(site: Site, path: str) -> tuple[int, bytes]:
-    """By a connection of its own. Raises `http.client.IncompleteRead` if it is cut short."""
+@contextmanager
+def asking(site: Site, path: str) -> Iterator[http.client.HTTPResponse]:
+    """By a connection of its own."""
     connection = http.client.HTTPConnection(*site.address, timeout=60)
     try:
         connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
+        yield connection.getresponse()
     finally:
         connection.close()
 
 
+def ask(site: Site, path: str) -> tuple[int, bytes]:
+    """Raises `http.client.IncompleteRead` if it is cut short."""
+    with asking(site, path) as answer:
+        return answer.status, answer.read()
+
+
+def customers(site: Site) -> list[str]:
+    """By the database that they are with: see the settings of the project."""
+    databases = ["default"] * 4 if site.is_asgi else ["default", "default", "kept", "kept"]
+    return [f"{database}/{uuid.uuid4().hex}" for database in databases]
+
+
+def export(site: Site) -> str:
+    return "export-async" if site.is_asgi else "export"
+
+
 def shopping(site: Site, customer: str) -> None:
-    """Orders ten at a time, some of which are rolled back, then looks at what it has."""
-    for first in range(0, ROWS, 100):
-        assert ask(site, f"/buy/{customer}?from={first}&break=1")[0] == 500
-        for ten in range(first, first + 100, 10):
-            assert ask(site, f"/buy/{customer}?from={ten}") == (200, b'{"bought": 10}')
+    """Orders ten at a time, one of which is rolled back, then looks at what it has."""
+    assert ask(site, f"/buy/{customer}?from=0&break=1")[0] == 500
+    for ten in range(0, ROWS, 10):
+        assert ask(site, f"/buy/{customer}?from={ten}") == (200, b'{"bought": 10}')
+    look(site, customer)
+
+
+def look(site: Site, customer: str) -> None:
     status, told = ask(site, f"/total/{customer}")
     sums = {"amount__sum": sum(range(ROWS)), "id__count": ROWS}
     assert (status, json.loads(told)) == (200, sums)
-    expected = "".join(f"{customer},{amount}\n" for amount in range(ROWS)).encode()
-    way = "export-async" if site.is_asgi else "export"
-    for _ in range(3):
-        assert ask(site, f"/{way}/{customer}") == (200, expected)
+    name = customer.rpartition("/")[2]
+    expected = "".join(f"{name},{amount}\n" for amount in range(ROWS)).encode()
+    assert ask(site, f"/{export(site)}/{customer}") == (200, expected)
 
 
-def test_customers_shop_at_once(shop: Site, orders: Postgres) -> None:
-    with ThreadPoolExecutor(len(CUSTOMERS)) as pool:
-        for done in [pool.submit(shopping, shop, customer) for customer in CUSTOMERS]:
+def test_customers_shop_at_once(shop: Site, postgres: Postgres) -> None:
+    shoppers = customers(shop)
+    with ThreadPoolExecutor(len(shoppers)) as pool:
+        for done in [pool.submit(shopping, shop, customer) for customer in shoppers]:
             done.result()
-    rows = orders.ask("SELECT count(*), count(DISTINCT (customer, amount)) FROM orders")
-    assert rows == f"{ROWS * len(CUSTOMERS)}|{ROWS * len(CUSTOMERS)}"
+    rows = postgres.ask("SELECT count(*), count(DISTINCT (customer, amount)) FROM orders")
+    assert rows == f"{ROWS * len(shoppers)}|{ROWS * len(shoppers)}"
+
+
+def test_a_restart_of_the_database_in_a_stream(shop: Site, postgres: Postgres) -> None:
+    """Who reads it can tell that it was cut; nobody after it is harmed."""
+    first, *others, last = customers(shop)
+    for customer in (first, last):
+        shopping(shop, customer)
+    try:
+        for customer in (first, last):
+            gate = shop.gate(uuid.uuid4().hex)
+            with asking(shop, f"/{export(shop)}/{customer}?gate={gate.name}") as answer:
+                assert answer.readline().endswith(b",0\n")
+                postgres.restart()
+                open_gate(gate)
+                with pytest.raises(http.client.IncompleteRead):
+                    answer.read()
+            for one in (first, last):
+                look(shop, one)
+    finally:
+        postgres.ensure()
+    with ThreadPoolExecutor(len(others)) as pool:
+        for done in [pool.submit(shopping, shop, customer) for customer in others]:
+            done.result()
+
+
+def test_a_client_that_leaves_a_stream_leaves_no_transaction(
+    shop: Site, postgres: Postgres
+) -> None:
+    """Its cursor is closed, and the connection of the database is another's."""
+    customer = customers(shop)[-1]
+    shopping(shop, customer)
+    gate = shop.gate(uuid.uuid4().hex)
+    with asking(shop, f"/{export(shop)}/{customer}?gate={gate.name}") as answer:
+        assert answer.readline().endswith(b",0\n")
+        shop.notes.until(f"at {gate.name}")
+    open_gate(gate)
+    postgres.wait_for(
+        "NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        " AND state LIKE 'idle in transaction%')"
+    )
+    look(shop, customer)

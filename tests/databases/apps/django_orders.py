@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -11,22 +12,26 @@ from django.conf import settings
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
+from telling import note, wait_at
 
 PORT = os.environ["POSTGRES_URL"].rpartition(":")[2].partition("/")[0]
 
+DATABASE: dict[str, Any] = {
+    "ENGINE": "django.db.backends.postgresql",
+    "NAME": "postgres",
+    "USER": "test",
+    "HOST": "127.0.0.1",
+    "PORT": PORT,
+    "CONN_HEALTH_CHECKS": True,
+}
+
 settings.configure(
     ALLOWED_HOSTS=["*"],
+    # Two ways of keeping connections from request to request: by a pool, and by the thread, of
+    # which Django takes a new one for each request under ASGI.
     DATABASES={
-        "default": {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": "postgres",
-            "USER": "test",
-            "HOST": "127.0.0.1",
-            "PORT": PORT,
-            # Kept from request to request; CONN_MAX_AGE would keep them for threads, of which
-            # Django takes a new one for each request under ASGI.
-            "OPTIONS": {"pool": {"min_size": 0, "max_size": 8}},
-        }
+        "default": DATABASE | {"OPTIONS": {"pool": {"min_size": 0, "max_size": 4}}},
+        "kept": DATABASE | {"CONN_MAX_AGE": 3600},
     },
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
@@ -35,7 +40,7 @@ settings.configure(
 )
 django.setup()
 
-PIECE = 50
+PIECE = 25
 """Rows of a server-side cursor that are fetched at a time."""
 
 
@@ -54,48 +59,58 @@ class Order(models.Model):
         return f"{self.customer},{self.amount}"
 
 
-def buy(request: HttpRequest, customer: str) -> HttpResponse:
+def buy(request: HttpRequest, database: str, customer: str) -> HttpResponse:
     """Ten orders, or none."""
     amounts = range(int(request.GET["from"]), int(request.GET["from"]) + 10)
-    with transaction.atomic():
+    with transaction.atomic(using=database):
         for amount in amounts:
-            Order.objects.create(customer=customer, amount=amount)
+            Order.objects.using(database).create(customer=customer, amount=amount)
         if "break" in request.GET:
             raise RuntimeError("the transaction is to be rolled back")
     return JsonResponse({"bought": len(amounts)})
 
 
-def total(request: HttpRequest, customer: str) -> HttpResponse:
-    mine = Order.objects.filter(customer=customer)
+def total(request: HttpRequest, database: str, customer: str) -> HttpResponse:
+    mine = Order.objects.using(database).filter(customer=customer)
     return JsonResponse(mine.aggregate(models.Sum("amount"), models.Count("id")))
 
 
-def export(request: HttpRequest, customer: str) -> Any:
+def stand_at(gate: str) -> None:
+    """In this thread, and whoever opens the gate knows of it: the client may leave from now on."""
+    note(f"at {gate}")
+    wait_at(gate)
+
+
+def export(request: HttpRequest, database: str, customer: str) -> Any:
     """All orders by a server-side cursor, which belongs to one connection, so to one thread."""
-    rows = Order.objects.filter(customer=customer).order_by("amount")
+    rows = Order.objects.using(database).filter(customer=customer).order_by("amount")
 
     def lines() -> Iterator[str]:
         for row in rows.iterator(chunk_size=PIECE):
             yield f"{row}\n"
+            if row.amount == 0 and "gate" in request.GET:
+                stand_at(request.GET["gate"])
 
     return StreamingHttpResponse(lines(), content_type="text/csv")
 
 
-async def export_async(request: HttpRequest, customer: str) -> Any:
-    rows = Order.objects.filter(customer=customer).order_by("amount")
+async def export_async(request: HttpRequest, database: str, customer: str) -> Any:
+    rows = Order.objects.using(database).filter(customer=customer).order_by("amount")
 
     async def lines() -> AsyncIterator[str]:
         async for row in rows.aiterator(chunk_size=PIECE):
             yield f"{row}\n"
+            if row.amount == 0 and "gate" in request.GET:
+                await asyncio.to_thread(stand_at, request.GET["gate"])
 
     return StreamingHttpResponse(lines(), content_type="text/csv")
 
 
 urlpatterns = [
-    path("buy/<customer>", buy),
-    path("total/<customer>", total),
-    path("export/<customer>", export),
-    path("export-async/<customer>", export_async),
+    path("buy/<database>/<customer>", buy),
+    path("total/<database>/<customer>", total),
+    path("export/<database>/<customer>", export),
+    path("export-async/<database>/<customer>", export_async),
 ]
 
 
