@@ -12,6 +12,11 @@ from hosting import MODELS, hosting
 from wire import chunked
 
 JAVA = "Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAA\r\nUpgrade: h2c\r\n"
+WEBSOCKET = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+"""WSGI applications have none; nor is a request with a body one of ASGI."""
 TLS = "Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n"
 
 
@@ -24,7 +29,7 @@ def test_upgrade_is_ignored(model: str, app: Any) -> None:
             first = wire.answer()
             assert first.status == 200
             assert [wire.answer().body for _ in range(2)] == [first.body] * 2
-            for fields in (JAVA, TLS):
+            for fields in (JAVA, TLS, WEBSOCKET):
                 assert wire.ask("/echo", method="POST", fields=fields, body=b"hi").body == b"hi"
                 wire.put("/echo", method="POST", fields=fields + "Transfer-Encoding: chunked\r\n")
                 wire.send(chunked(b"one", b"two"))

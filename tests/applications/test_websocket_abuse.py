@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import websocket_sample
 from every_pair import pairs
-from hosting import MODELS, Site, hosting, open_gate
+from hosting import ASYNC, MODELS, Site, hosting, open_gate
 from raw_websocket import (
     BINARY,
     CLOSE,
@@ -166,8 +166,9 @@ def test_pings_amid_a_message_that_is_as_long_as_may_be(site: Site) -> None:
         assert client.frame().code == 1009
 
 
-def test_an_idle_websocket_keeps_nothing_of_what_was_said(site: Site) -> None:
-    with ExitStack() as later:
+def test_an_idle_websocket_keeps_nothing_of_what_was_said() -> None:
+    """In one thread: each thread has a heap, which keeps what it was given once."""
+    with hosting(websocket_sample.app, **ASYNC) as site, ExitStack() as later:
         clients = [later.enter_context(opened(site, "/measure")) for _ in range(17)]
         before = 0
         for client in clients:
@@ -175,6 +176,33 @@ def test_an_idle_websocket_keeps_nothing_of_what_was_said(site: Site) -> None:
             assert int(client.frame().data) == LIMIT
             before = before or memory_of(site)
         assert memory_of(site) - before < 8 * LIMIT  # and not 16
+
+
+def test_pings_are_answered_as_fast_as_answers_are_taken(site: Site) -> None:
+    ping = frame(PING, bytes(125))
+    with RawWebSocket(site.address, receive_buffer=8192) as client:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        assert client.open("/silent-echo").status == 101
+        before = memory_of(site)
+        sent = until_blocked(client, ping * 1000, most=64 * LIMIT)
+        assert sent < 64 * LIMIT
+        assert memory_of(site) - before < 4 * LIMIT
+        for _ in range(100):
+            answer = client.frame()
+            assert (answer.first, len(answer.data)) == (0x8A, 125)
+
+
+def until_blocked(client: RawWebSocket, data: bytes, *, most: int) -> int:
+    """Send it again and again until nobody takes any more; how many bytes were taken."""
+    sent = 0
+    client.sock.settimeout(0.3)
+    try:
+        while sent < most:
+            sent += client.sock.send(memoryview(data)[sent % len(data) :])
+    except TimeoutError:
+        pass
+    client.sock.settimeout(30)
+    return sent
 
 
 # Deflate
@@ -311,16 +339,7 @@ def check_backpressure(site: Site, client: RawWebSocket) -> None:
     message = frame(BINARY, deflated(bytes(LIMIT)), reserved=4)
     client.send(message * 30)
     plain = frame(BINARY, bytes(LIMIT))
-    sent = count = 0
-    client.sock.settimeout(0.3)
-    try:
-        while count < 30:
-            sent += client.sock.send(memoryview(plain)[sent:])
-            if sent == len(plain):
-                sent, count = 0, count + 1
-    except TimeoutError:
-        pass
-    client.sock.settimeout(30)
+    count, sent = divmod(until_blocked(client, plain, most=30 * LIMIT), len(plain))
     assert count < 10
     assert memory_of(site) - before < 14 * LIMIT  # and not 30
     open_gate(gate)

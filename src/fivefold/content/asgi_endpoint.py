@@ -96,7 +96,7 @@ class Endpoint:
 
     # What it hears
 
-    async def read(self) -> None:
+    async def read(self) -> None:  # noqa: C901 - in one piece, because all messages pass it
         """Until it is over: messages to the application, answers to the client."""
         conn = self._exchange.conn
         if not self.turns.busy:
@@ -119,7 +119,14 @@ class Endpoint:
             early = b""
             self.heartbeat.heard()  # also while a long frame keeps its pong back
             try:
-                await self._understand(data)
+                if len(data) > PIECE_BYTES:
+                    await self._understand(data)
+                else:  # the usual case
+                    if self._feed(data):
+                        await self.flush()
+                    self.inbox.tell()
+                    if self.inbox.full:
+                        await self._until_taken()
             except ClientLeft:
                 break
             if not data and not stops:
@@ -132,14 +139,15 @@ class Endpoint:
         us in a receive, which it interrupts."""
         return self._exchange.conn.closing and not self.over
 
-    async def _room(self) -> None:
-        """Until the application has taken a message, the client is gone, or the server stops."""
-        self._io.watches.add(self)
-        try:
-            await self.inbox.room()
-        finally:
-            self._io.watches.discard(self)
-        self.heartbeat.heard()  # what it said meanwhile was not read
+    async def _until_taken(self) -> None:
+        """Until the inbox is not full any more, the client is gone, or the server stops."""
+        while self.inbox.full and not (self.over or self._must_stop()):
+            self._io.watches.add(self)
+            try:
+                await self.inbox.room()
+            finally:
+                self._io.watches.discard(self)
+            self.heartbeat.heard()  # what it said meanwhile was not read
 
     def look(self) -> None:
         """Called now and then while nobody reads."""
@@ -157,15 +165,14 @@ class Endpoint:
     async def _understand(self, data: bytes) -> None:
         """Piece by piece, as fast as the application takes it. Raises `ClientLeft`."""
         turn_ends = monotonic() + TURN_S
-        for start in range(0, len(data) or 1, PIECE_BYTES):
-            if start and monotonic() > turn_ends:
+        for start in range(0, len(data), PIECE_BYTES):
+            if monotonic() > turn_ends:
                 await self._exchange.conn.yield_turn()
                 turn_ends = monotonic() + TURN_S
             if self._feed(data[start : start + PIECE_BYTES]):
                 await self.flush()
             self.inbox.tell()
-            while self.inbox.full and not (self.over or self._must_stop()):
-                await self._room()
+            await self._until_taken()
 
     def _feed(self, data: bytes) -> bool:
         """Understand what came; whether there may be something to answer."""

@@ -56,13 +56,18 @@ class Frames(ServerProtocol):
         self._message_bytes = message_bytes
 
     def recv_frame(self, frame: Frame) -> None:
+        if self.current_size is not None or len(frame.data) > self._message_bytes:
+            self._look_at(frame)
+        super().recv_frame(frame)
+
+    def _look_at(self, frame: Frame) -> None:
+        """One that is large, or comes amid a message."""
         if frame.opcode in DATA:
             before = self.current_size or 0
             if before + len(frame.data) > self._message_bytes:
                 raise PayloadTooBig(len(frame.data), self._message_bytes - before)
         elif frame.opcode is CLOSE:
             self.current_size = None  # a message that is not ended is given up
-        super().recv_frame(frame)
 
 
 class Deflate(ServerExtensionFactory):

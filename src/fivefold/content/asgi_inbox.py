@@ -38,8 +38,8 @@ class Inbox:
         self._io = io
         self._most = most
         self._most_bytes = most_bytes
-        self._messages: deque[Message] = deque([{"type": "websocket.connect"}])
-        self._sizes: deque[int] = deque([0])
+        self._messages: deque[tuple[Message, int]] = deque([({"type": "websocket.connect"}, 0)])
+        """Each with the memory that it takes."""
         self._bytes = 0
         self._takers: deque[Bridge] = deque()
         self._room = Waiter()
@@ -52,9 +52,9 @@ class Inbox:
         """The next message; waits for one."""
         while not self._messages:
             await self._arrival()
-        self._bytes -= self._sizes.popleft()
-        message = self._messages.popleft()
-        if not self.full:
+        message, size = self._messages.popleft()
+        self._bytes -= size
+        if self._room.task is not None and not self.full:
             self.release()
         return message
 
@@ -76,11 +76,9 @@ class Inbox:
         finally:
             bridge.release()
 
-    def put(self, message: Message, size: int = 0) -> None:
+    def put(self, message: Message) -> None:
         """Queue it; `tell` lets the application have it."""
-        self._messages.append(message)
-        self._sizes.append(size)
-        self._bytes += size
+        self._messages.append((message, 0))
 
     def tell(self) -> None:
         """Whoever waits for what has been put goes on, at once if no task is running."""
@@ -89,35 +87,33 @@ class Inbox:
 
     def put_frame(self, frame: Frame) -> None:
         """A frame of a message, which is put with its last one. Raises `UnicodeDecodeError`."""
-        if frame.opcode is CONT:
-            data = self._joined(frame)
-        elif frame.fin:
-            self._opcode = frame.opcode
-            data = bytes(frame.data)
+        if frame.fin and frame.opcode is not CONT:
+            self._add(frame.opcode, bytes(frame.data))
         else:
+            self._add_fragment(frame)
+
+    def _add_fragment(self, frame: Frame) -> None:
+        """A text that is none is noticed before its last one."""
+        if frame.opcode is not CONT:
             self._opcode = frame.opcode
             self._judge.reset()
-            data = self._joined(frame)
-        if not frame.fin:
-            return
-        content: str | bytes
-        if self._opcode is TEXT:
-            content = data.decode()
-            message: Message = {"type": "websocket.receive", "text": content}
-        else:
-            content = data
-            message = {"type": "websocket.receive", "bytes": content}
-        self.put(message, MESSAGE_BYTES + getsizeof(content))
-
-    def _joined(self, frame: Frame) -> bytes:
-        """All fragments so far, if this is the last; a text that is none is noticed at once."""
         if self._opcode is TEXT:
             self._judge.decode(frame.data)
         self._fragments += frame.data
-        if not frame.fin:
-            return b""
-        data, self._fragments = bytes(self._fragments), bytearray()
-        return data
+        if frame.fin:
+            data, self._fragments = bytes(self._fragments), bytearray()
+            self._add(self._opcode, data)
+
+    def _add(self, opcode: Opcode, data: bytes) -> None:
+        message: Message
+        if opcode is TEXT:
+            text = data.decode()
+            message, size = {"type": "websocket.receive", "text": text}, getsizeof(text)
+        else:
+            message, size = {"type": "websocket.receive", "bytes": data}, getsizeof(data)
+        size += MESSAGE_BYTES
+        self._messages.append((message, size))
+        self._bytes += size
 
     @property
     def full(self) -> bool:
