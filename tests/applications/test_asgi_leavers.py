@@ -9,7 +9,6 @@ from typing import Any
 
 import asgi_leavers
 import pytest
-from applicable import only
 from every_pair import pairs
 from hosting import ASYNC, MODELS, Site, hosting, open_gate
 from wire import Wire
@@ -165,7 +164,6 @@ def test_work_behind_a_response_holds_no_connection(pair: Pair) -> None:
         assert "background work fails" in site.log
 
 
-@only(lambda pair: pair["serving"] != "thread")  # whose loop does not run between connections
 @pairs()
 def test_work_goes_on_when_there_is_no_connection(pair: Pair) -> None:
     with hosting(asgi_leavers.app, **pair) as site:
@@ -178,7 +176,6 @@ def test_work_goes_on_when_there_is_no_connection(pair: Pair) -> None:
         assert served(site)
 
 
-@only(lambda model: model != "thread")
 @pytest.mark.parametrize("framework", ["starlette", "fastapi", "quart", "django"])
 def test_streams_of_frameworks_end_with_their_client(framework: str, model: dict[str, Any]) -> None:
     request: dict[str, Any] = {}
