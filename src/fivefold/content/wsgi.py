@@ -22,6 +22,7 @@ from typing import IO
 
 from ..errors import ClientLeft
 from ..http1.connection import Ready
+from ..http1.escaping import as_text
 from ..http1.exchange import Connection, Exchange, joined
 from ..http1.request import Request
 from ..http1.response import DateField, FilePart, plain
@@ -169,7 +170,7 @@ async def fail(exchange: Exchange) -> None:
 
 
 def target_of(exchange: Exchange) -> str:
-    return exchange.request.target.decode("latin-1")
+    return as_text(exchange.request.target)
 
 
 def length_of(body: IO[bytes]) -> int:

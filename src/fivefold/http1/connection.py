@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from ..errors import DeadlineExceeded, FileChanged, LimitReached, PeerGone, ProtocolError
 from ..reporting import logger, report
 from .body import Body
+from .escaping import as_text
 from .exchange import CLOSE, OVER, Connection, Exchange, send_part
 from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
@@ -283,9 +284,9 @@ def unforeseen(request: Request, error: BaseException) -> ProtocolError:
     """What a client is answered when content raises what it should not: an error of the disk,
     of a handler of the log, or ours."""
     if isinstance(error, LimitReached):
-        report(log, "%s is refused: %s", request.target.decode("latin-1"), error)
+        report(log, "%s is refused: %s", as_text(request.target), error)
         return ProtocolError(503, "The server has reached a limit.")
-    report(log, "%s could not be answered", request.target.decode("latin-1"), error=error)
+    report(log, "%s could not be answered", as_text(request.target), error=error)
     return ProtocolError(500, "")
 
 

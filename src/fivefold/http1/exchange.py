@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from ..errors import DeadlineExceeded, FileChanged, PeerGone
 from ..reporting import logger
 from .body import Body, Stream
+from .escaping import as_text
 from .limits import Limits
 from .request import Request
 from .response import (
@@ -286,7 +287,7 @@ class Exchange:
             self.keep = False
             log.error(
                 "the response to %s is %d bytes shorter than its Content-Length",
-                self.request.target.decode("latin-1"),
+                as_text(self.request.target),
                 self._remaining,
             )
 
@@ -296,7 +297,7 @@ class Exchange:
             if not self.exceeded:
                 log.error(
                     "the response to %s is longer than its Content-Length; the rest is dropped",
-                    self.request.target.decode("latin-1"),
+                    as_text(self.request.target),
                 )
             self.exceeded = True
             self.keep = False
