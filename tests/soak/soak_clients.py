@@ -42,15 +42,24 @@ class Asker:
     number: int
     pid: int | None = None
     well: float = 0.0
+    """When the last thing was asked that was answered: whoever serves was alive after it."""
+    asked: float = 0.0
     bought = 0
     uncertain = 0
     """Purchases whose answer was lost: they may have been made."""
 
+    def asks(self) -> None:
+        self.asked = monotonic()
+
     def answered(self, fields: dict[str, str]) -> None:
-        self.pid, self.well = int(fields["x-worker"]), monotonic()
+        self.pid, self.well = int(fields["x-worker"]), self.asked
+
+    def goes_on(self) -> None:
+        """It has heard something more of what it has asked for."""
+        self.well, self.asked = self.asked, monotonic()
 
     def newly_connected(self) -> None:
-        self.pid, self.well = None, monotonic()
+        self.pid, self.well, self.asked = None, monotonic(), monotonic()
 
     def right(self, began: float) -> None:
         self.ledger.was_right(self.server, self.kind, began, timed=self.kind == "kept")
@@ -64,6 +73,7 @@ def expect(got: object, wanted: object) -> None:
 def ask(
     asker: Asker, wire: Wire, path: str, method: str = "GET", body: bytes | None = None
 ) -> bytes:
+    asker.asks()
     answer = wire.ask(path, method=method, body=body)
     expect(answer.status, 200)
     asker.answered(answer.fields)
@@ -132,7 +142,7 @@ def events(asker: Asker, count: int, wanted: int) -> Wire:
         asker.answered(head.fields)
         for number in range(wanted):
             expect(wire.chunk(), b"data: %d\n\n" % number)
-            asker.well = monotonic()
+            asker.goes_on()
     except BaseException:
         wire.sock.close()
         raise
@@ -164,7 +174,7 @@ def websocket(asker: Asker) -> None:
         for number in range(EVENTS):
             client.send(f"message {number}")
             expect(client.recv(timeout=30), f"message {number}"[::-1])
-            asker.well = monotonic()
+            asker.goes_on()
             time.sleep(PAUSE_S)
     asker.right(began)
 
