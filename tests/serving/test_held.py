@@ -147,9 +147,7 @@ def test_a_handler_may_be_slower_than_any_client(
         assert server.stop() == 0
 
 
-@pytest.mark.parametrize(
-    "serving", [name for name, model in MODELS.items() if not model.traits.many_threads]
-)
+@pytest.mark.parametrize("serving", MODELS)
 def test_a_background_task_outlives_its_client(serving: str, folder: Path) -> None:
     with deployed(folder, "shop:asgi", "--serving", serving) as server:
         with Wire(server.address) as wire:
