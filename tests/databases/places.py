@@ -26,6 +26,10 @@ SHARED_APPS = Path(__file__).parent.parent / "applications" / "apps"
 
 STOP_S = 30.0
 
+ELSEWHERE = {"sigio": "thread", "blocking": "process"}
+"""By engine.  The loop is the same under every serving model, but its thread and its process are
+not; signals are directed to a thread."""
+
 
 @dataclass
 class Place:
@@ -45,12 +49,13 @@ class Place:
 def every_place() -> list[Any]:
     """Parameters for `placed`."""
     cases: list[Any] = [pytest.param({}, id="uvicorn")]
-    for engine in ENGINES:
+    places = [("async", engine) for engine in ENGINES]
+    places += [(ELSEWHERE[e.engine], e) for e in ENGINES if e.engine in ELSEWHERE]
+    for serving, engine in places:
         reason = engine.available()
         marks = [pytest.mark.skip(reason=reason)] if reason else []
-        pair = {"serving": "async", "io": engine.engine}
-        cases.append(pytest.param(pair, id=f"async-{engine.engine}", marks=marks))
-    cases.append(pytest.param({"serving": "process", "io": "blocking"}, id="process-blocking"))
+        pair = {"serving": serving, "io": engine.engine}
+        cases.append(pytest.param(pair, id=f"{serving}-{engine.engine}", marks=marks))
     return cases
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hosting import PROCESS, WSGI_WAYS, Site, hosting, open_gate
+from hosting import PROCESS, THREAD, WSGI_WAYS, Site, hosting, open_gate
 from own_servers import Postgres
 
 from fivefold.iomodels import ENGINES
@@ -33,6 +33,7 @@ def ways() -> list[Any]:
         marks = [pytest.mark.skip(reason=reason)] if reason else []
         way = {"serving": "async", "io": engine.engine}
         found.append(pytest.param(("asgi", way), id=f"asgi-{engine.engine}", marks=marks))
+    found.append(pytest.param(("asgi", THREAD), id="asgi-thread"))
     found.append(pytest.param(("asgi", PROCESS), id="asgi-process"))
     return found
 
