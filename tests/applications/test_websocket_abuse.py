@@ -97,7 +97,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_breaks_the_protocol_is_closed_with_its_code(site: Site, case: str) -> None:
-    """And the application hears of it: it notes the code."""
+    """And the application hears of it: it notes the code, the last where two things are wrong."""
     sent, code = BROKEN[case]
     with opened(site, "/echo") as client:
         client.send(sent)
@@ -105,7 +105,8 @@ def test_what_breaks_the_protocol_is_closed_with_its_code(site: Site, case: str)
         codes = code if isinstance(code, tuple) else (code,)
         assert answer.code in codes, answer
         assert client.at_end()
-    assert site.notes.next().startswith('["websocket.disconnect", ')
+    while not site.notes.next().startswith(f'["websocket.disconnect", {codes[-1]},'):
+        pass  # of another that ended late
 
 
 VALID = {
