@@ -11,7 +11,6 @@ from typing import Any
 
 import lifespans
 import pytest
-from applicable import only
 from every_pair import pairs
 from hosting import MODELS, Site, hosting
 
@@ -155,8 +154,6 @@ def test_a_lifespan_that_breaks_is_said_and_harms_nobody(
         assert site.log.count(BROKEN) == 1
 
 
-# Of `thread` each loop stands still between two connections.
-@only(lambda pair: pair["serving"] != "thread")
 @pairs()
 def test_a_lifespan_that_breaks_harms_nobody_in_any_pair(
     pair: dict[str, Any], conduct: pytest.MonkeyPatch

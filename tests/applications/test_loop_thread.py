@@ -53,6 +53,15 @@ def test_an_application_is_started_and_shut_down_once_per_worker(site: Site) -> 
     assert site.recorded("started") == 1
 
 
+@pytest.mark.parametrize("settings", [{"fresh": True}, {"workers": 2}], ids=["fresh", "workers"])
+def test_each_worker_has_one_and_no_thread_has(settings: dict[str, Any]) -> None:
+    record = Record()
+    with hosting(one_loop.app, prepare=record.keep, **MODELS["thread"], **settings) as site:
+        assert all(asked(site) == SAME for _ in range(8))
+    workers = settings.get("workers", 1)
+    assert sorted(record.read()[0]) == sorted(["started", "stopping", "stopped"] * workers)
+
+
 def asked(site: Site) -> Any:
     with site.wire() as wire:
         return wire.ask_json("/where")
