@@ -74,7 +74,8 @@ class Times:
         quiet = min(60.0, length / 6)
         end = begin + length
         calm = end - quiet - min(35.0, length / 6)
-        return cls(begin, begin + quiet / 2, begin + quiet / 2 + quiet, calm, end - quiet, end)
+        # Processes of a pool grow until each has served some clients.
+        return cls(begin, begin + quiet, begin + 2 * quiet, calm, end - quiet, end)
 
 
 def arguments() -> argparse.Namespace:

@@ -6,11 +6,11 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
-from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 
 EVENT_S = 0.02
@@ -58,8 +58,9 @@ async def events(count: int) -> StreamingResponse:
 @api.websocket("/echo")
 async def echo(socket: WebSocket) -> None:
     await socket.accept()
-    async for text in socket.iter_text():
-        await socket.send_text(text[::-1])
+    with suppress(WebSocketDisconnect):  # between hearing and answering
+        async for text in socket.iter_text():
+            await socket.send_text(text[::-1])
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
