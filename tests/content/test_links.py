@@ -106,12 +106,11 @@ for path, error in test_links.OUTSIDE.items():
     else:
         raise AssertionError(path)
 """
-    here = Path(__file__).parent
     subprocess.run(
         [sys.executable, "-c", script, str(root), str(error)],
         check=True,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": f"{here}:{here.parent}:{here.parent / 'contract'}"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},  # what pytest has found
     )
 
 
