@@ -17,14 +17,14 @@ from playwright.sync_api import Browser, sync_playwright
 from fivefold import Server, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-SITE = ROOT / "examples" / "site"
+SITE = "examples/site"
 
 SIZE = {"width": 1100, "height": 720}
 """As much as a reader sees of README.md at once."""
 
 PAGES = {
-    "trace": ("trace", str(SITE), "/media/life.mp4", "--cold", "--html"),
-    "compare": ("compare", str(SITE), "--quick", "--out"),
+    "trace": ("trace", SITE, "/media/life.mp4", "--cold", "--html"),
+    "compare": ("compare", SITE, "--quick", "--out"),
 }
 """What writes each page, with the file's name behind it."""
 
@@ -39,7 +39,7 @@ def draw(browser: Browser, name: str, address: str) -> None:
 def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
-        Server(Settings(target=str(SITE), bind="127.0.0.1:0")) as server,
+        Server(Settings(target=str(ROOT / SITE), bind="127.0.0.1:0")) as server,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(
@@ -48,7 +48,8 @@ def main() -> None:
         draw(browser, "serve", server.addresses[0])
         for name, command in PAGES.items():
             page = Path(folder, f"{name}.html")
-            subprocess.run([sys.executable, "-m", "fivefold", *command, str(page)], check=True)
+            ours = [sys.executable, "-m", "fivefold"]
+            subprocess.run([*ours, *command, str(page)], check=True, cwd=ROOT)
             draw(browser, name, page.as_uri())
         browser.close()
 
