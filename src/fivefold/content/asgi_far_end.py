@@ -122,7 +122,8 @@ class FarEnd:
         if self._parted:
             raise self._refused(message["type"])
         head, self._head = self._head, None
-        if not self._trailers and is_small_end(message):
+        # Parts that other tasks send are before it: then it waits for its turn as they do.
+        if not (self._trailers or self._sendings) and is_small_end(message):
             self._near.post(self._near.give_last, head, message)
             self._finished = True
             self.part()
