@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import asgi_stops
+import pytest
 from every_pair import pairs
 from hosting import Site, hosting, open_gate
 from test_lifespan import Files, kept
@@ -73,3 +74,17 @@ def test_who_is_in_the_middle_of_something(pair: Pair) -> None:
             assert handshaking.exactly(4)[2:] == (1012).to_bytes(2)
         last_is_the_shutdown(files, "answered", "worked", "code-1012", "late-1012", "behind-1012")
         assert files.log == ""
+
+
+@pairs()
+def test_what_does_not_end_is_cut_and_said(pair: Pair) -> None:
+    """By a cancellation, before the lifespan takes away what it uses."""
+    with kept() as files:
+        with hosting(asgi_stops.app, grace_s=1.0, **pair, prepare=files.keep) as site:
+            wire = begun(site, "/deaf")
+            site.terminate()
+            with wire, pytest.raises((EOFError, ConnectionResetError)):
+                wire.chunk()
+        last_is_the_shutdown(files, "cancelled", "released")
+        assert "cancelled" in files.log
+        assert "Traceback" not in files.log

@@ -8,7 +8,7 @@ from typing import Any
 import websocket_ends
 from every_pair import pairs
 from hosting import Site, hosting
-from test_websockets import handshake
+from test_websockets import handshake, opened
 from wire import Wire
 
 Pair = dict[str, Any]
@@ -95,3 +95,27 @@ def ended(wire: Wire) -> bool:
 def answered(site: Site) -> bool:
     with site.wire() as wire:
         return wire.ask("/plain").body == b"plain"
+
+
+@pairs()
+def test_leavers_keep_nobody_out(pair: Pair) -> None:
+    """Their applications go on waiting; of connections there is one."""
+    with hosting(websocket_ends.app, max_connections=1, grace_s=1.0, **pair) as site:
+        for path in ("/mute", "/deaf", "/denying"):
+            for leave in (Wire.leave, lambda wire: wire.sock.close()):
+                wire = site.wire()
+                handshake(wire, path)
+                site.notes.until("called")
+                leave(wire)
+        assert answered(site)
+        wire = site.wire()
+        handshake(wire, "/told_in_handshake")
+        site.notes.until("called")
+        wire.sock.close()
+        assert json.loads(site.notes.next()) == ["websocket.disconnect", 1006]
+        assert site.notes.next() == "OSError"
+        with opened(site, "/going_on"):
+            pass
+        assert [site.notes.next(), site.notes.next()] == ["OSError", "went on"]
+        assert answered(site)
+        assert not said(site)

@@ -166,10 +166,8 @@ class Asgi:
         call = self._call(scope, socket, host, path_of(exchange))
         if host.carriers.begin(call, socket.ended):
             socket.ended(None)
-        try:
-            await socket.read()
-        finally:
-            await socket.end()
+        await socket.read()
+        await socket.end()
 
     async def _call(self, scope: Scope, socket: WebSocket, host: AsgiHost, at: str) -> None:
         failed = False

@@ -239,6 +239,8 @@ class Endpoint:
         return self.inbox.full or self.turns.busy
 
     async def _ping_now(self) -> None:
+        if self.over:
+            return  # its connection may be another's by now
         try:
             await self.flush()
         except ClientLeft:

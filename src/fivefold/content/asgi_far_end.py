@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ClientLeft
@@ -197,10 +197,13 @@ class FarEnd:
         else:
             sending.bridge.throw(error)
 
-    def part(self) -> None:
-        """The connection goes on without the call, which may go on without it."""
+    def part(self, left: Sequence[Message] = ()) -> None:
+        """The connection goes on without the call, which may go on without it. `left`: messages
+        that it may still receive, behind those that are here."""
         self._parted = True
-        self._messages.clear()
+        if not left:
+            self._messages.clear()
+        self._messages.extend(left)
         while self._takers:
             self._takers.popleft().send(None)
         while self._sendings:

@@ -48,6 +48,10 @@ class Inbox:
         self._opcode = TEXT
         self._judge = UTF8()
 
+    def left(self) -> list[Message]:
+        """Those that nobody has taken; they stay here, too."""
+        return [message for message, _ in self._messages]
+
     async def take(self) -> Message:
         """The next message; waits for one."""
         while not self._messages:

@@ -8,7 +8,7 @@ order in which the application asked (see `asgi_far_end`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ..errors import ClientLeft
@@ -68,12 +68,13 @@ class NearEnd:
         self._far = FarEnd(self, first, disconnect, at)
         self._post(self._far.begin, application, scope, self._there.carriers)
 
-    def part(self) -> None:
-        """The connection goes on; what the call still does is its own business."""
+    def part(self, left: Sequence[Message] = ()) -> None:
+        """The connection goes on; what the call still does is its own business. `left`: messages
+        that it may still receive."""
         if not self._over:
             self._over = True
             assert self._far is not None
-            self._post(self._far.part)
+            self._post(self._far.part, left)
 
     # What the other end has posted
 
@@ -168,6 +169,12 @@ async def carried_apart(
     near.begin(
         application, scope, disconnect=WEBSOCKET_DISCONNECT, first=await socket.receive(), at=at
     )
+
+    def part(left: list[Message]) -> None:
+        near.part(left)
+        ended(None)
+
+    socket.part = part
     try:
         error = await over
     finally:

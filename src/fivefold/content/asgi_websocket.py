@@ -6,6 +6,8 @@ receives comes from `asgi_endpoint`, which the connection's coroutine drives.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from websockets.exceptions import ProtocolError
 
 from ..errors import ClientLeft, DeadlineExceeded, InvalidResponse, PeerGone
@@ -40,8 +42,9 @@ class WebSocket:
         self._denying = False
         self._gone = False
         """Whether the client has left before the handshake was over."""
-        self._ended = False
-        self._end_of_application = Waiter()
+        self.part: Callable[[list[Message]], object] = ignore
+        """Called when the connection goes on without the application, with what that has not
+        taken yet; set where the application runs in another thread."""
 
     # The application's side
 
@@ -168,9 +171,13 @@ class WebSocket:
             pending.stop()
 
     async def end(self) -> None:
-        """Until the application has ended, too."""
-        while not self._ended:
-            await self._end_of_application
+        """Behind `read`: until what was begun has been sent. The application may go on, but
+        what it still does holds no connection."""
+        turns = self._endpoint.turns
+        while turns.busy:
+            await turns.turn()
+            turns.pass_on()
+        self.part(self._endpoint.inbox.left())
 
     async def finish(self, *, failed: bool) -> None:
         """The application has ended: so does the websocket."""
@@ -194,5 +201,10 @@ class WebSocket:
         """Nothing of the call runs any more."""
         if error is not None:
             report(log, "a websocket failed", error=error)
-        self._ended = True
-        self._io.resume(self._end_of_application)
+        if self._agreed is None:
+            self._refuse()
+        self._endpoint.end(ABNORMAL)
+
+
+def ignore(_: list[Message]) -> None:
+    """In the same thread it finds in the inbox what is left there."""
