@@ -13,6 +13,7 @@ import one_loop
 import pytest
 from every_pair import pairs
 from hosting import MODELS, Site, hosting, open_gate
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from fivefold.iomodels import ENGINES
@@ -138,6 +139,41 @@ def test_websockets_meet_in_one_loop(site: Site) -> None:
             one.send(str(number))
             assert two.recv(20) == one.recv(20) == str(number)
     until(lambda: site.recorded("left") >= 2)
+
+
+def test_a_message_that_was_sent_is_the_applications_again(site: Site) -> None:
+    with site.wire() as wire:
+        assert [wire.ask("/reuse").body for _ in range(20)] == [b"first"] * 20
+
+
+def test_what_a_request_leaves_in_its_scope_no_other_one_finds(site: Site) -> None:
+    with site.wire() as wire, site.wire() as other:
+        assert [each.ask_json("/mark") for each in (wire, wire, other)] == [[], [], []]
+
+
+def test_parts_that_were_sent_before_the_last_one_have_been_sent(site: Site) -> None:
+    with site.wire() as wire:
+        assert wire.ask("/together").body == bytes(1_500_000)
+        site.notes.until("all sent")
+
+
+def test_an_answer_that_does_not_suit_a_websocket_refuses_it(site: Site) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(site.ws + "/http", open_timeout=20)
+    assert refused.value.response.status_code == 500
+
+
+@pytest.mark.parametrize("query", ["", "?later"])
+def test_a_forked_copy_of_the_loop_ends_and_takes_nothing(site: Site, query: str) -> None:
+    children = site.recorded("child")
+    with site.wire() as wire, site.wire() as other:
+        assert wire.ask(f"/fork{query}").body == b"forked"
+        until(lambda: site.recorded("child") == children + 1)
+        for _ in range(5):
+            assert wire.ask_json("/where") == SAME
+            assert other.ask_json("/where") == SAME
+    said = "a process that the application forked returned into the server; it ends"
+    until(lambda: site.log.count(said) == children + 1)
 
 
 class Record:

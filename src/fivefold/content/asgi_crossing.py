@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
+from ..descendants import descendants, end_copy
 from ..iomodels.base import IOModel, Task, Waiter
 from ..reporting import logger, report
 
@@ -56,6 +57,8 @@ class Crossing:
                 call(*arguments)
             except BaseException as error:  # noqa: BLE001 - one call's trouble is not the others'
                 report(log, "the server failed at a call of an application", error=error)
+            if descendants.is_copy:
+                end_copy()  # before it makes calls that are made in the parent
         return self._waiter
 
     def throw(self, error: BaseException) -> Waiter:

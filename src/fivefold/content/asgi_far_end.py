@@ -122,6 +122,7 @@ class FarEnd:
         if self._parted:
             raise self._refused(message["type"])
         head, self._head = self._head, None
+        message = {**message}  # what crosses is nobody's to change any more
         # Parts that other tasks send are before it: then it waits for its turn as they do.
         if not (self._trailers or self._sendings) and is_small_end(message):
             self._near.post(self._near.give_last, head, message)

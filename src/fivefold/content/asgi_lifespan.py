@@ -138,7 +138,7 @@ class Lifespan:
         return answer.result() if answer.done() and not answer.cancelled() else None
 
     async def _run(self) -> None:
-        scope = {"type": "lifespan", "asgi": VERSIONS, "state": self.state}
+        scope = {"type": "lifespan", "asgi": VERSIONS.copy(), "state": self.state}
         try:
             await self._application(scope, self._inbox.get, self._send)
         except BaseException as error:

@@ -141,9 +141,14 @@ class NearEnd:
         del failed
 
     async def _ending(self, head: Message | None, error: BaseException | None) -> None:
-        if head is not None:
-            await self._send(head)
-        self._ended(error)
+        failed = error
+        try:
+            if head is not None:
+                await self._send(head)
+        except BaseException as refused:  # noqa: BLE001 - as if the application had failed
+            failed = error or refused
+        self._ended(failed)
+        del failed, error
 
     @staticmethod
     def _gone() -> ClientLeft:

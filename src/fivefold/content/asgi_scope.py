@@ -35,6 +35,12 @@ REMEMBERED_BYTES = 512
 """The longest head of which that is worth while (see http1.head_reader)."""
 
 
+def copied(extensions: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """For one request: what it writes there no other one reads. Costs 0.2 us more than to copy
+    the names alone."""
+    return {name: about.copy() for name, about in extensions.items()}
+
+
 class Scopes:
     """Makes scopes, and remembers those of short heads that come again."""
 
@@ -57,7 +63,8 @@ class Scopes:
         scope = known.copy()
         # Middleware changes these in place.
         scope["headers"] = known["headers"].copy()
-        scope["extensions"] = self._extensions.copy()
+        scope["asgi"] = VERSIONS.copy()
+        scope["extensions"] = copied(self._extensions)
         self._add_ends(scope, exchange)
         return scope
 
@@ -68,7 +75,8 @@ class Scopes:
         offered = [v for k, v in scope["headers"] if k == b"sec-websocket-protocol"]
         names = b",".join(offered).decode("latin-1").split(",")
         scope["subprotocols"] = [name.strip() for name in names if name.strip()]
-        scope["extensions"] = WEBSOCKET_EXTENSIONS.copy()
+        scope["asgi"] = VERSIONS.copy()
+        scope["extensions"] = copied(WEBSOCKET_EXTENSIONS)
         self._add_ends(scope, exchange)
         scope["scheme"] = {"http": "ws", "https": "wss"}.get(scope["scheme"], scope["scheme"])
         return scope
@@ -104,7 +112,7 @@ class Scopes:
         scope["client"], scope["server"], state, told = conn.remembered
         scope["state"] = state.copy()
         if told:
-            scope["extensions"] |= told
+            scope["extensions"] |= copied(told)
         if self._proxies.none:
             return
         origin = self._proxies.origin(conn, scope["headers"])

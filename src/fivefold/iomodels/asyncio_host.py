@@ -18,6 +18,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ..descendants import end_copy
 from . import resolve
 from .asyncio_bridge import hosted
 from .base import Connection, IOModel, Listener, Task, Waiter
@@ -117,6 +118,8 @@ class Host(IOModel):
 
     def give_up(self) -> None:
         self.io.give_up()
+        # A loop goes on by itself, and would hear what is meant for the parent's.
+        vars(self.loop)["_run_once"] = end_copy
 
     def on_tick(self, call: Callable[[], None]) -> None:
         self.io.on_tick(call)

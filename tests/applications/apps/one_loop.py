@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import json
+import os
 import threading
 import time
 from typing import Any
@@ -137,6 +138,43 @@ async def never(scope: Scope, receive: Receive, send: Send) -> None:
         record("cancelled")
 
 
+async def reuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """What it has sent is its own again."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    message = {"type": "http.response.body", "body": b"first", "more_body": False}
+    await send(message)
+    message["body"] = b"second"
+
+
+async def together(scope: Scope, receive: Receive, send: Send) -> None:
+    """The last part is sent while others wait for their turn; all have been sent then."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    parts = [asyncio.create_task(body(send, bytes(500_000), more=True)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await body(send, b"")
+    await asyncio.gather(*parts)
+    note("all sent")
+
+
+async def fork(scope: Scope, receive: Receive, send: Send) -> None:
+    """The child goes on as if it were the server: at first in a step of its own, then in a task."""
+    if scope["query_string"]:
+        await asyncio.sleep(0.001)
+    record("parent" if os.fork() else "child")
+    await answer(send, b"forked")
+
+
+async def mark(scope: Scope, receive: Receive, send: Send) -> None:
+    """Leaves a mark wherever something can be left, and says whether there was one."""
+    places = [scope, scope["asgi"], scope["state"], *scope["extensions"].values()]
+    found = [place for place in (*places, scope["extensions"]) if "marked" in place]
+    for place in places:
+        place["marked"] = {}
+    scope["extensions"]["marked"] = {}
+    scope["headers"].append((b"marked", b""))
+    await answer(send, json.dumps([str(place) for place in found]).encode())
+
+
 async def slow_end(scope: Scope, receive: Receive, send: Send) -> None:
     """From now on the shutdown takes longer than the grace time, and what follows, too."""
 
@@ -185,6 +223,7 @@ PATHS: dict[str, Any] = {
     f"/{function.__name__}": function
     for function in (
         *(where, wait, release, lend, impatient, flood, flooded, reluctant, later, never, slow_end),
+        *(reuse, together, fork, mark),
     )
 }
 
@@ -192,6 +231,8 @@ PATHS: dict[str, Any] = {
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await lifespan(scope, receive, send)
+    elif scope["type"] == "websocket" and scope["path"] == "/http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
     elif scope["type"] == "websocket":
         await room(scope, receive, send)
     else:
