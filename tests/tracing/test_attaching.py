@@ -28,7 +28,7 @@ from fivefold.linux.processes import catches, processes_of_tree
 from fivefold.tracing.attached import Attached
 from fivefold.tracing.live import LiveObserver
 from fivefold.tracing.model import Trace
-from fivefold.tracing.rendezvous import candidates, private_folder
+from fivefold.tracing.rendezvous import bound, candidates, private_folder
 
 HELD_BACK_S = 0.2
 PATIENCE_S = 20.0
@@ -388,3 +388,21 @@ def test_an_exchange_of_which_nothing_was_seen_is_passed_over(
     with server, ours:
         server.sendall(b'{"x": "1", "done": {}}\n')
         assert not list(Attached(os.getpid(), privileged=False).traces(timeout_s=0.01))
+
+
+def test_servers_of_other_namespaces_keep_their_control_sockets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share the folder; their numbers are seen by nobody here, or are somebody else's."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    beyond = 1 << 23  # more than a number of a process can be
+    elsewhere, its_path = bound(beyond)
+    ours, our_path = bound(os.getpid())
+    with elsewhere, ours:
+        assert its_path.exists()
+        with pytest.raises(FileExistsError):
+            bound(os.getpid())
+        assert our_path.exists()
+    again, its_path_again = bound(beyond + 1)
+    with again:
+        assert list(its_path_again.parent.iterdir()) == [its_path_again]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import TraceFailed
 from ..linux.peer_credentials import peer_of
-from ..linux.processes import owner_of, parent_of, start_time
+from ..linux.processes import owner_of, parent_of
 
 BACKLOG = 8
 ROOT = 0
@@ -48,26 +48,35 @@ def bound(pid: int) -> tuple[socket.socket, Path]:
     """The control socket of the server `pid`, listening. Raises `OSError`."""
     folder = private_folder()
     sweep(folder)
-    path = folder / f"{pid}.sock"
-    path.unlink(missing_ok=True)  # of a process that had our number before
+    path, unready = folder / f"{pid}.sock", folder / f"{pid}.unready"
+    unready.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:
-        sock.bind(str(path))
+        sock.bind(str(unready))
         sock.listen(BACKLOG)
+        # Under its name it listens: another's sweep would take it for left behind.
+        path.hardlink_to(unready)
     except OSError:
         sock.close()
         raise
     finally:
         os.umask(mask)
+        unready.unlink(missing_ok=True)
     return sock, path
 
 
 def sweep(folder: Path) -> None:
-    """Remove the sockets of servers that are gone: a kill -9 leaves them."""
+    """Remove the sockets of servers that are gone: a kill -9 leaves them.
+
+    Numbers of processes say nothing here: where namespaces share a folder, another server may
+    have any number, ours included, and be seen by nobody.
+    """
     for left in folder.glob("*.sock"):
-        if left.stem.isdecimal() and start_time(int(left.stem)) is None:
-            left.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.setblocking(False)  # a queue that is full belongs to somebody
+            if sock.connect_ex(str(left)) == errno.ECONNREFUSED:
+                left.unlink(missing_ok=True)
 
 
 def connected(pid: int) -> tuple[socket.socket, int]:
