@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import asgi_tasks
 import pytest
 from every_pair import pairs
 from hosting import MODELS, Site, hosting
+
+from fivefold.content.asgi_carrier import Carriers
 
 Pair = dict[str, Any]
 
@@ -49,3 +53,49 @@ def test_the_task_of_a_call_ends_with_it(site: Site, moment: str) -> None:
         with site.wire() as wire:
             wire.ask(f"/?called_back&{moment}")
         assert site.notes.next() == "done True"
+
+
+def test_calls_of_one_moment_wait_for_the_same_future() -> None:
+    """All before any task took its first step, which is when asyncio would refuse the second."""
+    outcomes: list[BaseException | None] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+        future = loop.create_future()
+
+        async def call() -> None:
+            await future
+
+        def ended(error: BaseException | None) -> None:
+            outcomes.append(error)
+            if len(outcomes) == 4:
+                over.set_result(None)
+
+        def begin() -> None:  # where no task is current
+            carriers = Carriers(loop)
+            for _ in range(3):
+                try:
+                    assert not carriers.begin(call(), ended)
+                except RuntimeError as error:
+                    ended(error)
+            # Whoever is no call of ours may wait for it as well.
+            loop.create_task(call()).add_done_callback(lambda task: ended(task.exception()))
+            loop.call_later(0.01, future.set_result, None)
+
+        loop.call_soon(begin)
+        await over
+
+    asyncio.run(main())
+    assert outcomes == [None] * 4
+
+
+@pairs(overlapping=True)
+def test_requests_wait_for_what_others_wait_for(pair: Pair) -> None:
+    needed = 1 if pair["serving"] == "process" else 8  # else a request has a process of its own
+    with hosting(asgi_tasks.app, **pair) as site, ExitStack() as stack:
+        wires = [stack.enter_context(site.wire()) for _ in range(8)]
+        for _ in range(3):
+            for wire in wires:
+                wire.put(f"/shared?{needed}")
+            assert [wire.answer().body for wire in wires] == [b"null"] * len(wires)

@@ -104,6 +104,7 @@ class Carrier(Coroutine[Any, Any, None]):
 
     __slots__ = (
         "_arrival",
+        "_awaits",
         "_call",
         "_ended",
         "_has_begun",
@@ -121,6 +122,8 @@ class Carrier(Coroutine[Any, Any, None]):
         self._run: Callable[..., Any] | None = None
         self._ended: Ended | None = None
         self._parked: Any = None
+        self._awaits = False
+        """Whether what is parked was awaited, and not only yielded."""
         self._has_begun = self._idle = self._over = False
         self.shown: Call = _nobody
         """The call that runs in the task, for those who look."""
@@ -131,9 +134,17 @@ class Carrier(Coroutine[Any, Any, None]):
         self.weak_references = getweakrefcount(self.task)
 
     def carry(self, call: Call, context: Context, parked: Any, ended: Ended) -> None:
-        """The call waits for `parked`: from now on it goes on in the task, and ends with it."""
+        """The call waits for `parked`: from now on it goes on in the task, and ends with it.
+
+        The task may take its first step later.  Until then others must be able to wait for the
+        same future, and its mark, "somebody is just about to", would tell them that they do
+        not use it as a future (asyncio: "await wasn't used with future").
+        """
         self._call, self._run, self._ended = call, context.run, ended
         self._parked = parked
+        self._awaits = bool(getattr(parked, "_asyncio_future_blocking", False))
+        if self._awaits:
+            parked._asyncio_future_blocking = False  # noqa: SLF001 - asyncio's own protocol
         if self._over:  # a loop in a loop has ended the task meanwhile
             self._end_call(asyncio.CancelledError())
         self._go_on()
@@ -152,14 +163,13 @@ class Carrier(Coroutine[Any, Any, None]):
     # As the task sees it
 
     def send(self, value: Any) -> Any:
-        parked, self._parked = self._parked, None
         call = self._call
         if call is None:
             return self._wait_for_call()
         if not self._has_begun:
             self._has_begun = True
             self._release()
-            return parked
+            return self._handed_on()
         return self._step(call.send, value)
 
     def throw(self, error: Any, *_: Any) -> Any:
@@ -171,11 +181,20 @@ class Carrier(Coroutine[Any, Any, None]):
             self._has_begun = True
             self._release()
             # What it waits for is cancelled first, as a task would do.
-            parked, self._parked = self._parked, None
+            parked = self._handed_on()
             cancel = getattr(parked, "cancel", None)
             if isinstance(error, asyncio.CancelledError) and cancel is not None and cancel():
                 return parked
+            if self._awaits:
+                parked._asyncio_future_blocking = False  # noqa: SLF001 - as above
         return self._step(call.throw, error)
+
+    def _handed_on(self) -> Any:
+        """What the call waits for, as its coroutine gave it to us."""
+        parked, self._parked = self._parked, None
+        if self._awaits:
+            parked._asyncio_future_blocking = True  # noqa: SLF001 - as above
+        return parked
 
     def close(self) -> None:
         if self._call is not None:
