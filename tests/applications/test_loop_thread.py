@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,9 @@ from hosting import MODELS, Site, hosting, open_gate
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from fivefold.content.asgi_host import AsgiHost
 from fivefold.iomodels import ENGINES
+from fivefold.iomodels.multiplexing import Epoll
 from fivefold.serving import MODELS as SERVING
 
 SAME = {"loop": True, "thread": True, "state": True}
@@ -174,6 +177,19 @@ def test_a_forked_copy_of_the_loop_ends_and_takes_nothing(site: Site, query: str
             assert other.ask_json("/where") == SAME
     said = "a process that the application forked returned into the server; it ends"
     until(lambda: site.log.count(said) == children + 1)
+
+
+def test_a_loop_that_cannot_wait_any_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = AsgiHost(Epoll.hosting()())
+
+    def select(timeout: float | None) -> Any:
+        raise OSError(errno.EBADF, "its descriptors are closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vars(host.loop)["_selector"], "select", select)
+        with pytest.raises(OSError, match="descriptors are closed"):
+            host.keep_going(host.loop.create_future())
+    host.close()
 
 
 class Record:

@@ -172,6 +172,22 @@ def test_plain_files_are_left_to_the_kernel(made: Callable[[Path], Any], tmp_pat
         wrapper.close()
 
 
+def test_a_file_whose_size_says_nothing_is_read() -> None:
+    with Path("/proc/self/cmdline").open("rb") as file:
+        wrapper = FileWrapper(file)
+        assert wrapper.part() is None
+        assert b"".join(wrapper) == Path("/proc/self/cmdline").read_bytes() != b""
+
+
+def test_a_file_of_no_blocks_is_read(tmp_path: Path) -> None:
+    """So are those of /sys, whose size is a page and says nothing either."""
+    with (tmp_path / "sparse").open("w+b") as file:
+        file.truncate(100_000)
+        wrapper = FileWrapper(file)
+        assert wrapper.part() is None
+        assert b"".join(wrapper) == bytes(100_000)
+
+
 def test_a_pipe_is_read() -> None:
     read_fd, write_fd = os.pipe()
     os.write(write_fd, b"through a pipe")

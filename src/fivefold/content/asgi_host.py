@@ -22,6 +22,9 @@ from .asgi_watch import Watches
 
 log = logger("fivefold.asgi")
 
+MOST_FAILURES = 3
+"""Waits of a loop that fail without a pass between them; a further one would fail as well."""
+
 LAST_S = 1.0
 """The same for what else still runs, if the shutdown has left no time for it."""
 
@@ -90,14 +93,25 @@ class AsgiHost(Host):
 
     def keep_going(self, over: asyncio.Future[Any]) -> None:
         """Run the loop until `over` is done, whatever breaks it meanwhile: SystemExit and
-        KeyboardInterrupt of a task or callback, which asyncio lets out, or `loop.stop()`."""
+        KeyboardInterrupt of a task or callback, which asyncio lets out, or `loop.stop()`.
+
+        Raises what the wait raises if the loop makes no pass any more: its descriptors are gone.
+        """
+        failures = 0
+
+        def turned() -> None:
+            nonlocal failures
+            failures = 0
+
         while not over.done():
             try:
                 self.loop.run_until_complete(over)
             except BaseException as error:
-                if self.loop.is_closed():
+                failures += isinstance(error, OSError | ValueError)
+                if self.loop.is_closed() or failures > MOST_FAILURES:
                     raise
                 report(log, "the application broke its event loop, which goes on", error=error)
+                self.loop.call_soon(turned)
 
     def close(self) -> None:
         """End the calls, the lifespan, then whatever else still runs.

@@ -15,6 +15,7 @@ Cost.         Two wake-ups of the one thread and one of the other for a small re
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
@@ -23,8 +24,11 @@ from time import monotonic
 from ..descendants import descendants
 from ..errors import ApplicationError, ShutdownCut
 from ..grace import Grace
+from ..reporting import logger, report
 from ..starting_threads import start_thread
 from .asgi_host import AsgiHost
+
+log = logger("fivefold.asgi")
 
 SLACK_S = 1.0
 """On top of the times that it was given, before the thread is left; the supervisor leaves a
@@ -96,6 +100,10 @@ class LoopThread:
             begun.set()
         try:
             host.keep_going(self._over)
+        except BaseException as error:  # noqa: BLE001 - the edge of a thread
+            report(log, "the application's event loop cannot go on: the worker ends", error=error)
+            os._exit(1)  # nothing could be answered any more; the supervisor starts another one
+        try:
             host.close()
         except BaseException as error:  # noqa: BLE001 - raised by `close`
             self._failure = error

@@ -69,6 +69,8 @@ class FileWrapper:
         if not stat.S_ISREG(status.st_mode):
             return None
         count = max(0, status.st_size - offset)
+        if not (count and status.st_blocks):
+            return None  # in /proc and /sys the size says nothing
         return FilePart(File(file.fileno(), status.st_size), offset, count, lambda: None)
 
 
