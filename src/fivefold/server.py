@@ -280,10 +280,11 @@ class Server:
             grace=self._grace,
         )
         allow_descriptors(options.max_connections)
-        on_ready.doing(f"opening {target if isinstance(target, str) else self.interface}")
+        name = target if isinstance(target, str) else self.interface
+        on_ready.doing(f"opening {name}")
         shared = Shared(self._base, beside=self._one_thread)
         content = self._content(target, shared)
-        on_ready.doing("starting")
+        on_ready.doing(f"starting {name}")
         collect_less_often()
         if self._observer is not None:
             content = self._observer.content(content)

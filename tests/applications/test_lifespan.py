@@ -218,6 +218,7 @@ def test_a_shutdown_that_takes_too_long_is_cut_and_said(
             assert served(site)
         assert "the application's shutdown has not ended within 0.2 s (--lifespan-s)" in files.log
         assert "stopping" in files.record
+        assert BROKEN not in files.log, "it is cut at its end, and not while it is served"
 
 
 @everywhere("refuses_to_end", "blocks")

@@ -166,7 +166,7 @@ def test_a_worker_that_starts_too_slowly_is_killed_and_said_where(
     with deployed(tmp_path, "slow:app", "--startup-s", "1.5", "--serving", serving) as server:
         assert server.process.wait(60) == 1
         assert "in waits_for_its_database" in server.log
-        assert "(startup_s)" in server.log
+        assert "(--startup-s)" in server.log
         assert "opening slow:app" in server.log, "the log says what it was doing"
 
 

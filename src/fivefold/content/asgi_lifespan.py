@@ -56,7 +56,7 @@ class Lifespan:
         self._asked = ""
         self._answer: asyncio.Future[dict[str, Any] | None] | None = None
         self._error: BaseException | None = None
-        self._started = False
+        self._started = self._ending = False
         self.state: dict[str, Any] = {}
         """Copied, not deeply, into the scope of each request."""
 
@@ -112,6 +112,7 @@ class Lifespan:
         """
         if not self._started or self._task is None or self._task.done():
             return True
+        self._ending = True
         answer = self._ask("shutdown")
         timer = self._loop.call_later(within_s, self._reply, LATE)
         self._keep_going(answer)
@@ -141,15 +142,22 @@ class Lifespan:
         scope = {"type": "lifespan", "asgi": VERSIONS.copy(), "state": self.state}
         try:
             await self._application(scope, self._inbox.get, self._send)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the edge of an application
             self._error = error
             if self._answer is None and not self._loop.is_closed():
-                log.error(
-                    "the application's lifespan failed while it was served; it goes on without",
-                    exc_info=error,
-                )
+                self._failed_unasked(error)
         finally:
             self._reply(None)
+
+    def _failed_unasked(self, error: BaseException) -> None:
+        """It raised while no answer of it was waited for."""
+        if not self._ending:
+            what = "the application's lifespan failed while it was served; it goes on without"
+        elif isinstance(error, asyncio.CancelledError):
+            return  # by us, since its time was over, which has been said
+        else:
+            what = "the application's lifespan failed after its shutdown"
+        log.error(what, exc_info=error)
 
     async def _send(self, message: dict[str, Any]) -> None:
         kind = message["type"]

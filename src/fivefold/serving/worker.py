@@ -137,9 +137,9 @@ class Worker:
         if self.left_at < math.inf:
             self.why = f"it has not ended {now - self.left_at:.1f} s after it was asked to"
         elif self.was_ready and self.pulse is not None:
-            self.why = f"it is stuck for {self.pulse.silence(now):.1f} s (stuck_s)"
+            self.why = f"it is stuck for {self.pulse.silence(now):.1f} s (--stuck-s)"
         else:
-            self.why = f"it was not ready for {self._waited(now)} (startup_s)"
+            self.why = f"it was not ready for {self._waited(now)} (--startup-s)"
         log.error("worker %d is killed: %s; this is where it is:", self.pid, self.why)
         send(self.pid, stack.STACK)
 
