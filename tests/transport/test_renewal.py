@@ -12,12 +12,15 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from certificate_files import Made, self_signed
+from certificate_files import EC, Made, openssl, self_signed
 from client import TIMEOUT_S
 from said import logged
 
 from fivefold import Server, Settings
+from fivefold.errors import SettingsError
 from fivefold.serving import MODELS
+from fivefold.transport.certificates import Certificates
+from fivefold.transport.tls_settings import TlsSettings
 
 Address = tuple[str, int]
 
@@ -119,6 +122,44 @@ def test_what_cannot_be_used_is_said_once_and_tried_again(tmp_path: Path, site: 
     said = [line for line in (tmp_path / "log").read_text().splitlines() if "is not used" in line]
     assert len(said) == 1, said
     assert "holds no private key" in said[0]
+
+
+def name_that_is_no_text(made: Made) -> None:
+    """OpenSSL takes it; Python's ssl raises UnicodeDecodeError, neither SSLError nor OSError."""
+    files = ["-keyout", made.key, "-out", made.cert]
+    name = "subjectAltName=DER:30:06:82:04:6d:fc:6c:6c"
+    openssl("req", *EC, "-nodes", "-x509", "-subj", "/CN=x", *files, "-addext", name)
+
+
+def fifo_without_writer(made: Made) -> None:
+    Path(made.cert).unlink()
+    os.mkfifo(made.cert)
+
+
+@pytest.mark.parametrize("spoil", [name_that_is_no_text, fifo_without_writer])
+@pytest.mark.parametrize("model", MODELS)
+def test_no_file_stops_a_worker(
+    model: str, spoil: Callable[[Made], None], tmp_path: Path, site: Path
+) -> None:
+    made = self_signed(tmp_path, "localhost")
+    first = text(made)
+    log = tmp_path / "log"
+    with logged(log), serving(made, site, serving=model) as (server, address):
+        before = workers(server)
+        spoil(made)
+        until(address, lambda _: "is not used" in log.read_text())
+        assert served(address) == first
+        assert workers(server) == before
+        Path(made.cert).unlink()
+        self_signed(tmp_path, "localhost")
+        until(address, lambda shown: shown == text(made))
+
+
+def test_a_name_that_is_no_text_is_one_clear_line(tmp_path: Path) -> None:
+    made = self_signed(tmp_path, "localhost")
+    name_that_is_no_text(made)
+    with pytest.raises(SettingsError, match="has a name that cannot be read"):
+        Certificates(TlsSettings(tls_cert=(made.cert,), tls_key=(made.key,)))
 
 
 def test_openssl_sees_it_too(tmp_path: Path, site: Path) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,20 @@ class Material:
             settings.password(),
             None if ca is None else text_of("tls_client_ca", ca),
         )
+
+
+def refuse_waiting(settings: TlsSettings) -> None:
+    """At the start a FIFO may hand over a secret; who serves must not wait for its writer.
+
+    Raises `SettingsError`.
+    """
+    for path in settings.files:
+        try:
+            mode = os.stat(path).st_mode  # noqa: PTH116 - as the stamps are made
+        except OSError:
+            continue  # whoever reads it says why
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise SettingsError(f"{path} is no regular file any more: it is read at a start only")
 
 
 def text_of(setting: str, path: str) -> str:
@@ -149,6 +164,8 @@ def described(context: ssl.SSLContext, cert: str, text: str) -> dict[str, object
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", "") or error.reason
         raise SettingsError(f"tls_cert: no client can accept {cert}: {reason}") from None
+    except ValueError as error:  # the names are bytes of whoever signed it (UnicodeDecodeError)
+        raise SettingsError(f"tls_cert: {cert} has a name that cannot be read: {error}") from None
 
 
 def shaken(client: ssl.SSLContext, server: ssl.SSLContext) -> dict[str, object]:

@@ -18,9 +18,8 @@ import threading
 from collections.abc import Sequence
 from time import monotonic
 
-from ..errors import SettingsError
 from ..reporting import logger
-from .certificate_files import Material, Names, load, tried
+from .certificate_files import Material, Names, load, refuse_waiting, tried
 from .renewals import Renewal, Renewals, Stamps
 from .tls_settings import TlsSettings
 
@@ -59,8 +58,8 @@ class Certificates:
         try:
             self._look_at, self._seen = monotonic() + LOOK_S, self._renewals.number
             self._look()
-        except (SettingsError, OSError) as error:  # no descriptor can be had, for instance
-            log.error("the certificate stays, and is looked at again: %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker serves on
+            log.error("the certificate stays, and is looked at again: %s", said(error))
         finally:
             self._lock.release()
 
@@ -93,21 +92,27 @@ class Certificates:
         """Read the files. What cannot be used is tried again, and said once, by one process."""
         names = self._served.names
         try:
+            refuse_waiting(self._settings)
             read = Material.read(self._settings)
             changed = read != self._material
             renewal = Renewal(stamps, read, tried(self._settings, read) if changed else names)
             self._use(renewal)
-        except (SettingsError, OSError) as error:
-            if str(error) == self._complaint:
+        except Exception as error:  # noqa: BLE001 - ssl may raise anything about foreign bytes
+            complaint = said(error)
+            if complaint == self._complaint:
                 return
-            log.error("the new certificate is not used, the old one stays: %s", error)
-            renewal = Renewal(self._stamps, self._material, names, str(error))
-            self._complaint = str(error)
+            log.error("the new certificate is not used, the old one stays: %s", complaint)
+            renewal = Renewal(self._stamps, self._material, names, complaint)
+            self._complaint = complaint
         else:
             if changed:
                 log.info("the certificate has been read again")
         self._renewals.add(renewal)
         self._used = self._seen = self._renewals.number
+
+
+def said(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 class Served:

@@ -95,10 +95,15 @@ class TlsSettings:
         """Certificates and their keys, by path."""
         return list(zip(self.tls_cert, self.tls_key or self.tls_cert, strict=True))
 
+    @property
+    def files(self) -> list[str]:
+        """All that are read."""
+        files = [*self.tls_cert, *self.tls_key, self.tls_key_password_file, self.tls_client_ca]
+        return [path for path in files if path is not None]
+
     def stamps(self) -> list[Stamp | None]:
         """Another list whenever one of the files has changed."""
-        files = [*self.tls_cert, *self.tls_key, self.tls_key_password_file, self.tls_client_ca]
-        return [_stamp(path) for path in files if path is not None]
+        return [_stamp(path) for path in self.files]
 
     def context(self) -> ssl.SSLContext:
         """Without a certificate yet, and without those that clients' are signed with."""
