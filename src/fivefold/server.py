@@ -26,6 +26,7 @@ from .content.kinds import BROKEN, KINDS, Kind, Opened, Surrounded
 from .content.origin import Proxies
 from .content.root import start_folder
 from .content.shared import Shared
+from .descendants import descendants
 from .errors import ApplicationError, FivefoldError, SettingsError, WorkerFailed
 from .grace import Grace
 from .http1.connection import Http1
@@ -274,6 +275,9 @@ class Server:
 
     def _serve(self, target: Any, sockets: list[socket.socket], on_ready: Announcement) -> None:
         settings = self.settings
+        # Now: what the application forks when it is imported or starts outlives us, too.
+        listening = [sock.close for sock in (*sockets, *self._others)]
+        descendants.give_up(*listening, on_ready.close)
         options = ServingOptions(
             max_connections=settings.max_connections or self.model.traits.default_connections,
             fresh=settings.fresh,

@@ -121,6 +121,46 @@ def test_what_an_application_starts_has_and_keeps_nothing_of_the_server(
         assert not [name for name in left if name.startswith("socket:")]
 
 
+EARLY = """
+import os, time
+
+def outlive(path):
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    with open(path, "a") as file:
+        file.write(f"{pid} ")
+
+outlive("imported")
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        outlive("started")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+    else:
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+"""
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_what_is_forked_before_the_first_request_keeps_no_port(
+    folder: Path, serving: str, outliving: list[int]
+) -> None:
+    (folder / "early.py").write_text(EARLY)
+    with deployed(folder, "early:app", "--serving", serving) as server:
+        address = server.address
+        until((folder / "started").exists, "the start of the application")
+        assert server.stop() == 0
+    for name in ("imported", "started"):
+        outliving += map(int, (folder / name).read_text().split())
+    assert port_is_free(address)
+
+
 def signals(status: str, field: str) -> int:
     """A set of signals as /proc/PID/status has it (proc(5)): signal 1 is the lowest bit."""
     match = re.search(rf"^{field}:\t([0-9a-f]+)$", status, re.MULTILINE)
