@@ -170,6 +170,26 @@ def test_a_worker_that_starts_too_slowly_is_killed_and_said_where(
         assert "opening slow:app" in server.log, "the log says what it was doing"
 
 
+NEVER_STARTS = """
+import asyncio, os
+
+async def app(scope, receive, send):
+    with open("started", "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    await asyncio.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_nothing_is_left_of_a_start_up_that_never_ends(serving: str, tmp_path: Path) -> None:
+    (tmp_path / "never.py").write_text(NEVER_STARTS)
+    with deployed(tmp_path, "never:app", "--startup-s", "1.5", "--serving", serving) as server:
+        assert server.process.wait(60) == 1
+        started = [int(pid) for pid in (tmp_path / "started").read_text().split()]
+        assert started
+        until(lambda: all(map(is_gone, started)), "its processes are gone")
+
+
 def is_listening(path: str) -> bool:
     with socket.socket(socket.AF_UNIX) as client:
         return not client.connect_ex(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from time import monotonic
@@ -33,13 +34,26 @@ class Child:
         self._to_acceptor = to_acceptor
         self._say_idle = say_idle
         self._live = Live()
+        self._forker = os.getppid()
+        self._is_starting = True
+
+    def _end_if_orphaned(self) -> None:
+        """A start-up may take for ever, and the forker, which would end us then, is dead.
+
+        Nobody is served here yet; the kernel gives a dead parent's children away before it
+        sends them the signal that they asked for (PR_SET_PDEATHSIG).
+        """
+        if self._is_starting and os.getppid() != self._forker:
+            os._exit(1)
 
     def _finish(self) -> None:
+        self._end_if_orphaned()
         self._model.options.grace.begin()
         self._live.finish()
 
     def _cut(self) -> None:
         """The forker asks again when the grace time is over; others may at any time."""
+        self._end_if_orphaned()
         grace = self._model.options.grace
         if monotonic() >= grace.until() - SOON_S:
             self._live.cut()
@@ -51,6 +65,7 @@ class Child:
         self._model.stops.begin(self._finish, again=self._cut, says=self._number == 1)
         self._model.house.begin()
         io = self._model.new_io(1)
+        self._is_starting = False
         if self._model.stopping:
             self._live.finish()
         self._model.stops.look()
