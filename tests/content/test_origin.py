@@ -116,6 +116,12 @@ def test_a_hop_that_is_no_address_ends_the_way(hop: str) -> None:
     assert origin(f"X-Forwarded-For: 6.6.6.6, {hop}")[0] == PROXY
 
 
+def test_a_way_of_thousands_of_hops_is_not_walked_to_its_end() -> None:
+    """Whoever it is that says so: the last of those that are looked at is the client."""
+    hops = ", ".join(f"10.0.{n // 256}.{n % 256}" for n in range(3000))
+    assert origin(f"X-Forwarded-For: {hops}")[0] == "10.0.11.152"
+
+
 def test_forwarded_is_read_from_the_right() -> None:
     believed = ("forwarded",)
     for text, client in (

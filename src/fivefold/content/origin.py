@@ -42,6 +42,10 @@ ADDRESS = re.compile(
 SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 """What proxies say, and what it is in HTTP: some name that of the websocket."""
 
+MOST_HOPS = 32
+"""Of proxies in a row, each of which is looked up; a client can send thousands that are named
+like ours, 50 us each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -101,14 +105,14 @@ class Proxies:
         if FORWARDED in self._believed:
             return self._from_forwarded(joined(fields, FORWARDED), conn)
         said = {name: joined(fields, name) for name in self._believed}
-        hops = [hop.strip() for hop in said.get(FOR, "").split(",")]
+        hops = [hop.strip() for hop in last_of(said.get(FOR, ""))]
         scheme, host = (said.get(name, "").split(",")[-1].strip() for name in (PROTO, HOST))
         return self._origin(hops, scheme, host, conn)
 
     def _from_forwarded(self, text: str, conn: Connection) -> Origin:
         """RFC 7239, section 4. A comma in quotes divides as well: what is on the right of it is
         then nonsense, while a quote that a client leaves open hides nothing that follows."""
-        elements = [element_of(part) for part in text.split(",")]
+        elements = [element_of(part) for part in last_of(text)]
         last = elements[-1]
         hops = [element.get("for", "") for element in elements]
         return self._origin(hops, last.get("proto", ""), last.get("host", ""), conn)
@@ -146,6 +150,10 @@ def fields_named(believed: tuple[str, ...]) -> frozenset[str]:
             " that your proxy sets, because the other may be the client's"
         )
     return frozenset(names)
+
+
+def last_of(text: str) -> list[str]:
+    return text.rsplit(",", MOST_HOPS)[-MOST_HOPS:]
 
 
 def joined(fields: list[tuple[bytes, bytes]], name: str) -> str:

@@ -211,6 +211,7 @@ class Live:
 
     def __init__(self) -> None:
         self._connections: set[Connection] = set()
+        self._cut: set[Connection] = set()
         self._closing = False
         # Re-entrant: a signal handler may call `finish` in the middle of `add`.
         self._lock = threading.RLock()
@@ -271,8 +272,12 @@ class Live:
     def cut(self) -> None:
         """End all of them, exchange or not: grace is over."""
         with self._lock:
-            for connection in self._connections:
+            cut = [c for c in self._connections if c not in self._cut]
+            self._cut.update(cut)
+            for connection in cut:
                 connection.abort()
+        if cut:
+            log.warning("%d connections have not ended in time (--grace-s), and are cut", len(cut))
 
 
 def opened(io: IOModel, sock: socket.socket) -> Connection | None:
