@@ -143,8 +143,8 @@ class HttpCycle:
         kind = message["type"]
         exchange = self._exchange
         if kind == "http.response.start":
-            if exchange.has_head:
-                raise RuntimeError("http.response.start a second time")
+            if exchange.has_head or exchange.started:
+                raise RuntimeError("http.response.start a second time, or after our own answer")
             exchange.start(remembered_head(message))
             self._trailers = bool(message.get("trailers", False))
             return

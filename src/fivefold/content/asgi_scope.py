@@ -16,17 +16,9 @@ VERSIONS = {"version": "3.0", "spec_version": "2.3"}
 `send` to raise.  A generator that waits sends nothing, and would never hear of its client's end
 (Starlette's StreamingResponse).  Ours raises all the same."""
 
-HTTP_EXTENSIONS: dict[str, dict[str, Any]] = {
-    "http.response.trailers": {},
-    "http.response.early_hint": {},
-}
-"""Those that an application uses only by its own decision."""
-
 FILES = {name: f"http.response.{name}" for name in ("pathsend", "zerocopysend")}
 """Those that a framework uses by itself wherever it finds them, by the names of the setting.
 A middleware around it that knows only `http.response.body` would lose the file."""
-
-WEBSOCKET_EXTENSIONS: dict[str, dict[str, Any]] = {"websocket.http.response": {}}
 
 REMEMBERED = 1024
 """Scopes that are remembered by their request head."""
@@ -35,10 +27,10 @@ REMEMBERED_BYTES = 512
 """The longest head of which that is worth while (see http1.head_reader)."""
 
 
-def copied(extensions: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """For one request: what it writes there no other one reads. Costs 0.2 us more than to copy
-    the names alone."""
-    return {name: about.copy() for name, about in extensions.items()}
+def http_extensions() -> dict[str, dict[str, Any]]:
+    """Those that an application uses only by its own decision. What one request writes there no
+    other one reads: so they are written out, which takes a tenth of copying them (1 us)."""
+    return {"http.response.trailers": {}, "http.response.early_hint": {}}
 
 
 class Scopes:
@@ -48,7 +40,7 @@ class Scopes:
         """`extensions`: of `FILES`, those that may be announced."""
         self._root_path = root_path
         self._proxies = proxies
-        self._extensions = HTTP_EXTENSIONS | {FILES[name]: {} for name in extensions}
+        self._files = tuple(FILES[name] for name in extensions)
         self._known: dict[bytes, Scope] = {}
 
     def http(self, exchange: Exchange) -> Scope:
@@ -64,7 +56,9 @@ class Scopes:
         # Middleware changes these in place.
         scope["headers"] = known["headers"].copy()
         scope["asgi"] = VERSIONS.copy()
-        scope["extensions"] = copied(self._extensions)
+        scope["extensions"] = announced = http_extensions()
+        for name in self._files:
+            announced[name] = {}
         self._add_ends(scope, exchange)
         return scope
 
@@ -76,7 +70,7 @@ class Scopes:
         names = b",".join(offered).decode("latin-1").split(",")
         scope["subprotocols"] = [name.strip() for name in names if name.strip()]
         scope["asgi"] = VERSIONS.copy()
-        scope["extensions"] = copied(WEBSOCKET_EXTENSIONS)
+        scope["extensions"] = {"websocket.http.response": {}}
         self._add_ends(scope, exchange)
         scope["scheme"] = {"http": "ws", "https": "wss"}.get(scope["scheme"], scope["scheme"])
         return scope
@@ -112,7 +106,7 @@ class Scopes:
         scope["client"], scope["server"], state, told = conn.remembered
         scope["state"] = state.copy()
         if told:
-            scope["extensions"] |= copied(told)
+            scope["extensions"] |= {name: about.copy() for name, about in told.items()}
         if self._proxies.none:
             return
         origin = self._proxies.origin(conn, scope["headers"])
