@@ -7,6 +7,7 @@ from http.client import HTTPResponse, IncompleteRead
 from typing import Any
 
 import half_responses
+from deployed import until
 from every_pair import pairs
 from hosting import Site, hosting
 
@@ -91,8 +92,9 @@ def check(site: Site, target: str, expected: tuple[int, Any, str], minor: int = 
                 assert wire.ask("/").body == b"fine", target
             except (EOFError, ConnectionError):
                 pass  # it was the last one
-    with site.wire() as wire:  # what the log says of it has been said by then
+    with site.wire() as wire:
         assert wire.ask("/").body == b"fine", target
+    until(lambda: "\nthe " in f"\n{site.log}", f"a line about {target}")
     said = [text for text in site.log.splitlines() if text.startswith("the ")]
     assert len(said) == 1, (target, site.log)
     assert line in said[0], target

@@ -18,7 +18,6 @@ from fivefold.serving import MODELS
 
 NEEDED: dict[str, tuple[str, tuple[str, ...]]] = {
     "application": ("home/crashes.py", ("crashes:app", "--chdir", "home")),
-    "log folder": ("logs", ("site", "--access-log", "logs/access.log")),
     "variables": (".env", ("crashes:app", "--env-file", ".env", "--chdir", "home")),
     "home": ("home", ("crashes:app", "--chdir", "home")),
 }
@@ -26,6 +25,7 @@ NEEDED: dict[str, tuple[str, tuple[str, ...]]] = {
 
 FOLDERS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "site": ("site", ("site",), "/"),
+    "log folder": ("logs", ("site", "--access-log", "logs/access.log"), "/"),
     "mount": ("site", ("crashes:app", "--chdir", "home", "--mount", "/f=../site"), "/f/"),
 }
 """The same for what is looked for again and again: a worker starts without it."""

@@ -149,10 +149,18 @@ def serving_pid(server: Running, client: Client) -> int:
         if fields[1].endswith(f":{here}") and fields[2].endswith(f":{port:04X}"):
             inode = f"socket:[{fields[9]}]"
             for pid in reversed(server.descendants()):
-                links = Path(f"/proc/{pid}/fd").iterdir()
-                if any(str(link.readlink()) == inode for link in links if link.is_symlink()):
+                if inode in descriptors(pid):
                     return pid
     raise AssertionError("nobody serves this client")
+
+
+def descriptors(pid: int) -> set[str]:
+    """What they are of; but those that are closed meanwhile."""
+    names = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            names.add(str(link.readlink()))
+    return names
 
 
 def test_idle_children_that_are_killed_lose_no_connection(site: Path) -> None:

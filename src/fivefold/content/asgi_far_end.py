@@ -124,7 +124,8 @@ class FarEnd:
         head, self._head = self._head, None
         message = {**message}  # what crosses is nobody's to change any more
         # Parts that other tasks send are before it: then it waits for its turn as they do.
-        if not (self._trailers or self._sendings) and is_small_end(message):
+        alone = self._has_start and not (self._trailers or self._sendings)
+        if alone and is_small_end(message):
             self._near.post(self._near.give_last, head, message)
             self._finished = True
             self.part()

@@ -8,6 +8,7 @@ order in which the application asked (see `asgi_far_end`).
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -51,6 +52,8 @@ class NearEnd:
         self._over = True
         """Whether the call has ended, or the connection gone on without it."""
         self._far: FarEnd | None = None
+        self._line: deque[tuple[Callable[..., Awaitable[None]], tuple[Any, ...]]] = deque()
+        """What is being sent, and what waits for that."""
 
     def begin(
         self,
@@ -86,19 +89,31 @@ class NearEnd:
     def give(self, sending: Sending) -> None:
         """It has one."""
         if not self._over:
-            self._carriers.begin(self._giving(sending), ignore)
+            self._line_up(self._giving, sending)
 
     def give_last(self, head: Message | None, message: Message) -> None:
         """It has the rest of its response, and goes on by itself."""
         if not self._over:
             self._over = True
-            self._carriers.begin(self._giving_last(head, message), ignore)
+            self._line_up(self._giving_last, head, message)
 
     def end(self, head: Message | None, error: BaseException | None) -> None:
         """It is over."""
         if not self._over:
             self._over = True
             self._carriers.begin(self._ending(head, error), ignore)
+
+    def _line_up(self, give: Callable[..., Awaitable[None]], *what: Any) -> None:
+        """One after the other: what the application gives up before its turn never begins."""
+        self._line.append((give, what))
+        if len(self._line) == 1:
+            self._carriers.begin(self._work_off(), ignore)
+
+    async def _work_off(self) -> None:
+        while self._line:
+            give, what = self._line[0]
+            await give(*what)
+            self._line.popleft()
 
     async def _taking(self) -> None:
         message: Message | BaseException
