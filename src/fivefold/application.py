@@ -23,6 +23,7 @@ from .content.loading import (
     policy_of_loops,
     refuse_patches,
 )
+from .descendants import descendants
 from .errors import ApplicationError, SettingsError
 from .reporting import logger
 from .serving import stack
@@ -60,11 +61,13 @@ def probed(settings: Settings) -> str:
 
     def life() -> None:
         stack.show_when_asked()
+        descendants.give_up(int)  # nothing; but what the application forks is known for a copy
         try:
             enter(settings)
             report = "interface " + loaded(settings)[1]
         except (ApplicationError, SettingsError) as error:
             report = f"error {error}"
+        descendants.end_if_copy()
         os.write(say, report.encode(errors="backslashreplace")[:REPORT_BYTES] + END)
 
     pid = forked(life)

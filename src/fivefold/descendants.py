@@ -71,6 +71,12 @@ class Descendants:
         no locks: a thread that is not there any more may hold them."""
         self._given_up += calls
 
+    def end_if_copy(self) -> None:
+        """Where code of the application has returned into the server: whoever it has forked there
+        has no business in it."""
+        if self.is_copy:
+            end_copy()
+
     @contextlib.contextmanager
     def ours(self) -> Iterator[None]:
         """Around a fork of ours: nothing is given up, and the child begins with nothing to."""

@@ -288,6 +288,7 @@ class Server:
         on_ready.doing(f"opening {name}")
         shared = Shared(self._base, beside=self._one_thread)
         content = self._content(target, shared)
+        descendants.end_if_copy()
         on_ready.doing(f"starting {name}")
         collect_less_often()
         if self._observer is not None:

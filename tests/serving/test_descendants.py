@@ -207,3 +207,51 @@ def test_a_pool_of_multiprocessing_ends_twenty_times(folder: Path, serving: str)
         for _ in range(20):
             assert ask(server, "/pool") == [0, 1, 4, 9, 16]
         assert server.stop() == 0
+
+
+FORKED_EARLY = """
+import os
+
+def fork():
+    if os.fork() == 0:
+        open(f"copy-{os.getpid()}", "w").close()
+
+def at_import():
+    fork()
+    return wsgi
+
+def wsgi(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"fine"]
+
+async def at_start(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        fork()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-length", b"4")]})
+    await send({"type": "http.response.body", "body": b"fine"})
+"""
+
+
+@pytest.mark.parametrize("application", ["early:at_import()", "early:at_start"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_what_is_forked_early_and_returns_into_the_server_ends(
+    serving: str, application: str, tmp_path: Path
+) -> None:
+    """A library that makes itself a daemon, or forgets to end its child."""
+    (tmp_path / "early.py").write_text(FORKED_EARLY)
+    with deployed(tmp_path, application, "--serving", serving) as server:
+        with Client(server.address) as client:
+            assert client.get("/").body == b"fine"
+        copies = [int(file.name.partition("-")[2]) for file in tmp_path.glob("copy-*")]
+        assert copies
+        files = [Path(f"/proc/{copy}/fd/0") for copy in copies]
+        until(lambda: not any(file.exists() for file in files), "the end of the copies")
+        assert "returned into the server; it ends" in server.log
+        assert "Traceback" not in server.log
+        assert server.stop() == 0

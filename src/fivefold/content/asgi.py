@@ -17,6 +17,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from ..descendants import descendants
 from ..errors import ClientLeft
 from ..grace import Grace
 from ..http1.connection import Ready
@@ -87,8 +88,10 @@ class Asgi:
 
     def _started(self, engine: type[IOModel], tick_s: float, connections: int) -> AsgiHost:
         host = self._host(engine, tick_s, connections)
+        descendants.give_up(host.give_up)
         try:
             host.start(self._application)
+            descendants.end_if_copy()
         except BaseException:
             host.close()
             raise

@@ -21,7 +21,6 @@ from collections.abc import Callable
 from contextvars import copy_context
 from time import monotonic
 
-from ..descendants import descendants
 from ..errors import ApplicationError, ShutdownCut
 from ..grace import Grace
 from ..reporting import logger, report
@@ -92,7 +91,6 @@ class LoopThread:
             host = begin()
             self._over = host.loop.create_future()
             self._host = host
-            descendants.give_up(host.give_up)
         except BaseException as error:  # noqa: BLE001 - raised in the thread that waits for it
             self._failure = error
             return
