@@ -124,6 +124,7 @@ def test_a_deployment_that_patches_the_standard_library_is_refused(folder: Path)
     with deployed(folder, "crashes:app", "--chdir", "home", "--serving", "thread") as server:
         server.answers()
         (home / "gevent").mkdir()
+        (home / "gevent/__init__.py").touch()  # or the library itself would be found
         (home / "gevent/monkey.py").write_text("def is_module_patched(name): return True\n")
         (home / "crashes.py").write_text("import gevent.monkey\n" + CRASHES)
         server.signal(signal.SIGHUP)

@@ -74,8 +74,12 @@ class NearEnd:
     def part(self, left: Sequence[Message] = ()) -> None:
         """The connection goes on; what the call still does is its own business. `left`: messages
         that it may still receive."""
-        if not self._over:
-            self._over = True
+        if self._over:
+            return
+        self._over = True
+        if self._line:  # what has been sent was sent before the end, and is said before it
+            self._line_up(self._parting, left)
+        else:
             assert self._far is not None
             self._post(self._far.part, left)
 
@@ -154,6 +158,10 @@ class NearEnd:
             failed = error
         self._ended(failed)
         del failed
+
+    async def _parting(self, left: Sequence[Message]) -> None:
+        assert self._far is not None
+        self._post(self._far.part, left)
 
     async def _ending(self, head: Message | None, error: BaseException | None) -> None:
         failed = error
