@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
     (root / "itself").symlink_to(root)
     (root / "relative").symlink_to("latest/deep")  # leads through an absolute one
     (root / "v1" / "back").symlink_to(root / "latest")
-    (root / "dots").symlink_to(f"{root}/v1/../../root/v1")
+    (root / "dots").symlink_to(f"{root}/v1/../../{root.name}/v1")
     (tmp_path / "another").symlink_to(root)
     (root / "by another name").symlink_to(tmp_path / "another" / "v1")
     (root / "out").symlink_to(tmp_path / "outside")

@@ -33,6 +33,8 @@ START_S = 20.0
 STOP_S = 5.0
 POLL_S = 0.02
 
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
 ANNOUNCED = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 
 
@@ -140,8 +142,21 @@ class Running:
                     os.kill(member.pid, signal.SIGKILL)
 
 
+@contextlib.contextmanager
+def stops_held_back() -> Iterator[None]:
+    """Ctrl-C and SIGTERM come when the block is over: between the fork of a server and its name
+    there would be nobody to end it."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def leave_nothing() -> None:
-    """In the server, before it is one: it ends with us, and a crash writes no core file."""
+    """In the server, before it is one: it hears signals, ends with us, and a crash writes no
+    core file."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     die_with_parent(signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -164,14 +179,14 @@ def launched(contender: Contender) -> Iterator[Up]:
         folder.chmod(0o755)  # workers of other servers may run under another account
         port = "0" if contender.announces else str(free_port())
         words = {"port": port, "folder": name, "config": f"{name}/server.conf"}
-        try:
-            running = Running(contender, folder, words)
-        except OSError as error:
-            raise DidNotStart(f"it cannot be started: {error}") from None
-        try:
+        with contextlib.ExitStack() as ends:
+            with stops_held_back():
+                try:
+                    running = Running(contender, folder, words)
+                except OSError as error:
+                    raise DidNotStart(f"it cannot be started: {error}") from None
+                ends.callback(running.end)
             yield running
-        finally:
-            running.end()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,51 @@
+"""Servers that are started for a comparison, and signals in the wrong moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from fivefold.compare import running
+from fivefold.compare.contenders import Contender
+
+SLEEPS = Contender("sleeps", command=(sys.executable, "-c", "import time; time.sleep(60)"))
+
+
+def children() -> set[str]:
+    return set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
+
+
+@pytest.mark.parametrize("number", running.STOPS, ids=lambda n: n.name)
+def test_a_stop_while_a_server_is_made_leaves_none(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes from the new process itself, while its parent waits for its first words."""
+    before, prepared = children(), running.leave_nothing
+
+    def stopping() -> None:
+        prepared()
+        os.kill(os.getppid(), number)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "leave_nothing", stopping)
+    handler = signal.signal(number, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt), running.launched(SLEEPS):
+            raise AssertionError("it was not stopped")
+    finally:
+        signal.signal(number, handler)
+    assert children() <= before
+
+
+def test_a_server_hears_its_stop() -> None:
+    with running.launched(SLEEPS) as up:
+        assert up.pid is not None
+        status = Path(f"/proc/{up.pid}/status").read_text()
+    blocked = int(status.partition("SigBlk:\t")[2].split()[0], 16)
+    assert not [number for number in running.STOPS if blocked & 1 << number - 1]
