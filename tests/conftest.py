@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from applicable import pytest_collection_modifyitems
 from database_fixtures import neighbour, postgres, redis
+from hypothesis import HealthCheck
+from hypothesis import settings as properties
 from listed_skips import VARIABLE, pytest_make_collect_report, pytest_runtest_makereport
 from peers import beside, engine, io, overlapping, pair
 
@@ -23,6 +25,10 @@ __all__ = ["beside", "engine", "io", "overlapping", "pair"]  # the contract suit
 __all__ += ["neighbour", "postgres", "redis"]  # other servers
 __all__ += ["pytest_collection_modifyitems"]
 __all__ += ["pytest_make_collect_report", "pytest_runtest_makereport"]
+
+# How long an example takes is the machine's affair, which other tests share.
+properties.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+properties.load_profile("shared")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores it for what runs in the background; the tests of Ctrl-C mean it.

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 from hand_made_traces import KINDS, all_io, cold_file, warm_file
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fivefold.tracing.html import as_html
@@ -97,7 +97,6 @@ def test_what_a_trace_says_is_text(field: str) -> None:
 
 
 @given(st.text())
-@settings(deadline=None)  # a whole page each time, on a machine that may be busy
 def test_any_target_leaves_the_data_whole(target: str) -> None:
     trace = cold_file(target=target)
     assert embedded(as_html(trace)) == json.loads(json.dumps([trace.as_json()]))

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from hand_made_traces import IN_MEMORY, KINDS, NO_COPY, all_io, cold_file, unprivileged, warm_file
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fivefold.tracing.figures import FIGURES, SHORT_NAMES, amount, duration
@@ -85,7 +85,6 @@ def test_an_encoding_without_blocks_gets_signs_that_it_has() -> None:
 
 
 @given(st.text())
-@settings(deadline=None)  # the machine may be busy
 def test_a_target_cannot_command_the_terminal(target: str) -> None:
     text = timeline(cold_file(target=f"/{target}", notes=(target,)), colour=False)
     assert all(c.isprintable() for c in text.replace("\n", ""))
