@@ -10,9 +10,13 @@ Choice.       A class of loggers that cannot be disabled; levels, handlers and `
               while a record is handled ends there, and the record goes to descriptor 2.
               Where somebody catches BaseException in order to log it, `report` does the same
               with those; elsewhere they pass, since a Ctrl-C is one of them.
+              What an application raises is an object of its own, too: it may be false, have a
+              `__str__` that raises, or lie about its class.  So edges ask it nothing: not
+              whether it is true, but whether it is None; `is_a` instead of isinstance.
 Assumption.   Descriptor 2 can be written to, or nobody reads what is said there: the words
               are then lost, and nothing else is.
-Cost.         `logging.getLogger("fivefold").disabled = True` has no effect; a level has.
+Cost.         `logging.getLogger("fivefold").disabled = True` has no effect, nor has
+              `logging.disable`; a level has.
 """
 
 from __future__ import annotations
@@ -22,6 +26,9 @@ import os
 import select
 import stat
 import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
 
 from .linux.standard_descriptors import STDERR
 
@@ -43,6 +50,10 @@ class Log(logging.Logger):
     def disabled(self, value: bool) -> None:
         """Without effect."""
 
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's own name
+        """By its level alone: `logging.disable` is meant for what the application says."""
+        return level >= self.getEffectiveLevel()
+
     def handle(self, record: logging.LogRecord) -> None:
         try:
             super().handle(record)
@@ -61,12 +72,31 @@ def logger(name: str) -> Log:
 
 def report(log: Log, message: str, *values: object, error: BaseException | None = None) -> None:
     """Log an error, with the traceback of `error`; for edges, which must raise nothing."""
+    about = None if error is None else (type(error), error, traceback_of(error))
     try:
-        log.error(message, *values, exc_info=error)
+        log.error(message, *values, exc_info=about)
     except BaseException as trouble:  # noqa: BLE001 - no Exception, or there is no memory
-        about = (type(error), error, error.__traceback__) if error else None
         record = logging.LogRecord(log.name, logging.ERROR, "", 0, message, values, about)
         _last_resort(record, trouble)
+
+
+traceback_of: Callable[[BaseException], TracebackType | None] = vars(BaseException)[
+    "__traceback__"
+].__get__
+"""The traceback of an exception, whatever its class has made of the attribute."""
+
+
+def is_a(error: BaseException, *kinds: type[BaseException]) -> bool:
+    """As `except` has it: by its type, and not by what it says of its class."""
+    return issubclass(type(error), kinds)
+
+
+def text_of(error: BaseException) -> str:
+    """What a foreign exception says."""
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001 - it is what failed
+        return "(its text cannot be had)"
 
 
 def write(text: str) -> None:
@@ -115,11 +145,23 @@ def _last_resort(record: logging.LogRecord, trouble: BaseException) -> None:
     try:
         lines = [f"{record.name}: {_message(record)}\n"]
         if record.exc_info:
-            lines += traceback.format_exception(record.exc_info[1])
-        lines += ["(logging it failed: ", *traceback.format_exception_only(trouble), ")"]
+            lines += _formatted(record.exc_info)
+        lines += [f"(logging it failed: {type(trouble).__name__}: {text_of(trouble)})"]
         write("".join(lines))
     except BaseException:  # noqa: BLE001, S110 - nothing is left to say it with
         pass
+
+
+def _formatted(about: tuple[Any, ...]) -> list[str]:
+    try:
+        return traceback.format_exception(*about)
+    except BaseException:  # noqa: BLE001 - its cause or its notes are foreign, too
+        kind, _, trace = about
+        return [
+            "Traceback (most recent call last):\n",
+            *traceback.format_tb(trace),
+            f"{kind.__name__}\n",
+        ]
 
 
 def _message(record: logging.LogRecord) -> str:

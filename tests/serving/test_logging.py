@@ -150,7 +150,9 @@ def test_a_program_that_embeds_the_server_configures_its_logging(
     log = logger("fivefold.test")
     logging.config.dictConfig({"version": 1, "incremental": False, "root": {}})
     logging.getLogger().addHandler(caplog.handler)  # dictConfig has taken it away
+    logging.disable(logging.CRITICAL)
     log.error("is heard")
+    logging.disable(logging.NOTSET)
     logging.getLogger("fivefold").setLevel(logging.CRITICAL)
     try:
         log.error("is not")

@@ -25,7 +25,7 @@ from ..http1.exchange import Connection, Exchange
 from ..http1.limits import Limits
 from ..http1.request import Request
 from ..iomodels.base import IOModel
-from ..reporting import logger, report
+from ..reporting import is_a, logger, report
 from .asgi_handshake import is_websocket
 from .asgi_host import AsgiHost
 from .asgi_http import HttpCycle, path_of
@@ -183,7 +183,7 @@ class Asgi:
             pass  # it was told, and did not mind
         except BaseException as error:  # noqa: BLE001 - the edge of an application
             failed = True
-            if isinstance(error, asyncio.CancelledError) and socket.is_closing:
+            if is_a(error, asyncio.CancelledError) and socket.is_closing:
                 log.warning("the application was cancelled at %s: the server stops", at)
             else:
                 report(log, "the application failed at %s", at, error=error)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ClientLeft
 from ..iomodels.asyncio_bridge import Bridge
-from ..reporting import logger, report
+from ..reporting import is_a, logger, report
 from .asgi_carrier import Carriers
 from .asgi_messages import Message, remembered_head
 
@@ -174,7 +174,7 @@ class FarEnd:
         if not self._parted:
             head, self._head = self._head, None
             self._near.post(self._near.end, head, error)
-        elif error is not None and self._finished and not isinstance(error, ClientLeft):
+        elif error is not None and self._finished and not is_a(error, ClientLeft):
             report(log, "the application failed at %s", self._at, error=error)
 
     # The connection's side, in this thread

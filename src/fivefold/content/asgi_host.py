@@ -14,7 +14,7 @@ from ..iomodels.asyncio_host import Host
 from ..iomodels.base import Task
 from ..iomodels.hosting import Hosting
 from ..iomodels.outcome import Outcome
-from ..reporting import logger, report
+from ..reporting import is_a, logger, report
 from .asgi_carrier import Carriers
 from .asgi_crossing import Crossing
 from .asgi_lifespan import AUTO, Application, Lifespan
@@ -107,7 +107,7 @@ class AsgiHost(Host):
             try:
                 self.loop.run_until_complete(over)
             except BaseException as error:
-                failures += isinstance(error, OSError | ValueError)
+                failures += is_a(error, OSError, ValueError)
                 if self.loop.is_closed() or failures > MOST_FAILURES:
                     raise
                 report(log, "the application broke its event loop, which goes on", error=error)

@@ -23,7 +23,7 @@ from ..http1.response import FilePart, plain
 from ..iomodels.asyncio_bridge import hosted
 from ..iomodels.asyncio_started import Started, to_its_end
 from ..iomodels.base import Connection, Waiter
-from ..reporting import logger, report
+from ..reporting import is_a, logger, report
 from .asgi_host import AsgiHost
 from .asgi_messages import PARTS, Message, checked_lines, remembered_head
 from .asgi_turns import Turns
@@ -255,10 +255,10 @@ class HttpCycle:
     def _report(self, error: BaseException) -> None:
         exchange = self._exchange
         exchange.keep = exchange.keep and exchange.finished
-        if self._gone or self._refusal is not None or isinstance(error, ClientLeft):
+        if self._gone or self._refusal is not None or is_a(error, ClientLeft):
             return  # it was told, and took it as it liked
         at = path_of(exchange)
-        if isinstance(error, asyncio.CancelledError) and exchange.conn.closing:
+        if is_a(error, asyncio.CancelledError) and exchange.conn.closing:
             log.warning("the application was cancelled at %s: the server stops", at)
         else:
             report(log, "the application failed at %s", at, error=error)

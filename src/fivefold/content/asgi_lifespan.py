@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 from ..errors import ApplicationError
-from ..reporting import logger
+from ..reporting import is_a, logger, report
 from .asgi_scope import VERSIONS
 from .kinds import LIFESPANS
 from .loading import described
@@ -28,6 +28,9 @@ log = logger("fivefold.asgi")
 Application = Callable[[Any, Any, Any], Coroutine[Any, Any, None]]
 
 AUTO, ON, OFF = LIFESPANS
+
+ENDS = (SystemExit, KeyboardInterrupt)
+"""By which an application asks for its own end."""
 
 LATE: dict[str, Any] = {"type": "late"}
 """In the place of an answer that has not come in time."""
@@ -119,7 +122,7 @@ class Lifespan:
         timer.cancel()
         said = self._answered()
         if said is None and self._error is not None:
-            log.error("the application's shutdown failed", exc_info=self._error)
+            report(log, "the application's shutdown failed", error=self._error)
         elif said is not None and said["type"] == "lifespan.shutdown.failed":
             log.error("the application's shutdown failed%s", detail(said.get("message", "")))
         return said is not LATE
@@ -153,11 +156,11 @@ class Lifespan:
         """It raised while no answer of it was waited for."""
         if not self._ending:
             what = "the application's lifespan failed while it was served; it goes on without"
-        elif isinstance(error, asyncio.CancelledError):
+        elif is_a(error, asyncio.CancelledError):
             return  # by us, since its time was over, which has been said
         else:
             what = "the application's lifespan failed after its shutdown"
-        log.error(what, exc_info=error)
+        report(log, what, error=error)
 
     async def _send(self, message: dict[str, Any]) -> None:
         kind = message["type"]
@@ -179,9 +182,12 @@ ANSWERS = {
 
 def asks_for_the_end(error: BaseException | None) -> bool:
     """Whether it is, or holds, what ends a Python program without being an error."""
-    if isinstance(error, BaseExceptionGroup):
-        return error.subgroup((SystemExit, KeyboardInterrupt)) is not None
-    return isinstance(error, SystemExit | KeyboardInterrupt)
+    if error is None:
+        return False
+    if issubclass(type(error), BaseExceptionGroup):
+        group: BaseExceptionGroup[BaseException] = cast("Any", error)
+        return BaseExceptionGroup.subgroup(group, ENDS) is not None
+    return is_a(error, *ENDS)
 
 
 def detail(message: str) -> str:

@@ -169,7 +169,7 @@ class NearEnd:
             if head is not None:
                 await self._send(head)
         except BaseException as refused:  # noqa: BLE001 - as if the application had failed
-            failed = error or refused
+            failed = refused if error is None else error
         self._ended(failed)
         del failed, error
 

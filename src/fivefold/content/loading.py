@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ApplicationError
+from ..reporting import text_of, traceback_of
 
 TARGET = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(\(\))?")
 
@@ -116,11 +117,11 @@ def made(factory: Any, target: str) -> Any:
 
 def described(error: BaseException) -> str:
     """An error, and the line of the application's code that it came from."""
-    text = str(error)
+    text = text_of(error)
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
     places = [
         f" ({frame.filename}:{frame.lineno})"
-        for frame in traceback.extract_tb(error.__traceback__)
+        for frame in traceback.extract_tb(traceback_of(error))
         if frame.filename != __file__ and "importlib" not in frame.filename
     ]
     return said + (places[-1] if places else "")

@@ -27,7 +27,7 @@ from ..http1.exchange import Connection, Exchange, joined
 from ..http1.request import Request
 from ..http1.response import DateField, FilePart, plain
 from ..iomodels.base import IOModel
-from ..reporting import logger, report
+from ..reporting import is_a, logger, report
 from .received import NO_BODY, received
 from .threads import Threads
 from .wsgi_environ import Environs, Surroundings
@@ -130,9 +130,9 @@ class Wsgi:
         failure = part if isinstance(part, Failed) else await self._send(call, part, exchange)
         if failure is not None:
             error = failure.error
-            if isinstance(error, Misbehaved):
+            if is_a(error, Misbehaved):
                 report(log, "the application failed at %s: %s", target_of(exchange), error)
-            elif call.broken is None or not isinstance(error, ClientLeft | type(call.broken)):
+            elif call.broken is None or not is_a(error, ClientLeft, type(call.broken)):
                 report(log, "the application failed at %s", target_of(exchange), error=error)
         if call.broken is not None:
             raise call.broken

@@ -6,6 +6,7 @@ import asyncio
 import os
 from typing import Any
 
+from odd_exceptions import ODD
 from telling import Receive, Scope, Send
 
 
@@ -24,6 +25,7 @@ KINDS: dict[str, BaseException] = {
     "stop": RuntimeError("coroutine ignored GeneratorExit"),
     "memory": MemoryError("secret detail"),
     "recursion": RecursionError("secret detail"),
+    **{kind.__name__: kind("secret detail") for kind in ODD},
 }
 
 MOMENTS = ("first", "later", "head", "begun", "child")

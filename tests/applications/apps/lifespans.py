@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
+from odd_exceptions import ODD
 from telling import Receive, Scope, Send, record
 
 
@@ -46,10 +48,17 @@ def left_in_group() -> NoReturn:
     raise BaseExceptionGroup("several", [SystemExit(4), ValueError("no database")])
 
 
+def odd(kind: type[BaseException]) -> Callable[[], NoReturn]:
+    def now() -> NoReturn:
+        raise kind("no database")
+
+    return now
+
+
 ERRORS: dict[str, Any] = {
     function.__name__: function
     for function in (cancelled, grouped, timed_out, failed, ended, left, interrupted, left_in_group)
-}
+} | {kind.__name__: odd(kind) for kind in ODD}
 
 
 async def cancels_itself() -> None:

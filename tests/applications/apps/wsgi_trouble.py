@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from odd_exceptions import ODD
 from telling import note, wait_at
 
 from fivefold.errors import InvalidResponse
@@ -26,13 +27,6 @@ BLOCKS = 64
 
 class Timeout(BaseException):
     """As gevent's, eventlet's and func_timeout's are."""
-
-
-class Unprintable(Exception):
-    def __str__(self) -> str:
-        raise KeyboardInterrupt
-
-    __repr__ = __str__
 
 
 class Unpicklable(Exception):
@@ -63,7 +57,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "StopIteration": raised(StopIteration("of no generator")),
     "MemoryError": raised(MemoryError()),
     "RecursionError": recursion,
-    "Unprintable": raised(Unprintable()),
+    **{kind.__name__: raised(kind()) for kind in ODD},
     "Unpicklable": raised(Unpicklable()),
 }
 
