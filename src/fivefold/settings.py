@@ -181,11 +181,13 @@ class Settings:
         for name in ("max_connections", "startup_s"):
             if getattr(self, name) is not None:
                 _positive(name, getattr(self, name))
-        if self.stuck_s is not None and self.stuck_s < LEAST_STUCK_S:
+        if self.stuck_s is not None and not self.stuck_s >= LEAST_STUCK_S:  # NaN is neither
             raise SettingsError(
                 f"stuck_s: {self.stuck_s:g} is too short: a worker that does nothing shows that it"
                 f" lives once a second; at least {LEAST_STUCK_S:g}"
             )
+        if self.stuck_s is not None:
+            _positive("stuck_s", self.stuck_s)
         for each in fields(Limits):
             _positive(each.name, getattr(self.limits, each.name))
         self._check_root_path()

@@ -101,6 +101,11 @@ def test_settings_without_effect_are_explained() -> None:
         ((application, "--threads", "2"), "threads: it has no effect here"),
         ((application, "--inline"), "inline: it has no effect here"),
         ((application, "--no-websocket-deflate"), "websocket_deflate: it has no effect here"),
+        ((application, "--lifespan-s", "2"), "lifespan_s: it has no effect here"),
+        ((".", "--ws-queue-bytes", "5"), "websocket_queue_bytes: it has no effect here"),
+        ((application, "--listing"), "listing: it has no effect here: it is for folders"),
+        ((".", "--tls-min", "1.3"), "tls_min: it has no effect here: add --tls-cert"),
+        ((".", "--tls-handshake-s", "3"), "tls_handshake_s: it has no effect here"),
         ((".", "--access-log-format", "json"), "access_log_format: it has no effect here"),
         ((".", "--reload-dir", "."), "reload_dir: it has no effect here"),
     )
@@ -108,8 +113,28 @@ def test_settings_without_effect_are_explained() -> None:
         done = fivefold("serve", *arguments, "--check-config")
         assert done.exit_code == 0, done.stderr
         assert message in done.stderr
-    done = fivefold("serve", application, "--serving", "async", "--threads", "2", "--check-config")
-    assert "no effect" not in done.stderr
+    without: list[tuple[str, ...]] = [
+        (application, "--serving", "async", "--threads", "2"),
+        (application, "--mount", "/files=.", "--listing"),
+        (".", "--listing", "--head-s", "3"),
+    ]
+    for words in without:
+        done = fivefold("serve", *words, "--check-config")
+        assert (done.exit_code, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("target", ["shop", "shop.py", "./shop.py", "a/shop.py", "a.shop"])
+def test_a_module_without_its_attribute_is_understood(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    for folder in (tmp_path, tmp_path / "a"):
+        (folder / "shop.py").touch()
+    monkeypatch.chdir(tmp_path)
+    done = fivefold("serve", target, "--check-config")
+    assert done.exit_code == 2
+    module = "a.shop" if "a" in target.replace("/", ".").split(".") else "shop"
+    assert f"named with its attribute, as in {module}:app" in done.stderr
 
 
 def test_short_options_and_help() -> None:

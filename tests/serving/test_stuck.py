@@ -75,3 +75,6 @@ def test_a_pulse_is_looked_at_twice() -> None:
 def test_a_time_that_no_worker_can_keep_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"stuck_s: 0\.5 is too short"):
         Settings.of({"target": ".", "stuck_s": 0.5})
+    for never in (float("nan"), float("inf")):
+        with pytest.raises(SettingsError, match=r"stuck_s: "):
+            Settings.of({"target": ".", "stuck_s": never})

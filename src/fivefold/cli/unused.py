@@ -6,13 +6,13 @@ several combinations, and comparing these is what this server is for.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ..content.kinds import BROKEN
+from ..content.rules import Rules
 from ..server import Server
-from ..settings import Settings
+from ..settings import GROUPS, Settings
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,27 @@ def is_application(server: Server) -> bool:
     return server.interface in ("wsgi", "asgi")
 
 
+def has_folder(server: Server) -> bool:
+    return not is_application(server) or bool(server.settings.mount)
+
+
 def has_bind(prefix: str) -> Callable[[Server], bool]:
     return lambda server: any(text.startswith(prefix) for text in server.settings.bind)
+
+
+DEFAULTS = {
+    each.name: each.default
+    for group in (Settings, *GROUPS.values())
+    for each in fields(group)
+    if each.name not in GROUPS
+}
+
+
+def made(settings: Settings, name: str) -> bool:
+    """Whether it differs from the default, in the settings or in one of their groups."""
+    groups = (getattr(settings, each) for each in GROUPS)
+    holder = next(group for group in (settings, *groups) if hasattr(group, name))
+    return bool(getattr(holder, name) != DEFAULTS[name])
 
 
 RULES = (
@@ -51,12 +70,27 @@ RULES = (
         "it is for WSGI applications whose connections share one thread (--serving async);"
         " elsewhere the application is called in place anyway",
     ),
-    Rule("asgi_extensions", lambda s: s.interface == "asgi", "it is for ASGI applications"),
+    *(
+        Rule(name, lambda server: server.interface == "asgi", "it is for ASGI applications")
+        for name in ("asgi_extensions", "lifespan", "lifespan_s")
+    ),
     Rule("env_file", is_application, "it is for applications, and a folder is served"),
-    Rule(
-        "websocket_deflate",
-        lambda server: server.interface == "asgi",
-        "it is for ASGI applications, which alone have websockets",
+    *(
+        Rule(
+            name,
+            lambda server: server.interface == "asgi",
+            "it is for ASGI applications, which alone have websockets",
+        )
+        for name in DEFAULTS
+        if name.startswith("websocket_")
+    ),
+    *(
+        Rule(each.name, has_folder, "it is for folders: an application is served, without --mount")
+        for each in fields(Rules)
+    ),
+    *(
+        Rule(name, lambda server: bool(server.settings.tls.tls_cert), "add --tls-cert FILE")
+        for name in ("tls_min", "tls_handshake_s", "tls_key_password_file")
     ),
     Rule(
         "forwarded_fields",
@@ -70,14 +104,11 @@ RULES = (
     Rule("reload_exclude", lambda s: s.settings.reload, "add --reload"),
 )
 
-DEFAULTS = {f.name: f.default for f in dataclasses.fields(Settings)}
-
 
 def without_effect(server: Server) -> Iterator[str]:
     """A sentence for each setting that was made in vain."""
     if server.interface == BROKEN.name:
         return  # under --reload it is not known yet what will be served
     for rule in RULES:
-        made = getattr(server.settings, rule.setting) != DEFAULTS[rule.setting]
-        if made and not rule.applies(server):
+        if made(server.settings, rule.setting) and not rule.applies(server):
             yield f"{rule.setting}: it has no effect here: {rule.otherwise}"
