@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,18 @@ def children() -> set[str]:
     return set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
 
 
+@pytest.fixture
+def second_thread() -> Iterator[None]:
+    """To which the kernel gives what the main thread blocks."""
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+@pytest.mark.usefixtures("second_thread")
 @pytest.mark.parametrize("number", running.STOPS, ids=lambda n: n.name)
 def test_a_stop_while_a_server_is_made_leaves_none(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch
@@ -38,9 +52,37 @@ def test_a_stop_while_a_server_is_made_leaves_none(
     try:
         with pytest.raises(KeyboardInterrupt), running.launched(SLEEPS):
             raise AssertionError("it was not stopped")
+        assert signal.getsignal(number) is stop
     finally:
         signal.signal(number, handler)
-    assert children() <= before
+        left = children() - before
+        for pid in left:
+            os.kill(int(pid), signal.SIGKILL)
+            os.waitpid(int(pid), 0)
+    assert not left
+
+
+def test_a_stop_that_is_passed_over_stays_so() -> None:
+    handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with running.stops_held_back():
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def test_elsewhere_than_in_the_main_thread_a_server_is_made_all_the_same() -> None:
+    pids: list[int | None] = []
+
+    def launch() -> None:
+        with running.launched(SLEEPS) as up:
+            pids.append(up.pid)
+
+    thread = threading.Thread(target=launch)
+    thread.start()
+    thread.join()
+    assert pids
 
 
 def test_a_server_hears_its_stop() -> None:

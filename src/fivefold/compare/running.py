@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,18 +146,31 @@ class Running:
 @contextlib.contextmanager
 def stops_held_back() -> Iterator[None]:
     """Ctrl-C and SIGTERM come when the block is over: between the fork of a server and its name
-    there would be nobody to end it."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    there would be nobody to end it.
+
+    A blocked signal would not do: the kernel gives it to another thread that does not block it,
+    and Python runs its handler in this one.  Handlers are run, and can be set, by the main thread
+    alone, so in others there is nothing to hold back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in STOPS}
+    held = {n: handler for n, handler in before.items() if handler not in (None, signal.SIG_IGN)}
+    for number in held:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)
 
 
 def leave_nothing() -> None:
-    """In the server, before it is one: it hears signals, ends with us, and a crash writes no
-    core file."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+    """In the server, before it is one: it ends with us, and a crash writes no core file."""
     die_with_parent(signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
