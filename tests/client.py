@@ -9,6 +9,7 @@ import socket
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+from weakref import WeakSet
 
 TIMEOUT_S = 30.0
 """A test that waits so long has failed; it bounds a hang, it measures nothing."""
@@ -25,6 +26,10 @@ class Answer:
     body: bytes
 
 
+MADE: WeakSet[Client] = WeakSet()
+"""Those that a test has left open are closed at its end: a failed one must not fail the next."""
+
+
 class Client:
     """One connection; `with Client(address) as client`."""
 
@@ -39,6 +44,7 @@ class Client:
             self.sock.close()
             raise
         self._received = b""
+        MADE.add(self)
 
     def __enter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import client
 import pytest
 from applicable import pytest_collection_modifyitems
 from database_fixtures import neighbour, postgres, redis
@@ -48,6 +49,14 @@ def pytest_collection_finish() -> None:
     os.environ.pop(VARIABLE, None)
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def clients_closed() -> Iterator[None]:
+    """Else the sockets of a failed test would be found by whichever test collects garbage."""
+    yield
+    for made in list(client.MADE):
+        made.sock.close()
 
 
 Serve = Callable[..., AbstractContextManager[tuple[str, int]]]

@@ -10,12 +10,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from applicable import only
-from client import Client
+from client import TIMEOUT_S, Client
 
 from fivefold.serving import MODELS
 
@@ -222,13 +222,19 @@ def test_sighup_replaces_workers_without_losing_a_connection(serving: str, site:
 def test_out_of_descriptors_it_neither_spins_nor_dies_and_recovers(
     serving: str, site: Path
 ) -> None:
-    with running(str(site), "--serving", serving, nofile=40) as server:
-        clients = [Client(server.address) for _ in range(60)]
-        for client in clients:
+    """Each worker takes from all queues, so whoever does not fit waits behind any of the others."""
+    with running(str(site), "--serving", serving, nofile=40) as server, ExitStack() as ends:
+        waiting = {}
+        for _ in range(60):
+            client = ends.enter_context(Client(server.address))
             client.send(b"GET /1k.bin HTTP/1.1\r\nHost: t\r\n\r\n")
-        for client in clients:  # whoever does not fit waits in the kernel's queue
-            assert client.answer().status == 200
-            client.sock.close()
+            waiting[client.sock] = client
+        while waiting:
+            answered, _, _ = select.select(waiting, [], [], TIMEOUT_S)
+            assert answered, f"{len(waiting)} were never served"
+            for sock in answered:
+                with waiting.pop(sock) as client:
+                    assert client.answer().status == 200
         with Client(server.address) as client:
             assert client.get("/1k.bin").status == 200
         assert server.stop() == 0

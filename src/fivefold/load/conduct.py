@@ -105,6 +105,10 @@ class Schedule:
         self.number += 1
         return due
 
+    def overdue(self, now: int) -> list[int]:
+        """When each was due that no client was free for: a server is charged with these, too."""
+        return list(iter(lambda: self.take(now), None))
+
     def wait(self, client: Client) -> None:
         self.free.append(client)
         self._arm()

@@ -76,7 +76,7 @@ class Run:
         ended, tally = monotonic_ns(), self.field.tally
         tally.elapsed_s = (ended - begun) / 1e9
         tally.busy = (process_time() - used) / tally.elapsed_s
-        take_stock(tally, self.clients, ended)
+        take_stock(self.field, self.clients, ended)
         return tally
 
 
@@ -100,10 +100,14 @@ def turn_until(field: Field, end: int) -> None:
                 client.ready(events)
 
 
-def take_stock(tally: Tally, clients: list[Client], now: int) -> None:
+def take_stock(field: Field, clients: list[Client], now: int) -> None:
     """What is still open, and who was served."""
+    tally = field.tally
     counted = [client for client in clients if client.group.counted]
     open_asks = [client.due for client in counted if client.ask is not None]
+    for group, schedule in field.schedules.items():
+        if group.counted:
+            open_asks += schedule.overdue(now)
     tally.unanswered = len(open_asks)
     tally.oldest_unanswered_ns = max((now - due for due in open_asks), default=0)
     tally.clients = len(counted)
