@@ -14,6 +14,11 @@ class FivefoldError(Exception):
     """The root of the tree."""
 
 
+class Interruption(BaseException):
+    """Raised by a handler of ours for a signal, wherever its thread is; no fault of whoever is
+    interrupted, so that an edge which takes what foreign code raises must let it pass."""
+
+
 class SettingsError(FivefoldError):
     """A setting is wrong; the message names it and the remedy."""
 

@@ -6,15 +6,19 @@ Facts.        `logging.config.dictConfig` and `fileConfig` disable, unless told 
               raise, `sys.stderr` may be closed or on a full disk, and what logging itself
               does about that (`Handler.handleError`) may raise again.
 Choice.       A class of loggers that cannot be disabled; levels, handlers and `propagate` of
-              "fivefold" are the user's, as with every logger.  An exception that is raised
-              while a record is handled ends there, and the record goes to descriptor 2.
-              Where somebody catches BaseException in order to log it, `report` does the same
-              with those; elsewhere they pass, since a Ctrl-C is one of them.
+              "fivefold" are the user's, as with every logger.  Whatever is raised while a
+              record is handled ends there (a filter may call `sys.exit`, or be cut off by
+              gevent.Timeout), and the record goes to descriptor 2.  What a signal raises
+              passes: `Interruption`, and KeyboardInterrupt where Ctrl-C raises it.  `report`
+              lets nothing pass, for edges.
               What an application raises is an object of its own, too: it may be false, have a
               `__str__` that raises, or lie about its class.  So edges ask it nothing: not
               whether it is true, but whether it is None; `is_a` instead of isinstance.
 Assumption.   Descriptor 2 can be written to, or nobody reads what is said there: the words
               are then lost, and nothing else is.
+              A handler for a signal of an embedding program that raises, other than Python's
+              own for SIGINT, and meets a record being handled, is taken for a logging handler
+              that failed, and said.
 Cost.         `logging.getLogger("fivefold").disabled = True` has no effect, nor has
               `logging.disable`; a level has.
 """
@@ -24,12 +28,14 @@ from __future__ import annotations
 import logging
 import os
 import select
+import signal
 import stat
 import traceback
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from .errors import Interruption
 from .linux.standard_descriptors import STDERR
 
 PATIENCE_S = 1.0
@@ -57,7 +63,11 @@ class Log(logging.Logger):
     def handle(self, record: logging.LogRecord) -> None:
         try:
             super().handle(record)
-        except Exception as trouble:  # noqa: BLE001 - a handler is foreign code
+        except Interruption:
+            raise
+        except BaseException as trouble:
+            if is_a(trouble, KeyboardInterrupt) and ctrl_c_raises():
+                raise
             _last_resort(record, trouble)
 
 
@@ -84,6 +94,11 @@ traceback_of: Callable[[BaseException], TracebackType | None] = vars(BaseExcepti
     "__traceback__"
 ].__get__
 """The traceback of an exception, whatever its class has made of the attribute."""
+
+
+def ctrl_c_raises() -> bool:
+    """In workers it does not, and a KeyboardInterrupt there is the application's own."""
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def is_a(error: BaseException, *kinds: type[BaseException]) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import logging.config
 import os
+import signal
 import socket
 import subprocess
 import sys
 import textwrap
+from asyncio import CancelledError
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,10 @@ from client import Client
 from deployed import deployed, until
 
 from fivefold.cli.speaking import Lines
-from fivefold.reporting import logger
+from fivefold.cli.starting import Stopped
+from fivefold.reporting import Log, logger
 from fivefold.serving import MODELS
+from fivefold.serving.ending import TimeIsOver
 
 APPLICATION = """
 import logging, logging.config, sys
@@ -133,6 +137,34 @@ def test_a_log_that_nobody_can_write_stops_nothing(
             assert process.wait(60) == 0
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, GeneratorExit, CancelledError])
+def test_whatever_a_filter_raises_ends_in_its_record(
+    raised: type[BaseException], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ours = failing_logger(raised)
+    monkeypatch.setattr(signal, "getsignal", lambda _: None)  # as in workers
+    ours.warning("the limit of %d is reached", 7)
+    said = capfd.readouterr().err
+    assert "fivefold.tested: the limit of 7 is reached" in said
+    assert f"(logging it failed: {raised.__name__}" in said
+
+
+@pytest.mark.parametrize("raised", [Stopped, TimeIsOver, KeyboardInterrupt])
+def test_what_a_signal_raises_passes_through_logging(raised: type[BaseException]) -> None:
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(raised):
+        failing_logger(raised).warning("the limit is reached")
+
+
+def failing_logger(raised: type[BaseException]) -> Log:
+    def fails(_: logging.LogRecord) -> bool:
+        raise raised
+
+    ours = Log("fivefold.tested")
+    ours.addFilter(fails)
+    return ours
 
 
 def asked(path: Path, target: str) -> bytes:

@@ -17,13 +17,15 @@ import contextlib
 import signal
 from collections.abc import Iterator
 
+from ..errors import Interruption
+
 KEPT = {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 """For the supervisor."""
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Stopped(BaseException):
+class Stopped(Interruption):
     """The server was asked to stop while it started: that is an end as any other."""
 
 

@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..descendants import descendants
+from ..errors import Interruption
 from ..reporting import logger, report
 from .flushing import Flushing, begin_anew
 
@@ -46,7 +47,7 @@ OURS = "fivefold-"
 """How the names of our threads begin."""
 
 
-class TimeIsOver(BaseException):
+class TimeIsOver(Interruption):
     """Raised in the main thread, wherever it is."""
 
 
