@@ -126,6 +126,15 @@ def test_a_descriptor_above_1023_works_or_is_refused_clearly(
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def test_a_model_takes_as_many_descriptors_as_it_says(engine: type[IOModel]) -> None:
+    """What a thread costs, by which connections are limited (`serving.limit`)."""
+    before = len(os.listdir("/proc/self/fd"))
+    model = engine(tick_s=1.0, connections=1)
+    taken = len(os.listdir("/proc/self/fd")) - before
+    model.close()
+    assert taken == engine.traits.own_descriptors
+
+
 def test_a_reused_descriptor_number_gets_only_its_own_data(io: IOModel) -> None:
     numbers = set()
 

@@ -61,6 +61,9 @@ class Traits:
     descriptors: int = 1
     """How many descriptors a connection takes."""
 
+    own_descriptors: int = 0
+    """How many the model takes for itself, in each thread that has one."""
+
     max_connections: int | None = None
     """The same as a number, where the engine itself has one."""
 

@@ -112,7 +112,7 @@ class Epoll(Multiplexing):
     """epoll(7), edge-triggered, every descriptor registered once."""
 
     engine = "epoll"
-    traits = Traits(overlaps=True, waits_in="epoll_wait(2)", files=FILES)
+    traits = Traits(overlaps=True, waits_in="epoll_wait(2)", files=FILES, own_descriptors=3)
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
         self._epoll = select.epoll()
@@ -252,6 +252,7 @@ class Poll(LevelTriggered):
         waits_in="poll(2)",
         files=FILES,
         limit="the time of each call grows with the connections (51 us for 1000)",
+        own_descriptors=2,
     )
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
@@ -284,6 +285,7 @@ class Select(LevelTriggered):
         files=FILES,
         limit=f"no descriptor above {FD_SETSIZE - 1} (FD_SETSIZE)",
         max_connections=FD_SETSIZE - RESERVED,
+        own_descriptors=2,
     )
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:

@@ -75,6 +75,7 @@ class Sigio(Scheduler):
         waits_in="sigtimedwait(2); signals are collected with signalfd(2)",
         files="resident pages at once, others by a helper thread",
         limit="beyond RLIMIT_SIGPENDING signals per user every descriptor is polled instead",
+        own_descriptors=3,
     )
 
     @classmethod

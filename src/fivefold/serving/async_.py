@@ -13,16 +13,12 @@ because it keeps everybody else waiting.
 
 from __future__ import annotations
 
-import resource
 import socket
 from time import monotonic
 
 from ..iomodels.base import Connection, IOModel, Listener, Traits, Waiter
 from .base import CUT_S, Live, ServingModel, ServingTraits, close_woken, opened
-from .limit import SETTING, Limit
-
-DESCRIPTORS_BESIDE = 32
-"""Kept free for what is no connection: files, pipes, listeners, the log."""
+from .limit import DESCRIPTORS, SETTING, Limit, affordable
 
 DRAIN_STEP_S = 0.02
 """How often the end of the last connections is looked for while stopping."""
@@ -43,7 +39,7 @@ class Async(ServingModel):
     )
 
     def run(self) -> None:
-        io = self._io = self.new_io(min(self.options.max_connections, descriptors_left()))
+        io = self._io = self.new_io(min(self.options.max_connections, affordable(1)))
         self._live = Live()
         self._full: list[Waiter] = []
         self._attended = 0
@@ -68,7 +64,7 @@ class Async(ServingModel):
         """Connections at once: as asked for, as the engine can, as there are descriptors."""
         bounds = {
             SETTING: self.options.max_connections,
-            "RLIMIT_NOFILE, ulimit -n": max(1, descriptors_left() // traits.descriptors),
+            DESCRIPTORS: affordable(traits.descriptors),
         }
         if traits.max_connections:
             bounds[traits.limit] = traits.max_connections
@@ -117,9 +113,3 @@ class Async(ServingModel):
         """Until no connection is left, or it is `until`."""
         while self._attended and monotonic() < until:
             await io.sleep(DRAIN_STEP_S)
-
-
-def descriptors_left() -> int:
-    """How many descriptors connections may take, at least one."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, soft - DESCRIPTORS_BESIDE)

@@ -4,19 +4,33 @@ Facts.        At the limit a worker stops accepting; clients wait in the kernel'
               whoever looks at them the server hangs.
 Choice.       One line in the log says so and names what bounds it; the next one comes only when
               half had become free since, or a full server would say it for each client.
+              Some descriptors stay free for files, or a client that was accepted with the last
+              one would be answered 503.
 Cost.         0.1 us a connection.
 """
 
 from __future__ import annotations
+
+import resource
 
 from ..reporting import logger
 
 log = logger("fivefold.serving")
 
 SETTING = "max_connections"
+DESCRIPTORS = "RLIMIT_NOFILE, ulimit -n"
+
+FOR_THE_REST = 32
+"""Descriptors that are kept free for what is no connection: files, pipes, listeners, the log."""
 
 FALLEN = 0.5
 """A server at this share of its limit, or below, is not full any more."""
+
+
+def affordable(each: int) -> int:
+    """How many connections there are descriptors for, at least one; each takes so many."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, (soft - FOR_THE_REST) // each)
 
 
 class Limit:

@@ -32,7 +32,7 @@ from .base import (
     log,
     opened,
 )
-from .limit import SETTING, Limit
+from .limit import DESCRIPTORS, SETTING, Limit, affordable
 
 SPARES = 4
 """Threads ready before they are needed: starting one takes 50 to 100 us."""
@@ -60,9 +60,11 @@ class Thread(ServingModel):
         # from a signal handler that interrupted its `get` (queue module, "reentrant").
         self._idle: queue.SimpleQueue[Mailbox | None] = queue.SimpleQueue()
         self._threads: set[threading.Thread] = set()
-        self._limit = Limit({SETTING: self.options.max_connections})
         self._failure: ApplicationError | None = None
         io = self._io = self.new_io(1, serves=False)
+        each = io.traits.descriptors + io.traits.own_descriptors
+        bounds = {SETTING: self.options.max_connections, DESCRIPTORS: affordable(each)}
+        self._limit = Limit(bounds)
         self.house.begin()
         self._begin(io)
         try:

@@ -58,6 +58,7 @@ class Posix(Scheduler):
         limit=f"{MAX_CONNECTIONS} connections, {threads.THREADS} threads in the process"
         " (a waiting operation keeps one)",
         descriptors=2,
+        own_descriptors=2,
         max_connections=MAX_CONNECTIONS,
     )
 

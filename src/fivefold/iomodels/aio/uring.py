@@ -74,7 +74,12 @@ class Uring(Scheduler):
 
     name = "aio"
     engine = "uring"
-    traits = Traits(overlaps=True, waits_in="io_uring_enter(2)", files="read through the ring")
+    traits = Traits(
+        overlaps=True,
+        waits_in="io_uring_enter(2)",
+        files="read through the ring",
+        own_descriptors=3,
+    )
 
     @classmethod
     def available(cls) -> str | None:
