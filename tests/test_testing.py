@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificate_files import self_signed
 from every_pair import pairs
 
 from fivefold import FivefoldError
@@ -48,6 +49,17 @@ def test_an_application_that_the_test_made_itself(pair: dict[str, str]) -> None:
     with running(hello, **pair) as url, running(goodbye, **pair) as other:
         assert get(url) == greeting
         assert get(other) == greeting[::-1]
+
+
+def test_many_servers_one_by_one_leave_no_descriptor(tmp_path: Path) -> None:
+    """Each shares files in memory with its processes: for the access log, for certificates."""
+    made = self_signed(tmp_path, "localhost")
+    open_files = len(os.listdir("/proc/self/fd"))
+    settings = {"access_log": f"{tmp_path}/log", "tls_cert": made.cert, "tls_key": made.key}
+    for _ in range(3):
+        with running(silent, **settings):
+            pass
+    assert len(os.listdir("/proc/self/fd")) == open_files
 
 
 def test_a_lambda() -> None:

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import SettingsError
+from ..linux.memory_file import MemoryFile
 from ..linux.standard_descriptors import STDOUT, was_closed
 
 STANDARD_OUTPUT = "-"
@@ -36,7 +37,7 @@ class Destination:
     def __init__(self, name: str, base: str = "") -> None:
         """`name`: a path, seen from `base`, or `-`."""
         self._path = "" if name == STANDARD_OUTPUT else os.fspath(Path(base, name).absolute())
-        self._lock = os.memfd_create("access log", os.MFD_CLOEXEC)
+        self._lock = MemoryFile("access log")
 
     def __str__(self) -> str:
         return self._path or "standard output"

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ..linux.memory_file import MemoryFile
 from .certificate_files import Material, Names
 
 Stamps = list[tuple[int, ...] | None]
@@ -54,7 +55,7 @@ class Renewals:
     """Make it before the first fork."""
 
     def __init__(self) -> None:
-        self._files = [os.memfd_create("renewal", os.MFD_CLOEXEC) for _ in range(2)]
+        self._files = [MemoryFile("renewal") for _ in range(2)]
         self._page = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
 
     @property
@@ -64,7 +65,7 @@ class Renewals:
 
     def last(self) -> Renewal | None:
         """None if it has been overwritten meanwhile: there is a later one."""
-        fd = self._files[self.number % 2]
+        fd = self._files[self.number % 2].fileno()
         try:
             return Renewal.decoded(os.pread(fd, os.fstat(fd).st_size, 0))
         except ValueError:
@@ -74,7 +75,7 @@ class Renewals:
         """Call it in `alone`."""
         data = renewal.encoded()
         following = self.number + 1
-        fd = self._files[following % 2]
+        fd = self._files[following % 2].fileno()
         os.ftruncate(fd, 0)
         os.pwrite(fd, data, 0)
         self._page[0] = following
