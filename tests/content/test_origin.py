@@ -50,6 +50,7 @@ class Conn:
 
     peer = (PROXY, 1234)
     scheme = "http"
+    socket_ends = None
 
 
 def origin(

@@ -6,6 +6,7 @@ import asyncio
 import math
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from fivefold.errors import DeadlineExceeded
 from fivefold.http1.connection import Http1
@@ -31,6 +32,7 @@ class FakeConnection:
         self.closing = False
         self.last_call_s = 1.0
         self.interruptible = False
+        self.socket_ends: tuple[Any, Any] | None = None
         self.closed = False
         self.half_closed = False
         self.yields = 0

@@ -14,6 +14,8 @@ from client import Client
 from conftest import Serve
 from every_pair import pairs
 
+from fivefold.serving import MODELS
+
 Pair = dict[str, str]
 
 APPS = str(Path(__file__).parents[1] / "transport" / "apps")
@@ -53,6 +55,21 @@ def test_who_the_client_is(pair: Pair, serve: Serve) -> None:
         curl = ["curl", "-sS", "-m", "30", "--haproxy-protocol", url]
         said = subprocess.run(curl, check=True, capture_output=True, text=True).stdout
         assert said == "GET http /  127.0.0.1 "
+
+
+@pytest.mark.parametrize("serving", MODELS)
+@pytest.mark.parametrize("named", [(), ("192.0.2.7",)], ids=["nobody", "itself"])
+def test_who_is_announced_is_believed_by_address_only(
+    serving: str, named: tuple[str, ...], serve: Serve
+) -> None:
+    """That everybody may connect makes no proxy of the client of one."""
+    settings = {"target": "mirror:app", "chdir": APPS, "proxy_protocol": True, "serving": serving}
+    trusted = ("*", "unix", *named)
+    claims = {"X_Forwarded_For": "198.51.100.9", "X_Forwarded_Proto": "https"}
+    with serve(trusted_proxies=trusted, **settings) as address, Client(address) as client:
+        client.send(BINARY)
+        said = client.get("/", **claims).body.decode()
+        assert said == ("GET https /  198.51.100.9 " if named else "GET http /  192.0.2.7 ")
 
 
 @pytest.mark.parametrize("trusted", ["127.0.0.1", "192.0.2.0/24"])

@@ -93,15 +93,22 @@ class Proxies:
         ip = getattr(ip, "ipv4_mapped", None) or ip
         return any(ip in network for network in self._networks)
 
+    def _believes(self, conn: Connection) -> bool:
+        """Whether its peer may say who sent a request. One that a PROXY header has announced has
+        not connected to us: `*` and `unix` do not mean it, or each client would be believed."""
+        address = conn.peer[0] if conn.peer else None
+        if conn.socket_ends is None:
+            return self.trusts(address)
+        return address is not None and self._is_named(address)
+
     @property
     def none(self) -> bool:
         return not (self._networks or self._unix)
 
     def origin(self, conn: Connection, fields: list[tuple[bytes, bytes]]) -> Origin:
         """The peer, or what a trusted peer says of the client."""
-        peer = conn.peer
-        if self.none or not self.trusts(peer[0] if peer else None):
-            return Origin(peer, conn.scheme)
+        if self.none or not self._believes(conn):
+            return Origin(conn.peer, conn.scheme)
         if FORWARDED in self._believed:
             return self._from_forwarded(joined(fields, FORWARDED), conn)
         said = {name: joined(fields, name) for name in self._believed}

@@ -51,6 +51,7 @@ class Connection(Stream, Protocol):
     interruptible: bool
     progress_s: float
     scheme: str
+    socket_ends: tuple[Any, Any] | None
     tls: Any
     io: Any
     remembered: Any
