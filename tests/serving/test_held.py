@@ -20,6 +20,9 @@ APPLICATION = """
 import asyncio, json, os, signal, subprocess, sys, threading, time
 
 how = os.environ.get("TAKES_CHILDREN")
+if "DEFAULT_TIMEOUT" in os.environ:
+    import socket
+    socket.setdefaulttimeout(float(os.environ["DEFAULT_TIMEOUT"]))
 
 def reap(*_):
     try:
@@ -144,6 +147,22 @@ def test_a_handler_may_be_slower_than_any_client(
         with Client(server.address) as client:
             for _ in range(2):
                 assert client.get("/slow?0.7").status == 200
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("seconds", ["0", "0.05"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_the_default_timeout_of_sockets_is_the_applications(
+    serving: str, seconds: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFAULT_TIMEOUT", seconds)
+    with deployed(folder, "shop:wsgi", "--serving", serving) as server:
+        for _ in range(3):
+            with Client(server.address) as client:
+                for _ in range(2):
+                    assert client.get("/slow?0.1").status == 200
+        assert "Traceback" not in server.log
+        assert "exited" not in server.log
         assert server.stop() == 0
 
 

@@ -207,6 +207,7 @@ class Process(ServingModel):
         except OSError as error:
             self._refused(error)
             return
+        theirs.setblocking(True)  # whatever `socket.setdefaulttimeout` says
         with theirs:
             # Announced first, so that it is known when it says that it is idle.
             try:

@@ -26,9 +26,13 @@ SEND_BUFFER = 8 * 1024 * 1024
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Two ends; the first is non-blocking, for the process that has more to wait for."""
+    """Two ends; the first is non-blocking, for the process that has more to wait for.
+
+    The other one waits, whatever `socket.setdefaulttimeout` of the application says.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
+    theirs.setblocking(True)
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     return ours, theirs
@@ -67,4 +71,6 @@ def hear(channel: socket.socket, flags: int = 0) -> tuple[int, int, socket.socke
     for _, kind, rights in ancillary:
         if kind == socket.SCM_RIGHTS:
             attached = socket.socket(fileno=array.array("i", rights)[0])
+            if socket.getdefaulttimeout() is not None:  # it has become that of the new object
+                attached.setblocking(True)
     return what, number, attached
