@@ -51,6 +51,24 @@ def test_a_file_that_a_middleware_drops_is_said() -> None:
         assert "the application ended without a response at /file" in site.log
 
 
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("name", ["by_path", "by_descriptor"])
+def test_a_file_whose_size_says_nothing_is_refused(name: str, model: str) -> None:
+    """proc(5): 0 bytes, and sysfs: 4096, whatever they give. An empty one and a hole are true."""
+    extensions = "pathsend,zerocopysend"
+    with hosting(f"asgi_files:{name}", asgi_extensions=extensions, **MODELS[model]) as site:
+        for path in ("/proc/self/status", "/sys/class/net/lo/mtu"):
+            with site.wire() as wire:
+                assert wire.ask(path).status == 500
+            assert "the file's size is not known" in site.log
+        for size in (0, 100_000):
+            (site.folder / "hole").write_bytes(b"")
+            os.truncate(site.folder / "hole", size)
+            with site.wire() as wire:
+                answer = wire.ask(str(site.folder / "hole"))
+            assert (answer.status, answer.body) == (200, bytes(size))
+
+
 def test_an_extension_that_is_none_is_refused() -> None:
     with pytest.raises(SettingsError, match="asgi_extensions: 'sendfile' is unknown"):
         Settings(asgi_extensions=("pathsend,sendfile",), target=os.curdir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -45,26 +46,44 @@ def checked_lines(lines: list[bytes]) -> bytes:
 
 
 def path_part(message: Message) -> FilePart:
-    """`http.response.pathsend`: a whole file by its path. Raises OSError."""
+    """`http.response.pathsend`: a whole file by its path. Raises OSError, `InvalidResponse`."""
     fd = os.open(message["path"], os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
+    try:
+        size = size_of(fd, regular=True)
+    except BaseException:
         os.close(fd)
-        raise FileNotFoundError(f"{message['path']!r} is not a regular file")
-    return FilePart(File(fd, status.st_size), 0, status.st_size, lambda: os.close(fd))
+        raise
+    return FilePart(File(fd, size), 0, size, lambda: os.close(fd))
 
 
 def descriptor_part(message: Message) -> FilePart:
-    """`http.response.zerocopysend`: a range of an open file; it stays the application's."""
+    """`http.response.zerocopysend`: a range of an open file; it stays the application's.
+
+    Raises OSError, `InvalidResponse`.
+    """
     file = message["file"]
     fd = file if isinstance(file, int) else file.fileno()
-    size = os.fstat(fd).st_size
+    size = size_of(fd)
     offset = message.get("offset")
     if offset is None:
         offset = os.lseek(fd, 0, os.SEEK_CUR)
     count = message.get("count")
     count = size - offset if count is None else count
     return FilePart(File(fd, size), offset, max(0, count), lambda: None)
+
+
+def size_of(fd: int, *, regular: bool = False) -> int:
+    """Of an open file, in bytes. Raises OSError, and `InvalidResponse` where the kernel's word is
+    not true: in /proc and /sys a file has no size before it is read (proc(5))."""
+    status = os.fstat(fd)
+    size = status.st_size
+    if not stat.S_ISREG(status.st_mode):
+        if regular:
+            raise FileNotFoundError(errno.ENOENT, "not a regular file")
+        return size
+    if not status.st_blocks and (os.pread(fd, 1, size) or (size and not os.pread(fd, 1, size - 1))):
+        raise InvalidResponse("the file's size is not known: send what it reads")
+    return size
 
 
 PARTS: dict[str, Callable[[Message], FilePart]] = {

@@ -219,9 +219,9 @@ class Exchange:
 
     async def send_file(self, part: FilePart, *, more: bool = False) -> None:
         """A range of a file as the next part, by the model's strongest call; releases it."""
-        head = b"" if self.started else self._opening(None if more else part.count)
-        count = part.count if self._remaining is None else min(part.count, self._remaining)
         try:
+            head = b"" if self.started else self._opening(None if more else part.count)
+            count = part.count if self._remaining is None else min(part.count, self._remaining)
             if self.silent or not count:
                 if head:
                     await self._send(head)

@@ -63,3 +63,15 @@ alone = behind()
 deferring = behind(Deferring)
 rewriting = behind(Rewriting)
 compressing = behind(GZipMiddleware)
+
+
+async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends the file that the path of the request names."""
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.pathsend", "path": scope["path"]})
+
+
+async def by_descriptor(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200})
+    with open(scope["path"], "rb") as file:  # noqa: ASYNC230 - on a local disk
+        await send({"type": "http.response.zerocopysend", "file": file})
