@@ -71,6 +71,11 @@ class Descendants:
         no locks: a thread that is not there any more may hold them."""
         self._given_up += calls
 
+    def keep(self, call: Callable[[], object]) -> None:
+        """There is nothing to give up any more with `call`."""
+        with contextlib.suppress(ValueError):  # in a child of ours, which began anew
+            self._given_up.remove(call)
+
     def end_if_copy(self) -> None:
         """Where code of the application has returned into the server: whoever it has forked there
         has no business in it."""

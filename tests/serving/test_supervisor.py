@@ -61,6 +61,59 @@ except ChildProcessError:
     print("clean")
 """
 
+HAS_A_SECOND_THREAD = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from fivefold import Server, Settings
+
+ready = threading.Event()
+settings = Settings(target=sys.argv[1], bind="127.0.0.1:0", serving="async", workers=1)
+
+def children():
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+def second():
+    ready.wait()
+    mine = os.fork()
+    if mine == 0:
+        time.sleep(60)
+        os._exit(0)
+    os.kill(mine, signal.SIGTERM)
+    print("its child ended by", os.WTERMSIG(os.waitpid(mine, 0)[1]), flush=True)
+    before = children()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    os.kill(os.getpid(), signal.SIGHUP)
+    while len(before & children()) == len(before):
+        time.sleep(0.01)
+    os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+
+def theirs(*_):
+    print("it has its handlers again")
+
+signal.signal(signal.SIGHUP, theirs)
+thread = threading.Thread(target=second)
+thread.start()
+Server(settings).run(ready.set)
+thread.join()
+signal.raise_signal(signal.SIGHUP)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_thread_of_the_program_takes_no_signal_away(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """The kernel gives it what the main thread blocks; its own children are not concerned."""
+    done = subprocess.run(
+        [sys.executable, "-c", HAS_A_SECOND_THREAD, os.fspath(tmp_path), number.name],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said = "its child ended by 15\nit has its handlers again\n"
+    assert (done.returncode, done.stdout) == (0, said), done.stderr
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_a_worker_starts_ends_the_server(number: signal.Signals) -> None:

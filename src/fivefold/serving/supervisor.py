@@ -1,8 +1,8 @@
 """The supervisor: starts the workers, replaces what dies, stops everything.
 
 Promises.  It serves nothing itself and keeps nothing that must not cross a fork: no
-thread, ring, epoll descriptor; its signals are blocked and read from a descriptor, so no
-handler ever interrupts it.  It waits for everything at once: signals, and what its workers
+thread, ring, epoll descriptor; its signals are read from descriptors, so no handler ever
+interrupts it (`process_signals`).  It waits for everything at once: signals, and what its workers
 say (`ready_pipe`); so starts, deaths and replacements go on side by side, and nothing
 waits for one slot (`slot`).  The first worker starts alone, so that an application that
 cannot be started is one line; then all others at once.
@@ -37,11 +37,11 @@ from time import monotonic
 from ..errors import WorkerFailed
 from ..linux import systemd
 from ..linux.process_control import reap_orphans
-from ..linux.signals import SignalFile
 from ..reporting import logger
 from . import stack
 from .forking import HANDLED, describe, forked, is_clean, reap, send
 from .guard import Guard
+from .process_signals import ProcessSignals
 from .pulse import Pulse
 from .ready_pipe import Announcement, Attention
 from .slot import Backoff, Slot
@@ -59,8 +59,6 @@ LONGEST_WAIT_S = 10.0
 
 FAILED_TURN_S = 1.0
 """Until the next, after one that met an error which nobody expected."""
-
-SIGNALS_AT_ONCE = 16
 
 INIT = 1
 """The process that inherits orphans (pid_namespaces(7))."""
@@ -103,11 +101,9 @@ class Supervisor:
         """Until stopped. Raises `WorkerFailed` if no worker was ever ready, or one did not end
         cleanly."""
         self._on_ready = on_ready
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-        # Whoever started us may ignore it; then no death would be heard of.
-        inherited = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
-            self._signals = SignalFile(HANDLED, SIGNALS_AT_ONCE)
+            # SIGCHLD, too: whoever started us may ignore it, and no death would be heard of.
+            self._signals = ProcessSignals(HANDLED)
         except OSError as error:
             raise WorkerFailed(f"no worker can be started: {error}") from error
         self._guard = Guard(self._grace_s + KILL_MARGIN_S)
@@ -120,8 +116,6 @@ class Supervisor:
                 reap(worker.pid, wait=True)
             self._guard.close()
             self._signals.close()
-            signal.signal(signal.SIGCHLD, inherited)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if self._failure:
             raise WorkerFailed(self._failure)
 
@@ -135,7 +129,7 @@ class Supervisor:
 
     def _turn(self) -> None:
         self._wait()
-        for number in self._signals_received():
+        for number in self._signals.received():
             self._received(number)
         for slot, worker in self._workers():
             if worker.hear():
@@ -155,7 +149,8 @@ class Supervisor:
 
     def _wait(self) -> None:
         poll = select.poll()
-        poll.register(self._signals.fd, select.POLLIN)
+        for fd in self._signals.fds:
+            poll.register(fd, select.POLLIN)
         for _, worker in self._workers():
             if not worker.pipe.ended:
                 poll.register(worker.pipe.pipe, select.POLLIN)
@@ -170,10 +165,6 @@ class Supervisor:
             if any(self._is_old(slot) for slot in self._slots):
                 due.append(self._replacing.at)
         return max(0.0, min(due) - now)
-
-    def _signals_received(self) -> Iterator[int]:
-        while self._signals.take():
-            yield from self._signals.numbers()
 
     def _received(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
@@ -313,7 +304,7 @@ class Supervisor:
     def _live(self, slot: Slot, ready: int, announcement: Announcement) -> None:
         stack.show_when_asked()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-        self._signals.close()
+        self._signals.close_copies()
         self._guard.close()
         os.close(ready)
         for _, worker in self._workers():
