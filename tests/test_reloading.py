@@ -280,3 +280,31 @@ def test_a_chain_of_errors_is_shown_without_our_part_in_it() -> None:
     assert "KeyError: 'outer'" in trace
     assert trace_of(ApplicationError("nothing was raised")) == ""
     assert b"<pre>" not in Broken(ApplicationError("nothing was raised"))._page
+
+
+SIGNALLED_EARLY = """
+import os, signal, sys, threading
+from fivefold import Settings, reloading
+
+over = threading.Event()
+threading.Thread(target=over.wait).start()
+os.chdir(sys.argv[1])
+with reloading.watching(Settings(target="shop:app", reload=True), []):
+    os.kill(os.getpid(), signal.SIGHUP)
+over.set()
+print("lives")
+"""
+
+
+def test_a_change_before_there_is_a_supervisor_ends_no_program_with_threads(
+    tmp_path: Path,
+) -> None:
+    """The kernel gives another thread what the main thread blocks."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED_EARLY, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "lives\n"), done.stderr

@@ -25,7 +25,7 @@ from .content.kinds import KINDS, Kind
 from .content.loading import names_application
 from .errors import SettingsError, WorkerFailed
 from .reporting import logger
-from .serving.forking import forked
+from .serving.forking import forked, pass_over
 from .serving.ready_pipe import announce_ready
 from .settings import Settings
 
@@ -75,8 +75,9 @@ def watching(settings: Settings, sockets: Iterable[socket.socket]) -> Iterator[N
 
     Raises `WorkerFailed`.
     """
-    # Its default action would end us before and after somebody waits for it.
+    # Its default action would end us before and after somebody waits for it, in whichever thread.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    before = signal.signal(signal.SIGHUP, pass_over)
     try:
         pid = start(settings, sockets)
         try:
@@ -85,6 +86,7 @@ def watching(settings: Settings, sockets: Iterable[socket.socket]) -> Iterator[N
             stop(pid)
             signal.sigtimedwait({signal.SIGHUP}, 0)
     finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL if before is None else before)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 

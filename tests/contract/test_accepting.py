@@ -69,9 +69,10 @@ def test_all_are_served_when_there_are_descriptors_again(
     left: int, io: IOModel, listening: socket.socket
 ) -> None:
     """With one descriptor left a part of the batch is taken, and then the error comes."""
-    clients = [socket.socket() for _ in range(CLIENTS)]
-    room = contextlib.ExitStack()
+    room, ends = contextlib.ExitStack(), contextlib.ExitStack()
+    clients = [ends.enter_context(socket.socket()) for _ in range(CLIENTS)]
     acceptor = Acceptor(io, io.listener(listening), room)
+    ends.callback(acceptor.close)
 
     async def main() -> None:
         if io.traits.overlaps:
@@ -86,12 +87,9 @@ def test_all_are_served_when_there_are_descriptors_again(
         while len(acceptor.accepted) < CLIENTS and monotonic() < until:
             await io.sleep(0.001)
 
-    with room:
+    with ends, room:
         io.run(main())
     count = len(acceptor.accepted)
-    acceptor.close()
-    for client in clients:
-        client.close()
     # A ring keeps to the limit of the moment at which the accept was submitted.
     assert acceptor.errors <= {errno.EMFILE}
     assert count == CLIENTS

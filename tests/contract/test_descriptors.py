@@ -7,8 +7,8 @@ import os
 import resource
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,18 @@ from peers import TICK_S, Pair, received_by, tcp_pair
 from fivefold.errors import LimitReached
 from fivefold.iomodels.base import IOModel
 
+Connect = Callable[[int], list[socket.socket]]
+
+
+@pytest.fixture
+def connected(listening: socket.socket) -> Iterator[Connect]:
+    """So many clients, closed in all cases: what a failed test leaves open fails the next."""
+    with ExitStack() as ends:
+        yield lambda count: [
+            ends.enter_context(socket.create_connection(listening.getsockname()))
+            for _ in range(count)
+        ]
+
 
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
@@ -24,8 +36,8 @@ def listening() -> Iterator[socket.socket]:
         yield listener
 
 
-def test_accept_brings_everybody(io: IOModel, listening: socket.socket) -> None:
-    clients = [socket.create_connection(listening.getsockname()) for _ in range(100)]
+def test_accept_brings_everybody(io: IOModel, listening: socket.socket, connected: Connect) -> None:
+    clients = connected(100)
     expected = {client.getsockname() for client in clients}
     listener = io.listener(listening)
 
@@ -39,17 +51,16 @@ def test_accept_brings_everybody(io: IOModel, listening: socket.socket) -> None:
 
     assert io.run(main()) == expected
     assert listener.close() == []
-    for client in clients:
-        client.close()
 
 
-def test_close_returns_who_is_connected_already(io: IOModel, listening: socket.socket) -> None:
+def test_close_returns_who_is_connected_already(
+    io: IOModel, listening: socket.socket, connected: Connect
+) -> None:
     listener = io.listener(listening)
-    clients = [socket.create_connection(listening.getsockname()) for _ in range(20)]
-    left = listener.close()
-    assert {s.getpeername() for s in left} == {c.getsockname() for c in clients}
-    for sock in (*left, *clients):
-        sock.close()
+    clients = connected(20)
+    with ExitStack() as ends:
+        left = [ends.enter_context(sock) for sock in listener.close()]
+        assert {s.getpeername() for s in left} == {c.getsockname() for c in clients}
 
 
 @contextmanager

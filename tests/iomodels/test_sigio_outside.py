@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from fcntl import fcntl
 
 import pytest
@@ -108,10 +109,10 @@ def test_a_listener_accepts_many_one_after_another_and_at_once(io: Sigio) -> Non
         async def main() -> None:
             listener = io.listener(server)
             for crowd in (1, 1, 200, 1, 65):
-                clients = [socket.create_connection(server.getsockname()) for _ in range(crowd)]
-                await accept(listener, crowd)
-                for client in clients:
-                    client.close()
+                with ExitStack() as clients:
+                    for _ in range(crowd):
+                        clients.enter_context(socket.create_connection(server.getsockname()))
+                    await accept(listener, crowd)
             assert listener.close() == []
 
         run(io, main())
