@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from client import Client
 
 from fivefold import Server, Settings
-from fivefold.content import answers, hosts, hot
+from fivefold.content import answers, asgi_messages, fields, hosts, hot, wsgi_response
 from fivefold.content.entry import ENTRY_BYTES, SMALL_BYTES
 from fivefold.content.kept import MEMORY_BYTES
 
@@ -99,3 +100,27 @@ def memory(pid: int) -> int:
     found = re.search(r"Pss:\s+(\d+) kB", rollup)
     assert found is not None
     return int(found[1]) * 1024 + sum(memory(int(child)) for child in children)
+
+
+def echoed_to_asgi(text: str) -> None:
+    start = {"status": 302, "headers": [(b"location", text.encode())]}
+    assert asgi_messages.remembered_head(start).status == 302
+
+
+def echoed_to_wsgi(text: str) -> None:
+    assert wsgi_response.remembered_head("302 Found", [("Location", text)]).status == 302
+
+
+@pytest.mark.parametrize("echo", [echoed_to_asgi, echoed_to_wsgi])
+@pytest.mark.parametrize("length", [100, 1500, 15_000])
+def test_heads_that_repeat_what_clients_send_are_bounded_in_bytes(
+    echo: Callable[[str], None], length: int
+) -> None:
+    tracemalloc.start()
+    try:
+        for number in range(1000 if length > 1000 else 8000):
+            echo(f"/{number:06}" + "x" * length)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1.5 * fields.REMEMBERED_BYTES

@@ -11,11 +11,12 @@ from typing import Any
 from ..errors import InvalidResponse
 from ..http1.response import FilePart, ResponseHead
 from ..iomodels.base import File
-from .fields import REMEMBERED, response_head
+from .fields import Heads, response_head
 
 Message = dict[str, Any]
 
-_known: dict[tuple[Any, ...], ResponseHead] = {}
+_known = Heads()
+_look = _known.get
 
 
 def remembered_head(message: Message) -> ResponseHead:
@@ -24,15 +25,13 @@ def remembered_head(message: Message) -> ResponseHead:
     try:
         key = (status, *fields)
         try:
-            head = _known.get(key)
+            head = _look(key)
         except TypeError:  # pairs that are lists have no hash
             key = (status, *map(tuple, fields))
-            head = _known.get(key)
+            head = _look(key)
         if head is None:
             head = response_head(status, key[1:])
-            if len(_known) >= REMEMBERED:
-                _known.clear()
-            _known[key] = head
+            _known.put(key, head)
     except (TypeError, ValueError):
         raise InvalidResponse(f"{message!r}: headers are pairs of bytes, status a number") from None
     return head

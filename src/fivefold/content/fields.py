@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from ..errors import InvalidResponse
+from ..http1.bounded import Bounded
 from ..http1.response import SERVER, STATUS_LINES, ResponseHead
 from ..reporting import logger
 
@@ -38,10 +40,31 @@ HOP_BY_HOP = {
 FIRST, LAST = 200, 599
 """The final statuses."""
 
-REMEMBERED = 1024
-"""Heads that are remembered: most applications have few, and checking takes 2 us."""
+REMEMBERED_BYTES = 2_097_152
+"""Of heads that are remembered for an interface: most applications have few, and checking takes
+2 us. Bounded in bytes, as a head may repeat what a client sent (a redirect, an id, a cookie)."""
+
+LONGEST_BYTES = 4096
+"""Of a remembered head with its key: a longer one does not come twice."""
+
+FIELD_BYTES = 160
+"""Of a field besides its text: a tuple (56 bytes) and two objects (33 to 49 each)."""
 
 Pairs = Iterable[tuple[bytes, bytes]]
+
+
+class Heads(Bounded[tuple[Any, ...], ResponseHead]):
+    """Checked heads by what the application gave: the status, then pairs."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(REMEMBERED_BYTES, LONGEST_BYTES)
+
+    def put(self, key: tuple[Any, ...], head: ResponseHead) -> None:
+        texts = sum([len(name) + len(value) for name, value in key[1:]])
+        self.remember(key, head, texts + len(head.lines) + FIELD_BYTES * len(key))
+
 
 _dropped: set[bytes] = set()
 """Of the hop-by-hop fields those whose dropping the log has."""

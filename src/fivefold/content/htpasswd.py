@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import SettingsError
 from ..reporting import logger
+from .validators import is_settled
 
 log = logger("fivefold.auth")
 
@@ -31,7 +32,7 @@ REFUSED = {
 MOST_BYTES = 72
 """bcrypt looks at no more of a password; htpasswd cuts it there, too."""
 
-Stamp = tuple[int, int, int]
+Stamp = tuple[int, ...]
 
 
 class Passwords:
@@ -44,17 +45,21 @@ class Passwords:
         self.generation = 0
         """Changes with the file: what was right before must be looked at again."""
         self._stamp = stamp(path)
+        self._is_sure = is_settled(self._stamp[-1] / 1e9)
+        """Whether a write behind the reading must show another stamp."""
         self._hashes = read(path)
 
     def look_again(self) -> None:
         """Take a changed file; one that is not in order changes nothing and is complained of."""
         try:
             now = stamp(self._path)
-            if now == self._stamp:
+            if now == self._stamp and self._is_sure:
                 return
-            self._stamp = now
-            self._hashes = read(self._path)
-            self.generation += 1
+            self._stamp, self._is_sure = now, is_settled(now[-1] / 1e9)
+            hashes = read(self._path)
+            if hashes != self._hashes:
+                self._hashes = hashes
+                self.generation += 1
         except SettingsError as error:
             log.error("%s; the users stay as they were", error)
 
@@ -77,11 +82,19 @@ def library() -> Any:
 
 
 def stamp(path: str) -> Stamp:
+    """What changes with a file; last, when anything was done to it."""
     try:
         status = os.stat(path)  # noqa: PTH116 - beside the descriptors of os elsewhere here
     except OSError as error:
         raise SettingsError(f"auth: cannot read {path}: {error.strerror}") from None
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    # All bcrypt hashes are of one length, and a copy may keep the time of modification.
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
 
 
 def read(path: str) -> dict[bytes, bytes]:

@@ -17,7 +17,7 @@ from typing import IO, Any, Protocol
 from ..errors import ClientLeft, DeadlineExceeded, InvalidResponse, PeerGone
 from ..http1.exchange import Connection, Exchange
 from ..http1.response import BODILESS, FilePart, ResponseHead
-from .fields import REMEMBERED, response_head
+from .fields import Heads, response_head
 from .wsgi_file import FileWrapper
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -34,7 +34,8 @@ NO_MORE = object()
 
 STATUS_DIGITS = 3
 
-_known: dict[tuple[Any, ...], ResponseHead] = {}
+_known = Heads()
+_look = _known.get
 
 
 class Failed:
@@ -221,14 +222,12 @@ def remembered_head(status: str, fields: Fields) -> ResponseHead:
     """Status and fields, checked and serialized. Raises `InvalidResponse`."""
     try:
         key = (status, *fields)
-        head = _known.get(key)
+        head = _look(key)
     except TypeError:
         raise InvalidResponse(f"the fields {fields!r} are not a list of pairs of str") from None
     if head is None:
         head = serialized_head(status, fields)
-        if len(_known) >= REMEMBERED:
-            _known.clear()
-        _known[key] = head
+        _known.put(key, head)
     return head
 
 
