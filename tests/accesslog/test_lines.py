@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import tracemalloc
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fivefold.accesslog.formats import FROM_HEAD, NAMED, ONCE_A_SECOND, TIMES, compiled
+from fivefold.accesslog.heads import Heads
 from fivefold.accesslog.shared import SharedLog
 from fivefold.content.origin import Proxies
 from fivefold.errors import PeerGone, SettingsError
 from fivefold.http1.connection import Http1
 from fivefold.http1.limits import Limits
+from fivefold.http1.request import examined
 
 GET = b"GET /a?b HTTP/1.1\r\nHost: h.example\r\n"
 
@@ -175,3 +178,17 @@ def test_a_request_is_one_printable_line_whatever_it_says(
         assert line["status"] == statuses(sent)[0]
     elif form == "combined":
         assert len(text.split('"')) == 7
+
+
+@pytest.mark.parametrize("form", ["{host} {status}", "{request}"])
+def test_long_targets_are_not_kept_whether_they_are_shown_or_not(form: str) -> None:
+    heads = Heads(compiled(form))
+    tracemalloc.start()
+    try:
+        for number in range(400):
+            head = f"GET /{number}{'x' * 20_000} HTTP/1.1\r\nHost: h\r\n\r\n".encode()
+            heads.learnt(head, examined(head), None)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_048_576

@@ -18,7 +18,8 @@ REMEMBERED = 1024
 """Heads, by their bytes and by their fields; a full table is emptied, as in `http1.request`."""
 
 MOST_BYTES = 2048
-"""The longest share of a line that is remembered."""
+"""The longest share of a line that is remembered, with what its request holds: a form that
+shows no target would otherwise keep the long ones unseen."""
 
 HOST = b"\r\nHost: "
 
@@ -68,11 +69,20 @@ class Heads:
             shown = client and self._format.escaped(client.encode())
             values = about(head, request) | dict(zip(self._named, fields, strict=True))
             known = Head(self._format.template(values), shown)
-            if request is not None and len(known.template) <= MOST_BYTES:
+            held = len(known.template) + bytes_of(request)
+            if request is not None and held <= MOST_BYTES:
                 bounded(self._others)[key] = known
         if request is not None and len(head) <= SHORT_HEAD_BYTES:
             bounded(self.short)[head] = known
         return known
+
+
+def bytes_of(request: Request | None) -> int:
+    """What it holds of its client's text."""
+    if request is None:
+        return 0
+    obeyed = sum(map(len, request.obeyed.values()))
+    return len(request.target) + len(request.host) + obeyed
 
 
 def about(head: bytes, request: Request | None) -> dict[str, bytes | None]:
