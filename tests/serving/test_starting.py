@@ -16,6 +16,7 @@ from deployed import Deployed, deployed, until
 from test_orphans import is_gone
 
 from fivefold.serving import MODELS
+from fivefold.serving.slot import YOUNG_DEATHS
 
 GATED = """
 import os
@@ -168,6 +169,29 @@ def test_a_worker_that_starts_too_slowly_is_killed_and_said_where(
         assert "in waits_for_its_database" in server.log
         assert "(--startup-s)" in server.log
         assert "opening slow:app" in server.log, "the log says what it was doing"
+
+
+DIES_WITHOUT_A_WORD = """
+import os
+
+async def app(scope, receive, send):
+    with open("tries", "a") as tries:
+        tries.write("x")
+    os._exit({status})
+"""
+
+
+@pytest.mark.parametrize(("io", "status"), [("epoll", 7), ("epoll", 0), ("blocking", 7)])
+def test_connection_processes_that_never_become_ready_end_the_start(
+    io: str, status: int, tmp_path: Path
+) -> None:
+    (tmp_path / "dies.py").write_text(DIES_WITHOUT_A_WORD.format(status=status))
+    with deployed(tmp_path, "dies:app", "--serving", "process", "--io", io) as server:
+        assert server.process.wait(60) == 1
+        cause = f"no connection process becomes ready: it exited with {status} before it was ready"
+        assert cause in server.log
+        assert (tmp_path / "tries").stat().st_size >= YOUNG_DEATHS
+        assert "listening on" not in server.log
 
 
 NEVER_STARTS = """

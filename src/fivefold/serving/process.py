@@ -9,7 +9,8 @@ no connection, so what it forks is clean, whatever the I/O model keeps in its th
 and rings.  The acceptor and every child make an I/O model of their own.  A child serves
 one connection at a time; it is forked on demand, a few ahead, and with `fresh` it ends
 after one connection.  A crash takes the one connection of its process; the forker
-replaces the process when it is missed, after a pause if children die before they are idle.
+replaces the process when it is missed, after a pause if children die before they are idle;
+if none was ever idle, `YOUNG_DEATHS` deaths are the end of the start.
 An acceptor that dies is replaced, too; the children of the old one serve on to the end of
 their connections.  A process that the kernel refuses is asked for again later.  When all
 children are busy the acceptor stops accepting, and the kernel's queue holds the rest.
@@ -40,7 +41,7 @@ from .process_acceptor import Acceptor
 from .process_channel import BORN, DEAD, GONE, MESSAGE, capacity, pair, tell
 from .process_child import Child
 from .ready_pipe import Announcement, Attentions
-from .slot import Backoff
+from .slot import YOUNG_DEATHS, Backoff
 from .stopping import LEAVE
 
 OVERDUE = "it has not ended within the grace time; this is where it is:"
@@ -248,12 +249,25 @@ class Process(ServingModel):
                 self._say_dead(number)
             if self._told and not is_clean(status):
                 self._unclean = f"a connection process ({pid}) {describe(status)}"
-            elif status and not self._told:
-                log.error("a connection process (%d) %s", pid, describe(status))
-                self._births_backoff.failed(monotonic(), "", free=1)
+            elif not self._told:
+                self._died_by_itself(pid, status)
         status = reap(self._acceptor) if self._acceptor else None
         if status is not None:
             self._acceptor_died(status)
+
+    def _died_by_itself(self, pid: int, status: int) -> None:
+        """If none was ever idle, not even a clean end is what was asked for."""
+        if status:
+            log.error("a connection process (%d) %s", pid, describe(status))
+        self._hear_children()  # what it has said counts more than its death
+        if not status and self._proved:
+            return
+        self._births_backoff.failed(monotonic(), "", free=1)
+        hopeless = not self._proved and self._births_backoff.failures >= YOUNG_DEATHS
+        if hopeless and not self.stopping:
+            death = f"it {describe(status)} before it was ready"
+            self._failure = ApplicationError(f"no connection process becomes ready: {death}")
+            self.stopping = True
 
     def _acceptor_died(self, status: int) -> None:
         self._acceptor = 0

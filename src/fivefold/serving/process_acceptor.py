@@ -74,6 +74,8 @@ class Acceptor:
         while not (self._idle or self._model.stopping):
             if select.select([self._inbox], [], [], STOP_LOOK_S)[0]:
                 self._hear()
+                for _ in range(SPARES - len(self._channels) - self._expected):
+                    self._order()  # in place of one that died while it started
         return not self._model.stopping
 
     async def _hand_over(self, sock: socket.socket) -> None:

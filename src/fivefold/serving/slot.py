@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 
 from .worker import Worker
 
+YOUNG_DEATHS = 5
+"""So many in a row before anybody was ready end the start: nginx and systemd
+(StartLimitBurst) agree."""
+
 LONGEST_PAUSE_S = 8.0
 """Between two tries of a worker that does not become ready."""
 

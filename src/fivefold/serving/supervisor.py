@@ -44,15 +44,11 @@ from .guard import Guard
 from .process_signals import ProcessSignals
 from .pulse import Pulse
 from .ready_pipe import Announcement, Attention
-from .slot import Backoff, Slot
+from .slot import YOUNG_DEATHS, Backoff, Slot
 from .stopping import LEAVE
 from .worker import KILL_MARGIN_S, Worker
 
 log = logger("fivefold.supervisor")
-
-YOUNG_DEATHS = 5
-"""So many in a row before any worker was ready end the server: nginx and systemd
-(StartLimitBurst) agree."""
 
 LONGEST_WAIT_S = 10.0
 """A turn looks after everything even if nobody asked for it."""
