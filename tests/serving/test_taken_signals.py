@@ -154,3 +154,44 @@ def test_it_is_said_once_and_at_the_start(
         assert server.log.count("has taken SIGTERM over") == 1
         assert "is killed" not in server.log
         assert "called" in notes(folder)
+
+
+BLOCKS_ALL = """
+import os, signal
+
+def block():
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+if os.environ["BLOCKS"] == "import":
+    block()
+
+def wsgi(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"fine"]
+
+async def asgi(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        block()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-length", b"4")]})
+    await send({"type": "http.response.body", "body": b"fine"})
+"""
+
+
+@pytest.mark.parametrize("moment", ["import", "lifespan"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_an_application_that_blocks_all_signals_is_stopped_gently(
+    serving: str, moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLOCKS", moment)
+    (tmp_path / "blocks.py").write_text(BLOCKS_ALL)
+    target = "blocks:wsgi" if moment == "import" else "blocks:asgi"
+    with deployed(tmp_path, target, "--serving", serving) as server:
+        server.answers()
+        assert server.stop() == 0
+        assert "killed" not in server.log

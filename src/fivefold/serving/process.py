@@ -88,6 +88,7 @@ class Process(ServingModel):
         descendants.give_up(self._give_up)
         self._begin_accepting()
         signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the pipe is what counts
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))  # the application's import
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         while not self.stopping or self._acceptor or self._children:
             self._turn()

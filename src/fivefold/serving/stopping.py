@@ -10,12 +10,14 @@ Choice.       Between our processes a real-time signal of our own says that it i
               it is said, and called from our own handler, so that what it raises (SystemExit,
               as a rule) ends nothing.  A loop's handlers are called by the loop, which hears of
               signals from the wake-up descriptor.
-Assumption.   Nobody takes or blocks our own signal; if somebody does, the process is killed when
-              its grace is over.  What a handler sets while it is served is raw until we leave:
+              Who blocks all signals when it is loaded or started blocks ours only until then.
+Assumption.   Nobody takes our own signal, or blocks it later in the main thread; if somebody
+              does, the process is killed when its grace is over.
+              What a handler sets while it is served is raw until we leave:
               a SIGTERM or SIGINT for the whole process group may raise in the middle of ours.
               A handler that restores the default action and sends itself the signal again
               ends the process at once, as it says.
-Cost.         Two getsignal(), three times in the life of a process.
+Cost.         Two getsignal() and a pthread_sigmask(), three times in the life of a process.
 """
 
 from __future__ import annotations
@@ -26,11 +28,15 @@ from typing import Any
 
 from ..descendants import descendants, is_ours
 from ..reporting import logger, report
+from .stack import STACK
 
 log = logger("fivefold.serving")
 
 LEAVE = signal.SIGRTMIN + 13
 """Next to the one that asks for a stack (`stack`)."""
+
+OURS = (LEAVE, STACK)
+"""What no application has a reason to block, except by blocking all."""
 
 TAKEN = (signal.SIGTERM, signal.SIGINT)
 """What applications take over."""
@@ -67,6 +73,7 @@ class Stopping:
     def look(self, said: Any = ()) -> None:
         """Take back what the application has taken since the last look; `said`: whose line is
         in the log already."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, OURS)
         for number, ours in zip(TAKEN, (self._terminate, self._interrupt), strict=True):
             handler = signal.getsignal(number)
             if handler == ours or is_default(number, handler):
