@@ -19,7 +19,7 @@ from typing import Any
 
 from fivefold.accesslog.log import AccessLog
 from fivefold.accesslog.shared import SharedLog
-from fivefold.content.origin import Proxies
+from fivefold.content.application.forwarded import Proxies
 from fivefold.http1.request import examined
 
 LINES = 100_000

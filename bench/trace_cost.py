@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fivefold import Server, Settings
-from fivefold.linux import tracefs
-from fivefold.tracing.attached import Attached
-from fivefold.tracing.live import LiveObserver
+from fivefold.linux.tracepoints import tracefs
+from fivefold.tracing.attach.traced_server import LiveObserver
+from fivefold.tracing.attach.tracer import Attached
 
 REQUESTS = 200
 PAUSE_S = 0.002

@@ -42,7 +42,7 @@ def pytest_collection_finish() -> None:
     What was imported until now is no garbage, and is not looked through again.
 
     The servers are forked from this process.  A look for garbage and the look for open files at
-    the end of a process (`serving.ending`) write to every object that they see, so that each
+    the end of a process (`processes.ending`) write to every object that they see, so that each
     process gets a copy of the whole heap, which is large here: half of the processor time of a
     test, and seconds where there are 200 processes.
     """

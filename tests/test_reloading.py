@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from fivefold import Settings
-from fivefold.content.broken import Broken, trace_of
+from fivefold.content.application.broken import Broken, trace_of
 from fivefold.errors import ApplicationError, SettingsError
-from fivefold.reloading import wanted_by
+from fivefold.server.reloading import wanted_by
 from fivefold.testing import running
 
 WSGI = """
@@ -238,7 +238,7 @@ def test_what_cannot_be_reloaded_is_said(settings: dict[str, object], message: s
 def test_without_watchfiles_one_line_says_what_to_install(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fivefold.reloading.find_spec", lambda name: None)
+    monkeypatch.setattr("fivefold.server.reloading.find_spec", lambda name: None)
     with (
         pytest.raises(SettingsError, match=r"pip install watchfiles"),
         running("shop:app", chdir=os.fspath(folder), reload=True),

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.linux import tracefs
 from fivefold.linux.processes import processes_of_tree
-from fivefold.tracing.session import Session
+from fivefold.linux.tracepoints import tracefs
+from fivefold.tracing.request.session import Session
 
 WITH_RIGHTS = pytest.param(
     True,

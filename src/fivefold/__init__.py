@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from .errors import FivefoldError
 from .http1.limits import Limits
-from .server import Server, serve
-from .settings import Settings
+from .server.composition import Server, serve
+from .server.settings import Settings
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,6 +24,6 @@ def event_loop(io: str = "auto") -> asyncio.AbstractEventLoop:
     `SettingsError` for an unknown word, `Unavailable` if it cannot run here.
     """
     # Here, because asyncio takes longer to import than all the rest, which does without.
-    from .iomodels.asyncio_host import event_loop as make  # noqa: PLC0415
+    from .iomodels.asyncio_loop.loop import event_loop as make  # noqa: PLC0415
 
     return make(io)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from fivefold.accesslog.formats import FROM_HEAD, NAMED, ONCE_A_SECOND, TIMES, compiled
 from fivefold.accesslog.heads import Heads
 from fivefold.accesslog.shared import SharedLog
-from fivefold.content.origin import Proxies
+from fivefold.content.application.forwarded import Proxies
 from fivefold.errors import PeerGone, SettingsError
 from fivefold.http1.connection import Http1
 from fivefold.http1.limits import Limits

@@ -12,7 +12,7 @@ import pytest
 from every_pair import pairs
 from hosting import MODELS, Site, hosting
 
-from fivefold.content.asgi_carrier import Carriers
+from fivefold.content.asgi.tasks import Carriers
 
 Pair = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from websockets.frames import Frame, Opcode
 
-from fivefold.content.asgi_inbox import Inbox
+from fivefold.content.asgi.websocket.inbox import Inbox
 
 AHEAD = 3
 MOST_BYTES = 10_000

@@ -17,7 +17,7 @@ from hosting import MODELS, Site, hosting, open_gate
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from fivefold.content.asgi_host import AsgiHost
+from fivefold.content.asgi.application_loop import AsgiHost
 from fivefold.iomodels import ENGINES
 from fivefold.iomodels.multiplexing import Epoll
 from fivefold.serving import MODELS as SERVING

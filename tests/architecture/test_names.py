@@ -29,7 +29,8 @@ def test_the_registry_has_stevens_models_in_his_order() -> None:
 def test_an_engine_is_called_alike_everywhere(engine: type[IOModel]) -> None:
     assert engine.__name__.lower() == engine.engine
     file = Path(inspect.getfile(engine)).relative_to(SOURCE / "iomodels").with_suffix("")
-    assert str(file) in (engine.name, f"{engine.name}/{engine.engine}")
+    own = str(file).removesuffix("/__init__")
+    assert own in (engine.name, f"{engine.name}/{engine.engine}")
     if engine.available() is None:
         assert resolve(f"{engine.name}:{engine.engine}")[0] is engine
         assert resolve(engine.engine)[0] is engine
@@ -39,7 +40,8 @@ def test_an_engine_is_called_alike_everywhere(engine: type[IOModel]) -> None:
 def test_a_serving_model_is_called_alike_everywhere(name: str, model: type[ServingModel]) -> None:
     assert model.__name__.lower() == model.name == name
     # `async` is a keyword, so its file has PEP 8's trailing underscore.
-    assert Path(inspect.getfile(model)).stem.removesuffix("_") == name
+    file = str(Path(inspect.getfile(model)).relative_to(SOURCE / "serving").with_suffix(""))
+    assert file.removesuffix("/__init__").removesuffix("_") == name
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(SOURCE)))
@@ -77,6 +79,6 @@ def test_a_serving_model_says_what_it_promises(model: type) -> None:
 
 
 def test_every_logger_of_ours_is_one_that_applications_cannot_silence() -> None:
-    others = SOURCE / "reporting.py"
+    others = SOURCE / "isolation/reporting.py"
     plain = [m for m in MODULES if m != others and 'getLogger("fivefold' in m.read_text()]
     assert plain == []

@@ -14,8 +14,8 @@ from hosting import MODELS, hosting
 from test_cli import fivefold
 
 from fivefold import Settings
-from fivefold.application import interface
 from fivefold.errors import ApplicationError, SettingsError
+from fivefold.server.probing import interface
 from fivefold.testing import running
 
 TELLS = """
@@ -223,7 +223,7 @@ def children() -> list[str]:
 def test_a_slow_import_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("fivefold.application.PATIENCE_S", 0.01)
+    monkeypatch.setattr("fivefold.server.probing.PATIENCE_S", 0.01)
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.5)\ndef app(e, s): ...\n")
     assert interface(Settings(target="slow:app", chdir=os.fspath(tmp_path))) == "wsgi"
     assert "still importing slow:app" in caplog.text

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fivefold.cli import main
-from fivefold.serving.listener import Address
+from fivefold.listening.sockets import Address
 
 KUBERNETES = {
     "FIVEFOLD_SERVICE_HOST": "10.0.0.1",

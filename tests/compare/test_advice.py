@@ -10,7 +10,7 @@ from hand_made_rows import figure, row, unavailable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fivefold.compare.advice import advice
+from fivefold.compare.report.advice import advice
 
 USUAL = "async+multiplexing"
 NAMES = (USUAL, "thread+blocking", "process+sigio", "async+aio")

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from measured_again import measured_again
 
-from fivefold.compare.contenders import pairs
-from fivefold.compare.cores import choose
-from fivefold.compare.measuring import examine, sample
-from fivefold.compare.running import started
-from fivefold.compare.targets import asks, learned
+from fivefold.compare.measure.cores import choose
+from fivefold.compare.measure.run import examine, sample
+from fivefold.compare.measure.servers import started
+from fivefold.compare.plan.contenders import pairs
+from fivefold.compare.plan.targets import asks, learned
 from fivefold.linux.accounting import tree
 from fivefold.load.generator import Generator
 from fivefold.load.job import Group, Job
 from fivefold.load.wrk import Wrk
-from fivefold.settings import Settings
+from fivefold.server.settings import Settings
 
 pytestmark = pytest.mark.alone
 

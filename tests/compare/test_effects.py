@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from measured_again import measured_again
 
-from fivefold.compare.scenarios import SCENARIOS, Offer
+from fivefold.compare.plan.scenarios import SCENARIOS, Offer
 from fivefold.compare.session import Wishes, compared, planned
 from fivefold.iomodels import resolve
 from fivefold.load.job import Group
-from fivefold.settings import Settings
+from fivefold.server.settings import Settings
 
 pytestmark = pytest.mark.alone
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.compare.elsewhere import contender
+from fivefold.compare.plan.elsewhere import contender
 from fivefold.compare.session import Wishes, compared, planned
 from fivefold.errors import SettingsError
-from fivefold.settings import Settings
+from fivefold.server.settings import Settings
 from fivefold.testing import running
 
 NOT_OURS = "192.0.2.7"

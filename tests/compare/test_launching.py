@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.compare import running
-from fivefold.compare.contenders import Contender
+from fivefold.compare.measure import servers as running
+from fivefold.compare.plan.contenders import Contender
 
 SLEEPS = Contender("sleeps", command=(sys.executable, "-c", "import time; time.sleep(60)"))
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.compare.peers import PEERS, find, peers
+from fivefold.compare.plan.peers import PEERS, find, peers
 from fivefold.compare.session import Wishes, compared, planned
 from fivefold.errors import SettingsError
-from fivefold.settings import Settings
+from fivefold.server.settings import Settings
 
 FOLDERS = [name for name, peer in PEERS.items() if "static" in peer.serves]
 

@@ -12,8 +12,8 @@ import pytest
 from hand_made_rows import document, figure, row, unavailable
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from fivefold.compare.advice import advice
-from fivefold.compare.html import as_html
+from fivefold.compare.report.advice import advice
+from fivefold.compare.report.html.page import as_html
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")

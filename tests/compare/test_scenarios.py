@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from measured_again import measured_again
 
-from fivefold.compare.scenarios import SCENARIOS
+from fivefold.compare.plan.scenarios import SCENARIOS
 from fivefold.compare.session import Wishes, compared, planned
 from fivefold.errors import SettingsError
-from fivefold.settings import Settings
+from fivefold.server.settings import Settings
 
 APPS = str(Path(__file__).parent / "apps")
 PATHS = {

@@ -11,12 +11,14 @@ import pytest
 from client import Client
 from conftest import Serve
 
-from fivefold.content.guarded import credentials
+from fivefold.content.routing.basic_auth import credentials
 from fivefold.errors import SettingsError
 
 bcrypt = pytest.importorskip("bcrypt")
 
-from fivefold.content.htpasswd import Passwords  # noqa: E402 - without bcrypt there is nothing
+from fivefold.content.routing.htpasswd import (  # noqa: E402 - without bcrypt there is nothing
+    Passwords,
+)
 
 
 def line(user: str, password: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fivefold.content.codings import accepted, preferred
+from fivefold.content.static.representations.codings import accepted, preferred
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fivefold.content.conditions import (
+from fivefold.content.static.representations.conditions import (
     FAILED,
     NOT_MODIFIED,
     names,

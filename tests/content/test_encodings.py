@@ -14,7 +14,11 @@ from client import Answer, Client
 from conftest import Serve
 from test_root import until
 
-from fivefold.content.compressing import LEAST_BYTES, compressible, compressors
+from fivefold.content.static.representations.compression import (
+    LEAST_BYTES,
+    compressible,
+    compressors,
+)
 
 TEXT = b"Five ways to wait, three ways to serve.\n" * 100
 BIG = TEXT * 100

@@ -13,7 +13,7 @@ import pytest
 from client import Client
 from every_pair import pairs
 
-from fivefold.content.kept import OPEN_SHARE
+from fivefold.content.static.files.kept import OPEN_SHARE
 
 LIMIT = 100
 

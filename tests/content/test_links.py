@@ -15,8 +15,8 @@ from client import Client
 from conftest import Serve
 from every_pair import pairs
 
-from fivefold.content.opening import open_inside
-from fivefold.content.refusals import status_of
+from fivefold.content.static.files.beneath import open_inside
+from fivefold.content.static.refusals import status_of
 from fivefold.errors import SettingsError
 
 
@@ -193,7 +193,7 @@ def test_a_disk_that_fails_is_500_and_a_lack_of_descriptors_503(
         number = int(path)
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("fivefold.content.opening.open_beneath", failing)  # forks take it along
+    monkeypatch.setattr("fivefold.content.static.files.beneath.open_beneath", failing)
     with serve(target=str(root)) as address, Client(address) as client:
         assert client.get(f"/{errno.EIO}").status == 500
         answer = client.get(f"/{errno.EMFILE}")
@@ -209,7 +209,7 @@ def test_no_failure_is_hidden_behind_a_file_that_is_looked_for_instead(
         number = errno.ENOENT if path in (b"guide", b"v1/index.html") else error
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("fivefold.content.opening.open_beneath", failing)
+    monkeypatch.setattr("fivefold.content.static.files.beneath.open_beneath", failing)
     rules = {"clean_urls": True, "listing": True}
     with serve(target=str(root), **rules) as address, Client(address) as client:
         assert client.get("/guide").status == status  # guide.html could not be looked for

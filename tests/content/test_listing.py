@@ -14,8 +14,8 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from conftest import Serve
 
-from fivefold.content.listing import wants_json
-from fivefold.content.listing_html import crumbs, in_words
+from fivefold.content.static.listing.contents import wants_json
+from fivefold.content.static.listing.html import crumbs, in_words
 
 AWKWARD = [
     b"a b.txt",

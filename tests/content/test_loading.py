@@ -15,7 +15,7 @@ import wrapt
 from asgiref.sync import markcoroutinefunction
 from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
 
-from fivefold.content.loading import interface_of, load, names_application
+from fivefold.content.application.loading import interface_of, load, names_application
 from fivefold.errors import ApplicationError
 
 FILES = {

@@ -12,9 +12,14 @@ import pytest
 from client import Client
 
 from fivefold import Server, Settings
-from fivefold.content import answers, asgi_messages, fields, hosts, hot, wsgi_response
-from fivefold.content.entry import ENTRY_BYTES, SMALL_BYTES
-from fivefold.content.kept import MEMORY_BYTES
+from fivefold.content.application import fields
+from fivefold.content.asgi import messages as asgi_messages
+from fivefold.content.routing import virtual_hosts as hosts
+from fivefold.content.static import file_responses as answers
+from fivefold.content.static.files import recent as hot
+from fivefold.content.static.files.entry import ENTRY_BYTES, SMALL_BYTES
+from fivefold.content.static.files.kept import MEMORY_BYTES
+from fivefold.content.wsgi import call as wsgi_response
 
 BATCH = 50
 """Requests that are sent before their answers are read."""

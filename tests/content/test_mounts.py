@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fivefold import Server, Settings
-from fivefold.content.mounts import Mount, Mounts, parsed
-from fivefold.content.paths import relative_path
+from fivefold.content.routing.mounts import Mount, Mounts, parsed
+from fivefold.content.static.paths import relative_path
 from fivefold.errors import SettingsError
 
 

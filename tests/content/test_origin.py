@@ -8,9 +8,9 @@ import pytest
 from client import Client
 from conftest import Serve
 
-from fivefold.content.origin import Origin, Proxies
+from fivefold.content.application.forwarded import Origin, Proxies
 from fivefold.errors import SettingsError
-from fivefold.settings import Settings
+from fivefold.server.settings import Settings
 
 CLAIMS = {
     "Forwarded": 'for=192.0.2.9;proto=https;host="evil.example"',

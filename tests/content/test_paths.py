@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fivefold.content.paths import relative_path
+from fivefold.content.static.paths import relative_path
 
 NOWHERE = [
     b"/..",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fivefold.content.ranges import SEVERAL, asked_for, content_range
+from fivefold.content.static.representations.ranges import SEVERAL, asked_for, content_range
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from client import Client
 from conftest import Serve
 
-from fivefold.content.policy import is_hashed
-from fivefold.content.rules import Rules
+from fivefold.content.static.policy import is_hashed
+from fivefold.content.static.rules import Rules
 from fivefold.errors import SettingsError
 
 WRONG = [

@@ -17,8 +17,8 @@ from conftest import Serve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fivefold.content.opening import open_inside
-from fivefold.content.paths import relative_path
+from fivefold.content.static.files.beneath import open_inside
+from fivefold.content.static.paths import relative_path
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from fivefold import Server, Settings
 from fivefold.iomodels import ENGINES
 from fivefold.iomodels.base import IOModel
 from fivefold.linux.processes import processes_of_tree
-from fivefold.tracing.cold import evict
+from fivefold.tracing.request.cold import evict
 
 COLD_BYTES = 256 << 20
 

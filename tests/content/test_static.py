@@ -18,7 +18,7 @@ from client import Client
 from conftest import SIZES, Serve
 
 from fivefold import Server, Settings
-from fivefold.content.file_cache import FileCache
+from fivefold.content.static.files.file_cache import FileCache
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_links_are_refused_by_kernels_without_openat2_too(error: int, folder: Pa
     (folder / "outside").symlink_to("/etc/passwd")
     script = """
 import os, sys, seccomp
-from fivefold.content.opening import open_inside
+from fivefold.content.static.files.beneath import open_inside
 seccomp.refuse(437, int(sys.argv[2]))
 folder = os.open(sys.argv[1], os.O_RDONLY)
 os.close(open_inside(folder, b"page.html"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fivefold.content.threads import Lease, Threads
+from fivefold.content.application.thread_pool import Lease, Threads
 from fivefold.errors import LimitReached
 from fivefold.iomodels.multiplexing import Epoll
 

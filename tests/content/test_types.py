@@ -11,8 +11,8 @@ from client import Client
 from conftest import Serve
 from test_root import until
 
-from fivefold.content.media_types import UNKNOWN, media_type
-from fivefold.content.rules import Rules
+from fivefold.content.static.media_types import UNKNOWN, media_type
+from fivefold.content.static.rules import Rules
 from fivefold.errors import SettingsError
 
 TYPES = {

@@ -18,10 +18,10 @@ from conftest import Serve
 from every_pair import pairs
 from test_root import until
 
-from fivefold.content.file_cache import FileCache
-from fivefold.content.finding import Finder
-from fivefold.content.policy import Policy
-from fivefold.content.rules import DEFAULT
+from fivefold.content.static.files.file_cache import FileCache
+from fivefold.content.static.policy import Policy
+from fivefold.content.static.representations.variants import Finder
+from fivefold.content.static.rules import DEFAULT
 from fivefold.errors import FileShrank
 from fivefold.iomodels.base import File
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from fivefold.content.wsgi_file import FileWrapper
+from fivefold.content.wsgi.file_wrapper import FileWrapper
 
 TEXT = b"0123456789" * 30_000
 

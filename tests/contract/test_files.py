@@ -11,7 +11,7 @@ from peers import Pair, Spare, received_by
 
 from fivefold.errors import FileShrank
 from fivefold.iomodels.base import File, IOModel
-from fivefold.tracing.cold import evict
+from fivefold.tracing.request.cold import evict
 
 CONTENT = os.urandom(3 << 20)
 

@@ -12,7 +12,7 @@ from peers import Pair, Spare, pace_of, posts, received_by, reset
 
 from fivefold.errors import DeadlineExceeded, PeerGone
 from fivefold.iomodels import posting
-from fivefold.iomodels.aio import uring_sender
+from fivefold.iomodels.aio.uring import sender as uring_sender
 from fivefold.iomodels.base import Connection, File, IOModel
 
 PART = bytes(range(256)) * 8

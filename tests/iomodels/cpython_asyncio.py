@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from fivefold.iomodels import resolve
-from fivefold.iomodels.host_selector import HostSelector
+from fivefold.iomodels.asyncio_loop.selector import HostSelector
 
 HANGS_AFTER_S = 50.0
 """Longer than everything takes, shorter than whoever started this waits."""

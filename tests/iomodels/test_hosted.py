@@ -15,8 +15,8 @@ from applicable import only
 from peers import TICK_S, tcp_pair
 
 from fivefold.errors import DeadlineExceeded
-from fivefold.iomodels.asyncio_bridge import hosted
-from fivefold.iomodels.asyncio_host import Host
+from fivefold.iomodels.asyncio_loop.bridge import hosted
+from fivefold.iomodels.asyncio_loop.loop import Host
 from fivefold.iomodels.base import Connection, IOModel
 from fivefold.iomodels.blocking import Blocking
 

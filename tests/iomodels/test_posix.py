@@ -17,9 +17,9 @@ from time import monotonic
 import pytest
 
 from fivefold.errors import DeadlineExceeded, FileShrank, LimitReached, PeerGone
-from fivefold.iomodels.aio import posix_pool
 from fivefold.iomodels.aio.posix import MAX_CONNECTIONS, Posix
-from fivefold.iomodels.aio.posix_connection import PosixConnection
+from fivefold.iomodels.aio.posix import pool as posix_pool
+from fivefold.iomodels.aio.posix.connection import PosixConnection
 from fivefold.iomodels.base import File
 from fivefold.linux import posix_aio
 

@@ -20,10 +20,10 @@ import pytest
 
 from fivefold.errors import DeadlineExceeded, FileShrank, PeerGone
 from fivefold.iomodels.aio.uring import Uring
-from fivefold.iomodels.aio.uring_connection import HIGH_WATER_BYTES
-from fivefold.iomodels.aio.uring_files import CHUNK_BYTES
-from fivefold.iomodels.aio.uring_sender import POST_BYTES
-from fivefold.iomodels.aio.uring_setup import BUFFER_BYTES, Features, detected
+from fivefold.iomodels.aio.uring.connection import HIGH_WATER_BYTES
+from fivefold.iomodels.aio.uring.files import CHUNK_BYTES
+from fivefold.iomodels.aio.uring.sender import POST_BYTES
+from fivefold.iomodels.aio.uring.setup import BUFFER_BYTES, Features, detected
 from fivefold.iomodels.base import NEVER, File
 from fivefold.linux import page_cache
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from fivefold.linux.accounting import parse_stat, pss_kib, tree, used
-from fivefold.linux.counting import Counter
+from fivefold.linux.tracepoints.counting import Counter
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.linux import tracefs
 from fivefold.linux.processes import start_time, threads_of_tree
-from fivefold.linux.tracefs import Instance
+from fivefold.linux.tracepoints import tracefs
+from fivefold.linux.tracepoints.tracefs import Instance
 
 REASON = tracefs.available()
 needs_tracefs = pytest.mark.skipif(REASON is not None, reason=f"{REASON}")
@@ -23,7 +23,7 @@ READS = ["syscalls:sys_enter_pread64"]
 
 HOLDER = """
 import sys, time
-from fivefold.linux.tracefs import Instance
+from fivefold.linux.tracepoints.tracefs import Instance
 with Instance(["sched:sched_switch"]) as instance:
     print(instance.path, flush=True)
     time.sleep(60)
@@ -209,7 +209,8 @@ def test_without_rights_the_reason_says_what_helps() -> None:
         assert "run as root" in (tracefs.available() or "")
         return
     code = (
-        "import os; from fivefold.linux import tracefs; import fivefold.linux.processes;"
+        "import os, fivefold.linux.processes;"
+        "from fivefold.linux.tracepoints import tracefs;"
         "os.setgid(65534); os.setuid(65534); print(tracefs.available())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

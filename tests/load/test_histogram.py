@@ -7,14 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fivefold.load.histogram import (
-    BUCKETS,
-    ERROR,
-    LONGEST_NS,
-    Histogram,
-    bucket_of,
-    middle_of,
-)
+from fivefold.load.histogram import BUCKETS, ERROR, LONGEST_NS, Histogram, bucket_of, middle_of
 
 LATENCIES = st.lists(st.integers(0, LONGEST_NS), min_size=1, max_size=200)
 

@@ -19,7 +19,7 @@ import pytest
 from fivefold import Server, Settings
 from fivefold.errors import BindError, SettingsError
 from fivefold.linux.systemd import listen_fds
-from fivefold.serving.unix_socket import bind_unix, made, release
+from fivefold.listening.unix_socket import bind_unix, made, release
 
 WRONG = {
     "fd://99999999999999999999": "no descriptor has so high a number",

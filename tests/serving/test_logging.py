@@ -19,9 +19,9 @@ from deployed import deployed, until
 
 from fivefold.cli.speaking import Lines
 from fivefold.cli.starting import Stopped
-from fivefold.reporting import Log, logger
+from fivefold.isolation.reporting import Log, logger
+from fivefold.processes.ending import TimeIsOver
 from fivefold.serving import MODELS
-from fivefold.serving.ending import TimeIsOver
 
 APPLICATION = """
 import logging, logging.config, sys

@@ -15,8 +15,8 @@ import pytest
 from deployed import Deployed, deployed, until
 from test_orphans import is_gone
 
+from fivefold.processes.slot import YOUNG_DEATHS
 from fivefold.serving import MODELS
-from fivefold.serving.slot import YOUNG_DEATHS
 
 GATED = """
 import os

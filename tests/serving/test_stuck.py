@@ -9,8 +9,8 @@ from client import Client
 from deployed import CRASHES, deployed
 
 from fivefold.errors import SettingsError
-from fivefold.serving.pulse import SECOND_LOOK_S, Pulse
-from fivefold.settings import Settings
+from fivefold.processes.pulse import SECOND_LOOK_S, Pulse
+from fivefold.server.settings import Settings
 
 STUCK = """
 import asyncio, os, time

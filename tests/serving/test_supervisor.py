@@ -14,7 +14,7 @@ from test_serving import Running
 
 STARTS_FOR_EVER = """
 import os, signal
-from fivefold.serving.supervisor import Supervisor
+from fivefold.processes.supervisor import Supervisor
 
 def never_ready(sockets, on_ready):
     os.write(1, b"started")
@@ -26,7 +26,7 @@ Supervisor([[]], never_ready, 5.0).run()
 LINGERS_WITHOUT_ACCEPTING = """
 import os, signal
 from fivefold.errors import WorkerFailed
-from fivefold.serving.supervisor import Supervisor
+from fivefold.processes.supervisor import Supervisor
 
 def lingers(sockets, on_ready):
     os.closerange(3, 100)  # what on_ready would write to: the supervisor reads its end

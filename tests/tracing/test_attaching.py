@@ -23,12 +23,12 @@ from nobody import as_nobody, only_root
 
 from fivefold import Server, Settings
 from fivefold.errors import TraceFailed
-from fivefold.linux import tracefs
 from fivefold.linux.processes import catches, processes_of_tree
-from fivefold.tracing.attached import Attached
-from fivefold.tracing.live import LiveObserver
+from fivefold.linux.tracepoints import tracefs
+from fivefold.tracing.attach.traced_server import LiveObserver
+from fivefold.tracing.attach.tracer import Attached
+from fivefold.tracing.control.rendezvous import bound, candidates, private_folder
 from fivefold.tracing.model import Trace
-from fivefold.tracing.rendezvous import bound, candidates, private_folder
 
 HELD_BACK_S = 0.2
 PATIENCE_S = 20.0

@@ -17,8 +17,9 @@ import pytest
 
 from fivefold import Settings
 from fivefold.iomodels import ENGINES
-from fivefold.linux import page_cache, timestamping, tracefs
-from fivefold.tracing.session import Session
+from fivefold.linux import page_cache, timestamping
+from fivefold.linux.tracepoints import tracefs
+from fivefold.tracing.request.session import Session
 
 NOBODY = 65534
 ENGINE_NAMES = [engine.engine for engine in ENGINES if engine.available() is None]

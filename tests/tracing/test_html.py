@@ -13,8 +13,8 @@ from hand_made_traces import KINDS, all_io, cold_file, warm_file
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fivefold.tracing.html import as_html
 from fivefold.tracing.model import Evidence, Trace
+from fivefold.tracing.report.html.page import as_html
 
 HOSTILE = "/</script><script>document.title='taken'</script><img src=x onerror=alert(1)>\"'&$json"
 KIND = pytest.mark.parametrize("kind", KINDS)

@@ -11,8 +11,8 @@ import pytest
 from hand_made_traces import all_io, application, cold_file, warm_file
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from fivefold.tracing.html import as_html
 from fivefold.tracing.model import Trace
+from fivefold.tracing.report.html.page import as_html
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")

@@ -21,13 +21,13 @@ from pathlib import Path
 import pytest
 
 from fivefold.errors import Unavailable
-from fivefold.linux import tracefs
 from fivefold.linux.page_cache import cached_pages, evict
-from fivefold.tracing import kernel_trace
-from fivefold.tracing.disk_waits import disk_waits, spent
-from fivefold.tracing.kernel_trace import KernelTrace
+from fivefold.linux.tracepoints import tracefs
+from fivefold.tracing.kernel import capture as kernel_trace
+from fivefold.tracing.kernel.capture import KernelTrace
+from fivefold.tracing.kernel.disk_waits import disk_waits, spent
+from fivefold.tracing.kernel.off_cpu import off_cpu, run_queue_ns
 from fivefold.tracing.model import Observation
-from fivefold.tracing.off_cpu import off_cpu, run_queue_ns
 
 REASON = tracefs.available()
 needs_tracefs = pytest.mark.skipif(REASON is not None, reason=f"{REASON}")

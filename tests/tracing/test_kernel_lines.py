@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fivefold.tracing.kernel_events import EVENTS, STEPS_OF
-from fivefold.tracing.kernel_lines import fields, observation, observe
+from fivefold.tracing.kernel.events import EVENTS, STEPS_OF
+from fivefold.tracing.kernel.lines import fields, observation, observe
 from fivefold.tracing.model import STEPS
 
 # Recorded on Linux 6.18, but for those that say otherwise.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fivefold.tracing.kernel_packets import Connection, packets_of
+from fivefold.tracing.kernel.packets import Connection, packets_of
 from fivefold.tracing.model import Observation
 
 SERVER, CLIENT = 80, 5000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fivefold.tracing.disk_waits import PAGES, disk_waits, ring_reads
+from fivefold.tracing.kernel.disk_waits import PAGES, disk_waits, ring_reads
+from fivefold.tracing.kernel.off_cpu import off_cpu, run_queue_ns
 from fivefold.tracing.model import Observation
-from fivefold.tracing.off_cpu import off_cpu, run_queue_ns
 
 ME = 7
 

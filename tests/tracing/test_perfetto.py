@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hand_made_traces import KINDS, all_io, cold_file, warm_file
 
-from fivefold.tracing.figures import actor_of
-from fivefold.tracing.perfetto import THREADS, TRACKS, as_perfetto
+from fivefold.tracing.report.labels import actor_of
+from fivefold.tracing.report.perfetto import THREADS, TRACKS, as_perfetto
 
 KIND = pytest.mark.parametrize("kind", KINDS)
 

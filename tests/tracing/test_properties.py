@@ -11,9 +11,9 @@ import pytest
 from every_pair import pairs
 
 from fivefold import Settings
-from fivefold.linux import tracefs
+from fivefold.linux.tracepoints import tracefs
 from fivefold.tracing.model import Trace
-from fivefold.tracing.session import Session
+from fivefold.tracing.request.session import Session
 
 REQUESTS = 1000
 WITH_RIGHTS = 5

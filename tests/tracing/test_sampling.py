@@ -16,12 +16,12 @@ from every_pair import pairs
 
 from fivefold import Server, Settings
 from fivefold.errors import SettingsError
-from fivefold.sampling import interval
-from fivefold.tracing.attached import Attached, metrics_of
-from fivefold.tracing.live import LiveObserver
-from fivefold.tracing.metrics import Metrics
-from fivefold.tracing.samples import in_words
-from fivefold.tracing.spans import line_of
+from fivefold.server.sample_rate import interval
+from fivefold.tracing.attach.traced_server import LiveObserver
+from fivefold.tracing.attach.tracer import Attached, metrics_of
+from fivefold.tracing.sampling.otlp import line_of
+from fivefold.tracing.sampling.prometheus import Metrics
+from fivefold.tracing.sampling.sinks import in_words
 
 PATIENCE_S = 20.0
 TRACE = "0af7651916cd43dd8448eb211c80319c"

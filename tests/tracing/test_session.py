@@ -16,11 +16,11 @@ from every_pair import pairs
 from measured_again import measured_again
 
 from fivefold import Settings
-from fivefold.linux import tracefs
-from fivefold.tracing.kernel_events import recorded
-from fivefold.tracing.kernel_trace import KernelTrace
+from fivefold.linux.tracepoints import tracefs
+from fivefold.tracing.kernel.capture import KernelTrace
+from fivefold.tracing.kernel.events import recorded
 from fivefold.tracing.model import Trace
-from fivefold.tracing.session import Session
+from fivefold.tracing.request.session import Session
 
 HELD_BACK_S = 0.2
 
@@ -136,7 +136,7 @@ def test_a_wrong_path_is_a_clear_error(folder: Path) -> None:
 @pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available()))
 def test_lost_events_are_said(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     small = partial(KernelTrace, buffer_kib=8)
-    monkeypatch.setattr("fivefold.tracing.session.KernelTrace", small)
+    monkeypatch.setattr("fivefold.tracing.request.session.KernelTrace", small)
     (folder / "huge").write_bytes(bytes(10_000_000))
     with Session(Settings(target=str(folder))) as session:
         trace = session.request("/huge", cold=True)
@@ -155,7 +155,7 @@ def test_a_kernel_without_some_events_shows_less_and_says_so(
     def fewer(where: str) -> list[str]:
         return [name.replace(f"{group}:", "missing:") for name in recorded(where)]
 
-    monkeypatch.setattr("fivefold.tracing.kernel_trace.recorded", fewer)
+    monkeypatch.setattr("fivefold.tracing.kernel.capture.recorded", fewer)
     with Session(Settings(target=str(folder), serving="async", io=io)) as session:
         trace = session.request("/large", cold=True)
     check_steps(trace)

@@ -9,8 +9,8 @@ from hand_made_traces import IN_MEMORY, KINDS, NO_COPY, all_io, cold_file, unpri
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fivefold.tracing.figures import FIGURES, SHORT_NAMES, amount, duration
-from fivefold.tracing.terminal import side_by_side, timeline
+from fivefold.tracing.report.labels import FIGURES, SHORT_NAMES, amount, duration
+from fivefold.tracing.report.terminal import side_by_side, timeline
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 KIND = pytest.mark.parametrize("kind", KINDS)

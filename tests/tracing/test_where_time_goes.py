@@ -13,11 +13,11 @@ from witness import THROTTLE, WITH_RIGHTS, disk_of, throttled, worker_of
 
 from fivefold import Server, Settings
 from fivefold.iomodels import ENGINES
-from fivefold.linux import tracefs
-from fivefold.tracing.attached import Attached
-from fivefold.tracing.live import LiveObserver
+from fivefold.linux.tracepoints import tracefs
+from fivefold.tracing.attach.traced_server import LiveObserver
+from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.model import Trace
-from fivefold.tracing.session import Session
+from fivefold.tracing.request.session import Session
 
 pytestmark = pytest.mark.alone
 

@@ -15,14 +15,14 @@ from witness import witness
 
 from fivefold import Settings
 from fivefold.iomodels import ENGINES
-from fivefold.linux import tracefs
 from fivefold.linux.processes import processes_of_tree, threads_of_tree
 from fivefold.linux.timestamping import realtime_offset_ns
+from fivefold.linux.tracepoints import tracefs
 from fivefold.serving import MODELS
-from fivefold.tracing.assembling import assembled
-from fivefold.tracing.kernel_events import recorded
-from fivefold.tracing.session import Session
-from fivefold.tracing.timeline import Timeline
+from fivefold.tracing.kernel.events import recorded
+from fivefold.tracing.request.session import Session
+from fivefold.tracing.steps.assembling import assembled
+from fivefold.tracing.steps.timeline import Timeline
 
 ENTER = "syscalls:sys_enter_"
 OTHER_NAMES = {"newfstat": "fstat", "sendfile64": "sendfile"}
@@ -73,7 +73,7 @@ def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
         seen.append(timeline)
         return assembled(timeline)
 
-    monkeypatch.setattr("fivefold.tracing.session.assembled", spied)
+    monkeypatch.setattr("fivefold.tracing.request.session.assembled", spied)
     return seen
 
 

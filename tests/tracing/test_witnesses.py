@@ -20,14 +20,14 @@ from every_pair import pairs
 from witness import WITH_RIGHTS, witness, worker_of
 
 from fivefold import Server, Settings
-from fivefold.linux import tracefs
 from fivefold.linux.processes import processes_of_tree
 from fivefold.linux.timestamping import realtime_offset_ns
-from fivefold.tracing.assembling import NOT_TOLD, assembled
-from fivefold.tracing.attached import Attached
-from fivefold.tracing.live import LiveObserver
-from fivefold.tracing.session import Session
-from fivefold.tracing.timeline import Timeline
+from fivefold.linux.tracepoints import tracefs
+from fivefold.tracing.attach.traced_server import LiveObserver
+from fivefold.tracing.attach.tracer import Attached
+from fivefold.tracing.request.session import Session
+from fivefold.tracing.steps.assembling import NOT_TOLD, assembled
+from fivefold.tracing.steps.timeline import Timeline
 
 pytestmark = pytest.mark.alone
 
@@ -56,7 +56,7 @@ def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
         seen.append(timeline)
         return assembled(timeline)
 
-    monkeypatch.setattr("fivefold.tracing.session.assembled", spied)
+    monkeypatch.setattr("fivefold.tracing.request.session.assembled", spied)
     return seen
 
 

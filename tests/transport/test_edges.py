@@ -8,13 +8,13 @@ from typing import Any, cast
 import pytest
 from fakes import FakeConnection
 
-from fivefold.content.origin import Proxies
+from fivefold.content.application.forwarded import Proxies
 from fivefold.errors import LimitReached
 from fivefold.http1.limits import Limits
 from fivefold.iomodels.base import Connection
 from fivefold.serving.base import Handler
 from fivefold.transport.proxy_protocol import ProxyProtocol
-from fivefold.transport.tls import Tls
+from fivefold.transport.tls.layer import Tls
 
 
 async def handler(conn: Connection) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fivefold.errors import SettingsError
-from fivefold.settings import Settings
+from fivefold.server.settings import Settings
 from fivefold.transport.proxy_protocol import SIGNATURE, Header, Malformed, parsed
 
 ports = st.integers(0, 65535)

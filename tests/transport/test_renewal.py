@@ -19,8 +19,8 @@ from said import logged
 from fivefold import Server, Settings
 from fivefold.errors import SettingsError
 from fivefold.serving import MODELS
-from fivefold.transport.certificates import Certificates
-from fivefold.transport.tls_settings import TlsSettings
+from fivefold.transport.tls.certificates import Certificates
+from fivefold.transport.tls.options import TlsSettings
 
 Address = tuple[str, int]
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from time import monotonic
 
-from ..content.origin import Proxies
+from ..content.application.forwarded import Proxies
 from ..http1.exchange import Connection
 from ..http1.recorded import Asked
 from ..http1.request import Request, fields_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..content.origin import Proxies
+from ..content.application.forwarded import Proxies
 from .destination import Destination
 from .formats import compiled
 from .log import AccessLog

@@ -29,7 +29,7 @@ import signal
 import threading
 from time import monotonic, sleep
 
-from ..reporting import logger
+from ..isolation.reporting import logger
 from .destination import Destination
 from .rotation import Rotation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..errors import TraceFailed
-from ..tracing.attached import Attached
+from ..tracing.attach.tracer import Attached
 from ..tracing.model import Trace
 
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import click
 
-from ..compare import targets
-from ..compare.document import Document, read
-from ..compare.html import as_html
-from ..compare.peers import PEERS
-from ..compare.scenarios import SCENARIOS
+from ..compare.plan import targets
+from ..compare.plan.peers import PEERS
+from ..compare.plan.scenarios import SCENARIOS
+from ..compare.report.document import Document, read
+from ..compare.report.html.page import as_html
+from ..compare.report.terminal_table import text
 from ..compare.session import Wishes, compared, planned
-from ..compare.table import text
 from ..errors import SettingsError
-from ..settings import Settings
+from ..server.settings import Settings
 from .progress import Progress
 from .standard_output import STDOUT
 

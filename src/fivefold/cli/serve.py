@@ -12,9 +12,9 @@ import click
 
 from ..content.kinds import BROKEN
 from ..http1.limits import HELP
-from ..server import Server
-from ..settings import FILE_ONLY, GROUPS, Settings
-from ..tracing.live import LiveObserver
+from ..server.composition import Server
+from ..server.settings import FILE_ONLY, GROUPS, Settings
+from ..tracing.attach.traced_server import LiveObserver
 from .sources import Sources
 from .speaking import say
 from .starting import starting

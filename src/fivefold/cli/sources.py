@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
+from ..server.settings import AUTO, GROUPS, TYPES, Settings, from_text
 from ..serving import MODELS
-from ..settings import AUTO, GROUPS, TYPES, Settings, from_text
 
 PREFIX = "FIVEFOLD_"
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 import click
 
-from ..reporting import logger, write
+from ..isolation.reporting import logger, write
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 """C0 but for tab and line feed, DEL, C1, and what some programs take for the end of a line."""

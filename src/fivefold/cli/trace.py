@@ -14,14 +14,14 @@ import click
 
 from ..errors import SettingsError, Unavailable
 from ..iomodels import MODELS as IO_MODELS
-from ..settings import AUTO, Settings
-from ..tracing.attached import metrics_of
-from ..tracing.figures import io_of
-from ..tracing.html import as_html
+from ..server.settings import AUTO, Settings
+from ..tracing.attach.tracer import metrics_of
 from ..tracing.model import Trace
-from ..tracing.perfetto import as_perfetto
-from ..tracing.session import Session
-from ..tracing.terminal import side_by_side, timeline
+from ..tracing.report.html.page import as_html
+from ..tracing.report.labels import io_of
+from ..tracing.report.perfetto import as_perfetto
+from ..tracing.report.terminal import side_by_side, timeline
+from ..tracing.request.session import Session
 from .attach import attached_traces
 from .standard_output import STDOUT
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 from ..content.kinds import BROKEN
-from ..content.rules import Rules
-from ..server import Server
-from ..settings import GROUPS, Settings
+from ..content.static.rules import Rules
+from ..server.composition import Server
+from ..server.settings import GROUPS, Settings
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,21 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..application import interface
 from ..content.kinds import KINDS
 from ..errors import CompareFailed, SettingsError
 from ..load.generator import Generator, Load
 from ..load.locust import Locust
 from ..load.wrk import Wrk
-from ..settings import Settings
-from . import cores, elsewhere, targets
-from .contenders import pairs
-from .document import Document, document
-from .peers import peers
-from .plan import Plan
-from .rounds import Rounds
-from .scenarios import chosen
+from ..server.probing import interface
+from ..server.settings import Settings
+from .measure import cores
+from .measure.rounds import Rounds
+from .plan import elsewhere, targets
+from .plan.contenders import pairs
+from .plan.peers import peers
+from .plan.scenarios import chosen
+from .plan.schedule import Plan
+from .report.document import Document, document
 
 BUDGET_S, QUICK_S = 180.0, 30.0
 ROUNDS, QUICK_ROUNDS = 3, 2

@@ -1,1 +1,1 @@
-"""What answers a request: so far, a folder of files."""
+"""What answers a request: folders of files, WSGI and ASGI applications."""

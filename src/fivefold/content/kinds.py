@@ -9,26 +9,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..grace import Grace
 from ..http1.connection import Content
 from ..http1.limits import Limits
 from ..iomodels.base import IOModel
-from .asgi_scope import Scopes
-from .broken import Broken
-from .folder import probe
-from .loading import load, refuse_patches
-from .origin import Proxies
-from .rules import Rules
-from .shared import Shared
-from .static import Static
-from .threads import Threads
-from .wsgi import Wsgi
-from .wsgi_environ import Surroundings
-from .wsgi_places import InPlace, InPool
-
-LIFESPANS = ("auto", "on", "off")
-"""Take an exception at the start of an ASGI application for "no lifespan"; for an error; never
-ask.  Here, because settings must not import asyncio."""
+from ..processes.grace import Grace
+from .application.broken import Broken
+from .application.forwarded import Proxies
+from .application.loading import load, refuse_patches
+from .application.thread_pool import Threads
+from .asgi.scope import Scopes
+from .static.folder import probe
+from .static.rules import Rules
+from .static.site import Static
+from .static.worker_state import Shared
+from .wsgi.environ import Surroundings
+from .wsgi.gateway import Wsgi
+from .wsgi.places import InPlace, InPool
 
 
 class Opened(Content, Protocol):
@@ -113,7 +109,9 @@ def open_wsgi(around: Surrounded) -> Opened:
 
 
 def open_asgi(around: Surrounded) -> Opened:
-    from .asgi import Asgi  # noqa: PLC0415 - asyncio and websockets take 50 ms to import
+    from .asgi.protocol_server import (  # noqa: PLC0415 - asyncio and websockets take 50 ms to import
+        Asgi,
+    )
 
     scopes = Scopes(around.root_path, around.proxies, around.asgi_extensions)
     return Asgi(

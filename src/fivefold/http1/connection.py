@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, FileChanged, LimitReached, PeerGone, ProtocolError
-from ..reporting import logger, report
+from ..isolation.reporting import logger, report
 from .body import Body
 from .escaping import as_text
 from .exchange import CLOSE, OVER, Connection, Exchange, send_part

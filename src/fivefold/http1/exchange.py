@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, FileChanged, PeerGone
-from ..reporting import logger
+from ..isolation.reporting import logger
 from .body import Body, Stream
 from .escaping import as_text
 from .limits import Limits

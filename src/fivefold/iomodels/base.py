@@ -29,11 +29,11 @@ from ssl import SSLObject
 from time import monotonic, thread_time_ns
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..descendants import descendants, end_copy
+from ..isolation.descendants import descendants, end_copy
 from .telling import OPERATIONS, Tell, observed
 
 if TYPE_CHECKING:
-    from .hosting import Hosting
+    from .asyncio_loop.hosting import Hosting
 
 Task = Coroutine[Any, None, Any]
 """A coroutine that yields `Waiter` objects to the model that drives it."""

@@ -31,9 +31,9 @@ from time import monotonic
 from typing import Any
 
 from ..errors import DeadlineExceeded
+from .asyncio_loop.hosting import Hosting
 from .base import IOModel, Listener, Task, Traits, Waiter
 from .files import FileAccess, InPlace
-from .hosting import Hosting
 from .outcome import ended_badly
 from .readiness import OF_ONE, RECV_BYTES, ReadyConnection, ReadyListener, accept_batch
 
@@ -64,7 +64,7 @@ class Blocking(IOModel):
     @classmethod
     def hosting(cls) -> type[Hosting]:
         # Here, because that class needs this one.
-        from .blocking_host import BlockingHost  # noqa: PLC0415
+        from .asyncio_loop.blocking_loop import BlockingHost  # noqa: PLC0415
 
         return BlockingHost
 

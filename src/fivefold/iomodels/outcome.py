@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from ..reporting import logger, report
+from ..isolation.reporting import logger, report
 
 log = logger("fivefold.io")
 

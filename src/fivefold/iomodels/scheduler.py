@@ -20,8 +20,8 @@ from time import monotonic
 from typing import Any
 
 from ..errors import DeadlineExceeded
+from .asyncio_loop.hosting import Hosting
 from .base import Connection, Task, Waiter
-from .hosting import Hosting
 from .outcome import Outcome, ended_badly
 from .posting import Outbox
 from .wakeup import WakePipe

@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, ClassVar, Protocol
 
-from ..descendants import descendants
 from ..errors import LimitReached
-from ..grace import Grace
 from ..iomodels.base import Connection, IOModel, Listener
-from ..reporting import logger, report
-from .ready_pipe import NOBODY_LISTENS, Announcement
+from ..isolation.descendants import descendants
+from ..isolation.reporting import logger, report
+from ..processes.grace import Grace
+from ..processes.ready_pipe import NOBODY_LISTENS, Announcement
+from ..processes.stopping import Stopping
 from .stealing import OtherQueues
-from .stopping import Stopping
 
 log = logger("fivefold.serving")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import resource
 
-from ..reporting import logger
+from ..isolation.reporting import logger
 
 log = logger("fivefold.serving")
 

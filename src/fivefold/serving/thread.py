@@ -20,8 +20,8 @@ from time import monotonic
 
 from ..errors import ApplicationError, FivefoldError
 from ..iomodels.base import IOModel
-from ..reporting import report
-from ..starting_threads import made_thread
+from ..isolation.reporting import report
+from ..isolation.starting_threads import made_thread
 from .base import (
     CUT_S,
     EXHAUSTED_PAUSE_S,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ..content.origin import Proxies
+from ..content.application.forwarded import Proxies
 from ..http1.connection import Http1
 from ..http1.limits import Limits
 from ..http1.recorded import Recorder
 from ..serving.base import Handler
-from .certificates import Certificates
 from .plain_http import PlainHttp
 from .proxy_protocol import ProxyProtocol
-from .tls import Tls
+from .tls.certificates import Certificates
+from .tls.layer import Tls
 
 
 def layered(

@@ -14,12 +14,12 @@ import struct
 from dataclasses import dataclass
 from time import monotonic
 
-from ..content.origin import Proxies
+from ..content.application.forwarded import Proxies
 from ..errors import DeadlineExceeded, FivefoldError, PeerGone
 from ..http1.connection import close_at_once, closed
 from ..http1.limits import Limits
 from ..iomodels.base import Connection
-from ..reporting import logger, report
+from ..isolation.reporting import logger, report
 from ..serving.base import Handler
 from .unread import unread
 

@@ -1,0 +1,1 @@
+"""Measuring: servers, rounds, clocks, cores."""

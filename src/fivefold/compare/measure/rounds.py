@@ -1,0 +1,135 @@
+"""Measuring in turns, A B C, A B C, ..., so that whatever drifts hits all alike.
+
+Servers measured one after the other would compare two moments of the machine; servers
+that take turns compare two programs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ...errors import LoadFailed
+from ...linux.page_cache import evict
+from ...load.generator import Load
+from ...load.job import Ask, Expected, Job
+from ..plan import targets
+from ..plan.scenarios import Offer, Scenario
+from ..plan.schedule import EXAMINED_SHARE, Cell, Plan, by_setting
+from .cores import pin
+from .run import examine, sample
+from .servers import DidNotStart, Up, launched, started
+
+Tell = Callable[[str], None]
+
+
+class Rounds:
+    """Fills cells. Whatever happens to one server is its cell's problem alone."""
+
+    def __init__(self, plan: Plan, cells: list[Cell], generator: Load, tell: Tell) -> None:
+        self.plan, self.cells, self.generator, self.tell = plan, cells, generator, tell
+        self.seconds = plan.seconds
+        self.expected: dict[str, Expected] = {}
+        self.up: dict[str, Up] = {}
+
+    def measure(self) -> None:
+        """All cells, as far as they can be had. Raises `LoadFailed` if no answer is right."""
+        for alone in (False, True):
+            cells = [cell for cell in self.cells if cell.scenario.alone is alone]
+            if any(cell.problem is None for cell in cells) or not self.expected:
+                with contextlib.ExitStack() as stack:
+                    self.start(stack, alone=alone)
+                    for setting in by_setting(cells):
+                        self.turns(setting)
+
+    def start(self, stack: contextlib.ExitStack, *, alone: bool) -> None:
+        """Side by side; who is not measured alone stays up, and paused. The first one up
+        tells which answers are right."""
+        self.up.clear()
+        wanted = [c for c in self.plan.contenders if c.available]
+        for contender in wanted[:1] if alone else wanted:
+            self.tell(f"starting: {contender.name}")
+            with self.noting([c for c in self.cells if c.contender is contender]):
+                self.up[contender.name] = stack.enter_context(launched(contender))
+        for name, running in list(self.up.items()):
+            mine = [c for c in self.cells if c.contender.name == name]
+            with self.noting(mine):
+                running.wait()
+                if running.pid is not None:
+                    pin(running.pid, self.plan.cores.server)
+                if not self.expected:
+                    self.expected = targets.learned(running.address, self.plan.paths)
+                running.pause()
+            if any(c.problem for c in mine if not self.plan.lacks(c.scenario)):
+                del self.up[name]
+
+    def turns(self, setting: list[Cell]) -> None:
+        ready = [cell for cell in setting if cell.problem is None]
+        for cell in ready:
+            self.tell(f"{cell.title}: looking")
+            with self.noting([cell]), self.awake(cell) as running:
+                job = self.job(cell, running, self.seconds * EXAMINED_SHARE)
+                cell.examined = examine(
+                    running, self.generator, job, ours=cell.contender.serving is not None
+                )
+        for number in range(self.plan.rounds):
+            for cell in ready:
+                if cell.problem is None:
+                    self.tell(f"{cell.title}: round {number + 1} of {self.plan.rounds}")
+                    with self.noting([cell]), self.awake(cell) as running:
+                        job = self.job(cell, running, self.seconds)
+                        cell.samples.append(sample(running, self.generator, job))
+
+    @contextlib.contextmanager
+    def awake(self, cell: Cell) -> Iterator[Up]:
+        """The cell's server for one run: its own, or the one that was paused."""
+        if cell.scenario.alone:
+            if cell.scenario.evicts and self.plan.folder is not None:
+                drop_from_memory(self.plan.folder)
+            with started(cell.contender, self.plan.cores) as running:
+                yield running
+            return
+        running = self.up[cell.contender.name]
+        running.resume()
+        try:
+            yield running
+        finally:
+            running.pause()
+
+    def job(self, cell: Cell, running: Up, seconds: float) -> Job:
+        offer = Offer(
+            kept=targets.asks(self.expected),
+            fresh=targets.asks(self.expected, keep=False),
+            special=self.special(cell.scenario, running),
+            rate=self.plan.rate,
+            idle=cell.idle,
+            seconds=seconds,
+        )
+        return Job(running.address, seconds, cell.scenario.groups(offer))
+
+    def special(self, scenario: Scenario, running: Up) -> tuple[Ask, ...]:
+        path = self.plan.special.get(scenario.name)
+        if scenario.needs_path is None or path is None:
+            return ()
+        return targets.special_asks(running.address, scenario, path)
+
+    @contextlib.contextmanager
+    def noting(self, cells: list[Cell]) -> Iterator[None]:
+        """A failure is the problem of these cells, not of the others."""
+        try:
+            yield
+        except (DidNotStart, LoadFailed) as error:
+            for cell in cells:
+                cell.problem = cell.problem or str(error)
+
+
+def drop_from_memory(folder: str) -> None:
+    for name in targets.sizes(folder):
+        with contextlib.suppress(OSError):
+            fd = os.open(Path(folder, name), os.O_RDONLY)
+            try:
+                evict(fd)
+            finally:
+                os.close(fd)

@@ -1,0 +1,213 @@
+"""Starting, pausing and ending servers, so that nothing of them is left behind.
+
+Each has a temporary folder, a free port of 127.0.0.1 and a session of its own: Ctrl-C
+reaches us alone, and a server is ended with all its descendants, by process id.  It dies
+with us, too.  Only the one that is measured runs; the others are stopped (SIGSTOP), since
+an idle server is not always an idle process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from ...errors import CompareFailed
+from ...linux.accounting import entries, tree
+from ...linux.process_control import die_with_parent
+from ...load.ports import free_port
+from ..plan.contenders import Contender
+from ..plan.elsewhere import Elsewhere
+from .cores import Cores, pin
+
+START_S = 20.0
+STOP_S = 5.0
+POLL_S = 0.02
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+ANNOUNCED = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
+
+
+class DidNotStart(CompareFailed):
+    """The server ended, or did not listen in time; the message has its last words."""
+
+
+class Up(Protocol):
+    """A server that can be loaded."""
+
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def address(self) -> tuple[str, int]: ...
+    def wait(self) -> None: ...
+    def check(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Running:
+    """A server that was started; `wait` until it accepts connections."""
+
+    def __init__(self, contender: Contender, folder: Path, words: dict[str, str]) -> None:
+        self.contender = contender
+        self.port = int(words["port"])
+        self._log = folder / "stderr"
+        if contender.configuration is not None:
+            (folder / "server.conf").write_text(filled(contender.configuration, words))
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(  # noqa: S603 - the user's choice of servers
+                [word.format(**words) for word in contender.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=leave_nothing,  # noqa: PLW1509 - one thread
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return ("127.0.0.1", self.port)
+
+    def wait(self) -> None:
+        """Until it listens. Raises `DidNotStart`."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if self._listens():
+                return
+            time.sleep(POLL_S)
+        status = self.process.poll()
+        why = "it did not listen in time" if status is None else f"it ended with status {status}"
+        raise DidNotStart(f"{why}: {self.last_words()}")
+
+    def _listens(self) -> bool:
+        if self.contender.announces:
+            found = ANNOUNCED.search(self._log.read_text(errors="replace"))
+            self.port = int(found[1]) if found else self.port
+            return found is not None
+        try:
+            socket.create_connection(self.address, timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def last_words(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return " / ".join(lines[-2:]) or "it said nothing"
+
+    def check(self) -> None:
+        """Raises `DidNotStart` if it has ended meanwhile."""
+        if self.process.poll() is not None:
+            status = self.process.returncode
+            raise DidNotStart(f"it ended by itself, with status {status}: {self.last_words()}")
+
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for entry in tree(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(entry.pid, number)
+
+    def end(self) -> None:
+        """Ask, wait, then insist; and leave no descendant behind."""
+        self.resume()
+        members = tree(self.pid)
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        still = {(entry.pid, entry.born) for entry in entries()}
+        for member in members:
+            if (member.pid, member.born) in still:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(member.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def stops_held_back() -> Iterator[None]:
+    """Ctrl-C and SIGTERM come when the block is over: between the fork of a server and its name
+    there would be nobody to end it.
+
+    A blocked signal would not do: the kernel gives it to another thread that does not block it,
+    and Python runs its handler in this one.  Handlers are run, and can be set, by the main thread
+    alone, so in others there is nothing to hold back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in STOPS}
+    held = {n: handler for n, handler in before.items() if handler not in (None, signal.SIG_IGN)}
+    for number in held:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)
+
+
+def leave_nothing() -> None:
+    """In the server, before it is one: it ends with us, and a crash writes no core file."""
+    die_with_parent(signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def filled(configuration: str, words: dict[str, str]) -> str:
+    """What is only known now: braces alone mean something in configurations, @{word}@ does not."""
+    for name, said in words.items():
+        configuration = configuration.replace("@{" + name + "}@", said)
+    return configuration
+
+
+@contextlib.contextmanager
+def launched(contender: Contender) -> Iterator[Up]:
+    """The server, started and perhaps not yet listening, until the block ends."""
+    if contender.address is not None:
+        yield Elsewhere(contender)
+        return
+    with tempfile.TemporaryDirectory(prefix="fivefold-compare-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # workers of other servers may run under another account
+        port = "0" if contender.announces else str(free_port())
+        words = {"port": port, "folder": name, "config": f"{name}/server.conf"}
+        with contextlib.ExitStack() as ends:
+            with stops_held_back():
+                try:
+                    running = Running(contender, folder, words)
+                except OSError as error:
+                    raise DidNotStart(f"it cannot be started: {error}") from None
+                ends.callback(running.end)
+            yield running
+
+
+@contextlib.contextmanager
+def started(contender: Contender, cores: Cores) -> Iterator[Up]:
+    """The server, listening, on its cores. Raises `DidNotStart`."""
+    with launched(contender) as running:
+        running.wait()
+        if running.pid is not None:
+            pin(running.pid, cores.server)
+        yield running

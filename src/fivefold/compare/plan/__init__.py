@@ -1,0 +1,1 @@
+"""What is measured: contenders, scenarios, targets, and how long."""

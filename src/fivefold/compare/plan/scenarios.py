@@ -1,0 +1,185 @@
+"""The scenarios, as data: who asks how, and why models differ there.
+
+Models only differ where something waits.  A scenario is a function from what the target
+offers (`Offer`) to groups of clients; adding one is such a function and a line in
+`SCENARIOS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ...errors import SettingsError
+from ...load.job import Ask, Group
+
+ACTIVE = 16
+"""Clients that ask while others idle, are slow or do harm."""
+KEPT = 64
+"""Clients that ask, where there is nobody else."""
+SLOW = 64
+FEW = 4
+"""Clients that each move much."""
+HARM_AFTER = 0.5
+"""The share of a run after which harm is done."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What can be asked of the target."""
+
+    kept: tuple[Ask, ...]
+    fresh: tuple[Ask, ...]
+    """The same, each the last of its connection."""
+    special: tuple[Ask, ...] = ()
+    """What this scenario asks for, where it needs a path of its own."""
+    rate: float = 0.0
+    idle: int = 0
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One way in which clients behave."""
+
+    name: str
+    why: str
+    """What it shows, in one sentence."""
+    groups: Callable[[Offer], tuple[Group, ...]]
+    needs_path: str | None = None
+    """What a path must do that has to be named for it; None if any path will do."""
+    largest_file: bool = False
+    """Whether a folder's largest file will do, if no path is named."""
+    alone: bool = False
+    """Whether every run needs a server of its own, because it harms it."""
+    evicts: bool = False
+    """Whether the folder's files are dropped from memory before every run."""
+    grows: tuple[int, ...] = (0,)
+    """The numbers of idle connections, one after the other."""
+    method: str = "GET"
+    body_bytes: int = 0
+    known_answer: bool = True
+    """Whether the special path has an answer that can be learned."""
+
+
+def steady(offer: Offer) -> tuple[Group, ...]:
+    return (Group("kept", KEPT, offer.kept),)
+
+
+def at_a_rate(offer: Offer) -> tuple[Group, ...]:
+    return (Group("scheduled", KEPT, offer.kept, rate=offer.rate),)
+
+
+def fresh(offer: Offer) -> tuple[Group, ...]:
+    return (Group("fresh", ACTIVE, offer.fresh),)
+
+
+def idle(offer: Offer) -> tuple[Group, ...]:
+    idlers = Group("idle", offer.idle, offer.kept[:1], first=True, counted=False)
+    return (Group("kept", ACTIVE, offer.kept), *([idlers] if offer.idle else []))
+
+
+def slow(offer: Offer) -> tuple[Group, ...]:
+    return (
+        Group("slow", SLOW, offer.kept[:1], counted=False),
+        Group("kept", ACTIVE, offer.kept),
+    )
+
+
+def few(offer: Offer) -> tuple[Group, ...]:
+    return (Group("kept", FEW, offer.special),)
+
+
+def special(offer: Offer) -> tuple[Group, ...]:
+    return (Group("kept", ACTIVE, offer.special),)
+
+
+def beside(offer: Offer) -> tuple[Group, ...]:
+    """What computes or waits, and those who want something quick meanwhile."""
+    return (
+        Group("kept", FEW, offer.special, counted=False),
+        Group("kept", ACTIVE, offer.kept),
+    )
+
+
+def harmed(offer: Offer) -> tuple[Group, ...]:
+    after = offer.seconds * HARM_AFTER
+    return (
+        Group("kept", ACTIVE, offer.kept),
+        Group("once", 1, offer.special, after_s=after, counted=False),
+    )
+
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("steady", f"{KEPT} clients ask without a pause on kept connections", steady),
+        Scenario("rate", "requests come at a fixed rate, whatever the server does", at_a_rate),
+        Scenario("fresh", f"{ACTIVE} clients, a connection for every request", fresh),
+        Scenario(
+            "idle",
+            f"{ACTIVE} clients ask beside idle connections, more and more of them",
+            idle,
+            grows=(0, 250, 1000),
+        ),
+        Scenario(
+            "slow-clients",
+            f"{ACTIVE} clients ask beside {SLOW} that send ten bytes a second",
+            slow,
+        ),
+        Scenario(
+            "large",
+            f"{FEW} clients download something large",
+            few,
+            needs_path="that answers with 1 MB or more",
+            largest_file=True,
+        ),
+        Scenario("cold", "the files are not in memory at first", steady, alone=True, evicts=True),
+        Scenario(
+            "upload",
+            f"{ACTIVE} clients send 1 MiB each, again and again",
+            special,
+            needs_path="that takes a POST of 1 MiB",
+            method="POST",
+            body_bytes=1 << 20,
+        ),
+        Scenario(
+            "blocking",
+            f"{ACTIVE} clients ask for what sleeps or waits for a database",
+            special,
+            needs_path="that waits before it answers",
+        ),
+        Scenario(
+            "cpu",
+            f"{ACTIVE} clients ask for something quick beside {FEW} for what computes",
+            beside,
+            needs_path="that computes before it answers",
+        ),
+        Scenario(
+            "crash",
+            f"{ACTIVE} clients ask, and one request kills what runs it",
+            harmed,
+            needs_path="that kills the process (os.abort)",
+            alone=True,
+            known_answer=False,
+        ),
+        Scenario(
+            "hang",
+            f"{ACTIVE} clients ask, and one request never ends",
+            harmed,
+            needs_path="that never answers",
+            alone=True,
+            known_answer=False,
+        ),
+    )
+}
+
+
+def chosen(names: Sequence[str]) -> list[Scenario]:
+    """Raises `SettingsError` for a name that nobody knows."""
+    for name in names:
+        if name not in SCENARIOS:
+            raise SettingsError(
+                f"scenario: {name!r} is unknown; choose from {', '.join(SCENARIOS)}"
+            )
+    return [SCENARIOS[name] for name in dict.fromkeys(names)]

@@ -1,0 +1,114 @@
+"""What is going to be measured, and how long each run may take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..figures import Examined, Sample
+from ..measure.cores import Cores
+from .contenders import Contender
+from .scenarios import Scenario
+
+START_S = 0.4
+"""What starting a server costs, roughly: they start side by side."""
+BESIDE_S = 0.2
+"""What a run takes besides its seconds: connecting, reading the clocks, settling."""
+ALONE_S = 1.0
+"""What a run with a server of its own takes besides: its start and its end."""
+EXAMINED_SHARE = 0.5
+"""How long the run is in which memory and system calls are looked at."""
+SHORTEST_S, LONGEST_S = 0.2, 5.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much of everything."""
+
+    contenders: tuple[Contender, ...]
+    scenarios: tuple[Scenario, ...]
+    rounds: int
+    budget_s: float
+    cores: Cores
+    paths: tuple[str, ...]
+    usual: str
+    """The pair that is taken by whoever chooses none."""
+    folder: str | None = None
+    """The folder that is served; None for an application."""
+    special: dict[str, str] = field(default_factory=dict)
+    """Paths of scenarios that need one of their own."""
+    rate: float = 1000.0
+    load: str = "own"
+    load_workers: int = 0
+
+    def cells(self) -> list[Cell]:
+        """Every row that there will be, in order; those that cannot be had say why."""
+        return [
+            Cell(contender, scenario, idle, problem=self.problem(contender, scenario))
+            for scenario in self.scenarios
+            for idle in scenario.grows
+            for contender in self.contenders
+        ]
+
+    def problem(self, contender: Contender, scenario: Scenario) -> str | None:
+        if contender.address is not None and scenario.alone:
+            return f"{scenario.name}: needs a server that may be started and harmed"
+        return contender.reason or self.lacks(scenario)
+
+    def lacks(self, scenario: Scenario) -> str | None:
+        """Why this scenario cannot be had of this target; None if it can."""
+        if scenario.evicts and self.folder is None:
+            return f"{scenario.name}: only a folder has files that can be dropped from memory"
+        if scenario.needs_path and scenario.name not in self.special:
+            return (
+                f"{scenario.name}: needs a path {scenario.needs_path}:"
+                f" name it with --path-for {scenario.name}=/PATH"
+            )
+        return None
+
+    @property
+    def expected_s(self) -> float:
+        """How long all of it takes, about."""
+        wanted = [cell for cell in self.cells() if cell.problem is None]
+        beside = sum(cost(cell.scenario) * (self.rounds + 1) for cell in wanted)
+        each = self.seconds * (self.rounds + EXAMINED_SHARE)
+        return beside + START_S * len(self.contenders) + each * len(wanted)
+
+    @property
+    def seconds(self) -> float:
+        """Of each run, so that all of them fit into the budget as well as can be."""
+        wanted = [cell for cell in self.cells() if cell.problem is None]
+        if not wanted:
+            return SHORTEST_S
+        beside = sum(cost(cell.scenario) * (self.rounds + 1) for cell in wanted)
+        left = self.budget_s - beside - START_S * len(self.contenders)
+        each = left / (len(wanted) * (self.rounds + EXAMINED_SHARE))
+        return min(max(each, SHORTEST_S), LONGEST_S)
+
+
+def cost(scenario: Scenario) -> float:
+    return BESIDE_S + (ALONE_S if scenario.alone else 0)
+
+
+@dataclass
+class Cell:
+    """One contender in one scenario, and what was found. `problem`: why there is nothing."""
+
+    contender: Contender
+    scenario: Scenario
+    idle: int
+    samples: list[Sample] = field(default_factory=list)
+    examined: Examined = field(default_factory=Examined)
+    problem: str | None = None
+
+    @property
+    def title(self) -> str:
+        beside = f", {self.idle} idle" if len(self.scenario.grows) > 1 else ""
+        return f"{self.scenario.name}{beside}: {self.contender.name}"
+
+
+def by_setting(cells: list[Cell]) -> Iterator[list[Cell]]:
+    """The cells that are measured in turns: one scenario, one number of idle connections."""
+    settings = dict.fromkeys((cell.scenario.name, cell.idle) for cell in cells)
+    for name, idle in settings:
+        yield [cell for cell in cells if (cell.scenario.name, cell.idle) == (name, idle)]

@@ -1,0 +1,151 @@
+"""The result as a document: what is written as JSON, and what every report is drawn from.
+
+Its schema is in docs/compare.md; `SCHEMA` changes when a reader would have to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+from pathlib import Path
+from typing import Any
+
+from ... import __version__ as version
+from ...errors import SettingsError
+from ...load.histogram import Histogram
+from ...load.tally import SATURATED
+from ..figures import FIGURES, Spread, spread_of
+from ..plan.schedule import Cell, Plan
+from .advice import advice
+
+SCHEMA = 1
+CURVE = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 1.0)
+"""The points of a latency distribution that is drawn."""
+
+Row = dict[str, Any]
+Document = dict[str, Any]
+
+
+def machine(plan: Plan) -> dict[str, Any]:
+    """What the figures depend on, besides the servers."""
+    return {
+        "processor": processor(),
+        "cores": str(plan.cores),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "fivefold": version,
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+
+
+def processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
+
+
+def row_of(cell: Cell) -> Row:
+    contender = cell.contender
+    row: Row = {
+        "name": contender.name,
+        "serving": contender.serving,
+        "io": contender.io,
+        "engine": contender.engine,
+        "available": bool(cell.samples),
+        "reason": cell.problem,
+        "note": contender.note,
+        "scenario": cell.scenario.name,
+        "idle_connections": cell.idle,
+        "workers": contender.workers,
+        "options": list(contender.options),
+        "rounds": len(cell.samples),
+        "load_busy": figure([sample.tally.busy for sample in cell.samples]),
+    }
+    for each in FIGURES:
+        place = row.setdefault(each.group, {}) if each.group else row
+        found = spread_of(each, cell.samples, cell.examined)
+        place[each.name] = found and as_json(found)
+    row["errors"] = figure([sample.errors for sample in cell.samples])
+    row["lost"] = figure([sample.lost for sample in cell.samples])
+    row["wrong"] = wrong(cell)
+    row["load_is_the_limit"] = any(sample.tally.busy >= SATURATED for sample in cell.samples)
+    row["distribution"] = distribution(cell)
+    return row
+
+
+def wrong(cell: Cell) -> dict[str, int]:
+    """Errors by kind, over all rounds."""
+    kinds: dict[str, int] = {}
+    for sample in cell.samples:
+        for kind, count in sample.tally.errors.items():
+            kinds[kind] = kinds.get(kind, 0) + count
+    return kinds
+
+
+def figure(values: list[Any]) -> dict[str, float] | None:
+    return as_json(Spread.of(values)) if values else None
+
+
+def as_json(spread: Spread) -> dict[str, float]:
+    return {
+        "median": rounded(spread.median),
+        "min": rounded(spread.min),
+        "max": rounded(spread.max),
+    }
+
+
+def rounded(value: float) -> float:
+    """Five digits are more than any of these figures is worth."""
+    return float(f"{value:.5g}")
+
+
+def distribution(cell: Cell) -> list[list[float]]:
+    """[share, milliseconds], all rounds together."""
+    whole = Histogram()
+    for sample in cell.samples:
+        whole.add(sample.tally.latencies)
+    if not whole.total:
+        return []
+    return [[share, rounded(whole.percentile(share) / 1e6)] for share in CURVE]
+
+
+def document(plan: Plan, cells: list[Cell], target: str, *, interrupted: bool) -> Document:
+    """Everything that one comparison found out."""
+    rows = [row_of(cell) for cell in cells]
+    return {
+        "schema": SCHEMA,
+        "machine": machine(plan),
+        "target": target,
+        "load": plan.load,
+        "paths": list(plan.paths),
+        "rounds": plan.rounds,
+        "seconds": rounded(plan.seconds),
+        "interrupted": interrupted,
+        "scenarios": {each.name: each.why for each in plan.scenarios},
+        "commands": {
+            each.name: command(each.options, target) if each.options else shlex.join(each.command)
+            for each in plan.contenders
+            if each.command
+        },
+        "rows": rows,
+        "advice": advice(rows, target, plan.usual),
+    }
+
+
+def command(options: tuple[str, ...], target: str) -> str:
+    return shlex.join(("fivefold", "serve", target, *options))
+
+
+def read(path: str) -> Document:
+    """A document that was written before. Raises `SettingsError`."""
+    try:
+        found = json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"report: cannot read {path}: {error}") from None
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise SettingsError(
+            f"report: {path} is not a result of `fivefold compare --json` of schema {SCHEMA}"
+        )
+    return found

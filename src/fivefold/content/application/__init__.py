@@ -1,0 +1,1 @@
+"""What WSGI and ASGI applications share: loaded, called in threads, and who their clients are."""

@@ -1,0 +1,89 @@
+"""The page that stands for an application that cannot be loaded, under `--reload`.
+
+Whoever edits an application looks at the browser as often as at the terminal; so the
+error is the answer to every request until a change of the code mends it.  It shows
+source lines: nothing for a server that the world can reach, like `--reload` itself.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import traceback
+from pathlib import Path
+
+from ...http1.connection import Ready
+from ...http1.exchange import Connection, Exchange
+from ...http1.request import Request, fields_of
+from ...http1.response import Response, plain
+from ...iomodels.base import IOModel
+
+PACKAGE = os.fspath(Path(__file__).parents[2]) + os.sep
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>The application cannot be loaded</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; }}
+body {{ margin: 2rem auto; padding: 0 1rem; }}
+pre {{ padding: 1rem; overflow: auto; border: 1px solid; border-radius: .25rem; }}
+.error {{ overflow-wrap: anywhere; font-weight: bold; }}
+</style>
+<h1>The application cannot be loaded</h1>
+<p class="error">{error}</p>
+{trace}
+<p>It is loaded again when a file changes; then reload this page.</p>
+</html>
+"""
+
+
+class Broken:
+    """Content that says why there is no other."""
+
+    def __init__(self, error: Exception) -> None:
+        trace = trace_of(error)
+        block = f"<pre>{html.escape(trace)}</pre>" if trace else ""
+        self._page = PAGE.format(error=html.escape(str(error)), trace=block).encode(
+            errors="backslashreplace"
+        )
+        self._text = f"{error}\n\n{trace}".rstrip()
+
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        return engine(tick_s=tick_s, connections=connections)
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+        return None
+
+    async def respond(self, exchange: Exchange) -> None:
+        exchange.keep = False  # the next request may meet the mended application
+        accepted = dict(fields_of(exchange.request_head)).get(b"accept", b"")
+        fresh = (b"Cache-Control", b"no-store")
+        if b"text/html" in accepted:
+            fields = [(b"Content-Type", b"text/html; charset=utf-8"), fresh]
+            await exchange.answer(Response(500, fields, self._page))
+        else:
+            await exchange.answer(plain(500, self._text, [fresh]))
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback of what the application raised, without our frames and importlib's."""
+    cause = error.__cause__
+    if cause is None:
+        return ""
+    exception = traceback.TracebackException.from_exception(cause)
+    link: traceback.TracebackException | None = exception
+    while link is not None:
+        kept = [frame for frame in link.stack if is_foreign(frame.filename)]
+        link.stack = traceback.StackSummary.from_list(kept)
+        link = link.__cause__ or link.__context__
+    return "".join(exception.format())
+
+
+def is_foreign(file: str) -> bool:
+    return not file.startswith((PACKAGE, "<frozen importlib")) and "importlib" not in file

@@ -1,0 +1,1 @@
+"""ASGI applications (ASGI 3.0): http, websocket, lifespan."""

@@ -1,0 +1,370 @@
+"""One HTTP exchange as an ASGI application sees it: `receive` and `send`.
+
+Back-pressure both ways: a part of the request is read when the application asks for it,
+and `send` returns when the kernel has taken the part.  Once the request is read,
+`receive` waits for the client to leave; what arrives meanwhile belongs to the next
+request and is kept for it.
+
+A call and its connection part as soon as they can: when the response is out the connection
+goes on to its next request, and what the call still does it does by itself; a client that
+has left takes its connection with it, and not the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+from ...errors import ClientLeft, DeadlineExceeded, FileShrank, PeerGone, ProtocolError
+from ...http1.escaping import as_text
+from ...http1.exchange import Exchange
+from ...http1.response import FilePart, plain
+from ...iomodels.asyncio_loop.bridge import hosted
+from ...iomodels.asyncio_loop.started import Started, to_its_end
+from ...iomodels.base import Connection, Waiter
+from ...isolation.reporting import is_a, logger, report
+from .application_loop import AsgiHost
+from .client_watch import Watch
+from .messages import PARTS, Message, checked_lines, remembered_head
+from .send_lock import Turns
+
+log = logger("fivefold.asgi")
+
+AHEAD_BYTES = 65536
+"""So much is read ahead of the application while we watch for the client's end; then no more."""
+
+
+RESET_S = 0.01
+"""For the reset of a client that has gone; a later one is noticed at the next look."""
+
+
+class HttpCycle:
+    """`receive` and `send` of one exchange, and its connection while the call goes on."""
+
+    _complete = False
+    """Whether the application has the whole request."""
+    _disconnect: asyncio.Future[None] | None = None
+    """Done once `receive` says http.disconnect; made for the first who waits for it."""
+    _disconnected = False
+    _gone = False
+    _over = False
+    _parted = False
+    """Whether the connection goes on without the call."""
+    _quiet = False
+    """Whether the client has sent a FIN and was sent nothing since."""
+    has_waited = False
+    """Whether anybody has waited here, so that the connection must wait as well."""
+    _has_failed = False
+    _read: Started | None = None
+    """Reading a part of the body, while that waits for the client."""
+    _reading: Turns | None = None
+    _trailers = False
+    _turns: Turns | None = None
+    _waiter: Waiter | None = None
+    """Of the connection, which waits until it may go on."""
+    _watch: Watch | None = None
+    _refusal: ProtocolError | None = None
+    """Why the request could not be read whole; it is answered when the application ends."""
+
+    def __init__(self, exchange: Exchange, host: AsgiHost) -> None:
+        self._exchange = exchange
+        self._host = host
+        self._body = exchange.body
+
+    # The application's side
+
+    async def receive(self) -> Message:
+        while not (self._disconnected or self._over or self._exchange.finished):
+            if self._complete:
+                await self._until_disconnect()
+            elif self._body is None:
+                self._complete = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            else:
+                message = await self._receive_body()
+                if message is not None:
+                    return message
+        return {"type": "http.disconnect"}
+
+    async def _receive_body(self) -> Message | None:
+        """The next part; None if there is none, or another task has taken it meanwhile."""
+        turns = self._reading
+        if turns is None:
+            turns = self._reading = Turns(self._host)
+        elif turns.busy:
+            # Frameworks listen for the client's end while a handler reads.
+            await hosted(turns.turn())
+            turns.pass_on()
+            return None
+        turns.busy = True
+        try:
+            return await self._read_body()
+        except ProtocolError as error:
+            self._refusal = error
+            self._tell()
+        except (PeerGone, DeadlineExceeded):
+            self._left()
+        finally:
+            self._read = None
+            turns.pass_on()
+        return None
+
+    async def _read_body(self) -> Message:
+        body = self._body
+        assert body is not None
+        if self._watch is not None:
+            self._watch.stop()
+        steps: Any = body.read()
+        try:
+            parked = steps.send(None)
+        except StopIteration as read:
+            data = read.value
+        else:
+            self._read = Started(steps, parked)
+            try:
+                data = await self._read.end()
+            except asyncio.CancelledError as error:
+                self._read.stop(error)
+                raise
+        self._complete = body.finished
+        return {"type": "http.request", "body": data, "more_body": not self._complete}
+
+    async def _until_disconnect(self) -> None:
+        if self._disconnect is None:
+            self.has_waited = True
+            self._disconnect = self._host.loop.create_future()
+            self._watching().start()
+        if not self._disconnected:
+            # Shielded: several tasks may wait, and one of them be cancelled.
+            await asyncio.shield(self._disconnect)
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        exchange = self._exchange
+        if kind == "http.response.start":
+            if exchange.has_head or exchange.started:
+                raise RuntimeError("http.response.start a second time, or after our own answer")
+            exchange.start(remembered_head(message))
+            self._trailers = bool(message.get("trailers", False))
+            return
+        if exchange.finished or exchange.exceeded:
+            raise RuntimeError(f"{kind} after the end of the response")
+        if self._gone or self._over or self._refusal is not None:
+            raise ClientLeft("the client left")
+        self._quiet = False
+        whole = None
+        if kind == "http.response.body" and not self._trailers and not message.get("more_body"):
+            whole = exchange.whole(message.get("body", b""))
+            if whole is not None and self._turns is None and exchange.conn.post(whole):
+                if self._waiter is not None:
+                    self._go_on()
+                return  # the usual case: the first part and last
+        await self._take_turn(
+            self._operation(kind, message) if whole is None else exchange.conn.send(whole)
+        )
+
+    async def _take_turn(self, operation: Coroutine[Any, Any, None]) -> None:
+        """Begin an operation when nobody else sends; begun, it goes on to its end."""
+        turns = self._turns
+        if turns is None:
+            self.has_waited = True
+            turns = self._turns = Turns(self._host)
+        elif turns.busy:
+            try:
+                await hosted(turns.turn())
+            except BaseException:
+                operation.close()  # it never ran
+                raise
+        turns.busy = True
+        await to_its_end(self._sending(operation, turns))
+
+    async def _sending(self, operation: Coroutine[Any, Any, None], turns: Turns) -> None:
+        try:
+            await operation
+            self._check_client()
+        except (PeerGone, DeadlineExceeded, FileShrank) as error:
+            self._left()
+            raise ClientLeft(str(error)) from None
+        finally:
+            turns.pass_on()
+            self._go_on()
+
+    def _check_client(self) -> None:
+        if self._watch is not None and self._watch.is_gone():
+            raise PeerGone("the client has answered by a reset")
+
+    def _operation(self, kind: str, message: Message) -> Coroutine[Any, Any, None]:
+        exchange = self._exchange
+        if kind == "http.response.early_hint":
+            links = [b"Link: " + bytes(link) + b"\r\n" for link in message.get("links", ())]
+            return exchange.inform(103, checked_lines(links))
+        if not exchange.has_head:
+            raise RuntimeError(f"{kind} before http.response.start")
+        more = bool(message.get("more_body", False)) or self._trailers
+        if kind == "http.response.body":
+            data = message.get("body", b"")
+            if type(data) is not bytes:
+                data = b"".join((data,))  # whatever is like bytes; refuses text
+            return exchange.write(data, more=more)
+        make = PARTS.get(kind)
+        if make is not None:
+            return self._send_part(make, message, more=more)
+        if kind == "http.response.trailers" and self._trailers:
+            self._trailers = bool(message.get("more_trailers", False))
+            lines = [b"%b: %b\r\n" % (name, value) for name, value in message.get("headers", ())]
+            return exchange.end(checked_lines(lines), more=self._trailers)
+        raise RuntimeError(f"unexpected message {kind}")
+
+    async def _send_part(
+        self, make: Callable[[Message], FilePart], message: Message, *, more: bool
+    ) -> None:
+        """The file is opened when its turn has come, and not if it never does."""
+        await self._exchange.send_file(make(message), more=more)
+
+    # The connection's side
+
+    async def settled(self) -> None:
+        """Until the connection may go on: the response is out, the client gone, or the call over.
+
+        To be awaited by the connection's coroutine; then that has its connection back.
+        """
+        self._host.watches.add(self)
+        try:
+            while not self._is_settled():
+                self._waiter = waiter = Waiter()
+                await waiter
+        finally:
+            self._host.watches.discard(self)
+            self._parted = True
+            if self._watch is not None:
+                self._watch.stop()
+            if self._read is not None:
+                self._read.stop(PeerGone("the exchange is over"))
+
+    def _is_settled(self) -> bool:
+        return (self._exchange.finished or self._gone or self._over) and not self.is_sending()
+
+    def ended(self, error: BaseException | None) -> None:
+        """The call is over, perhaps long after its response."""
+        self._over = True
+        if error is not None:
+            self._report(error)
+        self._go_on()
+
+    def _report(self, error: BaseException) -> None:
+        exchange = self._exchange
+        exchange.keep = exchange.keep and exchange.finished
+        if self._gone or self._refusal is not None or is_a(error, ClientLeft):
+            return  # it was told, and took it as it liked
+        at = path_of(exchange)
+        if is_a(error, asyncio.CancelledError) and exchange.conn.closing:
+            log.warning("the application was cancelled at %s: the server stops", at)
+        else:
+            report(log, "the application failed at %s", at, error=error)
+            self._has_failed = True
+
+    async def give_up(self) -> None:
+        """The call is over, or the client gone, and the response is not whole."""
+        exchange = self._exchange
+        exchange.keep = False
+        if self._refusal is not None:
+            raise self._refusal
+        if not (self._has_failed or self._disconnected or exchange.conn.closing):
+            log.error("the application ended %s at %s", unfinished(exchange), path_of(exchange))
+        if not exchange.started and not self._disconnected:
+            await exchange.answer(plain(500))
+
+    def close(self) -> None:
+        """The connection has gone on: whoever listens is told that the exchange is over."""
+        self._tell()
+
+    def _go_on(self) -> None:
+        """Let the connection see whether it may go on."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self._host.resume(waiter)
+
+    def _tell(self) -> None:
+        """From now on `receive` says http.disconnect."""
+        self._disconnected = True
+        if self._disconnect is not None and not self._disconnect.done():
+            self._disconnect.set_result(None)
+
+    def _left(self) -> None:
+        """From now on `send` raises."""
+        self._gone = True
+        self._exchange.keep = False
+        self._tell()
+        self._go_on()
+
+    # As it is watched
+
+    def _watching(self) -> Watch:
+        if self._watch is None:
+            self._watch = Watch(cast("Connection", self._exchange.conn), self)
+        return self._watch
+
+    def look(self) -> None:
+        """Called now and then while the call goes on."""
+        exchange = self._exchange
+        if exchange.conn.closing and exchange.streams:
+            self._tell()
+        if self._reading is None or not self._reading.busy:
+            self._watching().look()
+
+    def took(self, data: bytes) -> bool:
+        exchange, body = self._exchange, self._body
+        if body is None or body.finished:
+            exchange.beyond += data
+            return len(exchange.beyond) < AHEAD_BYTES
+        body.put(data)
+        return body.ahead < AHEAD_BYTES
+
+    def hung_up(self, *, certainly: bool) -> None:
+        if certainly or not (self._body is None or self._body.finished):
+            self._left()
+            return
+        self._quiet = True
+        if not (self._exchange.started and self.fill()):
+            self._tell()
+
+    def is_sending(self) -> bool:
+        return self._turns is not None and self._turns.busy
+
+    def fill(self) -> bool:
+        exchange = self._exchange
+        if not self._quiet:
+            return True
+        if self.is_sending() or not exchange.can_fill:
+            return False
+        if self._turns is None:
+            self._turns = Turns(self._host)
+        self._turns.busy = True
+        self._quiet = False
+        self._host.spawn(self._filling(self._turns))
+        return True
+
+    async def _filling(self, turns: Turns) -> None:
+        """Ask the client whether it is there, then tell the application that it has hung up."""
+        try:
+            await self._sending(self._exchange.fill(), turns)
+            await self._host.sleep(RESET_S)
+        except OSError:
+            self._left()
+        else:
+            if self._watch is not None and not self._parted and self._watch.is_gone():
+                self._left()
+            self._tell()
+
+
+def path_of(exchange: Exchange) -> str:
+    """What was asked for, for a line of the log."""
+    return as_text(exchange.request.target.partition(b"?")[0])
+
+
+def unfinished(exchange: Exchange) -> str:
+    """How far the response of an application has come that has ended too early."""
+    if exchange.started:
+        return "in the middle of its response"
+    return "without a body" if exchange.has_head else "without a response"

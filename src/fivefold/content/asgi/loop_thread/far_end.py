@@ -1,0 +1,221 @@
+"""A call of an ASGI application that runs in another thread than its connection: its own end.
+
+Everything here happens in the thread of the application's loop (`own_thread`); the other
+end (`near_end`) is in the thread of the connection.  What one has to say to the other is
+posted (`crossing`), in order, so neither looks at what is the other's.
+
+A message crosses when the application asks for it, or sends it, and not before: so a slow
+client, or a slow application, holds the other one back.  One that has crossed after its
+`receive` was cancelled is kept for the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ....errors import ClientLeft
+from ....iomodels.asyncio_loop.bridge import Bridge
+from ....isolation.reporting import is_a, logger, report
+from ..messages import Message, remembered_head
+from ..tasks import Carriers
+
+if TYPE_CHECKING:
+    from .near_end import NearEnd
+
+log = logger("fivefold.asgi")
+
+
+SMALL_BYTES = 65536
+"""A last part up to this size is not waited for: the connection has room for it, and what becomes
+of it nobody can do anything about."""
+
+
+class Sending:
+    """A message on its way to the connection, and the wait until it is sent."""
+
+    __slots__ = ("bridge", "given_up", "head", "message")
+
+    def __init__(self, head: Message | None, message: Message, bridge: Bridge) -> None:
+        self.head = head
+        """The response's start, which crosses with what follows it."""
+        self.message = message
+        self.bridge = bridge
+        self.given_up = False
+        """Whether `send` was cancelled: what has not begun by then never begins."""
+
+
+class FarEnd:
+    """`receive` and `send` of one call."""
+
+    def __init__(self, near: NearEnd, first: Message | None, disconnect: Message, at: str) -> None:
+        """`first` is a message that was there from the beginning; `disconnect` what `receive`
+        says once the connection has gone; `at` names the call in the log."""
+        self._near = near
+        self._disconnect = disconnect
+        self._at = at
+        self._messages: deque[Any] = deque([] if first is None else [first])
+        self._takers: deque[Bridge] = deque()
+        self._expected = 0
+        """Messages that were asked for and have not come."""
+        self._sendings: set[Sending] = set()
+        self._has_start = self._trailers = False
+        self._head: Message | None = None
+        self._parted = False
+        """Whether the connection has gone on without the call."""
+        self._finished = False
+        """Whether it had sent the whole response before."""
+
+    def begin(
+        self, application: Callable[..., Awaitable[Any]], scope: Any, carriers: Carriers
+    ) -> None:
+        try:
+            over = carriers.begin(application(scope, self.receive, self.send), self.ended)
+        except BaseException as error:  # noqa: BLE001 - the edge of an application
+            self.ended(error)
+        else:
+            if over:
+                self.ended(None)
+
+    # The application's side
+
+    async def receive(self) -> Message:
+        while not self._messages:
+            if self._parted:
+                return self._disconnect.copy()
+            await self._arrival()
+        message = self._messages.popleft()
+        if isinstance(message, BaseException):
+            raise message
+        return message  # type: ignore[no-any-return]
+
+    @types.coroutine
+    def _arrival(self) -> Generator[Bridge, None, None]:
+        bridge = Bridge(asyncio.get_running_loop())
+        bridge._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's own protocol
+        self._takers.append(bridge)
+        if self._expected < len(self._takers):
+            self._expected += 1
+            self._near.post(self._near.take)
+        try:
+            yield bridge
+        except BaseException:
+            if bridge in self._takers:
+                self._takers.remove(bridge)
+            else:
+                self._go_on()  # what it was resumed for is for another
+            raise
+        finally:
+            bridge.release()
+
+    def _go_on(self) -> None:
+        if self._takers and (self._messages or self._parted):
+            self._takers.popleft().send(None)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start(message)
+            return
+        if self._parted:
+            raise self._refused(message["type"])
+        head, self._head = self._head, None
+        message = {**message}  # what crosses is nobody's to change any more
+        # Parts that other tasks send are before it: then it waits for its turn as they do.
+        alone = self._has_start and not (self._trailers or self._sendings)
+        if alone and is_small_end(message):
+            self._near.post(self._near.give_last, head, message)
+            self._finished = True
+            self.part()
+            return
+        await self._sent(Sending(head, message, Bridge(asyncio.get_running_loop())))
+
+    def _start(self, message: Message) -> None:
+        """It crosses with what follows; whatever is wrong with it is said here and now."""
+        if self._has_start:
+            raise RuntimeError("http.response.start a second time")
+        fields = list(message.get("headers", ()))
+        self._head = {**message, "headers": fields}
+        try:
+            remembered_head(self._head)
+        except BaseException:
+            self._head = None
+            raise
+        self._has_start = True
+        self._trailers = bool(message.get("trailers", False))
+
+    @types.coroutine
+    def _sent(self, sending: Sending) -> Generator[Bridge, None, None]:
+        bridge = sending.bridge
+        bridge._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's own protocol
+        self._sendings.add(sending)
+        self._near.post(self._near.give, sending)
+        try:
+            yield bridge
+        except BaseException:
+            sending.given_up = True
+            raise
+        finally:
+            self._sendings.discard(sending)
+            bridge.release()
+
+    def _refused(self, kind: str) -> Exception:
+        if self._finished:
+            return RuntimeError(f"{kind} after the end of the response")
+        return ClientLeft("the client left")
+
+    def ended(self, error: BaseException | None) -> None:
+        """The call is over, perhaps long after its response.
+
+        A client that has left was told of, and what an application raises then is its answer.
+        """
+        if not self._parted:
+            head, self._head = self._head, None
+            self._near.post(self._near.end, head, error)
+        elif error is not None and self._finished and not is_a(error, ClientLeft):
+            report(log, "the application failed at %s", self._at, error=error)
+
+    # The connection's side, in this thread
+
+    def arrived(self, message: Message | BaseException) -> None:
+        """What was asked for."""
+        self._expected -= 1
+        self._messages.append(message)
+        self._go_on()
+
+    def sent(self, sending: Sending, error: BaseException | None, finished: bool) -> None:  # noqa: FBT001 - posted
+        """It was sent, or failed; `finished`: and the response is whole."""
+        waits = sending in self._sendings
+        self._sendings.discard(sending)
+        if finished:
+            self._finished = True
+            self.part()
+        if not waits:
+            return
+        if error is None:
+            sending.bridge.send(None)
+        else:
+            sending.bridge.throw(error)
+
+    def part(self, left: Sequence[Message] = ()) -> None:
+        """The connection goes on without the call, which may go on without it. `left`: messages
+        that it may still receive, behind those that are here."""
+        self._parted = True
+        if not left:
+            self._messages.clear()
+        self._messages.extend(left)
+        while self._takers:
+            self._takers.popleft().send(None)
+        while self._sendings:
+            sending = self._sendings.pop()
+            sending.bridge.throw(self._refused(sending.message["type"]))
+
+
+def is_small_end(message: Message) -> bool:
+    """Whether it is the last of a response, and small."""
+    if message["type"] != "http.response.body" or message.get("more_body"):
+        return False
+    body = message.get("body", b"")
+    return isinstance(body, bytes) and len(body) <= SMALL_BYTES

@@ -1,0 +1,193 @@
+"""ASGI 3.0 applications: http, websocket, lifespan.
+
+An application needs a running asyncio loop, and every I/O model hosts one: the loop's
+selector is the model, and our connections go on inside its wait (iomodels.asyncio_host).
+The application is called there, at once, in a context of its own and in a task that is
+lent to it (asgi_carrier); so nothing is queued between the request's arrival and the
+application's first line.
+
+A loop has a lifespan, because what an application opens at its start belongs to the loop that
+it was opened in, and an application object has one loop: that of the process, if one thread
+serves all its connections, or otherwise one in a thread of its own (asgi_loop_thread).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from ...errors import ClientLeft
+from ...http1.connection import Ready
+from ...http1.exchange import Connection, Exchange
+from ...http1.limits import Limits
+from ...http1.request import Request
+from ...iomodels.base import IOModel
+from ...isolation.descendants import descendants
+from ...isolation.reporting import is_a, logger, report
+from ...processes.grace import Grace
+from ..application.client_certificate import extension
+from .application_loop import AsgiHost
+from .http import HttpCycle, path_of
+from .lifespan import Application
+from .loop_thread.near_end import HTTP_DISCONNECT, NearEnd, carried_apart
+from .loop_thread.own_thread import LoopThread
+from .scope import Scope, Scopes
+from .websocket.application_side import WebSocket
+from .websocket.handshake import is_websocket
+
+log = logger("fivefold.asgi")
+
+CALLS = 64
+"""Expected at once on the host of an application that has a thread of its own."""
+
+
+class Asgi:
+    """Content that is an ASGI application; shared by all connections of a worker."""
+
+    def __init__(
+        self,
+        application: Application,
+        scopes: Scopes,
+        limits: Limits,
+        *,
+        lifespan: str,
+        lifespan_s: float,
+        grace: Grace,
+        apart: bool,
+        deflate: bool = True,
+    ) -> None:
+        """`apart`: connections have threads of their own, and the application one for itself.
+        `deflate`: whether websockets may be compressed."""
+        self._application = application
+        self._lifespan = lifespan
+        self._lifespan_s = lifespan_s
+        self._grace = grace
+        self._loop_thread = LoopThread(grace) if apart else None
+        self._scopes = scopes
+        self._limits = limits
+        self._deflate = deflate
+
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        """An event loop on the engine, in which the application has started.
+
+        Raises `ApplicationError`.
+        """
+        thread = self._loop_thread
+        if thread is None:
+            return self._started(engine, tick_s, connections)
+        # First that one: its threads shall not inherit what a model sets up for this one.
+        there = thread.host(lambda: self._started(engine, tick_s, CALLS))
+        here = self._host(engine, tick_s, connections)
+        here.state, here.there = there.state, there
+        return here
+
+    def _host(self, engine: type[IOModel], tick_s: float, connections: int) -> AsgiHost:
+        io = engine.hosting()(tick_s=tick_s, connections=connections)
+        return AsgiHost(io, grace=self._grace, lifespan=self._lifespan, lifespan_s=self._lifespan_s)
+
+    def _started(self, engine: type[IOModel], tick_s: float, connections: int) -> AsgiHost:
+        host = self._host(engine, tick_s, connections)
+        descendants.give_up(host.give_up)
+        try:
+            host.start(self._application)
+            descendants.end_if_copy()
+        except BaseException:
+            host.close()
+            raise
+        return host
+
+    def close(self) -> None:
+        """The host of each process has ended its own lifespan. Raises `ShutdownCut`."""
+        if self._loop_thread is not None:
+            self._loop_thread.close()
+
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+        return None
+
+    def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+        conn = exchange.conn
+        host = conn.io
+        if conn.remembered is None:
+            told = {} if conn.tls is None else {"tls": extension(conn.tls)}
+            conn.remembered = conn.peer, conn.local, host.state, told
+        if b"connection" in exchange.request.obeyed and is_websocket(exchange):
+            return self._websocket(exchange, host)
+        if host.there is not None:
+            return self._http_apart(exchange, host)
+        return self._http(exchange, host)
+
+    async def _http_apart(self, exchange: Exchange, host: AsgiHost) -> None:
+        """The same, where the application runs on another host."""
+        cycle = HttpCycle(exchange, host)
+        near = NearEnd(
+            host, cycle.receive, cycle.send, cycle.ended, is_finished=lambda: exchange.finished
+        )
+        try:
+            scope = self._scopes.http(exchange)
+            first = await cycle.receive() if exchange.body is None else None
+            near.begin(
+                self._application,
+                scope,
+                first=first,
+                disconnect=HTTP_DISCONNECT,
+                at=path_of(exchange),
+            )
+        except Exception as error:  # noqa: BLE001 - as the edge of an application
+            cycle.ended(error)
+        try:
+            await cycle.settled()
+            if not exchange.finished:
+                await cycle.give_up()
+        finally:
+            near.part()
+            cycle.close()
+
+    async def _http(self, exchange: Exchange, host: AsgiHost) -> None:
+        cycle = HttpCycle(exchange, host)
+        try:
+            scope = self._scopes.http(exchange)
+            over = host.carriers.begin(
+                self._application(scope, cycle.receive, cycle.send), cycle.ended
+            )
+        except BaseException as error:  # noqa: BLE001 - the edge of an application
+            cycle.ended(error)
+        else:
+            if over:
+                if exchange.finished and not cycle.has_waited:
+                    return  # the usual case
+                cycle.ended(None)
+        await cycle.settled()
+        if not exchange.finished:
+            await cycle.give_up()
+        cycle.close()
+
+    async def _websocket(self, exchange: Exchange, host: AsgiHost) -> None:
+        exchange.keep = False
+        socket = WebSocket(exchange, self._limits, deflate=self._deflate)
+        scope = self._scopes.websocket(exchange)
+        call = self._call(scope, socket, host, path_of(exchange))
+        if host.carriers.begin(call, socket.ended):
+            socket.ended(None)
+        await socket.read()
+        await socket.end()
+
+    async def _call(self, scope: Scope, socket: WebSocket, host: AsgiHost, at: str) -> None:
+        failed = False
+        try:
+            if host.there is None:
+                await self._application(scope, socket.receive, socket.send)
+            else:
+                await carried_apart(host, self._application, scope, socket, at)
+        except ClientLeft:
+            pass  # it was told, and did not mind
+        except BaseException as error:  # noqa: BLE001 - the edge of an application
+            failed = True
+            if is_a(error, asyncio.CancelledError) and socket.is_closing:
+                log.warning("the application was cancelled at %s: the server stops", at)
+            else:
+                report(log, "the application failed at %s", at, error=error)
+        try:
+            await socket.finish(failed=failed)
+        except ClientLeft:
+            pass  # nobody to say goodbye to

@@ -1,0 +1,122 @@
+"""`scope`: what an ASGI application is told about a request (ASGI 3.0, "HTTP & WebSocket")."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from ...http1.exchange import Exchange
+from ...http1.request import fields_of
+from ..application.forwarded import Proxies
+
+Scope = dict[str, Any]
+
+VERSIONS = {"version": "3.0", "spec_version": "2.3"}
+"""From 2.4 on frameworks no longer listen for http.disconnect while they stream: they expect
+`send` to raise.  A generator that waits sends nothing, and would never hear of its client's end
+(Starlette's StreamingResponse).  Ours raises all the same."""
+
+FILES = {name: f"http.response.{name}" for name in ("pathsend", "zerocopysend")}
+"""Those that a framework uses by itself wherever it finds them, by the names of the setting.
+A middleware around it that knows only `http.response.body` would lose the file."""
+
+REMEMBERED = 1024
+"""Scopes that are remembered by their request head."""
+
+REMEMBERED_BYTES = 512
+"""The longest head of which that is worth while (see http1.head_reader)."""
+
+LIFESPANS = ("auto", "on", "off")
+"""Take an exception at the start of an ASGI application for "no lifespan"; for an error; never
+ask.  Here, because settings must not import asyncio."""
+
+
+def http_extensions() -> dict[str, dict[str, Any]]:
+    """Those that an application uses only by its own decision. What one request writes there no
+    other one reads: so they are written out, which takes a tenth of copying them (1 us)."""
+    return {"http.response.trailers": {}, "http.response.early_hint": {}}
+
+
+class Scopes:
+    """Makes scopes, and remembers those of short heads that come again."""
+
+    def __init__(self, root_path: str, proxies: Proxies, extensions: tuple[str, ...] = ()) -> None:
+        """`extensions`: of `FILES`, those that may be announced."""
+        self._root_path = root_path
+        self._proxies = proxies
+        self._files = tuple(FILES[name] for name in extensions)
+        self._known: dict[bytes, Scope] = {}
+
+    def http(self, exchange: Exchange) -> Scope:
+        head = exchange.request_head
+        known = self._known.get(head)
+        if known is None:
+            known = self._described(exchange)
+            if len(head) <= REMEMBERED_BYTES:
+                if len(self._known) >= REMEMBERED:
+                    self._known.clear()
+                self._known[head] = known
+        scope = known.copy()
+        # Middleware changes these in place.
+        scope["headers"] = known["headers"].copy()
+        scope["asgi"] = VERSIONS.copy()
+        scope["extensions"] = announced = http_extensions()
+        for name in self._files:
+            announced[name] = {}
+        self._add_ends(scope, exchange)
+        return scope
+
+    def websocket(self, exchange: Exchange) -> Scope:
+        scope = self._described(exchange)
+        del scope["method"]
+        scope["type"] = "websocket"
+        offered = [v for k, v in scope["headers"] if k == b"sec-websocket-protocol"]
+        names = b",".join(offered).decode("latin-1").split(",")
+        scope["subprotocols"] = [name.strip() for name in names if name.strip()]
+        scope["asgi"] = VERSIONS.copy()
+        scope["extensions"] = {"websocket.http.response": {}}
+        self._add_ends(scope, exchange)
+        scope["scheme"] = {"http": "ws", "https": "wss"}.get(scope["scheme"], scope["scheme"])
+        return scope
+
+    def _described(self, exchange: Exchange) -> Scope:
+        request = exchange.request
+        raw_path, _, query = request.target.partition(b"?")
+        path = unquote_to_bytes(raw_path).decode("utf-8", "replace")
+        root = self._root_path
+        if root and not (path == root or path.startswith(root + "/")):
+            path = root + path  # a proxy that took the prefix away; `path` includes it
+        return {
+            "type": "http",
+            "asgi": VERSIONS,
+            "http_version": "1.1" if request.minor else "1.0",
+            "method": request.method,
+            "scheme": exchange.conn.scheme,
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "root_path": root,
+            "headers": self._headers(exchange),
+        }
+
+    def _headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
+        fields = fields_of(exchange.request_head)
+        host = exchange.request.host
+        # An absolute target overrides the field (RFC 9112, section 3.2.2).
+        return [(name, host if name == b"host" else value) for name, value in fields]
+
+    def _add_ends(self, scope: Scope, exchange: Exchange) -> None:
+        conn = exchange.conn
+        scope["client"], scope["server"], state, told = conn.remembered
+        scope["state"] = state.copy()
+        if told:
+            scope["extensions"] |= {name: about.copy() for name, about in told.items()}
+        if self._proxies.none:
+            return
+        origin = self._proxies.origin(conn, scope["headers"])
+        scope["client"], scope["scheme"] = origin.client, origin.scheme
+        if origin.host is not None:
+            host = origin.host.encode("latin-1")
+            scope["headers"] = [
+                (name, host if name == b"host" else value) for name, value in scope["headers"]
+            ]

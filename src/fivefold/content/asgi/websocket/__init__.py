@@ -1,0 +1,1 @@
+"""Websockets (RFC 6455), between a client and an ASGI application."""

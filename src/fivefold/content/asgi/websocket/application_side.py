@@ -1,0 +1,210 @@
+"""One websocket as an ASGI application sees it.
+
+The application runs in a task of its own; what it sends becomes frames here, and what it
+receives comes from `endpoint`, which the connection's coroutine drives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from websockets.exceptions import ProtocolError
+
+from ....errors import ClientLeft, DeadlineExceeded, InvalidResponse, PeerGone
+from ....http1.exchange import Exchange
+from ....http1.limits import Limits
+from ....iomodels.asyncio_loop.started import to_its_end
+from ....iomodels.base import Waiter
+from ....isolation.reporting import logger, report
+from ..application_loop import AsgiHost
+from ..http import path_of
+from ..messages import Message, remembered_head
+from .endpoint import ABNORMAL, FAILED, NORMAL, Endpoint
+from .handshake import SWITCHING, Pending, add_fields, handshake
+
+log = logger("fivefold.asgi")
+
+
+class WebSocket:
+    """`receive` and `send` of one websocket, its handshake, and its end."""
+
+    def __init__(self, exchange: Exchange, limits: Limits, *, deflate: bool = True) -> None:
+        """Raises `ProtocolError` if the request is no valid handshake."""
+        self._exchange = exchange
+        frames, self._answer = handshake(exchange, limits, deflate=deflate)
+        self._io: AsgiHost = exchange.conn.io
+        self._endpoint = Endpoint(exchange, limits, frames)
+        self._frames = frames
+        self.receive = self._endpoint.inbox.take
+        self._agreed: bool | None = None
+        """Whether the handshake succeeded; None while it is open."""
+        self._settled = Waiter()
+        self._denying = False
+        self._gone = False
+        """Whether the client has left before the handshake was over."""
+        self.part: Callable[[list[Message]], object] = ignore
+        """Called when the connection goes on without the application, with what that has not
+        taken yet; set where the application runs in another thread."""
+
+    # The application's side
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "websocket.send":
+            await self._send_data(message)
+        elif kind == "websocket.close":
+            await self._close(message)
+        elif kind == "websocket.accept":
+            await self._accept(message)
+        elif kind in ("websocket.http.response.start", "websocket.http.response.body"):
+            await self._deny(kind, message)
+        else:
+            raise RuntimeError(f"unexpected message {kind}")
+
+    async def _send_data(self, message: Message) -> None:
+        if self._agreed is None or self._denying:
+            raise RuntimeError("websocket.send before websocket.accept")
+        if self._endpoint.over:
+            raise ClientLeft("the websocket is closed")
+        data = message.get("bytes")
+        if data is not None:
+            self._frames.send_binary(data)
+        else:
+            self._frames.send_text(message["text"].encode())
+        if not self._endpoint.posted():
+            await to_its_end(self._endpoint.flush())
+
+    async def _accept(self, message: Message) -> None:
+        if self._agreed is not None:
+            raise self._too_late("websocket.accept after the handshake")
+        add_fields(self._answer.headers, message)
+        self._frames.send_response(self._answer)
+        self._exchange.take_over(SWITCHING)
+        self._endpoint.heartbeat.start()
+        # Settled before it is sent: that goes to its end also if the application is cancelled.
+        self._settle(agreed=True)
+        await to_its_end(self._endpoint.flush())
+
+    async def _close(self, message: Message) -> None:
+        if self._agreed is None:
+            # Before the handshake there is nothing to close: it is refused (ASGI).
+            self._frames.send_response(self._frames.reject(403, "Forbidden\n"))
+            self._exchange.take_over(403)
+            self._refuse()
+            await to_its_end(self._endpoint.flush())
+        elif not self._endpoint.over:
+            code, reason = message.get("code") or NORMAL, message.get("reason") or ""
+            try:
+                self._frames.send_close(code, reason)
+            except ProtocolError as error:
+                raise InvalidResponse(f"websocket.close with {code}, {reason!r}: {error}") from None
+            self._endpoint.end(code)
+            await to_its_end(self._endpoint.flush())
+
+    async def _deny(self, kind: str, message: Message) -> None:
+        exchange = self._exchange
+        if kind.endswith("start"):
+            if self._agreed is not None:
+                raise self._too_late("websocket.http.response.start after the handshake")
+            self._denying = True
+            head = remembered_head(message)
+            exchange.start(head)
+            exchange.keep = False
+            return
+        if self._endpoint.over or not self._denying:
+            raise self._too_late(f"{kind} behind the response, or before it")
+        more = bool(message.get("more_body", False))
+        await self._endpoint.turns.take(self._deny_part(message.get("body", b""), more=more))
+
+    async def _deny_part(self, data: bytes, *, more: bool) -> None:
+        try:
+            await self._exchange.write(data, more=more)
+        except (PeerGone, DeadlineExceeded) as error:
+            self._refuse()
+            raise ClientLeft(str(error)) from None
+        if not more:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """There will be no websocket."""
+        self._settle(agreed=False)
+        self._endpoint.end(ABNORMAL)
+
+    def _vanished(self, certainly: bool) -> None:  # noqa: FBT001 - it is called by `Pending`
+        if certainly or not self._denying:  # a denial is a response, for which it may wait
+            self._gone = True
+            self._refuse()
+
+    def _too_late(self, what: str) -> Exception:
+        return ClientLeft("the client left") if self._gone else RuntimeError(what)
+
+    def _settle(self, *, agreed: bool) -> None:
+        self._agreed = agreed
+        self._io.resume(self._settled)
+
+    # The connection's side
+
+    async def read(self) -> None:
+        """Until the websocket is over: messages to the application, answers to the client.
+
+        Whatever breaks it breaks this one, and the application is told.
+        """
+        try:
+            await self._handshake()
+            if self._agreed:
+                await self._endpoint.read()
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - of the system, of a library, or ours
+            report(log, "the websocket at %s failed", path_of(self._exchange), error=error)
+            self._endpoint.end(ABNORMAL)
+
+    async def _handshake(self) -> None:
+        """Until the application has answered to it, or the client has left."""
+        pending = Pending(self._exchange, self._endpoint.turns, self._vanished)
+        self._io.watches.add(pending)
+        try:
+            while self._agreed is None:
+                await self._settled
+        finally:
+            self._io.watches.discard(pending)
+            pending.stop()
+
+    async def end(self) -> None:
+        """Behind `read`: until what was begun has been sent. The application may go on, but
+        what it still does holds no connection."""
+        turns = self._endpoint.turns
+        while turns.busy:
+            await turns.turn()
+            turns.pass_on()
+        self.part(self._endpoint.inbox.left())
+
+    async def finish(self, *, failed: bool) -> None:
+        """The application has ended: so does the websocket."""
+        if self._agreed is None:
+            if not self._exchange.started:
+                self._frames.send_response(self._frames.reject(500, "Internal Server Error\n"))
+                self._exchange.take_over(500)
+            self._refuse()
+            await to_its_end(self._endpoint.flush())
+        elif not self._endpoint.over:
+            self._endpoint.end(NORMAL)
+            self._frames.send_close(FAILED if failed else NORMAL)
+            await to_its_end(self._endpoint.flush())
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the server stops."""
+        return self._exchange.conn.closing
+
+    def ended(self, error: BaseException | None) -> None:
+        """Nothing of the call runs any more."""
+        if error is not None:
+            report(log, "a websocket failed", error=error)
+        if self._agreed is None:
+            self._refuse()
+        self._endpoint.end(ABNORMAL)
+
+
+def ignore(_: list[Message]) -> None:
+    """In the same thread it finds in the inbox what is left there."""

@@ -1,0 +1,1 @@
+"""Which content answers: by host name, by prefix, and for whom."""

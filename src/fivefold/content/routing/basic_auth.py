@@ -1,0 +1,145 @@
+"""Content for those only who say who they are: Basic authentication (RFC 7617), `--auth FILE`.
+
+A password is checked once, in a thread beside an event loop, because bcrypt is slow on
+purpose; then its keyed digest is remembered until the file changes, and costs a
+microsecond per request.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from functools import partial
+from hashlib import blake2b
+from time import monotonic
+
+from ...http1.connection import Ready
+from ...http1.exchange import Connection, Exchange
+from ...http1.request import Request, fields_of
+from ...http1.response import plain
+from ...iomodels.base import IOModel
+from ..application.forwarded import Proxies
+from ..application.thread_pool import Threads
+from ..static.refusals import RETRY
+from .htpasswd import Passwords
+from .mounts import Inner
+from .password_queue import CHECKS, ByLocks, InOneThread, Turns, has_left, one_client
+
+FIELD = re.compile(rb"\r\n(?i:authorization):[ \t]*([^\r]*)")
+
+BASIC = re.compile(rb"(?i:basic) +([A-Za-z0-9+/]+=*)[ \t]*")
+
+REFUSED = plain(401, fields=[(b"WWW-Authenticate", b'Basic realm="fivefold", charset="UTF-8"')])
+
+LATER = plain(503, "Too many logins at once.", fields=[RETRY])
+
+PATIENCE_S = 0.05
+"""Less than a check takes: who has waited longer was not alone, and is looked for again."""
+
+REMEMBERED = 4096
+"""Right passwords; a full table is emptied."""
+
+LOOK_S = 1.0
+"""How long a change of the file may go unnoticed."""
+
+
+class Guarded:
+    """Asks `content` for those whose password is right."""
+
+    def __init__(
+        self, content: Inner, passwords: Passwords, proxies: Proxies, *, beside: bool
+    ) -> None:
+        """`beside`: whether one thread serves all connections."""
+        self._content = content
+        self._passwords = passwords
+        self._proxies = proxies
+        self._threads = Threads(CHECKS) if beside else None
+        self._turns: Turns = InOneThread() if beside else ByLocks()
+        self._secret = os.urandom(16)
+        self._right: dict[bytes, int] = {}
+        self._look_at = 0.0
+
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        return self._content.io(engine, tick_s=tick_s, connections=connections)
+
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.close()
+        self._turns.close()
+        self._content.close()
+
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+        if now >= self._look_at:
+            self._look_at = now + LOOK_S
+            self._passwords.look_again()
+        if not self._is_known(self._digest(head)):
+            return None
+        return self._content.ready(request, head, conn, now)
+
+    async def respond(self, exchange: Exchange) -> None:
+        digest = self._digest(exchange.request_head)
+        if self._is_known(digest):
+            return await self._content.respond(exchange)
+        user_and_password = credentials(exchange.request_head)
+        if digest is None or user_and_password is None:
+            return await exchange.answer(REFUSED)
+        return await self._in_turn(exchange, digest, user_and_password)
+
+    async def _in_turn(
+        self, exchange: Exchange, digest: bytes, user_and_password: tuple[bytes, bytes]
+    ) -> None:
+        origin = self._proxies.origin(exchange.conn, fields_of(exchange.request_head))
+        address = one_client(origin.client and origin.client[0])
+        begun = monotonic()
+        turn = await self._turns.enter(exchange.conn.io, address)
+        if turn < 0:
+            return await exchange.answer(LATER)
+        try:
+            waited = monotonic() - begun > PATIENCE_S
+            if waited and has_left(exchange.conn.fd):
+                return await exchange.answer(LATER)  # it may have ended its sending side only
+            right = await self._is_right(exchange, digest, user_and_password)
+        finally:
+            self._turns.leave(turn, address)
+        if right:
+            return await self._content.respond(exchange)
+        return await exchange.answer(REFUSED)
+
+    async def _is_right(
+        self, exchange: Exchange, digest: bytes, user_and_password: tuple[bytes, bytes]
+    ) -> bool:
+        if self._is_known(digest):
+            return True  # another request of the same user was faster
+        generation = self._passwords.generation
+        check = partial(self._passwords.right, *user_and_password)
+        threads = self._threads
+        right = check() if threads is None else await threads.call(exchange.conn.io, check)
+        if right:
+            if len(self._right) >= REMEMBERED:
+                self._right.clear()
+            self._right[digest] = generation
+        return right
+
+    def _is_known(self, digest: bytes | None) -> bool:
+        return digest is not None and self._right.get(digest) == self._passwords.generation
+
+    def _digest(self, head: bytes) -> bytes | None:
+        found = FIELD.findall(head)
+        if len(found) != 1:
+            return None
+        return blake2b(found[0], digest_size=16, key=self._secret).digest()
+
+
+def credentials(head: bytes) -> tuple[bytes, bytes] | None:
+    """User and password; None if there are none, or several."""
+    found = FIELD.findall(head)
+    basic = BASIC.fullmatch(found[0]) if len(found) == 1 else None
+    if basic is None:
+        return None
+    try:
+        user, colon, password = base64.b64decode(basic[1], validate=True).partition(b":")
+    except binascii.Error:
+        return None
+    return (user, password) if colon else None

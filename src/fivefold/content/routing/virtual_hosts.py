@@ -1,0 +1,158 @@
+"""Virtual hosts: folders by the name that the client asked for, `[[host]]` in the configuration.
+
+A name is compared without its port and without regard to case; `*.example.org` stands for
+every name below that one, and the longest such pattern wins.  Who asks for any other name,
+or for none, gets the main content.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ...errors import SettingsError
+from ...http1.bounded import Bounded
+from ...http1.connection import Content, Ready
+from ...http1.exchange import Connection, Exchange
+from ...http1.request import Request
+from ...iomodels.base import IOModel
+from ..static import folder
+from ..static.rules import Rules
+from ..static.site import Static
+from ..static.worker_state import Shared
+from . import mounts
+from .mounts import Inner, Mounts
+
+NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
+
+PORT = re.compile(rb":\d*$")
+
+REMEMBERED_BYTES = 1_048_576
+"""Of values of Host whose owner is remembered."""
+
+LONGEST_BYTES = 512
+"""A name has 253 characters (RFC 1035); longer ones are looked at each time."""
+
+OWN = ("name", "target", "mount")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """One virtual host: a folder, and how it is served."""
+
+    name: tuple[str, ...]
+    target: str
+    mount: tuple[str, ...] = ()
+    rules: Rules = Rules()  # noqa: RUF009 - frozen
+
+    @classmethod
+    def of(cls, table: Any) -> Host:
+        """From a table of the configuration file. Raises `SettingsError`."""
+        if isinstance(table, cls):
+            return table
+        if not isinstance(table, Mapping):
+            raise SettingsError(f"host: {table!r} is not a table: [[host]], name, target")
+        known = {*OWN, *(each.name for each in fields(Rules))}
+        unknown = table.keys() - known
+        if unknown:
+            raise SettingsError(f"host: {min(unknown)}: there is no such setting of a host")
+        names, mounted = texts(table, "name"), texts(table, "mount")
+        target = table.get("target")
+        if not names or not isinstance(target, str):
+            raise SettingsError("host: each [[host]] needs a name and a target, a folder")
+        for name in names:
+            if not NAME.fullmatch(name):
+                raise SettingsError(f"host: {name!r} is not a name (example.org) or *.example.org")
+        mounts.parsed(mounted)
+        rules = Rules(**{key: table[key] for key in table if key not in OWN})
+        return cls(name=names, target=target, mount=mounted, rules=rules)
+
+
+def texts(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = table.get(key, ())
+    found = (value,) if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not all(isinstance(text, str) for text in found):
+        raise SettingsError(f"host: {key}: {value!r} is not a text or a list of them")
+    return tuple(found)
+
+
+def parsed(tables: Any) -> tuple[Host, ...]:
+    """All hosts. Raises `SettingsError`, for a name that is given twice as well."""
+    if not isinstance(tables, list | tuple):
+        raise SettingsError("host: a host is a table of its own: [[host]]")
+    hosts = tuple(Host.of(table) for table in tables)
+    seen: set[str] = set()
+    for name in (name for host in hosts for name in host.name):
+        if name in seen:
+            raise SettingsError(f"host: {name!r} is given twice")
+        seen.add(name)
+    return hosts
+
+
+def probe(host: Host, base: str) -> None:
+    """Whether all that it names can be read, seen from `base`. Raises `SettingsError`."""
+    try:
+        folder.probe(os.fspath(Path(base, host.target)), host.rules)
+        mounts.probe(mounts.parsed(host.mount), base)
+    except SettingsError as error:
+        raise SettingsError(f"host {host.name[0]}: {error}") from None
+
+
+def served(host: Host, shared: Shared) -> Inner:
+    """A host's content."""
+    content = Static(host.target, rules=host.rules, shared=shared)
+    if not host.mount:
+        return content
+    return Mounts(content, mounts.parsed(host.mount), host.rules, shared)
+
+
+class Hosts:
+    """Content that asks a folder or the main content, by the name in the request."""
+
+    def __init__(self, main: Inner, hosts: Sequence[Host], shared: Shared) -> None:
+        self._main = main
+        self._contents: list[Inner] = []
+        self._exact: dict[bytes, Content] = {}
+        self._below: list[tuple[bytes, Content]] = []
+        for host in hosts:
+            content = served(host, shared)
+            self._contents.append(content)
+            for name in (name.encode() for name in host.name):
+                if name.startswith(b"*"):
+                    self._below.append((name[1:], content))
+                else:
+                    self._exact[name] = content
+        self._below.sort(key=lambda pair: -len(pair[0]))
+        self._owners: Bounded[bytes, Content] = Bounded(REMEMBERED_BYTES, LONGEST_BYTES)
+        self._known_owner = self._owners.get
+
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        return self._main.io(engine, tick_s=tick_s, connections=connections)
+
+    def close(self) -> None:
+        for content in self._contents:
+            content.close()
+        self._main.close()
+
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+        owner = self._known_owner(request.host) or self._remembered(request.host)
+        return owner.ready(request, head, conn, now)
+
+    async def respond(self, exchange: Exchange) -> None:
+        host = exchange.request.host
+        await (self._known_owner(host) or self._remembered(host)).respond(exchange)
+
+    def _remembered(self, host: bytes) -> Content:
+        owner = self._owner(PORT.sub(b"", host).lower().rstrip(b"."))
+        self._owners.remember(host, owner, len(host))
+        return owner
+
+    def _owner(self, name: bytes) -> Content:
+        exact = self._exact.get(name)
+        if exact is not None:
+            return exact
+        return next((owner for end, owner in self._below if name.endswith(end)), self._main)

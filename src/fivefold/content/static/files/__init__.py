@@ -1,0 +1,1 @@
+"""Files beneath a folder: opened safely, kept, looked at again."""

@@ -1,0 +1,58 @@
+"""The folder itself, looked at before any worker exists."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ...errors import SettingsError
+from .files.beneath import open_inside
+from .policy import Policy
+from .rules import Rules
+
+
+def opened(folder: str) -> int:
+    """A descriptor of the folder, which is to be there at the start. Raises `SettingsError`."""
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except NotADirectoryError:
+        raise SettingsError(f"target: {folder!r} is not a folder{near(folder)}") from None
+    except FileNotFoundError:
+        raise SettingsError(
+            f"target: there is no folder {folder!r}, and it is not module:attribute either"
+            f"{near(folder)}"
+        ) from None
+    except PermissionError:
+        raise SettingsError(
+            f"target: no permission to read the folder {folder!r}: give the server's user"
+            " r and x there, or run as its owner"
+        ) from None
+
+
+def near(target: str) -> str:
+    """What somebody may have meant who names a module, or its file, as elsewhere."""
+    module = target.removeprefix("./").removesuffix(".py").replace("/", ".")
+    if not Path(*module.split(".")).with_suffix(".py").is_file():
+        return ""
+    return f"; an application is named with its attribute, as in {module}:app"
+
+
+def probe(folder: str, rules: Rules) -> None:
+    """Whether the folder and what its rules name can be read. Raises `SettingsError`."""
+    policy = Policy(rules)
+    fd = opened(folder)
+    try:
+        if not os.access(".", os.X_OK, dir_fd=fd):
+            raise SettingsError(
+                f"target: no permission to open what is in the folder {folder!r}: give the"
+                " server's user x there"
+            )
+        for name, path in policy.pages():
+            try:
+                os.close(open_inside(fd, path))
+            except OSError as error:
+                raise SettingsError(
+                    f"{name}: cannot read {os.fsdecode(path)!r} in {folder!r}: {error.strerror}"
+                ) from None
+    finally:
+        os.close(fd)

@@ -1,0 +1,1 @@
+"""Listings of folders that have no index."""

@@ -1,0 +1,65 @@
+"""What tells whether a file is still the same: ETag and Last-Modified (RFC 9110, section 8.8).
+
+Facts.        The time of modification is whatever somebody says (utimensat(2)): archives, Nix,
+              reproducible builds and `cp -p` give new content an old time.  It may also lie
+              outside of what HTTP can say.  The time of change (ctime) nobody can set, but each
+              machine has another one.
+Choice.       A small file is read anyway: its ETag is a digest of its content, strong, and the
+              same on every machine.  A large one has time, size, inode and ctime: strong, and
+              good on one machine; behind a balancer a client gets it again.  Within the second
+              after a change it is marked weak (as Apache does), since two changes within a tick
+              of the kernel's clock look the same.
+              A date is sent if it can be one: before there was a Web, it is what some tool
+              writes into everything, and caches would take it for a promise of years.
+Assumption.   A date alone does not tell apart two versions of the same time (section 8.8.2.2
+              calls it weak): it decides about 304, but about a part of a file (`If-Range`)
+              only where nothing but writing has changed the file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from hashlib import sha256
+
+from ....http1.response import http_date
+
+EARLIEST_S = 631_152_000
+"""1990. Tools write 0 and 1 (Nix), 1980 (ZIP, App Engine), 1984 (yarn), 1985 (npm)."""
+
+SETTLED_S = 1.0
+"""No file system in use tells time more coarsely, but FAT (two seconds)."""
+
+DIGEST_BYTES = 12
+"""Of the digest: two contents that differ have the same once in 2^96."""
+
+
+def modified(status: os.stat_result) -> int | None:
+    """Seconds since 1970; None if that is not when the content was made."""
+    seconds = int(status.st_mtime)
+    return seconds if seconds >= EARLIEST_S else None
+
+
+def last_modified(seconds: int) -> bytes:
+    """Never later than Date (section 8.8.2.1), whatever the file claims."""
+    return http_date(min(seconds, int(time.time())))
+
+
+def is_settled(seconds: float) -> bool:
+    """Whether a time is far enough from now, that a later change must show another one."""
+    return abs(time.time() - seconds) > SETTLED_S
+
+
+def only_written(status: os.stat_result) -> bool:
+    """Whether nothing has been done to a file since its last write."""
+    return 0 <= status.st_ctime_ns - status.st_mtime_ns < SETTLED_S * 1e9
+
+
+def of_content(content: bytes, mark: bytes = b"") -> bytes:
+    return b'"%b%b"' % (sha256(content).hexdigest()[: 2 * DIGEST_BYTES].encode(), mark)
+
+
+def of_state(status: os.stat_result, mark: bytes = b"") -> bytes:
+    times = status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns
+    weak = b"" if is_settled(status.st_ctime) else b"W/"
+    return b'%b"%x-%x-%x-%x%b"' % (weak, *times, mark)

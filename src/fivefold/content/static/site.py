@@ -1,0 +1,147 @@
+"""A folder of files.
+
+The hot path is `ready`: what was asked for within this second is in memory as one
+bytes object, head and body.  Everything else goes through `respond` (see `responses`): find
+the file, check it, read it (small) or have it sent from the page cache (large).
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from ...http1.connection import Ready
+from ...http1.exchange import Connection, Exchange
+from ...http1.request import Request
+from ...http1.response import Response
+from ...iomodels.base import File, IOModel
+from ...iomodels.files import pages_in_memory
+from ...iomodels.telling import Tell
+from ..application.thread_pool import Threads
+from .file_responses import Answers
+from .files.entry import Entry
+from .files.file_cache import FileCache
+from .files.recent import Hot
+from .files.root import Root
+from .policy import Policy
+from .representations.variants import Finder
+from .responses import Responses
+from .rules import DEFAULT, Rules
+from .worker_state import ALONE, Shared
+
+UNWANTED_BYTES = 65536
+"""Of a body that a folder has no use for, so much is read before the answer: most clients
+send all of it before they look at one."""
+
+LONG_TASKS = 2
+"""Files that are compressed and folders that are read at once beside an event loop; more would
+take its processor. The threads are made when they are needed."""
+
+
+class Static:
+    """Content that is a folder; shared by all connections of a worker."""
+
+    def __init__(
+        self, folder: str, prefix: bytes = b"", rules: Rules = DEFAULT, shared: Shared = ALONE
+    ) -> None:
+        """`prefix`: the path that leads to the folder, with a slash at its end."""
+        self._root = Root(shared.path(folder))
+        self._look_at = 0.0
+        """Monotonic seconds from which `folder` must be looked at again."""
+        policy = Policy(rules, prefix)
+        self._threads = Threads(LONG_TASKS) if shared.beside else None
+        self._hot = Hot()
+        forget, siblings = self._hot.forget_entry, policy.precompressed
+        self._cache = FileCache(self._root.fd, shared.kept, forget, siblings=siblings)
+        self._answers = Answers(self._cache, policy.always)
+        self._responses = Responses(
+            self._root,
+            policy,
+            Finder(self._cache, policy, self._threads),
+            self._answers,
+            self._hot,
+            self._threads,
+        )
+        self._plainly_hot = self._hot.plain.get
+
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        return engine(tick_s=tick_s, connections=connections)
+
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.close()
+        self._cache.clear()
+        self._root.close()
+
+    def observe(self, tell: Tell) -> None:
+        """Tell of each file that is opened from now on; for tracing."""
+        open_file = self._cache.open
+
+        def told(path: bytes) -> Entry:
+            tell("open.enter", {})
+            entry = open_file(path)
+            tell("open.exit", {"bytes": entry.size})
+            assert isinstance(entry.file, File)
+            tell("cachestat", pages_in_memory(entry.file))
+            return entry
+
+        self._cache.open = told  # type: ignore[method-assign]
+
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+        target = request.plain_target
+        entry = self._plainly_hot(target)
+        if entry is None:
+            if target is None:
+                return self._again(request, head, now)
+            entry = self._hot.of(target, head, now)
+            if entry is None:
+                return None
+        if now >= entry.fresh_until and not self._renewed(entry, now):
+            self._hot.forget(target)
+            return None
+        if not entry.in_memory:
+            if not self._cache.hold(entry):
+                return None
+            return entry.whole, self._answers.part(entry, (0, entry.size))
+        return entry.whole
+
+    def _look(self, now: float) -> None:
+        """Once a second: whether the path of the folder leads to another one."""
+        self._look_at = self._answers.second_of(now)
+        self._cache.beside.clear()
+        if self._root.moved():
+            self._cache.clear()
+
+    def _renewed(self, entry: Entry, now: float) -> bool:
+        """The first request of another second: whether the file is still the same."""
+        if now >= self._look_at:
+            self._look(now)
+        if entry.varies or not self._cache.renewed(entry):
+            return False
+        self._answers.freshen(entry, now)
+        return True
+
+    def _again(self, request: Request, head: bytes, now: float) -> Ready | None:
+        """What a request that selects was answered with in this second."""
+        target = request.selective_target
+        if target is None:
+            return None
+        entry = self._plainly_hot(target) or self._hot.of(target, head, now)
+        if entry is None or (now >= entry.fresh_until and not self._renewed(entry, now)):
+            return None
+        return self._answers.again(request, entry, now)
+
+    async def respond(self, exchange: Exchange) -> None:
+        body = exchange.body
+        if body is not None and not body.awaits_permission:
+            await body.skip(UNWANTED_BYTES)
+        now = monotonic()
+        if now >= self._look_at:
+            self._look(now)
+        response = await self._responses.to(exchange)
+        if isinstance(response, Response):
+            await exchange.answer(response)
+        else:
+            try:
+                await response.answer(exchange)
+            finally:
+                response.close()

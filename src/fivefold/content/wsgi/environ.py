@@ -1,0 +1,158 @@
+"""`environ`: what a WSGI application is told about a request (PEP 3333; RFC 3875).
+
+Safe by construction: a field whose name has an underscore is dropped, because it could
+pose as its twin with a hyphen; `Proxy` is dropped, because programs take HTTP_PROXY for
+their own setting (CVE-2016-5385); repeated fields are joined.
+
+A UNIX socket has neither name nor port, and both must be there (PEP 3333, "environ
+Variables"): they are those that the client asked for, as gunicorn has it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from ...http1.exchange import Connection
+from ...http1.request import Request, fields_of
+from ..application import client_certificate
+from ..application.forwarded import Proxies
+from .file_wrapper import FileWrapper
+
+Environ = dict[str, Any]
+
+OWN_NAMES = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
+"""The two fields without HTTP_ before their names."""
+
+SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#\s]+)(?::([0-9]*))?")
+"""A host, and perhaps a port."""
+
+PORTS = {"http": "80", "https": "443"}
+
+NAMELESS = "localhost"
+"""Whom a client of a UNIX socket asks that names no host."""
+
+REMEMBERED = 1024
+"""Environs that are remembered by their request head."""
+
+REMEMBERED_BYTES = 512
+"""The longest head of which that is worth while (see http1.head_reader)."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is the same for all requests of a worker."""
+
+    multithread: bool
+    multiprocess: bool
+    script_name: str = ""
+    proxies: Proxies = Proxies()  # noqa: RUF009 - trusts nobody and never changes
+
+
+class Environs:
+    """Makes environs, and remembers those of short heads that come again."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._proxies = surroundings.proxies
+        self._script_name = surroundings.script_name
+        self._known: dict[bytes, Environ] = {}
+        self._base: Environ = {
+            "SCRIPT_NAME": surroundings.script_name,
+            "SERVER_SOFTWARE": "fivefold",
+            "wsgi.version": (1, 0),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": surroundings.multithread,
+            "wsgi.multiprocess": surroundings.multiprocess,
+            "wsgi.run_once": False,
+            "wsgi.url_scheme": "http",
+            "wsgi.file_wrapper": FileWrapper,
+            "wsgi.input_terminated": True,
+        }
+
+    def of(self, request: Request, head: bytes, conn: Connection) -> Environ:
+        """A fresh dictionary, complete but for `wsgi.input`."""
+        known = self._known.get(head)
+        if known is None:
+            known = self._described(request, head)
+            if len(head) <= REMEMBERED_BYTES:
+                if len(self._known) >= REMEMBERED:
+                    self._known.clear()
+                self._known[head] = known
+        environ = known.copy()
+        environ.update(conn.remembered or remember_ends(conn))
+        if not self._proxies.none:
+            self._apply_proxies(environ, head, conn)
+        if "SERVER_PORT" not in environ:
+            add_server(environ)
+        return environ
+
+    def _described(self, request: Request, head: bytes) -> Environ:
+        target, _, query = request.target.partition(b"?")
+        environ = self._base | {
+            "REQUEST_METHOD": request.method,
+            "PATH_INFO": self._path_info(unquote_to_bytes(target).decode("latin-1")),
+            "QUERY_STRING": query.decode("latin-1"),
+            "REQUEST_URI": request.target.decode("latin-1"),
+            "SERVER_PROTOCOL": f"HTTP/1.{request.minor}",
+        }
+        for name, value in fields_of(head):
+            key = OWN_NAMES.get(name)
+            if key is None:
+                if b"_" in name or name == b"proxy":
+                    continue
+                key = "HTTP_" + name.replace(b"-", b"_").decode("ascii").upper()
+            text = value.decode("latin-1")
+            if key in environ:
+                text = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
+            environ[key] = text
+        if "HTTP_HOST" in environ:
+            environ["HTTP_HOST"] = request.host.decode("latin-1")  # an absolute target rules
+        # The server has taken the chunks apart, and the field is hop-by-hop.
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        return environ
+
+    def _path_info(self, path: str) -> str:
+        prefix = self._script_name
+        if prefix and (path == prefix or path.startswith(prefix + "/")):
+            return path[len(prefix) :]
+        return path
+
+    def _apply_proxies(self, environ: Environ, head: bytes, conn: Connection) -> None:
+        origin = self._proxies.origin(conn, fields_of(head))
+        environ["wsgi.url_scheme"] = origin.scheme
+        if origin.client is not None:
+            environ["REMOTE_ADDR"] = origin.client[0]
+            environ["REMOTE_PORT"] = str(origin.client[1])
+        if origin.scheme == "https":
+            environ["HTTPS"] = "on"
+        if origin.host is not None:
+            environ["HTTP_HOST"] = origin.host
+
+
+def add_server(environ: Environ) -> None:
+    """Name and port for a connection that has none, from what the client asked for."""
+    asked = SERVER.fullmatch(environ.get("HTTP_HOST", ""))
+    name, port = asked.groups() if asked else (NAMELESS, None)
+    environ["SERVER_NAME"] = name
+    environ["SERVER_PORT"] = port or PORTS.get(environ["wsgi.url_scheme"], PORTS["http"])
+
+
+def remember_ends(conn: Connection) -> Environ:
+    """Both ends of the connection, as environ names them; kept with the connection."""
+    host, port = conn.local
+    ends: Environ = {}
+    if port is not None:
+        ends["SERVER_NAME"], ends["SERVER_PORT"] = host, str(port)
+    # No REMOTE_ADDR would be honest for a UNIX socket, but applications index it.
+    ends["REMOTE_ADDR"], ends["REMOTE_PORT"] = (
+        (conn.peer[0], str(conn.peer[1])) if conn.peer else ("", "")
+    )
+    if conn.scheme == "https":
+        ends["wsgi.url_scheme"], ends["HTTPS"] = "https", "on"
+    if conn.tls is not None:
+        ends |= client_certificate.environ(conn.tls)
+    conn.remembered = ends
+    return ends

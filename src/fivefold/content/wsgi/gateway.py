@@ -1,0 +1,179 @@
+"""WSGI applications (PEP 3333).
+
+The request body is received in full first, so a slow client never holds the application.
+Where a connection has a thread or process of its own the application is called in place;
+where one thread serves all, in a bounded pool of threads, unless the user promises that
+it never blocks.  Either way a call has one thread and one context, from its first line to
+`close`.  A part of the response is asked for only when the one before is with the kernel,
+so a slow client holds its own response and nothing else.
+
+An application that raises, whatever it raises, is answered with 500 and a line of text;
+the traceback is for the log.  If its response has begun, the connection ends instead, so
+that the client can tell.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextvars import copy_context
+from functools import partial
+from typing import IO
+
+from ...errors import ClientLeft
+from ...http1.connection import Ready
+from ...http1.escaping import as_text
+from ...http1.exchange import Connection, Exchange, joined
+from ...http1.request import Request
+from ...http1.response import DateField, FilePart, plain
+from ...iomodels.base import IOModel
+from ...isolation.reporting import is_a, logger, report
+from ..application.thread_pool import Threads
+from .call import Application, Call, Failed, Misbehaved
+from .environ import Environs, Surroundings
+from .input import NO_BODY, received
+from .places import Place
+
+log = logger("fivefold.wsgi")
+
+Part = bytes | FilePart | Failed
+
+
+class Wsgi:
+    """Content that is a WSGI application; shared by all connections of a worker."""
+
+    def __init__(
+        self,
+        application: Application,
+        surroundings: Surroundings,
+        place: Place,
+        threads: Threads | None = None,
+    ) -> None:
+        """`place`: where it is called; `threads`: those of a pool, to be closed."""
+        self._application = application
+        self._environs = Environs(surroundings)
+        self._place = place
+        self._threads = threads
+        self._context = copy_context()
+        self._date = DateField()
+
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        model = engine(tick_s=tick_s, connections=connections)
+        model.thread = threading.get_ident()
+        return model
+
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.close()
+
+    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+        """The response of an application that is called in place and answers with one list,
+        which is what most do; whatever else it does is continued by `_finish`."""
+        if self._place.occupied or request.has_body or not request.minor:
+            return None
+        environ = self._environs.of(request, head, conn)
+        environ["wsgi.input"] = NO_BODY
+        context = self._context.copy()
+        call = Call(environ, conn, context, self._place)
+        call.asked = request, head
+        try:
+            part: Part = context.run(call.first, self._application)
+        except BaseException as error:  # noqa: BLE001 - the edge of an application
+            part = Failed(error)
+        else:
+            if call.last and call.simple and request.keep_alive and request.method != "HEAD":
+                assert call.head is not None
+                whole = joined(call.head, part, self._date.at(now))  # type: ignore[arg-type]
+                if whole is not None:
+                    call.ended = True
+                    return whole
+        return partial(self._finish, call, part)
+
+    async def respond(self, exchange: Exchange) -> None:
+        """Raises what `received` raises, and `LimitReached` if there is no thread for it."""
+        environ = self._environs.of(exchange.request, exchange.request_head, exchange.conn)
+        body = environ["wsgi.input"] = await received(exchange.body)
+        if exchange.body is not None and exchange.request.content_length is None:
+            environ["CONTENT_LENGTH"] = str(length_of(body))
+        call = Call(environ, exchange.conn, self._context.copy(), self._place)
+        call.exchange = exchange
+        try:
+            part = await self._place.run(call, partial(call.first, self._application))
+        except BaseException:
+            call.close_input()
+            raise
+        await self._finish(call, part, exchange)
+
+    async def _finish(self, call: Call, part: Part, exchange: Exchange) -> None:
+        """Send the first part and get the others, or say that it failed; then close it."""
+        if call.exchange is not None and call.exchange is not exchange:
+            exchange.adopt(call.exchange)
+        call.exchange = exchange
+        abandoned = False
+        try:
+            await self._answer(call, part, exchange)
+        except GeneratorExit:
+            abandoned = True
+            raise
+        finally:
+            if call.over:
+                call.ended = True
+            elif abandoned:
+                self._place.abandon(call)
+            else:
+                closed = await self._place.run(call, call.close)
+                if isinstance(closed, Failed):
+                    message = "the application's close() failed at %s"
+                    report(log, message, target_of(exchange), error=closed.error)
+
+    async def _answer(self, call: Call, part: Part, exchange: Exchange) -> None:
+        failure = part if isinstance(part, Failed) else await self._send(call, part, exchange)
+        if failure is not None:
+            error = failure.error
+            if is_a(error, Misbehaved):
+                report(log, "the application failed at %s: %s", target_of(exchange), error)
+            elif call.broken is None or not is_a(error, ClientLeft, type(call.broken)):
+                report(log, "the application failed at %s", target_of(exchange), error=error)
+        if call.broken is not None:
+            raise call.broken
+        if failure is not None:
+            await fail(exchange)
+
+    async def _send(self, call: Call, part: bytes | FilePart, exchange: Exchange) -> Failed | None:
+        """The response, part by part; None if nothing failed but, perhaps, a `write`."""
+        if not exchange.started:
+            assert call.head is not None
+            exchange.start(call.head)
+        if isinstance(part, FilePart):
+            if call.broken is None:
+                await exchange.send_file(part)
+            return None
+        while part and not call.last and call.broken is None:
+            await exchange.write(part, more=True)
+            if exchange.exceeded or exchange.silent:
+                part = b""  # it may have no end, and nobody would see it
+                break
+            following: bytes | Failed = await self._place.run(call, call.step)
+            if isinstance(following, Failed):
+                return following
+            part = following
+        if call.broken is None:
+            await exchange.write(part, more=False)
+        return None
+
+
+async def fail(exchange: Exchange) -> None:
+    """500 if there is still time, otherwise an end of the connection that the client can tell."""
+    exchange.keep = False
+    if not exchange.started:
+        await exchange.answer(plain(500))
+
+
+def target_of(exchange: Exchange) -> str:
+    return as_text(exchange.request.target)
+
+
+def length_of(body: IO[bytes]) -> int:
+    length = body.seek(0, os.SEEK_END)
+    body.seek(0)
+    return length

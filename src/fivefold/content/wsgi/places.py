@@ -1,0 +1,155 @@
+"""Where a WSGI application runs, and how what it writes gets to its client from there.
+
+`start_response` returns a `write` that has to send at once (PEP 3333, "The write()
+Callable"), in the middle of a call that no coroutine can be suspended in.
+
+In place.  The thread of the connection runs the application; a write drives the I/O model
+           itself until the kernel has the part (`io.run`, nested).  Where the same thread
+           serves other connections, these go on meanwhile, but no application is called:
+           it is in the middle of something, and might hold a lock that it would then wait
+           for.  Since they wait for this client, it has `send_s` to take a part, however
+           steadily it reads.
+In a pool. A write hands the part to the loop, and its thread waits for the answer.
+
+Assumption.  `write` is called during the call, in its thread; elsewhere it raises.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from ...http1.exchange import Exchange
+from ...http1.limits import Limits
+from ...http1.recorded import RecordedExchange
+from ...http1.response import DateField, ResponseHead
+from ...iomodels.base import NEVER, Waiter
+from ..application.thread_pool import Lease, Threads
+from .call import Call
+
+OTHER_THREAD = "write() was called in another thread than the application, or after its end"
+
+
+class Place(Protocol):
+    """Where the pieces of a call run."""
+
+    @property
+    def occupied(self) -> bool:
+        """Whether the application cannot be called without waiting."""
+
+    async def run(self, call: Call, piece: Callable[[], Any]) -> Any:
+        """What `call.attempt(piece)` returns there."""
+
+    def send(self, call: Call, data: bytes) -> BaseException | None:
+        """From within a piece: send a part, whole; what went wrong."""
+
+    def abandon(self, call: Call) -> None:
+        """The model closes in the middle of a response; `close` is owed all the same."""
+
+
+class InPlace:
+    """In the thread that runs the connection."""
+
+    occupied = False
+
+    def __init__(self, limits: Limits, *, shared: bool) -> None:
+        """`shared`: whether the thread serves other connections, too."""
+        self._limits = limits
+        self._shared = shared
+        self._date = DateField()
+        self._queue: list[tuple[Any, Waiter]] = []
+
+    async def run(self, call: Call, piece: Callable[[], Any]) -> Any:
+        while self.occupied:
+            waiter = Waiter()
+            self._queue.append((call.conn.io, waiter))
+            await waiter
+        return call.attempt(piece)
+
+    def send(self, call: Call, data: bytes) -> BaseException | None:
+        conn = call.conn
+        if conn.io.thread != threading.get_ident():
+            return RuntimeError(OTHER_THREAD)
+        exchange = call.exchange
+        if exchange is None:
+            exchange = call.exchange = self._begun(call)
+        before = conn.progress_s
+        if self._shared:
+            self.occupied, conn.progress_s = True, NEVER
+        try:
+            error: BaseException | None = conn.io.run(sent(exchange, call.head, data))
+        finally:
+            if self._shared:
+                conn.progress_s = before
+                self._release()
+        return error
+
+    def _begun(self, call: Call) -> Exchange:
+        """For what was asked before there was an exchange (`Wsgi.ready`)."""
+        request, head = call.asked
+        # One that counts, for whichever it will be continued by.
+        return RecordedExchange(call.conn, request, head, None, self._limits, self._date)
+
+    def _release(self) -> None:
+        self.occupied = False
+        queue, self._queue = self._queue, []
+        for io, waiter in queue:
+            io.resume(waiter)
+
+    def abandon(self, call: Call) -> None:
+        call.attempt(call.close)
+
+
+class InPool:
+    """In a thread of the pool, the same one for all pieces of a call."""
+
+    occupied = True
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+
+    async def run(self, call: Call, piece: Callable[[], Any]) -> Any:
+        lease: Lease = call.lease or Lease(self._threads, call.conn.io)
+        call.lease = lease
+        outcome = await lease.call(partial(leased, lease, call, piece))
+        while isinstance(outcome, Written):
+            assert call.exchange is not None
+            outcome = await lease.answer(await sent(call.exchange, call.head, outcome.data))
+        return outcome
+
+    def send(self, call: Call, data: bytes) -> BaseException | None:
+        error: BaseException | None = call.lease.ask(Written(data))
+        return error
+
+    def abandon(self, call: Call) -> None:
+        call.lease.leave(partial(leased, call.lease, call, call.close))
+
+
+class Written:
+    """What an application in the pool has written, and the loop shall send."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+def leased(lease: Lease, call: Call, piece: Callable[[], Any]) -> Any:
+    outcome = call.attempt(piece)
+    lease.keep = not call.over
+    return outcome
+
+
+async def sent(exchange: Exchange, head: ResponseHead | None, data: bytes) -> BaseException | None:
+    """A part, with the head if it is the first, given to the kernel; what went wrong."""
+    try:
+        if not exchange.started:
+            assert head is not None
+            exchange.start(head)
+        await exchange.write(data, more=True)
+        await exchange.conn.settled()
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - raised in the application's `write`
+        return error
+    return None

@@ -1,0 +1,276 @@
+"""Sending through the ring: at most one send of a connection is on its way.
+
+Where the kernel has silent sends, `send` only puts the data into the model's outbox.
+They go out with the next io_uring_enter, and after that call one of three things is
+certain: all of it was taken and there is no completion; a part was taken, and the rest
+is submitted as a second send, which completes aloud; or it failed, and the connection's
+next operation says so.  Elsewhere each send waits for its completion.
+"""
+
+from __future__ import annotations
+
+import os
+import types
+from abc import abstractmethod
+from collections.abc import Generator, Iterable
+from errno import EAGAIN, ECANCELED, EINTR, ENOBUFS, ENOMEM
+from socket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, socket
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from ....linux.io_uring import abi
+from ....linux.io_uring.queues import BYTES_HEADER, Ring
+from ...base import Connection, Waiter
+from ...pace import HELD_S, Pace
+from ...readiness import BURST, SENT_PART, peer_gone
+from .files import Chunk
+from .operations import POSTED, SEND, Target
+
+if TYPE_CHECKING:
+    from . import Uring
+
+POST_BYTES = 65536
+"""Sends up to this size return before they are submitted; larger ones wait until all is sent."""
+
+AGAIN = {EAGAIN, ECANCELED, EINTR, ENOMEM, ENOBUFS}
+"""A receive or send that ended so is simply submitted again, until there is memory each turn."""
+
+
+POST_FLAGS = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
+"""Not all of it at once (WAITALL) is a failure, not to be retried by the kernel (DONTWAIT)."""
+
+
+class Outbox(Pace):
+    """The silent sends of one ring; at most one of each connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queued: dict[UringSender, bytes] = {}
+        """What goes out with the next io_uring_enter."""
+        self.flying: dict[UringSender, bytes] = {}
+        """What went out with the last ones; some of it may yet prove to have failed."""
+        self.unsettled: list[UringSender] = []
+        """Who wants to know when the posted data are certainly sent."""
+        self._tail = 0
+        self._failed: set[int] = set()
+        """The connections whose failures have been collected, but not dealt with."""
+
+    def post(self, ring: Ring) -> None:
+        """Submit what is queued, unless an earlier send of the connection is in the air."""
+        if self.flying:
+            later, self.queued = self.queued, {}
+            for connection, data in later.items():
+                if connection in self.flying:
+                    self.queued[connection] = data
+                else:
+                    self.flying[connection] = data
+                    ring.push_bytes(((connection, data),), POST_FLAGS)
+        else:
+            self.flying, self.queued = self.queued, self.flying
+            ring.push_bytes(self.flying.items(), POST_FLAGS)
+        self._tail = ring.tail
+
+    def expect(self, completions: Iterable[tuple[int, int, int]]) -> None:
+        """These have been collected, and will be dealt with later."""
+        self._failed.update(data >> 2 for data, _, _ in completions if data & 3 == POSTED)
+
+    def land(self, ring: Ring) -> None:
+        """Whatever has not failed by now is sent: all completions are known, or expected."""
+        if ring.known >= self._tail:  # else the kernel has not taken, or not told, all of it
+            self.flying = {c: d for c, d in self.flying.items() if c.number in self._failed}
+
+    def settle(self, ring: Ring, later: list[tuple[int, int, int]]) -> None:
+        """All completions have been dealt with, but for those that come `later`."""
+        if self._failed:
+            self._failed.clear()
+        if later:
+            self.expect(later)
+            self.land(ring)
+        elif ring.known >= self._tail:
+            self.flying.clear()
+        if self.unsettled:
+            waiting, self.unsettled = self.unsettled, []
+            for connection in waiting:
+                connection.settle()
+
+    def holds(self, connection: UringSender) -> bool:
+        return connection in self.queued or connection in self.flying
+
+
+class UringSender(Connection, Target):
+    """The sending half of a connection."""
+
+    def __init__(self, io: Uring, sock: socket) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.writer = Waiter()
+        self.number = io.register(self)
+        self.send_word = abi.sqe_word(abi.OP_SEND, self.fd, flags=abi.SQE_CQE_SKIP_SUCCESS)
+        self.send_user_data = self.number << 2 | POSTED
+        self._io = io
+        self._outbox = io.outbox
+        self._silent = io.features.silent_sends
+        # What is on its way: an object that keeps the memory alive, and which part of it.
+        self._sending: bytes | Chunk | None = None
+        self._send_at = self._send_left = 0
+        self._shutdown_due = False
+        self._burst = 0
+        self._failure = 0
+        self._following = 0
+        """Bytes that the present operation will send after what is on its way."""
+
+    @types.coroutine
+    def send(self, *buffers: bytes) -> Generator[Waiter, None, None]:
+        data = buffers[0] if len(buffers) == 1 else b"".join(buffers)
+        if type(data) is not bytes:
+            data = bytes(data)  # its memory is handed to the kernel by address
+        if self._failure:
+            self.unsent = len(data)
+            raise self._error()
+        if not self.post(data):
+            yield from self._send_whole(data)
+        self._burst += 1 + len(data) // SENT_PART
+        if self._burst > BURST:
+            yield from self.yield_turn()
+
+    @types.coroutine
+    def yield_turn(self) -> Generator[Waiter, None, None]:
+        self._burst = 0
+        yield self._io.next_turn()
+
+    def post(self, data: bytes) -> bool:
+        if not self._silent or self._sending is not None or len(data) > POST_BYTES:
+            return False
+        if self._failure:
+            return False
+        outbox = self._outbox
+        queued = outbox.queued
+        if outbox.cautious:
+            return self._post_now(data)
+        if not queued:
+            outbox.since = monotonic()
+            queued[self] = data
+        elif self not in queued:
+            queued[self] = data
+            if monotonic() - outbox.since > HELD_S:
+                self._io.put_out()
+        elif len(queued[self]) < POST_BYTES and self._burst <= BURST:
+            queued[self] += data  # several responses to pipelined requests
+            self._burst += 1
+        else:
+            return False  # a send gives others their turn
+        return True
+
+    def _post_now(self, data: bytes) -> bool:
+        if not data or self._burst > BURST or self._outbox.holds(self):
+            return False  # nothing to send at once; or a send waits, and gives others their turn
+        self._burst += 1
+        self._outbox.queued[self] = data
+        self._io.put_out()
+        return True
+
+    def _send_whole(self, data: bytes) -> Generator[Waiter, None, None]:
+        yield from self._earlier(len(data))
+        if not data:
+            return
+        if self._silent:
+            self.unsent = len(data)
+            self._outbox.queued[self] = data
+        else:
+            self._start(data, id(data) + BYTES_HEADER, len(data))
+        yield from self._settled()
+        self.unsent = 0
+
+    def _start(self, keeper: bytes | Chunk, address: int, count: int) -> None:
+        """Submit a send; `keeper` keeps the memory alive until it has completed."""
+        self._sending = keeper
+        self._send_at, self._send_left = address, count
+        self.unsent = count + self._following
+        # Not MSG_WAITALL: each part that is sent gives the peer more time (`progressed`).
+        self._io.ring.push(
+            abi.sqe_word(abi.OP_SEND, self.fd),
+            self.number << 2 | SEND,
+            address=address,
+            length=count,
+            flags=MSG_NOSIGNAL,
+        )
+
+    def _sent(self, result: int) -> None:
+        """A send of `_start` completed, whole or in part or with an error."""
+        keeper = self._sending
+        assert keeper is not None
+        if result < 0 and -result not in AGAIN:
+            self._failure = self._failure or -result
+            self._sending = None
+        else:
+            self._send_left -= max(result, 0)
+            if self._send_left and not self._io.ending:
+                if self.writer.task is not None:
+                    self.progressed()
+                self._start(keeper, self._send_at + max(result, 0), self._send_left)
+                return
+            self._sending = None
+            self.unsent = self._send_left + self._following
+        self._release_if_over()
+        self.settle()
+
+    def _refused(self, result: int) -> None:
+        """A posted send could not be made whole at once: send the rest, or fail later."""
+        data = self._outbox.flying.pop(self)  # kept until now, because this may come
+        later = self._outbox.queued.pop(self, b"")
+        if result >= 0 or -result in AGAIN:
+            if result > 0 and self.writer.task is not None:
+                self.progressed()
+            rest = data[max(result, 0) :] + later
+            self._start(rest, id(rest) + BYTES_HEADER, len(rest))
+        else:
+            self._failure = self._failure or -result
+
+    def _earlier(self, total: int) -> Generator[Waiter, None, None]:
+        """Wait for what was sent before, on behalf of an operation of `total` bytes."""
+        try:
+            yield from self._settled()
+        except BaseException:
+            self.unsent = total  # it never began
+            raise
+
+    def _settled(self) -> Generator[Waiter, None, None]:
+        """Wait until nothing is on its way out; raises if it did not get there."""
+        outbox = self._outbox
+        while self._sending is not None or outbox.holds(self):
+            if self._sending is None:
+                outbox.unsettled.append(self)
+            if outbox.cautious and not self._io.ending:
+                self._io.put_out()
+            if self._sending is not None or outbox.holds(self):
+                yield self.writer
+        if self._failure:
+            raise self._error()
+
+    @types.coroutine
+    def settled(self) -> Generator[Waiter, None, None]:
+        yield from self._settled()
+
+    def settle(self) -> None:
+        """Called when what was posted is certainly sent, unless there is more."""
+        if self._outbox.holds(self):
+            self._outbox.unsettled.append(self)
+        elif self._sending is None:
+            if self._shutdown_due:
+                self._shutdown_due = False
+                super().shutdown_send()
+            self._io.go_on(self.writer)
+
+    def shutdown_send(self) -> None:
+        if self._sending is None and not self._outbox.holds(self):
+            super().shutdown_send()
+        else:
+            self._shutdown_due = True  # after what was sent before
+            self._outbox.unsettled.append(self)
+
+    @abstractmethod
+    def _release_if_over(self) -> None:
+        """Close the descriptor if the connection is closed and nothing is pending."""
+
+    def _error(self) -> Exception:
+        return peer_gone(OSError(self._failure, os.strerror(self._failure)))

@@ -1,0 +1,1 @@
+"""Sockets that listen: addresses, names, UNIX sockets, one for each worker slot."""

@@ -1,0 +1,132 @@
+"""The listening sockets of a server: what is bound, for which worker slot, as which scheme."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterable
+
+from ..errors import BindError
+from ..isolation.reporting import logger
+from ..linux.systemd import handed_over, listen_fds
+from ..listening.host_names import bind_each
+from ..listening.sockets import FD, Address, check_inherited, url
+from ..listening.unix_socket import Made, made, release
+from .settings import SYSTEMD, Settings, mode
+
+log = logger("fivefold.listening")
+
+
+class Listening:
+    """Sockets of all addresses in settings; `slots` has a row for each worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.slots: list[list[socket.socket]] = []
+        self.https_port: int | None = None
+        """Where plain HTTP is sent to, if it is."""
+        self._shared = False
+        self._redirecting: list[socket.socket] = []
+        self._files: list[Made | None] = []
+
+    def listen(self, *, apart: bool, shared: bool) -> None:
+        """Bind all addresses; from now on the kernel queues connections. Raises `BindError`.
+
+        `apart`: every address needs a worker of its own, because its thread cannot wait for two.
+        `shared`: all workers of an address accept from one queue.
+        """
+        self._shared = shared
+        addresses = [Address.parse(text) for text in self._addresses()]
+        redirects = [Address.parse(text) for text in self._settings.tls.redirect_http]
+        for address in (*addresses, *redirects):
+            check_inherited(address)
+        with contextlib.ExitStack() as undo:
+            own = self._bind(addresses, undo)
+            redirecting = self._bind(redirects, undo)
+            undo.pop_all()
+        self._look_at(own, redirecting)
+        rows = [list(row) for row in zip(*own, *redirecting, strict=True)]
+        self.slots = [[sock] for row in rows for sock in row] if apart else rows
+
+    def _bind(
+        self, addresses: Iterable[Address], undo: contextlib.ExitStack
+    ) -> list[list[socket.socket]]:
+        """For each address the sockets of all slots."""
+        settings = self._settings
+        permissions = None if settings.unix_mode is None else mode(settings.unix_mode)
+        columns = []
+        for address in addresses:
+            queues = 1 if self._shared else settings.workers
+            for sockets in bind_each(address, slots=queues, mode=permissions):
+                columns.append(sockets * (settings.workers // queues))
+                for sock in sockets:
+                    undo.callback(sock.close)
+                    sock.setblocking(self._shared)  # else others may look into it (`stealing`)
+            self._files.append(made(address.path))
+            undo.callback(release, self._files[-1])
+        return columns
+
+    def _addresses(self) -> list[str]:
+        """Where to listen. Raises `BindError`."""
+        addresses: list[str] = []
+        asked = [text for text in self._settings.bind if text == SYSTEMD or text.startswith(FD)]
+        given = listen_fds(os.environ) if asked else []
+        if not asked and handed_over(os.environ):
+            log.warning("systemd hands over sockets that nobody takes: --bind systemd does")
+        for text in self._settings.bind:
+            if text != SYSTEMD:
+                addresses.append(text)
+                continue
+            if not given:
+                raise BindError(
+                    "bind: systemd has handed over no socket (LISTEN_PID, LISTEN_FDS):"
+                    " start the service by its .socket unit"
+                )
+            addresses += [f"fd://{number}" for number in given]
+        return addresses
+
+    def _look_at(
+        self, own: list[list[socket.socket]], redirecting: list[list[socket.socket]]
+    ) -> None:
+        self._redirecting = [sock for column in redirecting for sock in column]
+        ports = [s.getsockname()[1] for s, *_ in own if s.family != socket.AF_UNIX]
+        self.https_port = ports[0] if ports and self._redirecting else None
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where clients reach it, e.g. `http://127.0.0.1:8000`."""
+        secure = bool(self._settings.tls.tls_cert)
+        schemes = {
+            sock: "https" if secure and sock not in self._redirecting else "http"
+            for row in self.slots
+            for sock in row
+        }
+        return list(dict.fromkeys(url(sock, scheme) for sock, scheme in schemes.items()))
+
+    def others(self, own: list[socket.socket], *, steals: bool) -> list[socket.socket]:
+        """In a worker: the queues to look into besides its own; what it does not need is closed.
+
+        A queue that slots share is among them: the kernel may wake always the same worker.
+        """
+        every = list({id(sock): sock for row in self.slots for sock in row}.values())
+        if steals and len(self.slots) > 1 and not self._shared:
+            return every
+        for sock in every:
+            if all(sock is not ours for ours in own):
+                sock.close()
+        return []
+
+    def close(self) -> None:
+        """Close the sockets, and give their addresses back."""
+        self.close_sockets()
+        files, self._files = self._files, []
+        for file in files:
+            release(file)
+
+    def close_sockets(self) -> None:
+        """Close the sockets in this process: what it forked does not listen."""
+        for row in self.slots:
+            for sock in row:
+                sock.close()
+        self.slots = []

@@ -1,0 +1,192 @@
+"""Looking at an application before any worker exists.
+
+An application is foreign code: importing it may start threads or open connections, which
+must not cross a fork.  So the supervisor never imports it; a child does, says which
+interface it has or why it cannot be loaded, and ends.  The price is one more import at
+the start; the gain is one clear line instead of workers that die one after the other.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from ..content.application.loading import (
+    interface_of,
+    load,
+    names_application,
+    policy_of_loops,
+    refuse_patches,
+)
+from ..errors import ApplicationError, SettingsError
+from ..isolation.descendants import descendants
+from ..isolation.reporting import logger
+from ..processes import stack
+from ..processes.forking import describe, forked
+from .settings import AUTO, Settings
+
+log = logger("fivefold.application")
+
+REPORT_BYTES = 65536
+"""More than any message."""
+
+END = b"\0"
+"""Of a report; no text has it."""
+
+PATIENCE_S = 10
+"""How often somebody who waits for a slow import is told why."""
+
+
+def interface(settings: Settings) -> str:
+    """`static`, `wsgi` or `asgi`. Raises `ApplicationError`, `SettingsError`."""
+    check_home(settings)
+    target = settings.target
+    if not isinstance(target, str):
+        return examined(target, settings)
+    if not names_application(target):
+        if settings.interface in ("wsgi", "asgi"):
+            raise SettingsError(f"target: {target!r} is not module:attribute or module:factory()")
+        return "static"
+    return probed(settings)
+
+
+def probed(settings: Settings) -> str:
+    """What a child finds out by importing the application."""
+    answer, say = os.pipe2(os.O_CLOEXEC)
+
+    def life() -> None:
+        stack.show_when_asked()
+        descendants.give_up(int)  # nothing; but what the application forks is known for a copy
+        try:
+            enter(settings)
+            report = "interface " + loaded(settings)[1]
+        except (ApplicationError, SettingsError) as error:
+            report = f"error {error}"
+        descendants.end_if_copy()
+        os.write(say, report.encode(errors="backslashreplace")[:REPORT_BYTES] + END)
+
+    pid = forked(life)
+    os.close(say)
+    alive = os.pidfd_open(pid)
+    give_up_at = math.inf if settings.startup_s is None else monotonic() + settings.startup_s
+    try:
+        kind, _, text = heard(answer, alive, settings.target, give_up_at).partition(" ")
+    except TimeoutError:
+        log.error("importing %s takes too long; this is where it is:", settings.target)
+        stack.ask(pid)
+        select.select([alive], [], [], stack.STACK_S)
+        raise ApplicationError(
+            f"importing {settings.target} takes longer than {settings.startup_s:g} s: give it more"
+            " time (startup_s), or find out what it waits for"
+        ) from None
+    finally:
+        os.close(answer)
+        os.close(alive)
+        # It has no more to say, and what the application does at its exit is no use here.
+        os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+    if kind == "interface":
+        return text
+    raise ApplicationError(text or f"importing {settings.target} {describe(status)}")
+
+
+def heard(answer: int, alive: int, target: str, give_up_at: float) -> str:
+    """The child's report; "" if it ended without one. Raises `TimeoutError`.
+
+    Neither is read to the end of the pipe: a process that the application starts while it is
+    imported may hold the other end for ever, and an import may close all descriptors.
+    """
+    report = b""
+    begun = monotonic()
+    sources = [answer, alive]
+    while not report.endswith(END):
+        patience_s = min(PATIENCE_S, max(0.0, give_up_at - monotonic()))
+        ready, _, _ = select.select(sources, [], [], patience_s)
+        if answer in ready:
+            part = os.read(answer, REPORT_BYTES)
+            report += part
+            if not part:
+                sources.remove(answer)
+        elif alive in ready:
+            return ""
+        elif monotonic() >= give_up_at:
+            raise TimeoutError
+        else:
+            waited_s = monotonic() - begun
+            log.warning("still importing %s, for %d seconds by now", target, waited_s)
+    return report.removesuffix(END).decode(errors="replace")
+
+
+def loaded(settings: Settings) -> tuple[Any, str]:
+    """The application and its interface, imported here. Raises `ApplicationError`."""
+    application = load(settings.target)
+    return application, examined(application, settings)
+
+
+def examined(application: Any, settings: Settings) -> str:
+    """Its interface. Raises `ApplicationError` if it cannot be served."""
+    refuse_patches()
+    told = settings.interface != AUTO
+    interface = settings.interface if told else interface_of(application)
+    policy = policy_of_loops()
+    if policy is not None and interface == "asgi":
+        log.warning(
+            "the application has set an event loop policy (%s), which has no effect: its loop is"
+            " asyncio's, on the I/O model; uvloop's keeps asyncio from starting programs, too, so"
+            " remove uvloop.install() or set_event_loop_policy()",
+            policy,
+        )
+    return interface
+
+
+def check_home(settings: Settings) -> None:
+    """Whether `enter` will succeed in the workers. Raises `SettingsError`."""
+    if settings.env_file is not None:
+        variables(settings.env_file)
+    if settings.chdir is None:
+        return
+    if not Path(settings.chdir).is_dir():
+        raise SettingsError(f"chdir: there is no folder {settings.chdir!r}")
+    if not os.access(settings.chdir, os.X_OK):
+        raise SettingsError(f"chdir: no permission to enter {settings.chdir!r}")
+
+
+def enter(settings: Settings) -> None:
+    """Make this process the application's home: its folder and its environment.
+
+    Raises `SettingsError`.
+    """
+    if settings.env_file is not None:
+        os.environ.update(variables(settings.env_file))
+    if settings.chdir is not None:
+        try:
+            os.chdir(settings.chdir)
+        except OSError as error:
+            raise SettingsError(
+                f"chdir: cannot enter {settings.chdir!r}: {error.strerror}"
+            ) from None
+
+
+def variables(path: str) -> dict[str, str]:
+    """The variables that a `.env` file sets; those that are set already stay. As uvicorn has it.
+
+    Raises `SettingsError`.
+    """
+    from dotenv import dotenv_values  # noqa: PLC0415 - few need it
+
+    if not Path(path).is_file():
+        raise SettingsError(f"env_file: there is no file {path!r}")
+    try:
+        values = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"env_file: cannot read {path!r}: {error}") from None
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and name not in os.environ
+    }

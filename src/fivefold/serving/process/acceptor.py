@@ -1,0 +1,166 @@
+"""The accepting side of the process model: one process, its own I/O model, no connection."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+
+from ...errors import WorkerFailed
+from ...iomodels.base import IOModel
+from ...processes.stopping import Stopping
+from ..base import EXHAUSTED_PAUSE_S, Live, ServingModel, close_woken, log, opened, wake_on_signals
+from ..limit import Limit
+from .channel import BORN, DEAD, GONE, IDLE, MORE, SERVE, hear, tell
+
+SPARES = 4
+"""Children idle before they are needed: a fork takes a millisecond, and so the client."""
+
+
+STOP_LOOK_S = 0.1
+"""How often it is looked for a signal while no child can serve yet."""
+
+
+class Acceptor:
+    """Accepts, and hands each connection to an idle child."""
+
+    def __init__(
+        self, model: ServingModel, inbox: socket.socket, to_forker: socket.socket, limit: Limit
+    ) -> None:
+        self._model = model
+        self._inbox = inbox
+        self._to_forker = to_forker
+        self._limit = limit
+        self._forker = os.getppid()
+        self._io: IOModel | None = None
+        self._channels: dict[int, socket.socket] = {}
+        # The one that was busy last comes first: its caches are warm.
+        self._idle: list[int] = []
+        self._expected = 0
+
+    def run(self) -> None:
+        io = self._io = self._model.new_io(1, serves=False)
+        Stopping().begin(lambda: self._stop(io), says=False)
+        wake_on_signals(io)
+        try:
+            self._order_spares()
+            io.run(self._main(io))
+        finally:
+            close_woken(io)
+            self._model.house.end()
+        self._model.raise_deaf()
+
+    def _stop(self, io: IOModel) -> None:
+        self._model.stopping = True
+        io.wake()
+
+    async def _main(self, io: IOModel) -> None:
+        model = self._model
+        listeners = [io.listener(sock) for sock in model.listeners]
+        if self._can_serve():
+            model.on_ready()
+        for listener in listeners:
+            io.spawn(model.accepting(io, listener, self._hand_over))
+        while not model.stopping:
+            await io.woken
+        if os.getppid() == self._forker:
+            await model.close_listeners(listeners, self._hand_over)
+        # Else the forker has died, and whoever is still queued is for its successor, who
+        # has the same sockets: there may not be an idle child left here.
+
+    def _can_serve(self) -> bool:
+        """Wait for the first child that is idle: before that nobody would be answered."""
+        while not (self._idle or self._model.stopping):
+            if select.select([self._inbox], [], [], STOP_LOOK_S)[0]:
+                self._hear()
+                for _ in range(SPARES - len(self._channels) - self._expected):
+                    self._order()  # in place of one that died while it started
+        return not self._model.stopping
+
+    async def _hand_over(self, sock: socket.socket) -> None:
+        with sock:
+            while True:
+                try:
+                    child = self._idle_child()
+                except WorkerFailed:
+                    await self._serve_here(sock)
+                    return
+                self._limit.look(len(self._channels) - len(self._idle))
+                try:
+                    tell(self._channels[child], SERVE, child, sock)
+                    break
+                except GONE:
+                    self._bury(child)  # it died while it was idle; DEAD is on its way
+                except OSError as error:
+                    self._idle.append(child)
+                    self._pause(error)
+        self._order_spares()
+
+    async def _serve_here(self, sock: socket.socket) -> None:
+        """The forker died while this connection was accepted, and no child is left: there is
+        nobody else who could answer it."""
+        assert self._io is not None
+        connection = opened(self._io, sock)
+        if connection is not None:
+            live = Live()
+            live.finish()
+            await live.attend(self._model.handler, connection)
+            self._model.house.rest()
+
+    def _idle_child(self) -> int:
+        """The number of an idle child; waits for one, at the limit until one is free."""
+        while self._hear(socket.MSG_DONTWAIT):
+            pass
+        while not self._idle:
+            if not self._expected:
+                self._order()
+            if self._expected:
+                self._hear()
+        return self._idle.pop()
+
+    def _order_spares(self) -> None:
+        for _ in range(SPARES - len(self._idle) - self._expected):
+            self._order()
+
+    def _order(self) -> None:
+        """Ask the forker for one more; at the limit it will not come before another ends."""
+        try:
+            tell(self._to_forker, MORE, 0)
+        except GONE:
+            self._model.stopping = True  # the forker died; those who are here go on to the end
+        except OSError as error:
+            self._pause(error)
+            return
+        self._expected += 1
+
+    def _pause(self, error: OSError) -> None:
+        """The kernel lacks something: nothing else can be done until it is there again."""
+        log.error("the acceptor cannot reach a process: %s; trying again", error.strerror)
+        time.sleep(EXHAUSTED_PAUSE_S)
+
+    def _hear(self, flags: int = 0) -> bool:
+        """Take one message; False if there is none. Raises `WorkerFailed` if the forker is gone."""
+        try:
+            heard = hear(self._inbox, flags)
+        except BlockingIOError:
+            return False
+        if heard is None:
+            raise WorkerFailed("the forker of the process pool is gone")
+        what, number, attached = heard
+        if what == BORN:
+            self._expected -= 1
+            if attached is not None:  # else we are out of descriptors, and the child will end
+                self._channels[number] = attached
+        elif what == IDLE and number in self._channels:
+            self._idle.append(number)
+        elif what == DEAD:
+            self._bury(number)
+        return True
+
+    def _bury(self, number: int) -> None:
+        channel = self._channels.pop(number, None)
+        if channel is not None:
+            channel.close()
+        if number in self._idle:
+            self._idle.remove(number)

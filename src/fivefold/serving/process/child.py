@@ -1,0 +1,94 @@
+"""The serving side of the process model: one process, one connection at a time."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from time import monotonic
+
+from ...iomodels.base import IOModel
+from ...isolation.descendants import descendants
+from ..base import Live, ServingModel, close_woken, opened, wake_on_signals
+from .channel import IDLE, hear, tell
+
+SOON_S = 0.2
+"""The forker's grace time has begun before ours, by as long as its signal took."""
+
+
+class Child:
+    """Says that it is idle, gets a connection, serves it; until its channel ends."""
+
+    def __init__(
+        self,
+        model: ServingModel,
+        number: int,
+        channel: socket.socket,
+        to_acceptor: socket.socket,
+        say_idle: Callable[[], None],
+    ) -> None:
+        """`say_idle` is called once, when it can serve."""
+        self._model = model
+        self._number = number
+        self._channel = channel
+        self._to_acceptor = to_acceptor
+        self._say_idle = say_idle
+        self._live = Live()
+        self._forker = os.getppid()
+        self._is_starting = True
+
+    def _end_if_orphaned(self) -> None:
+        """A start-up may take for ever, and the forker, which would end us then, is dead.
+
+        Nobody is served here yet; the kernel gives a dead parent's children away before it
+        sends them the signal that they asked for (PR_SET_PDEATHSIG).
+        """
+        if self._is_starting and os.getppid() != self._forker:
+            os._exit(1)
+
+    def _finish(self) -> None:
+        self._end_if_orphaned()
+        self._model.options.grace.begin()
+        self._live.finish()
+
+    def _cut(self) -> None:
+        """The forker asks again when the grace time is over; others may at any time."""
+        self._end_if_orphaned()
+        grace = self._model.options.grace
+        if monotonic() >= grace.until() - SOON_S:
+            self._live.cut()
+
+    def run(self) -> None:
+        # Told to leave, we go on as long as the acceptor has connections to hand over,
+        # but let each of them end after its exchange.  Set first: making the I/O model
+        # starts an ASGI application, which must not be left half started.
+        self._model.stops.begin(self._finish, again=self._cut, says=self._number == 1)
+        self._model.house.begin()
+        io = self._model.new_io(1)
+        self._is_starting = False
+        if self._model.stopping:
+            self._live.finish()
+        self._model.stops.look()
+        wake_on_signals(io)
+        descendants.give_up(self._channel.close, self._to_acceptor.close, io.give_up)
+        self._say_idle()
+        try:
+            while (sock := self._next(io)) is not None:
+                connection = opened(io, sock)
+                if connection is not None:
+                    io.run(self._live.attend(self._model.handler, connection))
+                if self._model.options.fresh:
+                    break
+        finally:
+            close_woken(io)
+            self._model.house.end()
+
+    def _next(self, io: IOModel) -> socket.socket | None:
+        self._model.house.rest()
+        try:
+            tell(self._to_acceptor, IDLE, self._number)
+            io.until_readable(self._channel)
+            heard = hear(self._channel)
+        except OSError:
+            return None  # the acceptor is gone
+        return None if heard is None else heard[2]

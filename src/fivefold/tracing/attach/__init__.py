@@ -1,0 +1,1 @@
+"""Tracing a server that runs already: the tracer, and the server that is traced."""

@@ -1,0 +1,160 @@
+"""What one connection does while somebody is attached, exchange by exchange.
+
+An exchange begins with its first bytes and is over when content has answered and the
+connection waits for the next request, has one already, or closes.  Only then is anything
+written: while it runs, nothing but the clock is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any
+
+from ...http1.request import Request
+from ...iomodels.base import Connection
+from ..control.pipe import LINE_BYTES, Outlet, batches
+from ..sampling.line import SHOWN_TARGET, status_of
+from ..steps.thread_counters import accounting
+
+MOST_OBSERVATIONS = 2000
+"""Of one exchange; a long download has no end of them."""
+
+GIVEN = ("send.begin", "send_file.begin")
+LINE_FRAME = 64
+NUMBERS = count()
+
+Seen = tuple[int, int, str, dict[str, Any]]
+
+
+class Recording:
+    """Takes the observations of one connection; `undo` gives it its methods back."""
+
+    def __init__(self, conn: Connection, hand_on: Callable[[Recording], None]) -> None:
+        self.conn = conn
+        self.request: Request | None = None
+        """The request that is traced; None between requests, and for those not asked for."""
+        self.head = b""
+        """The first bytes of the response."""
+        self.since_ns = 0 if conn.new else time.monotonic_ns()
+        """Before this, everything belonged to another exchange."""
+        self.seen: list[Seen] = []
+        self.dropped = 0
+        self.notes: list[str] = []
+        self._answered = False
+        self._hand_on = hand_on
+        self._counted = False
+        before = dict(vars(conn))
+        conn.observe(self.tell)
+        self._wrap()
+        changed = [name for name, value in vars(conn).items() if before.get(name) is not value]
+        self._undo = {name: before.get(name) for name in changed}
+
+    def _wrap(self) -> None:
+        conn: Any = self.conn
+        send, send_file, close = conn.send, conn.send_file, conn.close
+
+        def sending(*buffers: bytes) -> Coroutine[Any, Any, None]:
+            self.head = self.head or buffers[0][:16]
+            return send(*buffers)  # type: ignore[no-any-return]
+
+        def sending_file(head: bytes, *rest: Any) -> Coroutine[Any, Any, None]:
+            self.head = self.head or head[:16]
+            return send_file(head, *rest)  # type: ignore[no-any-return]
+
+        def closing() -> Coroutine[Any, Any, None]:
+            self.over()
+            return close()  # type: ignore[no-any-return]
+
+        conn.send, conn.send_file, conn.close = sending, sending_file, closing
+
+    def undo(self) -> None:
+        for name, value in self._undo.items():
+            if value is None:
+                delattr(self.conn, name)  # its class has it
+            else:
+                setattr(self.conn, name, value)
+
+    def tell(self, event: str, detail: dict[str, Any]) -> None:
+        if event == "recv.begin" and self._answered:
+            self.over()
+        if event == "recv.begin" and not self.seen:
+            return  # waiting for a request is no part of it
+        if len(self.seen) < MOST_OBSERVATIONS:
+            self._add(time.monotonic_ns(), event, detail)
+        else:
+            self.dropped += 1
+        if event == "recv.end" and not self._counted:
+            self.count()
+
+    def _add(self, at_ns: int, event: str, detail: dict[str, Any]) -> None:
+        self.seen.append((at_ns, threading.get_native_id(), event, detail))
+
+    def count(self) -> None:
+        """What the kernel counts for this thread: once at the beginning, once at the end."""
+        self._counted = True
+        self._add(time.monotonic_ns(), "accounting", accounting())
+
+    def asked(self, request: Request, *, head_bytes: int, arrived_s: float, wanted: bool) -> None:
+        """Content is asked. `arrived_s`: when the last bytes came, for what we did not see."""
+        if self._answered:
+            self.over()  # the next request was here already
+        if not any(event == "recv.end" for _, _, event, _ in self.seen):
+            at_ns = max(self.since_ns, round(arrived_s * 1e9))
+            self._add(at_ns, "recv.end", {"bytes": head_bytes})
+            self.count()
+        self.request = request if wanted else None
+        self._add(time.monotonic_ns(), "content.enter", {})
+
+    def answered(self, detail: dict[str, Any]) -> None:
+        self._add(time.monotonic_ns(), "content.exit", detail)
+        self._answered = True
+
+    def over(self) -> None:
+        """The exchange has ended: hand it on if it was asked for, and forget it."""
+        if self.request is not None and self.head:
+            self.count()
+            self._hand_on(self)
+        # Once it has the answer a client may ask again, before we come to know that it has.
+        given = [at_ns for at_ns, _, event, _ in self.seen if event in GIVEN]
+        self.since_ns = given[-1] if given else time.monotonic_ns()
+        self.request = None
+        self.head = b""
+        self.seen = []
+        self.dropped = 0
+        self.notes = []
+        self._answered = self._counted = False
+
+
+def written(recording: Recording, generation: int, pair: dict[str, str], outlet: Outlet) -> None:
+    """An exchange as lines: its observations, then what it was."""
+    name = f"{os.getpid()}.{next(NUMBERS)}"
+    frame = json.dumps({"g": generation, "x": name})[:-1].encode()
+    texts = [
+        json.dumps([at_ns, event, {**detail, "tid": tid}], separators=(",", ":"))
+        for at_ns, tid, event, detail in recording.seen
+    ]
+    for group in batches(texts, LINE_BYTES - len(frame) - LINE_FRAME):
+        outlet.write(b'%b,"seen":[%b]}\n' % (frame, ",".join(group).encode()))
+    request, conn = recording.request, recording.conn
+    assert request is not None
+    local, peer = conn.socket_ends or (conn.local, conn.peer)
+    done = {
+        "method": request.method,
+        "target": request.target[:SHOWN_TARGET].decode("latin-1"),
+        "status": status_of(recording.head),
+        "pair": pair,
+        "local": local[1],
+        "peer": peer[1] if peer else None,
+        "fd": conn.fd,
+        "since_ns": recording.since_ns,
+        "dropped": recording.dropped,
+        "lost": outlet.lost,
+        "notes": recording.notes,
+    }
+    outlet.lost = 0
+    outlet.tell({"g": generation, "x": name, "done": done})

@@ -1,0 +1,190 @@
+"""Tracing a server that runs already: the tracer's side of the control socket."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from ...errors import TraceFailed
+from ...linux.processes import catches, processes_of_tree
+from ...linux.timestamping import realtime_offset_ns
+from ...linux.tracepoints import tracefs
+from ..control.rendezvous import connected
+from ..control.switch import NOTICE
+from ..kernel.capture import KernelTrace
+from ..kernel.owners import of_exchange
+from ..model import Observation, Trace
+from ..steps.server_end import ServedTimeline, served
+from ..steps.summary import summed
+
+READ_BYTES = 65536
+KEPT_NS = 60 * 10**9
+"""The kernel's events of exchanges that began longer ago are not kept."""
+
+COUNTED = ("accounting", "cachestat")
+"""Events that are counters, not moments of our clock."""
+
+
+def serving(server: int) -> list[int]:
+    """The processes of a server that look at its switch."""
+    return [pid for pid in processes_of_tree(server) if catches(pid, NOTICE)]
+
+
+class Attached:
+    """`with Attached(pid) as attached`; then `traces`.
+
+    Raises `TraceFailed`: no such process, not Fivefold, not ours, traced already.
+    """
+
+    def __init__(
+        self, pid: int, *, pattern: str = "", count: int = 1, privileged: bool = True
+    ) -> None:
+        """`privileged`: use the kernel's trace events where that is allowed."""
+        self._pid = pid
+        self._pattern = pattern
+        self._count = count
+        self.unprivileged = tracefs.available() if privileged else "not asked for"
+        self.processes = 0
+        """How many of the server's processes tell us what they do."""
+        self._resources = contextlib.ExitStack()
+        self._kernel: KernelTrace | None = None
+        self._recording_since_ns = 0
+        self._rest = b""
+        self._ready: list[dict[str, Any]] = []
+        self._seen: dict[str, list[Observation]] = {}
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as resources:
+            if self.unprivileged is None:
+                # Setting up takes its time, and the server shall not wait for our words.
+                sock, server = connected(self._pid)
+                sock.close()
+                kernel = KernelTrace(server_port=0, processes=serving(server))
+                self._kernel = resources.enter_context(kernel)
+                self._recording_since_ns = time.monotonic_ns()
+            self._sock, _ = connected(self._pid)
+            resources.enter_context(self._sock)
+            self._attach()
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._resources.close()
+
+    def _attach(self) -> None:
+        asked = {"do": "attach", "match": self._pattern, "count": self._count}
+        try:
+            self._sock.sendall(json.dumps(asked).encode() + b"\n")
+            message = next(self._messages(), {})
+        except OSError as error:
+            raise TraceFailed(f"process {self._pid} does not answer: {error}") from None
+        if "attached" not in message:
+            why = message.get("error", "it closed the connection")
+            raise TraceFailed(f"process {self._pid} cannot be traced: {why}")
+        self.processes = message["attached"]
+
+    def traces(self, timeout_s: float | None = None) -> Iterator[Trace]:
+        """The next requests that match, until `count` of them; or `timeout_s` is over.
+
+        Raises `TraceFailed` if the server ends meanwhile.
+        """
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        for _ in range(self._count):
+            while not self._ready:
+                if not self._listen(until):
+                    return
+            yield self._trace(self._ready.pop(0))
+
+    def _listen(self, until: float | None) -> bool:
+        """Wait for the next exchanges; whether there was still time."""
+        try:
+            left = None if until is None else max(0.001, until - time.monotonic())
+            self._sock.settimeout(left)
+            for message in self._messages():
+                self._take(message)
+        except TimeoutError:
+            return False
+        if self._ready and self._kernel is not None:
+            self._kernel.collect(time.monotonic_ns() - KEPT_NS)
+        return True
+
+    def _messages(self) -> Iterator[dict[str, Any]]:
+        """Those that are here; waits for at least some bytes."""
+        data = self._sock.recv(READ_BYTES)
+        if not data:
+            raise TraceFailed(f"process {self._pid} has ended, or lets nobody trace it any more")
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        yield from map(json.loads, lines)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        seen = self._seen.setdefault(message["x"], [])
+        for at_ns, event, detail in message.get("seen", ()):
+            source = "accounting" if event in COUNTED else "clock"
+            seen.append(Observation(at_ns, source, event, detail))
+        if "done" not in message:
+            return
+        if seen:
+            self._ready.append(message)
+        else:  # all of it was lost, because it came too fast: nothing can be said of this one
+            del self._seen[message["x"]]
+
+    def _trace(self, message: dict[str, Any]) -> Trace:
+        done, seen = message["done"], self._seen.pop(message["x"])
+        port = done["local"] or 0
+        begun_ns = min(o.at_ns for o in seen)
+        recorded = self._kernel is not None and begun_ns >= self._recording_since_ns
+        if recorded and self._kernel is not None:
+            kernel = self._kernel.of(port, done["peer"])
+            tids = {o.detail["tid"] for o in seen}
+            seen = [*seen, *of_exchange(kernel, done["fd"], tids)]
+        timeline = ServedTimeline(seen, done["since_ns"], port)
+        steps = served(timeline)
+        notes = list(self._notes(done, begun_ns, recorded=recorded))
+        return Trace(
+            request={
+                "method": done["method"],
+                "target": done["target"],
+                "status": done["status"],
+                "bytes": timeline.bytes_of("send.end", "send_file.end"),
+                "started": (timeline.start_ns + realtime_offset_ns()) / 1e9,
+            },
+            pair=done["pair"],
+            privileged=recorded,
+            steps=steps,
+            summary=summed(timeline, steps),
+            notes=tuple(notes),
+        )
+
+    def _notes(self, done: dict[str, Any], begun_ns: int, *, recorded: bool) -> Iterator[str]:
+        yield "seen from the server's end: the client's own time is not in it"
+        if self.unprivileged is not None:
+            yield f"without the kernel's trace events: {self.unprivileged}"
+        elif not recorded:
+            yield "it began before the kernel's trace events were recorded: they are not in it"
+        elif self._kernel is not None:
+            yield from self._kernel.notes(since_ns=begun_ns)
+        if done["dropped"]:
+            yield f"{done['dropped']} observations at its end were not kept: it had too many"
+        if done["lost"]:
+            yield f"{done['lost']} messages of the server were lost: they came too fast"
+        yield from done["notes"]
+
+
+def metrics_of(pid: int) -> str:
+    """The metrics of a running server, in Prometheus' text format. Raises `TraceFailed`."""
+    sock, _ = connected(pid)
+    with sock:
+        try:
+            sock.sendall(b'{"do":"metrics"}\n')
+            return b"".join(iter(lambda: sock.recv(READ_BYTES), b"")).decode()
+        except OSError as error:
+            raise TraceFailed(f"process {pid} does not answer: {error}") from None

@@ -1,0 +1,218 @@
+"""The control process: a child of the supervisor that tracers talk to.
+
+It is a process of its own because the supervisor waits for signals and nothing else, and
+because whoever traces may be slow, or die: neither is the server's trouble.  It has the
+control socket, reads what the workers tell, and turns the switch.
+
+    tracer ── control socket ── control process ── switch and signal ──> workers
+                                       └────────── pipe ──────────────────┘
+
+Promises.  Only the server's user and root are heard (the socket's mode, and SO_PEERCRED).
+One tracer at a time; when its connection ends, however it ends, the switch is off.  A tracer
+that takes nothing for a second is let go.  When the supervisor ends, however it ends, the
+socket is removed.  If this process dies, the server serves on, and cannot be traced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+from time import monotonic
+from typing import Any
+
+from ...linux.peer_credentials import peer_of
+from ...linux.processes import catches, processes_of_tree
+from ..sampling.line import START, sample_of
+from ..sampling.sinks import Samples
+from .rendezvous import ROOT
+from .switch import NOTICE, Switch, Wanted
+
+AGAIN_S = 0.5
+"""How often, while somebody is attached, all are told again to look: a process that was just
+forked may have been overlooked, and to look twice is harmless."""
+
+LOOK_S = 5.0
+"""How long workers may take to look at the switch, before the tracer is told regardless."""
+
+REST_S = 0.1
+"""While nobody is attached samples are read so often at most, many at once: waking up for
+each of them would cost more than they do."""
+
+PATIENCE_S = 1.0
+"""How long a tracer may take nothing."""
+
+REQUEST_BYTES = 8192
+READ_BYTES = 65536
+
+
+class Control:
+    """Runs in its own process until SIGTERM."""
+
+    def __init__(
+        self,
+        supervisor: int,
+        listener: socket.socket | None,
+        inlet: int,
+        switch: Switch,
+        samples: Samples,
+    ) -> None:
+        self._supervisor = supervisor
+        self._listener = listener
+        self._inlet = inlet
+        self._switch = switch
+        self._samples = samples
+        self._stopping = False
+        self._tracer: socket.socket | None = None
+        self._unseen: set[int] = set()
+        """Processes that have not yet looked at the switch since it was turned on."""
+        self._seen: set[int] = set()
+        """Those that have."""
+        self._announce_at: float | None = None
+        self._rest = b""
+        self._rested = True
+        """Whether it is time to read again."""
+
+    def run(self) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is for the supervisor
+        wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(woken)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        while not self._stopping:
+            self._turn(wake)
+        self._detach()
+        self._drain()
+        self._samples.close()
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _turn(self, wake: int) -> None:
+        others = [one for one in (self._listener, self._tracer) if one is not None]
+        sources: list[Any] = [wake, *others]
+        due = None if self._tracer is None else monotonic() + AGAIN_S
+        if self._tracer is not None or self._rested:
+            sources.append(self._inlet)
+        else:
+            due = monotonic() + REST_S
+        ready = select.select(sources, [], [], None if due is None else max(0.0, due - monotonic()))
+        self._rested = self._inlet not in ready[0]
+        if self._inlet in ready[0]:
+            self._drain()
+        if self._tracer in ready[0]:
+            self._hear()
+        if self._listener is not None and self._listener in ready[0]:
+            self._accept(self._listener)
+        if self._tracer is not None and not any(ready):
+            self._unseen |= self._notify() - self._seen
+        if self._announce_at is not None and (
+            (self._seen and not self._unseen) or monotonic() >= self._announce_at
+        ):
+            self._announce()
+
+    def _accept(self, listener: socket.socket) -> None:
+        sock, _ = listener.accept()
+        sock.settimeout(PATIENCE_S)
+        try:
+            if peer_of(sock).uid not in (os.geteuid(), ROOT):
+                raise PermissionError
+            asked = json.loads(sock.recv(REQUEST_BYTES))
+            ASKED[asked["do"]](self, sock, asked)
+        except (OSError, ValueError, KeyError, TypeError):
+            sock.close()  # nobody who knows how to ask
+
+    def attach(self, sock: socket.socket, asked: dict[str, Any]) -> None:
+        if self._tracer is not None:
+            answer(sock, {"error": f"process {peer_of(self._tracer).pid} is tracing it already"})
+            sock.close()
+            return
+        self._switch.turn_on(Wanted(str(asked["match"]), int(asked["count"])))
+        self._tracer = sock
+        self._seen.clear()
+        self._unseen = self._notify()
+        self._announce_at = monotonic() + LOOK_S
+
+    def metrics(self, sock: socket.socket, asked: dict[str, Any]) -> None:
+        self._drain()
+        sock.sendall(self._samples.metrics.text().encode())
+        sock.close()
+
+    def _notify(self) -> set[int]:
+        """Let every process that serves look at the switch; which they are."""
+        tree = processes_of_tree(self._supervisor) - {os.getpid()}
+        serving = {pid for pid in tree if catches(pid, NOTICE)}
+        for pid in serving:
+            try:
+                os.kill(pid, NOTICE)
+            except ProcessLookupError:
+                pass
+        return serving
+
+    def _announce(self) -> None:
+        self._announce_at = None
+        self._forward(
+            json.dumps({"attached": len(self._seen), "supervisor": self._supervisor}).encode()
+        )
+
+    def _detach(self) -> None:
+        if self._tracer is not None:
+            self._tracer.close()
+            self._tracer = None
+            self._announce_at = None
+            self._switch.turn_off()
+            self._notify()
+
+    def _hear(self) -> None:
+        """A tracer says nothing more: what comes is its end."""
+        assert self._tracer is not None
+        try:
+            if self._tracer.recv(REQUEST_BYTES):
+                return
+        except OSError:
+            pass
+        self._detach()
+
+    def _read(self) -> bool:
+        """Take what the workers have told; whether it was anything."""
+        data = os.read(self._inlet, READ_BYTES)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if line.startswith(START):
+                self._samples.take(sample_of(line))
+            else:
+                self._take(line, json.loads(line))
+        return bool(data)
+
+    def _drain(self) -> None:
+        """Take all that was told so far."""
+        try:
+            while self._read():
+                pass
+        except BlockingIOError:
+            pass  # somebody may tell more: a worker, or what an application has left behind
+
+    def _take(self, line: bytes, message: dict[str, Any]) -> None:
+        if message.get("g") != self._switch.generation:
+            return  # for a tracer that has left
+        if "looked" in message:
+            self._unseen.discard(message["looked"])
+            self._seen.add(message["looked"])
+        elif self._tracer is not None:
+            self._forward(line)
+
+    def _forward(self, line: bytes) -> None:
+        assert self._tracer is not None
+        try:
+            self._tracer.sendall(line + b"\n")
+        except OSError:  # it is gone, or takes nothing
+            self._detach()
+
+
+ASKED = {"attach": Control.attach, "metrics": Control.metrics}
+"""What one may ask for, by its word."""
+
+
+def answer(sock: socket.socket, message: dict[str, Any]) -> None:
+    sock.sendall(json.dumps(message).encode() + b"\n")

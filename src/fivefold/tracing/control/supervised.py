@@ -1,0 +1,79 @@
+"""The control process as the supervisor knows it: forked before the workers, ended after them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...isolation.reporting import logger
+from ...linux.process_control import be_called
+from ...processes.forking import forked
+from ...server.composition import Server
+from ..sampling.sinks import Samples
+from .conversation import Control
+from .pipe import Outlet
+from .rendezvous import bound
+from .switch import Switch
+
+log = logger("fivefold.trace")
+
+NAME = "fivefold-trace"
+"""As which it is seen in the list of processes."""
+
+
+@contextmanager
+def beside(server: Server, switch: Switch, outlet: Outlet, samples: Samples) -> Iterator[None]:
+    """A control process for the calling supervisor."""
+    supervisor = os.getpid()
+    sock, path = listening(supervisor)
+
+    def life() -> None:
+        server.close_sockets()
+        outlet.close()
+        be_called(NAME)
+        log_cheaply()
+        Control(supervisor, sock, outlet.inlet, switch, samples).run()
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+    pid = forked(life)
+    if sock is not None:
+        sock.close()
+    samples.close()
+    outlet.close_inlet()
+    try:
+        yield
+    finally:
+        outlet.close()
+        end(pid, path)
+
+
+def log_cheaply() -> None:
+    """Without looking for who logs: it is always us."""
+    # As the documentation of logging says, under "Optimization".
+    logging._srcfile = None  # noqa: SLF001
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def listening(supervisor: int) -> tuple[socket.socket | None, Path | None]:
+    """The control socket and its path; neither, and a warning, if none can be had."""
+    try:
+        return bound(supervisor)
+    except OSError as error:
+        log.warning("nobody can attach: no control socket: %s", error)
+        return None, None
+
+
+def end(pid: int, path: Path | None) -> None:
+    try:
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass  # it died, and as PID 1 the supervisor has buried it
+    if path is not None:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The kernel's own evidence: its trace events, and which of them belong to a request."""

@@ -1,0 +1,224 @@
+"""A trace for a terminal: a timeline that is readable at 80 columns, in colour or plain.
+
+Whatever comes from the trace loses its control characters first: a request target is the
+client's to choose, and must not be able to move the cursor of the one who reads it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from ..model import Step, Trace
+from .labels import (
+    FIGURES,
+    FIGURES_OVERLAP,
+    Figure,
+    actor_of,
+    amount,
+    duration,
+    figure_of,
+    io_of,
+    listed,
+    pair_of,
+    request_of,
+    rights_of,
+    short_name,
+    sources_of,
+    span_us,
+)
+
+COLOURS = {
+    "client": "35",
+    "interface": "36",
+    "kernel": "94",
+    "server": "32",
+    "disk": "33",
+    "other": "31",
+    "all": "1",
+    "faint": "2",
+    "strong": "1",
+}
+"""Who has the time, as parameters of the terminal's "select graphic rendition"."""
+
+NARROWEST = 64
+NUMBER, NAME, TIME, EVIDENCE = 2, 22, 8, 10
+BEFORE_BAR = NUMBER + NAME + 2 * TIME + 3
+LABEL = 22
+"""Widths of the columns; what is left is the bar's."""
+
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+LONGEST_REQUEST = 400
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What is written on: its width, its colours, its characters."""
+
+    width: int
+    colour: bool
+    encoding: str
+
+    def paint(self, text: str, ink: str) -> str:
+        return f"\x1b[{COLOURS[ink]}m{text}\x1b[0m" if self.colour and text.strip() else text
+
+    def blocks(self) -> bool:
+        """Whether bars can be drawn with block characters."""
+        try:
+            EIGHTHS.encode(self.encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
+
+    def wrapped(self, text: str, *, first: str = "", indent: str | None = None) -> Iterator[str]:
+        rest = " " * len(first) if indent is None else indent
+        yield from textwrap.wrap(
+            printable(text), self.width, initial_indent=first, subsequent_indent=rest
+        )
+
+    def printed(self, lines: Iterator[str]) -> str:
+        """The lines as one text that the encoding can carry."""
+        text = "".join(f"{line.rstrip()}\n" for line in lines)
+        try:
+            text.encode(self.encoding)
+        except UnicodeEncodeError:
+            plain = text.replace("µ", "u")
+            return plain.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        return text
+
+
+def timeline(trace: Trace, *, colour: bool, width: int = 80, encoding: str = "utf-8") -> str:
+    """One trace: its request, its steps on a common time axis, its summary, its notes."""
+    paper = Paper(max(width, NARROWEST), colour, encoding)
+    return paper.printed(_timeline(trace, paper))
+
+
+def side_by_side(
+    traces: Sequence[Trace], *, colour: bool, width: int = 80, encoding: str = "utf-8"
+) -> str:
+    """The summaries of several traces of one request, on one axis."""
+    paper = Paper(max(width, NARROWEST), colour, encoding)
+    return paper.printed(_side_by_side(listed(traces), paper))
+
+
+def printable(text: str) -> str:
+    """The text, with escapes in place of everything that a terminal might obey."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _timeline(trace: Trace, paper: Paper) -> Iterator[str]:
+    yield from _header(trace, paper)
+    yield ""
+    span = span_us([trace])
+    yield _heading(span, paper)
+    for step in trace.steps:
+        yield from _step(step, span, paper)
+    yield ""
+    yield from _summary(trace, paper)
+    yield from _notes(trace, paper)
+
+
+def _header(trace: Trace, paper: Paper) -> Iterator[str]:
+    for line in paper.wrapped(_cut(request_of(trace)), indent="  "):
+        yield paper.paint(line, "strong")
+    answer = (f"status {trace.request['status']}", amount(trace.request["bytes"]))
+    total = duration(trace.summary.total_us)
+    yield from paper.wrapped(f"{pair_of(trace)}, {', '.join(answer)}, {total}")
+    yield from paper.wrapped(rights_of(trace))
+
+
+def _cut(request: str) -> str:
+    return request if len(request) <= LONGEST_REQUEST else f"{request[:LONGEST_REQUEST]} ..."
+
+
+def _heading(span: float, paper: Paper) -> str:
+    bar = _bar_width(paper)
+    end = duration(span)
+    axis = "0" + end.rjust(bar - 1)
+    names = f"{'#':>{NUMBER}} {'step':<{NAME}}{'start':>{TIME}} {'took':>{TIME}}"
+    return paper.paint(f"{names}  {axis} evidence", "faint")
+
+
+def _bar_width(paper: Paper) -> int:
+    return paper.width - BEFORE_BAR - EVIDENCE - 2
+
+
+def _step(step: Step, span: float, paper: Paper) -> Iterator[str]:
+    first = f"{step.step:>{NUMBER}} {short_name(step):<{NAME}}"
+    if not step.happened:
+        first += "  "
+        why = step.why_not or "it is not known why"
+        for line in paper.wrapped(f"- {why}", first=first, indent=" " * (len(first) + 2)):
+            yield paper.paint(line, "faint")
+        return
+    bar = paper.paint(_placed(step, span, paper), actor_of(step))
+    times = f"{duration(step.start_us):>{TIME}} {duration(step.duration_us):>{TIME}}"
+    sources = [printable(source) for source in sources_of(step)] or ["none"]
+    for source, line in zip_longest(sources, [f"{first}{times}  {bar}"]):
+        yield f"{line or ' ' * (paper.width - EVIDENCE - 1)} {source}"
+
+
+def _placed(step: Step, span: float, paper: Paper) -> str:
+    """A bar where the step lies on the axis; at least one character."""
+    width = _bar_width(paper)
+    start = min(max(0, int(step.start_us / span * width)), width - 1)
+    end = min(width, max(start + 1, round((step.start_us + step.duration_us) / span * width)))
+    return (" " * start + ("█" if paper.blocks() else "#") * (end - start)).ljust(width)
+
+
+def _summary(trace: Trace, paper: Paper) -> Iterator[str]:
+    span = span_us([trace])
+    for figure in FIGURES:
+        yield _figure(figure.label, figure_of(trace, figure), span, figure, paper)
+    copied = amount(trace.summary.bytes_copied)
+    yield f"{'bytes copied':<{LABEL}} {copied:>{TIME + 2}}"
+    yield from paper.wrapped(FIGURES_OVERLAP)
+
+
+def _figure(label: str, value: float, span: float, figure: Figure, paper: Paper) -> str:
+    room = paper.width - LABEL - TIME - 5
+    bar = paper.paint(_grown(value / span * room, room, paper), figure.actor)
+    return f"{label:<{LABEL}} {duration(value):>{TIME + 2}}  {bar}"
+
+
+def _grown(cells: float, room: int, paper: Paper) -> str:
+    """A bar from the left edge, to an eighth of a character where there are such."""
+    cells = min(max(cells, 0.0), float(room))
+    if not paper.blocks():
+        return "#" * (max(1, round(cells)) if cells else 0)
+    eighths = max(1, round(cells * 8)) if cells else 0
+    return ("█" * (eighths // 8) + EIGHTHS[eighths % 8]).rstrip()
+
+
+def _notes(trace: Trace, paper: Paper) -> Iterator[str]:
+    if trace.notes:
+        yield ""
+    for note in trace.notes:
+        yield from paper.wrapped(note, first="note: ")
+
+
+def _side_by_side(traces: tuple[Trace, ...], paper: Paper) -> Iterator[str]:
+    for line in paper.wrapped(_cut(request_of(traces[0])), indent="  "):
+        yield paper.paint(line, "strong")
+    span = span_us(traces)
+    end = f"{duration(span)} |".rjust(paper.width - LABEL - TIME - 5)
+    yield paper.paint(f"{'one axis for all':<{LABEL}} {'':>{TIME + 2}}  {end}", "faint")
+    for figure in FIGURES:
+        yield paper.paint(figure.label, "strong")
+        for trace in traces:
+            yield _figure(_io(trace), figure_of(trace, figure), span, figure, paper)
+    yield paper.paint("bytes copied", "strong")
+    for trace in traces:
+        yield f"{_io(trace):<{LABEL}} {amount(trace.summary.bytes_copied):>{TIME + 2}}"
+    yield from paper.wrapped(FIGURES_OVERLAP)
+    for trace in traces:
+        for note in trace.notes:
+            yield from paper.wrapped(note, first=f"note: {_io(trace).strip()}: ", indent="  ")
+
+
+def _io(trace: Trace) -> str:
+    """Short enough for its column, with the indent that shows what it belongs to."""
+    name = io_of(trace)
+    return f"  {name if len(name) <= LABEL - 2 else trace.pair['engine']}"

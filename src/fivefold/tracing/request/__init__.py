@@ -1,0 +1,1 @@
+"""One request of our own, traced: a server, a client, a cold file."""

@@ -1,0 +1,1 @@
+"""Every Nth request, timed, at little cost (`--trace-sample`)."""

@@ -1,0 +1,43 @@
+"""One sample on its way to the control process: a line of fields between tabs.
+
+JSON would cost the server more than the measuring does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+LINE = b"s\t%b\t%b\t%b\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n"
+
+START = b"s\t"
+"""By which it is known among the other lines, which are JSON."""
+
+NO_TCP = -1
+"""In place of the round-trip time: a UNIX socket has none."""
+
+SHOWN_TARGET = 1000
+
+
+def sample_of(line: bytes) -> dict[str, Any]:
+    """Nanoseconds; `end` since 1970. Raises `ValueError` if it is not a sample."""
+    _, method, target, parent, *numbers = line.split(b"\t")
+    status, end, read, app, send, thread, rtt, retransmitted, lost = map(int, numbers)
+    return {
+        "method": method.decode("latin-1"),
+        "target": target.decode("latin-1"),
+        "parent": parent.decode("latin-1"),
+        "status": status,
+        "end": end,
+        "read": read,
+        "app": app,
+        "send": send,
+        "thread": thread,
+        "rtt": rtt,
+        "retransmitted": retransmitted,
+        "lost": lost,
+    }
+
+
+def status_of(head: bytes) -> int:
+    """Of the first bytes of a response; 0 if they are none of HTTP's."""
+    return int(head[9:12]) if head[9:12].isdigit() else 0

@@ -1,0 +1,179 @@
+"""`--trace-sample`: every Nth request is timed, without rights and at little cost.
+
+The others pay for a countdown, and only where sampling is on: content gets a method that
+counts before the first connection, and otherwise keeps its own.  What was measured goes to
+the control process, which writes the log, the metrics and the spans.
+
+Three parts, one after the other: read (from the first bytes to a whole head), application
+(until the head of the response leaves), send (until the kernel has all of it).  The first
+two are in the sampled response as `Server-Timing`, unless its head has left before.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Coroutine
+from time import monotonic_ns, thread_time_ns, time_ns
+from typing import Any
+
+from ...content.kinds import Opened
+from ...http1.connection import Later, Ready
+from ...http1.exchange import Exchange
+from ...http1.request import Request
+from ...linux.tcp_info import tcp_info
+from ..control.pipe import Outlet
+from .line import LINE, NO_TCP, SHOWN_TARGET, status_of
+
+TRACEPARENT = b"\r\ntraceparent:"
+LONGEST_PARENT = 64
+FINAL, SWITCHING = 200, 101
+"""Below the first a response is not yet the response, but for the second (RFC 9110, 15.2)."""
+
+
+class Sampler:
+    """Counts the requests of one process."""
+
+    def __init__(self, every: int, outlet: Outlet) -> None:
+        self._every = every
+        self._outlet = outlet
+
+    def install(self, content: Opened) -> None:
+        """Let `content` count, in this process and in those that are forked from it."""
+        self._respond = content.respond
+        vars(content)["ready"] = self._counting(content.ready)
+
+    def _counting(self, inner: Callable[..., Ready | None]) -> Callable[..., Ready | None]:
+        every = left = self._every
+
+        def begin_anywhere() -> None:
+            nonlocal left
+            left = random.randint(1, every)  # noqa: S311 - no secret
+
+        def ready(request: Request, head: bytes, conn: Any, now: float) -> Ready | None:
+            nonlocal left
+            left -= 1
+            if left > 0:  # threads may count over each other, and past zero
+                return inner(request, head, conn, now)
+            left = every
+            sample = Sample(request, head, conn, now)
+            return self._sampled(sample, inner(request, head, conn, now))
+
+        # A process that serves few requests in its life shall be sampled as often as one of many.
+        os.register_at_fork(after_in_child=begin_anywhere)
+        return ready
+
+    def _sampled(self, sample: Sample, whole: Ready | None) -> Later:
+        """The response of a sampled request: however it comes, it is timed to its end."""
+
+        async def respond(exchange: Exchange) -> None:
+            try:
+                if whole is None or callable(whole):
+                    with_field(sample)
+                    await (whole or self._respond)(exchange)
+                else:
+                    await self._send(sample, exchange, whole)
+            finally:
+                sample.restore()
+                self._outlet.write(sample.measured(self._outlet))
+
+        return respond
+
+    async def _send(
+        self, sample: Sample, exchange: Exchange, whole: bytes | tuple[bytes, Any]
+    ) -> None:
+        if isinstance(whole, bytes):
+            await exchange.pass_on(sample.opened(whole))
+        else:
+            await exchange.pass_on((sample.opened(whole[0]), whole[1]))
+
+
+class Sample:
+    """One request that is timed."""
+
+    def __init__(self, request: Request, head: bytes, conn: Any, now: float) -> None:
+        self.conn = conn
+        self._request = request
+        self._head = head
+        self._arrived_ns = round(now * 1e9)
+        self._asked_ns = monotonic_ns()
+        self._opened_ns = 0
+        self._answer = b""
+        self._thread_ns = thread_time_ns()
+        self.wrapped: dict[str, tuple[Any, Any]] = {}
+        """Methods of the connection: ours, and what was there before or None."""
+
+    def opened(self, data: bytes) -> bytes:
+        """The first bytes of the response leave; with our field if a whole head is in them."""
+        status = status_of(data)
+        if self._answer or (status < FINAL and status != SWITCHING):
+            return data
+        self._answer = data[:16]
+        self._opened_ns = monotonic_ns()
+        end = data.find(b"\r\n\r\n") + 2
+        if end < len(b"\r\n"):
+            return data
+        read = max(0, self._asked_ns - self._arrived_ns) / 1e6
+        app = (self._opened_ns - self._asked_ns) / 1e6
+        field = b"Server-Timing: read;dur=%.3f, app;dur=%.3f\r\n" % (read, app)
+        return b"".join((data[:end], field, data[end:]))
+
+    def restore(self) -> None:
+        """Give the connection its methods back, unless somebody else has put others there."""
+        for name, (ours, before) in self.wrapped.items():
+            if vars(self.conn).get(name) is not ours:
+                continue
+            if before is None:
+                delattr(self.conn, name)
+            else:
+                setattr(self.conn, name, before)
+
+    def measured(self, outlet: Outlet) -> bytes:
+        """What the control process is told; see `line`."""
+        end_ns = monotonic_ns()
+        thread_ns = thread_time_ns() - self._thread_ns
+        info = tcp_info(self.conn.sock)
+        opened_ns = self._opened_ns or end_ns
+        lost, outlet.lost = outlet.lost, 0
+        return LINE % (
+            self._request.method.encode(),
+            self._request.target[:SHOWN_TARGET],
+            parent_in(self._head),
+            status_of(self._answer),
+            time_ns(),
+            max(0, self._asked_ns - self._arrived_ns),
+            opened_ns - self._asked_ns,
+            end_ns - opened_ns,
+            max(0, thread_ns),  # it may end in a thread whose time has another beginning
+            info.rtt_us * 1000 if info else NO_TCP,
+            info.retransmitted if info else 0,
+            lost,
+        )
+
+
+def with_field(sample: Sample) -> None:
+    """Until it ends, the connection's sends look for the head of the response."""
+    conn = sample.conn
+    send, send_file = conn.send, conn.send_file
+
+    def sending(first: bytes, *others: bytes) -> Coroutine[Any, Any, None]:
+        return send(sample.opened(first), *others)  # type: ignore[no-any-return]
+
+    def sending_file(head: bytes, *rest: Any) -> Coroutine[Any, Any, None]:
+        return send_file(sample.opened(head), *rest)  # type: ignore[no-any-return]
+
+    def posting(_: bytes) -> bool:
+        return False  # it is to be sent, by the above
+
+    for name, ours in (("send", sending), ("send_file", sending_file), ("post", posting)):
+        sample.wrapped[name] = ours, vars(conn).get(name)
+        setattr(conn, name, ours)
+
+
+def parent_in(head: bytes) -> bytes:
+    """The client's span (W3C Trace Context), unchecked; nothing if it names none."""
+    at = head.lower().find(TRACEPARENT)
+    if at < 0:
+        return b""
+    line = head[at + len(TRACEPARENT) :].partition(b"\r\n")[0]
+    return line.strip()[:LONGEST_PARENT].replace(b"\t", b" ")

@@ -1,0 +1,114 @@
+"""What the whole idea is about: how long a request waited, and how long it was copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...iomodels.telling import OPERATIONS
+from ..kernel.disk_waits import Wait, disk_waits, merged
+from ..kernel.off_cpu import run_queue_ns
+from ..model import Step, Summary
+from .page_waits import told_waits
+from .sending import sending
+from .timeline import Timeline
+
+ARRIVED = ("sock:sk_data_ready", "tcp:tcp_probe")
+
+
+def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
+    """Sums over the whole request, not only over the part of it that a step shows."""
+    told = told_waits(timeline)
+    waits = disk_waits(timeline.all, timeline.end_ns) or told
+    in_waits = sum(end - start for start, end in waits)
+    shown = sum(s.duration_us for s in steps if s.step in (5, 6, 7) and s.happened)
+    copied = steps[7].duration_us if steps[7].happened else 0.0
+    sent = sending(timeline, merged([*waits, *told]))
+    waited = sum(s.duration_us for s in steps if s.step in (1, 2, 11))
+    return Summary(
+        network_wait_us=waited + (sent.waited_ns + awaited_body(timeline)) / 1000,
+        network_copy_us=(receiving(timeline, steps) + sent.copied_ns) / 1000,
+        disk_wait_us=max(shown, in_waits / 1000),
+        disk_copy_us=copied,
+        application_us=max(0.0, (inside_content(timeline) - own_io(timeline)) / 1000),
+        runqueue_us=run_queue(timeline) / 1000,
+        total_us=timeline.us(timeline.end_ns),
+        bytes_copied=copied_bytes(timeline),
+    )
+
+
+def receiving(timeline: Timeline, steps: tuple[Step, ...]) -> int:
+    """Nanoseconds in which bytes of the request were copied to the server.
+
+    A blocking call waits as well: only what comes after the last arrival in it is a copy.
+    """
+    ready_ns = timeline.start_ns + round(steps[2].start_us * 1000)
+    content = timeline.first("content.enter")
+    total = 0
+    for entered, left in timeline.calls("recvfrom"):
+        arrived = timeline.last(*ARRIVED, after=entered, before=left)
+        if arrived is None and content is not None and entered >= content.at_ns:
+            continue  # it is counted as a wait, and nothing tells the two apart
+        begun = max(entered, ready_ns, arrived.at_ns if arrived else 0)
+        total += max(0, left - begun)
+    return total
+
+
+def copied_bytes(timeline: Timeline) -> int:
+    """Between kernel and process; sendfile(2) copies none of the file's."""
+    files = timeline.of("send_file.end")
+    by_files = sum(int(o.detail.get("copied", 0)) for o in files)
+    return timeline.bytes_of("recv.end", "read_file.end", "send.end") + by_files
+
+
+def run_queue(timeline: Timeline) -> int:
+    """Nanoseconds; from the scheduler's events where we have them, else from the thread's
+    counter, which also counts what came right after the response."""
+    served = timeline.first("recv.end")
+    if served is not None and timeline.first("sched:sched_switch") is not None:
+        tid = int(served.detail["tid"])
+        return run_queue_ns(timeline.all, tid, timeline.start_ns, timeline.end_ns)
+    return timeline.counted("runqueue_ns") or 0
+
+
+def awaited_body(timeline: Timeline) -> int:
+    """Nanoseconds in which content waited for more of the request."""
+    return within_content(timeline, "recv")
+
+
+def own_io(timeline: Timeline) -> int:
+    """Nanoseconds of content's I/O, waits and copies: whatever else it does is its own."""
+    return within_content(timeline, *OPERATIONS)
+
+
+def within_content(timeline: Timeline, *names: str) -> int:
+    entered, left = timeline.first("content.enter"), timeline.last("content.exit")
+    if entered is None or left is None:
+        return 0
+    return operations(timeline, *names, after=entered.at_ns, before=left.at_ns)
+
+
+def operations(timeline: Timeline, *names: str, after: int = 0, before: int | None = None) -> int:
+    """Nanoseconds in operations of the connection."""
+    return sum(end - start for start, end in spans(timeline, *names, after=after, before=before))
+
+
+def spans(
+    timeline: Timeline, *names: str, after: int = 0, before: int | None = None
+) -> Iterator[Wait]:
+    """When operations of the connection began and ended."""
+    for name in names:
+        begun = None
+        for o in timeline.of(f"{name}.begin", f"{name}.end", after=after, before=before):
+            if o.event.endswith(".begin"):
+                begun = o.at_ns
+            elif begun is not None:
+                yield begun, o.at_ns
+                begun = None
+
+
+def inside_content(timeline: Timeline) -> int:
+    entered = timeline.first("content.enter")
+    left = timeline.last("content.exit")
+    if entered is None or left is None:
+        return 0
+    return max(0, left.at_ns - entered.at_ns)

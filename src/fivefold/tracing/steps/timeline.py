@@ -1,0 +1,75 @@
+"""The observations of one request in order, and finding something among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ...errors import TraceFailed
+from ..model import Evidence, Observation
+
+
+class Timeline:
+    """Everything that was seen between the client's first byte and its last."""
+
+    def __init__(self, observations: Iterable[Observation]) -> None:
+        everything = sorted(observations, key=lambda o: o.at_ns)
+        self.start_ns, self.end_ns = self._bounds(everything)
+        # A moment longer: the server may notice later than the client that it is done.
+        self.all = [o for o in everything if o.at_ns >= self.start_ns]
+
+    def _bounds(self, everything: list[Observation]) -> tuple[int, int]:
+        """When it began and ended. Raises `TraceFailed`."""
+        begun = [o.at_ns for o in everything if o.event == "client.send.enter"]
+        ended = [o.at_ns for o in everything if o.event == "client.recv.exit"]
+        if not begun or not ended:
+            raise TraceFailed("the client did not see the request through")
+        return begun[0], ended[-1]
+
+    def of(self, *events: str, after: int = 0, before: int | None = None) -> list[Observation]:
+        """Those of these events, in order; a call may return after the client has its data."""
+        end = self.all[-1].at_ns if before is None else before
+        return [o for o in self.all if o.event in events and after <= o.at_ns <= end]
+
+    def within(self, after: int, before: int) -> list[Observation]:
+        """Everything between two moments."""
+        return [o for o in self.all if after <= o.at_ns <= before]
+
+    def first(self, *events: str, after: int = 0, before: int | None = None) -> Observation | None:
+        return next(iter(self.of(*events, after=after, before=before)), None)
+
+    def last(self, *events: str, after: int = 0, before: int | None = None) -> Observation | None:
+        return next(reversed(self.of(*events, after=after, before=before)), None)
+
+    def calls(self, name: str) -> Iterator[tuple[int, int]]:
+        """When a system call was entered and left, each time that it moved something."""
+        entered = None
+        for o in self.of(f"{name}.enter", f"{name}.exit"):
+            if o.event.endswith(".enter"):
+                entered = o.at_ns
+            elif entered is not None:
+                if "error" not in o.detail:
+                    yield entered, o.at_ns
+                entered = None
+
+    def spent_in(self, call: str) -> int:
+        """Nanoseconds in the calls that moved something."""
+        return sum(end - start for start, end in self.calls(call))
+
+    def bytes_of(self, *events: str) -> int:
+        return sum(int(o.detail.get("bytes", 0)) for o in self.of(*events))
+
+    def counted(self, name: str) -> int | None:
+        """How much a counter of the serving thread grew over the exchange; None if unknown."""
+        seen = [o for o in self.all if o.event == "accounting" and name in o.detail]
+        if len(seen) < 2:  # noqa: PLR2004 - one before, one after
+            return None
+        same = [o for o in seen if o.detail.get("tid") == seen[0].detail.get("tid")]
+        return int(same[-1].detail[name]) - int(same[0].detail[name])
+
+    def us(self, at_ns: int) -> float:
+        """Microseconds since the client began."""
+        return (at_ns - self.start_ns) / 1000
+
+    def evidence(self, observation: Observation) -> Evidence:
+        detail = ", ".join(f"{name} {value}" for name, value in observation.detail.items())
+        return Evidence(observation.source, observation.event, self.us(observation.at_ns), detail)

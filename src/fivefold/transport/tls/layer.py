@@ -1,0 +1,73 @@
+"""HTTPS: a handshake before the first request, and an answer for who speaks plain HTTP.
+
+The first byte tells: a TLS client begins with a handshake record, 0x16, which no HTTP
+request begins with.  So the address that only redirects (`--redirect-http`) needs no
+handler of its own, and whoever mistakes the port is told so.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from ...errors import DeadlineExceeded, PeerGone
+from ...http1.connection import Http1, close_at_once, closed
+from ...http1.limits import Limits
+from ...iomodels.base import Connection
+from ...isolation.reporting import logger, report
+from ...serving.base import Handler
+from ..unread import unread
+from .certificates import Certificates
+from .connection import HandshakeFailed, TlsConnection
+
+log = logger("fivefold.tls")
+
+HANDSHAKE = 0x16
+"""RFC 8446, section 5.1: the type of a client's first record."""
+
+
+class Tls:
+    """Wraps the connection coroutine; `serve` is one itself."""
+
+    def __init__(
+        self, handler: Handler, certificates: Certificates, plain: Http1, limits: Limits
+    ) -> None:
+        """`plain` answers those who do not speak TLS."""
+        self._handler = handler
+        self._certificates = certificates
+        self._plain = plain
+        self._limits = limits
+
+    async def serve(self, conn: Connection) -> None:
+        """Raises what `Http1.serve` raises."""
+        try:
+            tls = await self._agreed(conn)
+        except HandshakeFailed as failure:
+            log.info("no TLS with %s: %s", conn.peer[0] if conn.peer else "a client", failure)
+        except (PeerGone, DeadlineExceeded):
+            pass  # it came too late, or left: nobody is there to be told
+        except GeneratorExit:
+            close_at_once(conn)
+            raise
+        except BaseException as error:  # noqa: BLE001
+            # The edge of a connection: one client's trouble must not become another's.
+            report(log, "a connection failed", error=error)
+        else:
+            await (self._plain.serve(conn) if tls is None else self._handler(tls))
+            return
+        await closed(conn)
+
+    async def _agreed(self, conn: Connection) -> TlsConnection | None:
+        """The connection, decrypted; None if the client speaks plain HTTP."""
+        limits = self._limits
+        conn.progress_s = limits.send_s
+        conn.deadline = monotonic() + limits.first_byte_s
+        data = await conn.recv()
+        if not data:
+            raise PeerGone("a client that said nothing")
+        if data[0] != HANDSHAKE:
+            unread(conn, data)
+            return None
+        conn.deadline = monotonic() + limits.tls_handshake_s
+        tls = TlsConnection(conn, self._certificates.current())
+        await tls.handshake(data)
+        return tls

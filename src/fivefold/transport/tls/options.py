@@ -1,0 +1,141 @@
+"""What can be set of TLS, checked as far as that needs no file."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...errors import SettingsError
+from ...http1.limits import HELP
+
+PROTOCOL = "http/1.1"
+"""Of ALPN (RFC 7301): all that is spoken here."""
+
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+CLIENTS = {
+    "none": ssl.CERT_NONE,
+    "optional": ssl.CERT_OPTIONAL,
+    "required": ssl.CERT_REQUIRED,
+}
+
+Stamp = tuple[int, ...]
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={HELP: text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsSettings:
+    """Without a certificate there is no TLS. Raises `SettingsError`."""
+
+    tls_cert: tuple[str, ...] = _setting(
+        (),
+        "Speak HTTPS, with the certificate (and its chain) in this PEM file; repeatable: then"
+        " the client's name chooses, and the first is for all others.",
+    )
+    tls_key: tuple[str, ...] = _setting(
+        (), "The private key, one for each certificate; without, it is in the same file."
+    )
+    tls_key_password_file: str | None = _setting(
+        None, "A file whose first line opens the encrypted keys."
+    )
+    tls_min: str = _setting("1.2", "The oldest version of TLS that is spoken: 1.2 or 1.3.")
+    tls_client_ca: str | None = _setting(
+        None, "Certificates (PEM) of those who may have signed that of a client."
+    )
+    tls_client_auth: str = _setting(
+        "none", "Whether clients show a certificate: none, optional or required."
+    )
+    redirect_http: tuple[str, ...] = _setting(
+        (), "An address, HOST:PORT, where plain HTTP is sent on to https; repeatable."
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("tls_cert", "tls_key", "redirect_http"):
+            self._make_tuple(name)
+        for name in ("tls_key_password_file", "tls_client_ca"):
+            if not isinstance(getattr(self, name), str | None):
+                raise SettingsError(f"{name}: {getattr(self, name)!r} is not a path")
+        _one_of("tls_min", self.tls_min, VERSIONS)
+        _one_of("tls_client_auth", self.tls_client_auth, CLIENTS)
+        if self.tls_client_auth != "none" and self.tls_client_ca is None:
+            raise SettingsError("tls_client_auth: whom to believe? Name a file: tls_client_ca")
+        if self.tls_client_auth == "none" and self.tls_client_ca is not None:
+            raise SettingsError(
+                "tls_client_ca: no client is asked for a certificate;"
+                " add tls_client_auth: optional or required"
+            )
+        if self.tls_key and len(self.tls_key) != len(self.tls_cert):
+            raise SettingsError(
+                f"tls_key: there are {len(self.tls_key)} keys for {len(self.tls_cert)}"
+                " certificates; give one for each, in the same order"
+            )
+        if not self.tls_cert:
+            self._check_unused()
+
+    def _make_tuple(self, name: str) -> None:
+        value = getattr(self, name)
+        texts = (value,) if isinstance(value, str) else value
+        if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
+            raise SettingsError(f"{name}: {value!r} is not a text or a list of them")
+        object.__setattr__(self, name, tuple(texts))
+
+    def _check_unused(self) -> None:
+        for name in ("tls_key_password_file", "tls_client_ca", "redirect_http"):
+            if getattr(self, name):
+                raise SettingsError(f"{name}: is for HTTPS; name a certificate: tls_cert")
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Certificates and their keys, by path."""
+        return list(zip(self.tls_cert, self.tls_key or self.tls_cert, strict=True))
+
+    @property
+    def files(self) -> list[str]:
+        """All that are read."""
+        files = [*self.tls_cert, *self.tls_key, self.tls_key_password_file, self.tls_client_ca]
+        return [path for path in files if path is not None]
+
+    def stamps(self) -> list[Stamp | None]:
+        """Another list whenever one of the files has changed."""
+        return [_stamp(path) for path in self.files]
+
+    def context(self) -> ssl.SSLContext:
+        """Without a certificate yet, and without those that clients' are signed with."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = VERSIONS[self.tls_min]
+        context.options |= ssl.OP_NO_RENEGOTIATION
+        context.set_alpn_protocols([PROTOCOL])
+        context.verify_mode = CLIENTS[self.tls_client_auth]
+        return context
+
+    def password(self) -> str:
+        """Empty if there is none. Raises `SettingsError`."""
+        path = self.tls_key_password_file
+        if path is None:
+            return ""
+        try:
+            return Path(path).read_text("utf-8").partition("\n")[0]
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8"
+            raise SettingsError(f"tls_key_password_file: cannot read {path}: {reason}") from None
+
+
+def _one_of(name: str, value: Any, choices: dict[str, Any]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{name}: {value!r} is unknown; choose from {', '.join(choices)}")
+
+
+def _stamp(path: str) -> Stamp | None:
+    """Changes whenever the file does; None if there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a plain tuple is all that is wanted
+    except OSError:
+        return None
+    # ctime, because whoever copies a file with its time (cp -p) may leave all else as it was.
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
