@@ -29,7 +29,7 @@ format: .venv/check
 # life of a shop and a service. MINUTES=3 for trying, SOAK='--shop process --service thread'.
 MINUTES ?= 20
 soak: .venv/dev
-	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/serving/test_deaths.py
+	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/processes/test_deaths.py
 	$(BIN)/python tests/soak/soak.py --minutes $(MINUTES) $(SOAK)
 
 bench: .venv/serve

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import files
-import load
 from cores import Cores
 from launch import DidNotStart, Running, started
 from rows import Family, Row
 from servers import server
 
+import load
 from fivefold.linux.accounting import used
 
 WARM_UP_S = 1

@@ -5,22 +5,20 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import client
 import pytest
-from applicable import pytest_collection_modifyitems
-from database_fixtures import neighbour, postgres, redis
 from hypothesis import HealthCheck
 from hypothesis import settings as properties
-from listed_skips import VARIABLE, pytest_make_collect_report, pytest_runtest_makereport
-from peers import beside, engine, io, overlapping, pair
 
-from fivefold import Server, Settings
+from support import client
+from support.applicable import pytest_collection_modifyitems
+from support.engines.fixtures import beside, engine, io, overlapping, pair
+from support.listed_skips import VARIABLE, pytest_make_collect_report, pytest_runtest_makereport
+from support.servers.database_fixtures import neighbour, postgres, redis
+from support.servers.folder import SIZES, Serve, serving
 
 __all__ = ["beside", "engine", "io", "overlapping", "pair"]  # the contract suite's fixtures
 __all__ += ["neighbour", "postgres", "redis"]  # other servers
@@ -59,9 +57,6 @@ def clients_closed() -> Iterator[None]:
         made.sock.close()
 
 
-Serve = Callable[..., AbstractContextManager[tuple[str, int]]]
-
-
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with files from nothing to 50 MiB."""
@@ -78,28 +73,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-SIZES = {
-    "0.bin": 0,
-    "1.bin": 1,
-    "1k.bin": 1024,
-    "64k.bin": 65536,
-    "64k+1.bin": 65537,
-    "1m.bin": 1_048_576,
-    "50m.bin": 52_428_800,
-}
-"""Around the bound between files kept in memory and files sent from the page cache."""
-
-
 @pytest.fixture
 def serve(site: Path) -> Serve:
     """`with serve(serving=..., io=...) as (host, port)`: a server in a process of its own."""
 
     return partial(serving, site)
-
-
-@contextmanager
-def serving(folder: Path, **settings: Any) -> Iterator[tuple[str, int]]:
-    values = {"target": str(folder), "bind": "127.0.0.1:0", "grace_s": 10.0, **settings}
-    with Server(Settings.of(values)) as server:
-        host, _, port = server.addresses[0].partition("://")[2].rpartition(":")
-        yield host, int(port)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificate_files import self_signed
-from every_pair import pairs
 
 from fivefold import FivefoldError
 from fivefold.errors import ApplicationError, SettingsError, WorkerFailed
 from fivefold.testing import running
+from support.every_pair import pairs
+from support.openssl import self_signed
 
 
 def get(url: str) -> bytes:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client import Client
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from fivefold import Server, Settings
+from support.client import Client
 
 FORMAT = "{method} {target} {status} {bytes} {end}"
 

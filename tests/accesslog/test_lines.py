@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from fakes import SILENCE, Echo, FakeConnection, statuses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from fivefold.errors import PeerGone, SettingsError
 from fivefold.http1.connection import Http1
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import examined
+from support.scripted_connection import SILENCE, Echo, FakeConnection, statuses
 
 GET = b"GET /a?b HTTP/1.1\r\nHost: h.example\r\n"
 

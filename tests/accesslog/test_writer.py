@@ -11,8 +11,6 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from client import TIMEOUT_S, Client
-from conftest import Serve
 
 from fivefold import Server, Settings
 from fivefold.accesslog.destination import Destination
@@ -20,6 +18,8 @@ from fivefold.accesslog.rotation import Rotation
 from fivefold.accesslog.writer import Writer
 from fivefold.errors import SettingsError
 from fivefold.linux.processes import processes_of_tree
+from support.client import TIMEOUT_S, Client
+from support.servers.folder import Serve
 
 LINE = "x" * 99 + "\n"
 

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from listed_skips import LIST, Line, listed
 
-TESTS = Path(__file__).parents[1]
+from support import TESTS
+from support.listed_skips import LIST, Line, listed
 
 SKIPPING = """
 import pytest
@@ -41,13 +41,22 @@ def run(folder: Path, **environment: str) -> str:
     """What pytest says at its end of a folder with a file of each kind."""
     (folder / "test_skipping.py").write_text(SKIPPING)
     (folder / "test_whole.py").write_text(SKIPPED_WHOLE)
-    command = [sys.executable, "-m", "pytest", "-p", "listed_skips", "-p", "no:cacheprovider", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "support.listed_skips",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+    ]
     command += ["--continue-on-collection-errors"]
     inherited = {name: text for name, text in os.environ.items() if name != "FIVEFOLD_CI"}
     return subprocess.run(
         command,
         cwd=folder,
-        env=inherited | {"PYTHONPATH": str(TESTS)} | environment,
+        env=inherited | {"PYTHONPATH": TESTS} | environment,
         capture_output=True,
         text=True,
         check=False,

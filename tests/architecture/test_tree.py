@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -30,6 +31,23 @@ TWICE = {
 }
 """Module names that stand in more than one folder, and why each is the best name there."""
 
+TESTS = Path(__file__).parents[1]
+
+CROSSING = {
+    "applications": "what the servers of many tests serve",
+    "architecture": "the tree, the documents and the imports themselves",
+    "bench": "of `bench`, which is no part of the package",
+    "contract": "one interface, over every engine",
+    "databases": "foreign clients of databases, in every loop",
+    "documents": "what documents claim, of whatever part",
+    "pairs": "one suite over every serving model and every engine",
+    "soak": "a program of its own: `make soak`",
+    "support": "what tests share",
+}
+"""Folders of tests that are no folder of the source, and why."""
+
+WITHOUT_TESTS = {"applications", "soak", "support"}
+
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f.relative_to(SOURCE).as_posix())
 def test_a_folder_can_be_read_at_a_glance(folder: Path) -> None:
@@ -56,3 +74,24 @@ def test_a_module_name_stands_once() -> None:
 
 def test_every_folder_says_what_it_is() -> None:
     assert not [f for f in FOLDERS if not (f / "__init__.py").read_text().startswith('"""')]
+
+
+def folders_of_tests() -> set[str]:
+    found = {module.parent.relative_to(TESTS).as_posix() for module in TESTS.rglob("*.py")}
+    return {folder for folder in found if folder != "."}
+
+
+def test_tests_mirror_the_source() -> None:
+    apart = {f for f in folders_of_tests() if not (SOURCE / f).is_dir()}
+    assert {folder.partition("/")[0] for folder in apart} == set(CROSSING)
+
+
+def test_what_tests_share_is_one_package() -> None:
+    modules = [module.relative_to(TESTS) for module in TESTS.rglob("*.py")]
+    helpers = [m for m in modules if m.parts[0] not in WITHOUT_TESTS and m.name[:5] != "test_"]
+    assert [helper.as_posix() for helper in helpers] == ["conftest.py"]
+
+
+def test_no_test_imports_a_test() -> None:
+    imports = re.compile(r"^\s*(from|import) test_", re.MULTILINE)
+    assert [test for test in TESTS.rglob("test_*.py") if imports.search(test.read_text())] == []

@@ -21,7 +21,6 @@ sys.path.append(str(BENCH))
 
 import files
 import floor
-import load
 import servers
 import verdict
 import websocket_load
@@ -29,6 +28,7 @@ from launch import DidNotStart, started
 from rounds import Result, Sample
 from rows import FAMILIES, TARGETS, Row, Target, chosen
 
+import load
 from fivefold.linux.accounting import tree, used
 
 PRINTED = """\

@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from measured_again import measured_again
 
 from fivefold.compare.plan.scenarios import SCENARIOS, Offer
 from fivefold.compare.session import Wishes, compared, planned
 from fivefold.iomodels import resolve
 from fivefold.load.job import Group
 from fivefold.server.settings import Settings
+from support import TESTS
+from support.measured_again import measured_again
 
 pytestmark = pytest.mark.alone
-
-APPS = str(Path(__file__).parent / "apps")
 
 
 def measured(wishes: Wishes, **changed: Any) -> list[dict[str, Any]]:
@@ -85,7 +84,7 @@ def test_nonblocking_burns_the_processor_while_clients_wait(site: Path) -> None:
 @measured_again
 def test_a_crash_costs_one_connection_or_all_of_a_worker() -> None:
     wishes = Wishes(
-        Settings(target="harmful:app", chdir=APPS),
+        Settings(target="applications.wsgi.harmful:app", chdir=TESTS),
         serving=("process", "thread", "async"),
         io=("multiplexing",),
         scenarios=("crash",),

@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from client import Client
 
 from fivefold import Server, Settings
 from fivefold.content.application import fields
@@ -20,6 +19,7 @@ from fivefold.content.static.files import recent as hot
 from fivefold.content.static.files.entry import ENTRY_BYTES, SMALL_BYTES
 from fivefold.content.static.files.kept import MEMORY_BYTES
 from fivefold.content.wsgi import call as wsgi_response
+from support.client import Client
 
 BATCH = 50
 """Requests that are sent before their answers are read."""

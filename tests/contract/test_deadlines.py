@@ -7,10 +7,10 @@ import threading
 from time import monotonic
 
 import pytest
-from peers import Pair, Spare, received_by
 
 from fivefold.errors import DeadlineExceeded, PeerGone
 from fivefold.iomodels.base import Connection, File, IOModel
+from support.engines.fixtures import Pair, Spare, received_by
 
 BIG = bytes(8 << 20)
 SOON_S = 0.1

@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from peers import TICK_S, Pair, received_by, tcp_pair
 
 from fivefold.errors import LimitReached
 from fivefold.iomodels.base import IOModel
+from support.engines.fixtures import TICK_S, Pair, received_by, tcp_pair
 
 Connect = Callable[[int], list[socket.socket]]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers import Pair, Spare, received_by
 
 from fivefold.errors import FileShrank
 from fivefold.iomodels.base import File, IOModel
 from fivefold.tracing.request.cold import evict
+from support.engines.fixtures import Pair, Spare, received_by
 
 CONTENT = os.urandom(3 << 20)
 

@@ -6,12 +6,12 @@ import select
 import socket
 
 import pytest
-from applicable import only
-from peers import Pair, pace_of, posts
 
 from fivefold.iomodels import pace
 from fivefold.iomodels.base import Connection, IOModel, Waiter
 from fivefold.iomodels.pace import HELD_S, MOST_OWED_S, QUICK_S, QUICK_STEPS, Pace
+from support.applicable import only
+from support.engines.fixtures import Pair, pace_of, posts
 
 CLIENTS = 6
 ARRIVES_MS = 10_000

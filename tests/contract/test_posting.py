@@ -7,13 +7,13 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from applicable import only
-from peers import Pair, Spare, pace_of, posts, received_by, reset
 
 from fivefold.errors import DeadlineExceeded, PeerGone
 from fivefold.iomodels import posting
 from fivefold.iomodels.aio.uring import sender as uring_sender
 from fivefold.iomodels.base import Connection, File, IOModel
+from support.applicable import only
+from support.engines.fixtures import Pair, Spare, pace_of, posts, received_by, reset
 
 PART = bytes(range(256)) * 8
 CONTENT = bytes(range(255)) * 20

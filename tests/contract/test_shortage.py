@@ -9,14 +9,14 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from applicable import only
-from peers import Pair, makes_calls, received_by
 
 from fivefold.errors import DeadlineExceeded
 from fivefold.iomodels.base import File, IOModel
 from fivefold.iomodels.files import Helped
 from fivefold.iomodels.nonblocking import Nonblocking
 from fivefold.linux import page_cache
+from support.applicable import only
+from support.engines.fixtures import Pair, makes_calls, received_by
 
 SHORTAGES = [errno.ENOMEM, errno.ENOBUFS]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 
 import pytest
-from peers import TICK_S, Pair, Spare, received_by, reset, tcp_pair
 
 from fivefold.errors import PeerGone
 from fivefold.iomodels.base import Connection, IOModel
+from support.engines.fixtures import TICK_S, Pair, Spare, received_by, reset, tcp_pair
 
 BIG = bytes(range(256)) * 8192  # 2 MiB
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from applicable import only
-from peers import TICK_S, Pair, makes_calls, received_by, tcp_pair
 
 from fivefold.iomodels.base import Connection, File, IOModel, Waiter
 from fivefold.iomodels.readiness import BURST
+from support.applicable import only
+from support.engines.fixtures import TICK_S, Pair, makes_calls, received_by, tcp_pair
 
 MOST = 2 * BURST
 """Operations of one connection between two of another: two bursts, as the last one may have

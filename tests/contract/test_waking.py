@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from applicable import only
-from peers import TICK_S, Pair, Spare
 
 from fivefold.iomodels.base import Connection, IOModel, Waiter
+from support.applicable import only
+from support.engines.fixtures import TICK_S, Pair, Spare
 
 
 def test_wake_from_another_thread(io: IOModel, beside: Spare) -> None:

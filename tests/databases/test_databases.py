@@ -14,12 +14,13 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-from database_service import app
-from hosting import new_gate, open_gate
-from libraries import CONNECTIONS
-from own_servers import Postgres, Redis, wait_until
-from places import Place, every_place, placed
 from websockets.sync.client import connect
+
+from applications.databases.libraries import CONNECTIONS
+from applications.databases.service import app
+from support.servers.embedded import new_gate, open_gate
+from support.servers.every_loop import Place, every_place, placed
+from support.servers.postgres_and_redis import Postgres, Redis, wait_until
 
 LIBRARIES = ["asyncpg", "psycopg", "psycopg-sync", "sqlalchemy", "redis", "httpx"]
 
@@ -49,7 +50,7 @@ DEADLINE_S = 60.0
 def place(
     request: pytest.FixtureRequest, postgres: Postgres, redis: Redis, neighbour: str
 ) -> Iterator[Place]:
-    with placed(app, "database_service:app", request.param) as running:
+    with placed(app, "applications.databases.service:app", request.param) as running:
         yield running
 
 

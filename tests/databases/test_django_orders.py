@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hosting import PROCESS, THREAD, WSGI_WAYS, Site, hosting, open_gate
-from own_servers import Postgres
 
 from fivefold.iomodels import ENGINES
+from support.servers.embedded import PROCESS, THREAD, WSGI_WAYS, Site, hosting, open_gate
+from support.servers.postgres_and_redis import Postgres
 
 ROWS = 100
 """Of a customer: four pieces of a server-side cursor."""
@@ -42,7 +42,7 @@ def ways() -> list[Any]:
 def shop(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[Site]:
     interface, way = request.param
     postgres.ask(TABLE)
-    with hosting(f"django_orders:{interface}()", **way) as site:
+    with hosting(f"applications.databases.django_orders:{interface}()", **way) as site:
         yield site
 
 

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from hosting import MODELS, Site, hosting
-from own_servers import Postgres
+
+from support.servers.embedded import MODELS, Site, hosting
+from support.servers.postgres_and_redis import Postgres
 
 CLIENTS = 4
 """More than the pool has connections."""
@@ -24,7 +25,7 @@ LINES = 40
 @pytest.fixture(params=MODELS)
 def site(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[Site]:
     way: dict[str, Any] = MODELS[request.param]
-    with hosting("wsgi_sessions:app", **way) as running:
+    with hosting("applications.databases.scoped_sessions:app", **way) as running:
         yield running
 
 

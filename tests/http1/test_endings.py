@@ -10,7 +10,6 @@ from collections.abc import Coroutine, Generator
 from typing import Any
 
 import pytest
-from fakes import SILENCE, FakeConnection, statuses
 
 from fivefold.errors import LimitReached
 from fivefold.http1.connection import Http1
@@ -18,6 +17,7 @@ from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
 from fivefold.http1.response import Response, ResponseHead
+from support.scripted_connection import SILENCE, FakeConnection, statuses
 
 
 class Deaf:

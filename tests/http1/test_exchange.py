@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from fakes import SILENCE, Echo, FakeConnection, statuses, talk
 
 from fivefold.http1.connection import Http1
 from fivefold.http1.limits import Limits
+from support.scripted_connection import SILENCE, Echo, FakeConnection, statuses, talk
 
 H = b"Host: t\r\n"
 NEXT = b"GET /next HTTP/1.1\r\n" + H + b"Connection: close\r\n\r\n"

@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from fakes import FakeConnection
 
 from fivefold.http1 import connection as http1
 from fivefold.http1 import exchange
@@ -15,6 +14,7 @@ from fivefold.http1.connection import Http1
 from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
+from support.scripted_connection import FakeConnection
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"
 ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"

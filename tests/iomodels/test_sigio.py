@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sigio_support import (
+
+from fivefold.iomodels.readiness import RECV_BYTES
+from fivefold.iomodels.sigio import OURS, Sigio
+from support.engines.signal_driven import (
     PATIENCE_S,
     everything_passes,
     in_child,
@@ -23,9 +26,6 @@ from sigio_support import (
     tcp_pair,
     turns,
 )
-
-from fivefold.iomodels.readiness import RECV_BYTES
-from fivefold.iomodels.sigio import OURS, Sigio
 
 
 @pytest.fixture

@@ -11,7 +11,11 @@ from contextlib import ExitStack
 from fcntl import fcntl
 
 import pytest
-from sigio_support import (
+
+from fivefold.iomodels.base import Listener, Waiter
+from fivefold.iomodels.sigio import HINT, OURS, Sigio
+from fivefold.linux import signals
+from support.engines.signal_driven import (
     PATIENCE_S,
     in_child,
     patient,
@@ -21,10 +25,6 @@ from sigio_support import (
     tcp_pair,
     turns,
 )
-
-from fivefold.iomodels.base import Listener, Waiter
-from fivefold.iomodels.sigio import HINT, OURS, Sigio
-from fivefold.linux import signals
 
 
 @pytest.fixture

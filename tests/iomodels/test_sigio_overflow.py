@@ -7,7 +7,10 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from sigio_support import (
+
+from fivefold.iomodels.base import Connection
+from fivefold.iomodels.sigio import Sigio
+from support.engines.signal_driven import (
     PATIENCE_S,
     everything_passes,
     in_child,
@@ -19,9 +22,6 @@ from sigio_support import (
     tcp_pair,
     turns,
 )
-
-from fivefold.iomodels.base import Connection
-from fivefold.iomodels.sigio import Sigio
 
 
 def storm(connections: int, rounds: int) -> dict[str, int]:

@@ -7,11 +7,11 @@ import socket
 import threading
 
 import pytest
-from scripted import Answer, response, scripted
 
 from fivefold.load.engine import Run, run
 from fivefold.load.job import CLOSE, KEEP, Ask, Expected, Group, Job, request
 from fivefold.load.tally import Tally
+from support.servers.scripted import Answer, response, scripted
 
 BODY = b"right answer"
 RIGHT = Expected(200, len(BODY), hashlib.sha256(BODY).digest())

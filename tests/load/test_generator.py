@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from measured_again import measured_again
 
 from fivefold.errors import LoadFailed
 from fivefold.load.generator import Generator, shares
 from fivefold.load.job import Ask, Group, Job, request
 from fivefold.load.learning import HOST, learn
 from fivefold.testing import running
+from support.measured_again import measured_again
 
 pytestmark = pytest.mark.alone
 

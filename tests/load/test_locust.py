@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from measured_again import measured_again
 
 from fivefold.errors import LoadFailed, SettingsError
 from fivefold.load.generator import Generator
@@ -17,6 +16,7 @@ from fivefold.load.job import Ask, Expected, Group, Job, request
 from fivefold.load.learning import HOST, learn
 from fivefold.load.locust import Locust, described, read
 from fivefold.testing import running
+from support.measured_again import measured_again
 
 pytestmark = pytest.mark.alone
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from client import Client
-from conftest import Serve
+from support.client import Client
+from support.servers.folder import Serve
 
 
 def test_a_silent_client_is_let_go_so_that_the_next_is_served(serve: Serve) -> None:

@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from client import Client
-from conftest import SIZES, Serve, serving
-from every_pair import pairs
 
 from fivefold import Server, Settings
 from fivefold.serving import MODELS
+from support.client import Client
+from support.every_pair import pairs
+from support.servers.folder import SIZES, Serve, serving
 
 Pair = dict[str, str]
 

@@ -14,12 +14,12 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from client import TIMEOUT_S, Client
-from every_pair import pairs
 
 from fivefold import Server, Settings
 from fivefold.iomodels import ENGINES
 from fivefold.serving import MODELS
+from support.client import TIMEOUT_S, Client
+from support.every_pair import pairs
 
 Pair = dict[str, str]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import select
 
-from client import Client
-from conftest import Serve
-from every_pair import pairs
+from support.client import Client
+from support.every_pair import pairs
+from support.servers.folder import Serve
 
 Pair = dict[str, str]
 

@@ -8,9 +8,10 @@ import json
 from pathlib import Path
 
 import pytest
-from client import Client
-from conftest import Serve
-from every_pair import pairs
+
+from support.client import Client
+from support.every_pair import pairs
+from support.servers.folder import Serve
 
 Pair = dict[str, str]
 

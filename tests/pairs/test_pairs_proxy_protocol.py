@@ -6,25 +6,18 @@ import select
 import socket
 import ssl
 import subprocess
-from pathlib import Path
 
 import pytest
-from certificate_files import Made, self_signed
-from client import Client
-from conftest import Serve
-from every_pair import pairs
 
 from fivefold.serving import MODELS
+from support import TESTS
+from support.client import Client
+from support.every_pair import pairs
+from support.openssl import Made, self_signed
+from support.proxy_header import BINARY
+from support.servers.folder import Serve
 
 Pair = dict[str, str]
-
-APPS = str(Path(__file__).parents[1] / "transport" / "apps")
-
-BINARY = (
-    b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x10\xc0\x00\x02\x07\x7f\x00\x00\x01\x30\x39\x00\x50\x04"
-    b"\x00\x01\x00"
-)
-"""Of 192.0.2.7, with a TLV behind the addresses."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +31,12 @@ def get(client: Client) -> str:
 
 @pairs()
 def test_who_the_client_is(pair: Pair, serve: Serve) -> None:
-    settings = {"target": "mirror:app", "chdir": APPS, "proxy_protocol": True, **pair}
+    settings = {
+        "target": "applications.wsgi.mirror:app",
+        "chdir": TESTS,
+        "proxy_protocol": True,
+        **pair,
+    }
     with serve(trusted_proxies="127.0.0.1", **settings) as address:
         with Client(address) as client:
             client.send(BINARY + b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -63,7 +61,12 @@ def test_who_is_announced_is_believed_by_address_only(
     serving: str, named: tuple[str, ...], serve: Serve
 ) -> None:
     """That everybody may connect makes no proxy of the client of one."""
-    settings = {"target": "mirror:app", "chdir": APPS, "proxy_protocol": True, "serving": serving}
+    settings = {
+        "target": "applications.wsgi.mirror:app",
+        "chdir": TESTS,
+        "proxy_protocol": True,
+        "serving": serving,
+    }
     trusted = ("*", "unix", *named)
     claims = {"X_Forwarded_For": "198.51.100.9", "X_Forwarded_Proto": "https"}
     with serve(trusted_proxies=trusted, **settings) as address, Client(address) as client:
@@ -74,7 +77,7 @@ def test_who_is_announced_is_believed_by_address_only(
 
 @pytest.mark.parametrize("trusted", ["127.0.0.1", "192.0.2.0/24"])
 def test_before_tls_and_for_trusted_proxies_only(trusted: str, made: Made, serve: Serve) -> None:
-    settings = {"target": "mirror:app", "chdir": APPS, "proxy_protocol": True}
+    settings = {"target": "applications.wsgi.mirror:app", "chdir": TESTS, "proxy_protocol": True}
     files = {"tls_cert": made.cert, "tls_key": made.key}
     with serve(trusted_proxies=trusted, **settings, **files) as (host, port):
         url = f"https://{host}:{port}/"
@@ -87,7 +90,7 @@ def test_before_tls_and_for_trusted_proxies_only(trusted: str, made: Made, serve
 
 
 def test_what_is_told_before_tls_is_known_behind_it(made: Made, serve: Serve) -> None:
-    settings = {"target": "mirror:app", "chdir": APPS, "proxy_protocol": True}
+    settings = {"target": "applications.wsgi.mirror:app", "chdir": TESTS, "proxy_protocol": True}
     files = {"tls_cert": made.cert, "tls_key": made.key}
     trusting = ssl.create_default_context(cafile=str(made.cert))
     with (
@@ -102,7 +105,7 @@ def test_what_is_told_before_tls_is_known_behind_it(made: Made, serve: Serve) ->
 
 def test_a_proxy_over_ipv4_is_known_by_a_socket_for_both_versions(serve: Serve) -> None:
     """As systemd makes them: such a socket shows 127.0.0.1 as ::ffff:127.0.0.1."""
-    settings = {"target": "mirror:app", "chdir": APPS, "proxy_protocol": True}
+    settings = {"target": "applications.wsgi.mirror:app", "chdir": TESTS, "proxy_protocol": True}
     with socket.create_server(
         ("::", 0), family=socket.AF_INET6, dualstack_ipv6=True, backlog=5
     ) as both:
@@ -134,7 +137,7 @@ def test_a_proxy_whose_header_drips_is_let_go(serving: str, serve: Serve) -> Non
 
 
 def test_a_proxy_that_says_nothing_is_let_go(serve: Serve) -> None:
-    settings = {"target": "mirror:app", "chdir": APPS, "proxy_protocol": True}
+    settings = {"target": "applications.wsgi.mirror:app", "chdir": TESTS, "proxy_protocol": True}
     with (
         serve(trusted_proxies="127.0.0.1", first_byte_s=0.1, **settings) as address,
         Client(address) as client,

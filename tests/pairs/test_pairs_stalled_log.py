@@ -13,13 +13,13 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from client import TIMEOUT_S, Client
-from said import logged
 
 from fivefold import Server, Settings
 from fivefold.accesslog.writer import KEPT_BYTES
 from fivefold.iomodels import ENGINES
 from fivefold.serving import MODELS
+from support.client import TIMEOUT_S, Client
+from support.servers.logged import logged
 
 F_SETPIPE_SZ = 1031
 

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from certificate_files import Made, self_signed
-from client import TIMEOUT_S, Client
-from conftest import Serve
-from every_pair import pairs
+
+from support import TESTS
+from support.client import TIMEOUT_S, Client
+from support.every_pair import pairs
+from support.openssl import Made, self_signed
+from support.servers.folder import Serve
 
 Pair = dict[str, str]
 
@@ -135,9 +137,8 @@ def slowly(sock: socket.socket, made: Made, path: str) -> None:
 @pairs()
 def test_curl_uploads_and_is_redirected(pair: Pair, made: Made, serve: Serve) -> None:
     settings = {"tls_cert": made.cert, "tls_key": made.key, **pair}
-    app = "mirror:app"
-    here = str(Path(__file__).parents[1] / "transport" / "apps")
-    with serve(target=app, chdir=here, redirect_http="127.0.0.1:0", **settings) as (host, port):
+    app = "applications.wsgi.mirror:app"
+    with serve(target=app, chdir=TESTS, redirect_http="127.0.0.1:0", **settings) as (host, port):
         plain = f"http://{host}:{port}/over?there=1"  # the port of TLS, by mistake
         curl = ["curl", "-s", "-m", str(TIMEOUT_S), "--cacert", made.cert, "-L", "--data", "body"]
         said = subprocess.run([*curl, plain], check=True, capture_output=True, text=True).stdout

@@ -6,10 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from certificate_files import EC, RSA, Made, self_signed
-from client import TIMEOUT_S
-from conftest import Serve
-from every_pair import pairs
+
+from support.client import TIMEOUT_S
+from support.every_pair import pairs
+from support.openssl import EC, RSA, Made, self_signed
+from support.servers.folder import Serve
 
 KINDS = {"ec": EC, "rsa": RSA}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from every_pair import pairs
-from test_pairs_proxy_protocol import APPS, BINARY
-
 from fivefold import Server, Settings
+from support import TESTS
+from support.every_pair import pairs
+from support.proxy_header import BINARY
 
 LOCAL = BINARY[:12] + b"\x20\x00\x00\x00"
 """The proxy asks for itself: then the client has no address."""
@@ -26,7 +26,13 @@ def answer(path: str, header: bytes) -> bytes:
 def test_a_proxy_at_a_unix_socket(pair: dict[str, str], tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     proxy = {"proxy_protocol": True, "trusted_proxies": "unix"}
-    values = {"target": "mirror:app", "chdir": APPS, "bind": f"unix:{path}", **proxy, **pair}
+    values = {
+        "target": "applications.wsgi.mirror:app",
+        "chdir": TESTS,
+        "bind": f"unix:{path}",
+        **proxy,
+        **pair,
+    }
     with Server(Settings.of(values)):
         assert answer(path, BINARY) == b"GET http /a  192.0.2.7 "
         assert answer(path, LOCAL) == b"GET http /a   "

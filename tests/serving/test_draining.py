@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
-from certificate_files import self_signed
-from client import Client
-from deployed import SOAK, Deployed, deployed, until
-from every_pair import pairs
 
 from fivefold.iomodels import ENGINES
 from fivefold.serving import MODELS
+from support.client import Client
+from support.every_pair import pairs
+from support.openssl import self_signed
+from support.servers.deployed import SOAK, Deployed, deployed, until
 
 
 @pytest.fixture

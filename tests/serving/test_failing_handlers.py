@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from client import Client
-from conftest import Serve
-from every_pair import pairs
 
 import fivefold.server
 from fivefold.http1.connection import Http1
 from fivefold.transport.unread import unread
+from support.client import Client
+from support.every_pair import pairs
+from support.servers.folder import Serve
 
 RAISED: list[type[BaseException]] = [
     ValueError,

@@ -6,10 +6,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from client import Client
-from deployed import Deployed, deployed, until
 
 from fivefold.serving import MODELS
+from support.client import Client
+from support.servers.deployed import Deployed, deployed, until
 
 LINE = "connections are open, as many as can be (max_connections); further clients wait"
 

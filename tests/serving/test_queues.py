@@ -8,12 +8,12 @@ import socket
 from pathlib import Path
 
 import pytest
-from applicable import only
-from client import Client
-from deployed import CRASHES, Deployed, deployed, port_is_free, until
-from every_pair import pairs
 
 from fivefold.serving import MODELS
+from support.applicable import only
+from support.client import Client
+from support.every_pair import pairs
+from support.servers.deployed import CRASHES, Deployed, deployed, port_is_free, until
 
 CLIENTS = 12
 """The kernel chooses a queue for each: that it never chooses one of two is unlikely enough."""

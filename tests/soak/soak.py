@@ -22,14 +22,14 @@ from pathlib import Path
 from time import monotonic
 
 HERE = Path(__file__).parent
-for _folder in ("", "databases", "applications", "serving"):
-    sys.path.insert(0, os.fspath(HERE.parent / _folder))
+sys.path.insert(0, os.fspath(HERE.parent))
 
-from deployed import Deployed  # noqa: E402 - found on the path that was just made
-from own_servers import Postgres  # noqa: E402
 from soak_clients import OF_SERVICE, OF_SHOP, Asker, living  # noqa: E402
 from soak_ledger import Kill, Ledger  # noqa: E402
 from soak_tree import Held, held, middle  # noqa: E402
+
+from support.servers.deployed import Deployed  # noqa: E402 - found on the path that is just made
+from support.servers.postgres_and_redis import Postgres  # noqa: E402
 
 CLIENTS_OF_A_KIND = 2
 

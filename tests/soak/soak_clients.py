@@ -15,7 +15,8 @@ from time import monotonic
 from soak_ledger import Failure, Ledger
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
-from wire import Wire
+
+from support.wire import Wire
 
 PAUSE_S = 0.02
 """Between two requests of a client: the machine is not to be full."""

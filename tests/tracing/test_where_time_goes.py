@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from every_pair import pairs
-from witness import THROTTLE, WITH_RIGHTS, disk_of, throttled, worker_of
 
 from fivefold import Server, Settings
 from fivefold.iomodels import ENGINES
@@ -18,6 +16,8 @@ from fivefold.tracing.attach.traced_server import LiveObserver
 from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.model import Trace
 from fivefold.tracing.request.session import Session
+from support.every_pair import pairs
+from support.witness import THROTTLE, WITH_RIGHTS, disk_of, throttled, worker_of
 
 pytestmark = pytest.mark.alone
 

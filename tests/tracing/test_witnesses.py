@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from every_pair import pairs
-from witness import WITH_RIGHTS, witness, worker_of
 
 from fivefold import Server, Settings
 from fivefold.linux.processes import processes_of_tree
@@ -28,6 +26,8 @@ from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.request.session import Session
 from fivefold.tracing.steps.assembling import NOT_TOLD, assembled
 from fivefold.tracing.steps.timeline import Timeline
+from support.every_pair import pairs
+from support.witness import WITH_RIGHTS, witness, worker_of
 
 pytestmark = pytest.mark.alone
 

@@ -6,7 +6,6 @@ import errno
 from typing import Any, cast
 
 import pytest
-from fakes import FakeConnection
 
 from fivefold.content.application.forwarded import Proxies
 from fivefold.errors import LimitReached
@@ -15,6 +14,7 @@ from fivefold.iomodels.base import Connection
 from fivefold.serving.base import Handler
 from fivefold.transport.proxy_protocol import ProxyProtocol
 from fivefold.transport.tls.layer import Tls
+from support.scripted_connection import FakeConnection
 
 
 async def handler(conn: Connection) -> None:

@@ -1,0 +1,1 @@
+"""What the servers of tests serve: `applications.wsgi.sample:app` and others."""

@@ -1,0 +1,1 @@
+"""ASGI applications that do what a test asks about."""

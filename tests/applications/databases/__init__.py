@@ -1,0 +1,1 @@
+"""Applications before databases and other servers."""

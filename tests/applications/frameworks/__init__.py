@@ -1,0 +1,1 @@
+"""Applications as people write them, with the frameworks they use."""

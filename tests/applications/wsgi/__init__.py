@@ -1,0 +1,1 @@
+"""WSGI applications that do what a test asks about."""

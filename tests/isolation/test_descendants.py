@@ -1,0 +1,257 @@
+"""Processes that applications start: they have nothing of the server, and keep nothing of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fivefold.serving import MODELS
+from support.client import Client
+from support.every_pair import pairs
+from support.process_tree import children_of
+from support.servers.deployed import Deployed, deployed, port_is_free, until
+
+APPLICATION = """
+import json, multiprocessing, os, signal, subprocess, time
+
+context = multiprocessing.get_context("fork")
+
+def square(number):
+    return number * number
+
+def pool():
+    with context.Pool(2) as workers:
+        return workers.map(square, range(5))
+
+def terminate():
+    child = context.Process(target=time.sleep, args=(60,))
+    child.start()
+    child.terminate()
+    child.join(30)
+    return child.exitcode
+
+def outlive():
+    '''As a handler that starts something in the background.'''
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    return pid
+
+def come_back():
+    pid = os.fork()
+    return os.getpid() if pid else "the child"
+
+signal.signal(signal.SIGUSR2, square)
+
+def own_handler():
+    read, write = os.pipe()
+    if os.fork() == 0:
+        numbers = (signal.SIGUSR2, signal.SIGTERM, signal.SIGINT)
+        os.write(write, json.dumps([str(signal.getsignal(n)) for n in numbers]).encode())
+        os._exit(0)
+    os.close(write)
+    return json.loads(os.read(read, 1000))
+
+def program():
+    with subprocess.Popen(["sleep", "60"]) as started:
+        status = open(f"/proc/{started.pid}/status").read()
+        started.send_signal(signal.SIGINT)
+        return [started.wait(30), status]
+
+def app(environ, start_response):
+    body = json.dumps(globals()[environ["PATH_INFO"][1:]]()).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+OF_SIGIO = 1 << signal.SIGIO - 1 | 1 << signal.SIGRTMIN + 10 - 1
+"""What a thread of `sigio` has blocked, and what it starts inherits: docs/io-models.md."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text(APPLICATION)
+    return tmp_path
+
+
+@pytest.fixture
+def outliving() -> Iterator[list[int]]:
+    """Processes that shall not outlive the test."""
+    pids: list[int] = []
+    yield pids
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def ask(server: Deployed, path: str, **fields: str) -> Any:
+    with Client(server.address) as client:
+        answer = client.get(path, **fields)
+        assert answer.status == 200
+        if fields:
+            assert client.at_end()
+        return json.loads(answer.body)
+
+
+def in_pair(pair: dict[str, str]) -> tuple[str, ...]:
+    return ("shop:app", "--serving", pair["serving"], "--io", pair["io"])
+
+
+@pairs()
+def test_what_an_application_starts_has_and_keeps_nothing_of_the_server(
+    folder: Path, pair: dict[str, str], outliving: list[int]
+) -> None:
+    with deployed(folder, *in_pair(pair)) as server:
+        address = server.address
+        has_default_signals(server)
+        ends_when_it_comes_back(server)
+        # The client is told of the end though a copy of its connection is in the child.
+        outliving.append(ask(server, "/outlive", Connection="close"))
+        assert server.stop() == 0
+        assert port_is_free(address)
+        left = [str(link.readlink()) for link in Path(f"/proc/{outliving[0]}/fd").iterdir()]
+        assert not [name for name in left if name.startswith("socket:")]
+
+
+EARLY = """
+import os, time
+
+def outlive(path):
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    with open(path, "a") as file:
+        file.write(f"{pid} ")
+
+outlive("imported")
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        outlive("started")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+    else:
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+"""
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_what_is_forked_before_the_first_request_keeps_no_port(
+    folder: Path, serving: str, outliving: list[int]
+) -> None:
+    (folder / "early.py").write_text(EARLY)
+    with deployed(folder, "early:app", "--serving", serving) as server:
+        address = server.address
+        until((folder / "started").exists, "the start of the application")
+        assert server.stop() == 0
+    for name in ("imported", "started"):
+        outliving += map(int, (folder / name).read_text().split())
+    assert port_is_free(address)
+
+
+def signals(status: str, field: str) -> int:
+    """A set of signals as /proc/PID/status has it (proc(5)): signal 1 is the lowest bit."""
+    match = re.search(rf"^{field}:\t([0-9a-f]+)$", status, re.MULTILINE)
+    assert match
+    return int(match[1], 16)
+
+
+def passed_on() -> str:
+    """What a program has from whoever started these tests, without a server between."""
+    with subprocess.Popen(["sleep", "60"]) as started:
+        status = Path(f"/proc/{started.pid}/status").read_text()
+        started.kill()
+        return status
+
+
+def has_default_signals(server: Deployed) -> None:
+    assert ask(server, "/terminate") == -signal.SIGTERM
+    code, status = ask(server, "/program")
+    before = passed_on()
+    assert code == -signal.SIGINT
+    assert signals(status, "SigIgn") & ~signals(before, "SigIgn") == 0
+    assert signals(status, "SigBlk") & ~signals(before, "SigBlk") & ~OF_SIGIO == 0
+    own, term, interrupt = ask(server, "/own_handler")
+    assert "square" in own
+    assert term == str(signal.SIG_DFL)
+    assert "default_int_handler" in interrupt
+
+
+def ends_when_it_comes_back(server: Deployed) -> None:
+    worker = ask(server, "/come_back")
+    server.said("a process that the application forked returned into the server; it ends")
+    until(lambda: not unreaped(worker), "the end of the child")
+
+
+def unreaped(parent: int) -> list[int]:
+    """Children that run; those that have ended are the application's to wait for."""
+    states = {pid: Path(f"/proc/{pid}/stat").read_text().split()[2] for pid in children_of(parent)}
+    return [pid for pid, state in states.items() if state != "Z"]
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_pool_of_multiprocessing_ends_twenty_times(folder: Path, serving: str) -> None:
+    with deployed(folder, "shop:app", "--serving", serving) as server:
+        for _ in range(20):
+            assert ask(server, "/pool") == [0, 1, 4, 9, 16]
+        assert server.stop() == 0
+
+
+FORKED_EARLY = """
+import os
+
+def fork():
+    if os.fork() == 0:
+        open(f"copy-{os.getpid()}", "w").close()
+
+def at_import():
+    fork()
+    return wsgi
+
+def wsgi(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"fine"]
+
+async def at_start(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        fork()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-length", b"4")]})
+    await send({"type": "http.response.body", "body": b"fine"})
+"""
+
+
+@pytest.mark.parametrize("application", ["early:at_import()", "early:at_start"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_what_is_forked_early_and_returns_into_the_server_ends(
+    serving: str, application: str, tmp_path: Path
+) -> None:
+    """A library that makes itself a daemon, or forgets to end its child."""
+    (tmp_path / "early.py").write_text(FORKED_EARLY)
+    with deployed(tmp_path, application, "--serving", serving) as server:
+        with Client(server.address) as client:
+            assert client.get("/").body == b"fine"
+        copies = [int(file.name.partition("-")[2]) for file in tmp_path.glob("copy-*")]
+        assert copies
+        files = [Path(f"/proc/{copy}/fd/0") for copy in copies]
+        until(lambda: not any(file.exists() for file in files), "the end of the copies")
+        assert "returned into the server; it ends" in server.log
+        assert "Traceback" not in server.log
+        assert server.stop() == 0

@@ -1,0 +1,174 @@
+"""The supervisor alone: signals while a worker starts, orphans, and what systemd is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.servers.started import Running
+
+STARTS_FOR_EVER = """
+import os, signal
+from fivefold.processes.supervisor import Supervisor
+
+def never_ready(sockets, on_ready):
+    os.write(1, b"started")
+    signal.pause()
+
+Supervisor([[]], never_ready, 5.0).run()
+"""
+
+LINGERS_WITHOUT_ACCEPTING = """
+import os, signal
+from fivefold.errors import WorkerFailed
+from fivefold.processes.supervisor import Supervisor
+
+def lingers(sockets, on_ready):
+    os.closerange(3, 100)  # what on_ready would write to: the supervisor reads its end
+    signal.pause()
+
+try:
+    Supervisor([[]], lingers, 5.0).run(lambda: print("ready"))
+except WorkerFailed:
+    print("failed")
+"""
+
+LEAVES_AN_ORPHAN = """
+import contextlib, ctypes, os
+from fivefold.linux.process_control import reap_orphans
+
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+ours = os.fork()
+if ours == 0:
+    if os.fork() == 0:
+        os._exit(0)
+    os._exit(7)
+os.waitid(os.P_PID, ours, os.WEXITED | os.WNOWAIT)
+reap_orphans(besides=[ours])  # whichever zombie comes first, ours is left
+assert os.waitpid(ours, 0)[1] == 7 << 8
+with contextlib.suppress(ChildProcessError):  # the orphan may be gone already
+    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+reap_orphans(besides=[])
+try:
+    os.waitpid(-1, 0)
+except ChildProcessError:
+    print("clean")
+"""
+
+HAS_A_SECOND_THREAD = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from fivefold import Server, Settings
+
+ready = threading.Event()
+settings = Settings(target=sys.argv[1], bind="127.0.0.1:0", serving="async", workers=1)
+
+def children():
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+def second():
+    ready.wait()
+    mine = os.fork()
+    if mine == 0:
+        time.sleep(60)
+        os._exit(0)
+    os.kill(mine, signal.SIGTERM)
+    print("its child ended by", os.WTERMSIG(os.waitpid(mine, 0)[1]), flush=True)
+    before = children()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    os.kill(os.getpid(), signal.SIGHUP)
+    while len(before & children()) == len(before):
+        time.sleep(0.01)
+    os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+
+def theirs(*_):
+    print("it has its handlers again")
+
+signal.signal(signal.SIGHUP, theirs)
+thread = threading.Thread(target=second)
+thread.start()
+Server(settings).run(ready.set)
+thread.join()
+signal.raise_signal(signal.SIGHUP)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_thread_of_the_program_takes_no_signal_away(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """The kernel gives it what the main thread blocks; its own children are not concerned."""
+    done = subprocess.run(
+        [sys.executable, "-c", HAS_A_SECOND_THREAD, os.fspath(tmp_path), number.name],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said = "its child ended by 15\nit has its handlers again\n"
+    assert (done.returncode, done.stdout) == (0, said), done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_a_worker_starts_ends_the_server(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS_FOR_EVER], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(7) == b"started"
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 0
+
+
+def test_a_worker_that_never_accepted_does_not_count_as_ready_while_it_dies() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LINGERS_WITHOUT_ACCEPTING],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout == "failed\n"
+
+
+def test_an_orphan_is_reaped_but_never_a_child_that_somebody_waits_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVES_AN_ORPHAN], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "clean\n", done.stderr
+
+
+def test_systemd_is_told_of_start_and_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        (tmp_path / "index.html").write_bytes(b"x")
+        server = Running(os.fspath(tmp_path))
+        assert systemd.recv(100) == b"READY=1"
+        assert server.stop() == 0
+        assert server.process.stderr is not None
+        server.process.stderr.close()
+        assert systemd.recv(100) == b"STOPPING=1"
+
+
+def test_a_failed_start_leaves_no_socket_file(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "fivefold", "serve", os.fspath(tmp_path)),
+            *("--bind", f"unix:{tmp_path}/s", "--bind", "192.0.2.1:1"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "192.0.2.1" in done.stderr
+    assert not (tmp_path / "s").exists()

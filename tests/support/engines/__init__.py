@@ -1,0 +1,1 @@
+"""Every engine of an I/O model by itself, without a server."""

@@ -1,0 +1,1 @@
+"""Results written by hand, for the tests of what is drawn from them."""

@@ -1,0 +1,43 @@
+"""Processes, as /proc and pidfd_open(2) show them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+from pathlib import Path
+
+CONTROL = "fivefold-trace"
+"""The process that those talk to who trace."""
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def children_of(pid: int) -> list[int]:
+    children = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the process has ended
+        for task in list(Path(f"/proc/{pid}/task").glob("*/children")):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread
+                children += [int(child) for child in task.read_text().split()]
+    return children
+
+
+def wait_until_gone(pid: int) -> None:
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    with os.fdopen(watched) as pidfd:
+        assert select.select([pidfd], [], [], 30)[0], f"{pid} lives on"
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True

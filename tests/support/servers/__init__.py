@@ -1,0 +1,1 @@
+"""Servers under test, each as its tests need it, and servers beside them."""

@@ -1,0 +1,1 @@
+"""Clients of websockets: a library, and frames by hand."""

@@ -1,0 +1,125 @@
+"""The system calls of a whole request, told by the kernel's events and by strace(1).
+
+strace stops every thread at every call by ptrace(2), which knows nothing of trace events.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fivefold import Settings
+from fivefold.iomodels import ENGINES
+from fivefold.linux.processes import processes_of_tree, threads_of_tree
+from fivefold.linux.timestamping import realtime_offset_ns
+from fivefold.linux.tracepoints import tracefs
+from fivefold.serving import MODELS
+from fivefold.tracing.kernel.events import recorded
+from fivefold.tracing.request.session import Session
+from fivefold.tracing.steps.assembling import assembled
+from fivefold.tracing.steps.timeline import Timeline
+from support.witness import witness
+
+ENTER = "syscalls:sys_enter_"
+OTHER_NAMES = {"newfstat": "fstat", "sendfile64": "sendfile"}
+"""The kernel's names of calls that strace calls by theirs."""
+
+CLOCKS_APART_NS = 1_000_000
+"""What reading two clocks one after the other may miss, where the reader is interrupted."""
+
+Call = tuple[str, int]
+"""Name, and when it was entered (monotonic nanoseconds)."""
+
+
+def name_of(event: str) -> str:
+    name = event.removeprefix(ENTER)
+    return OTHER_NAMES.get(name, name)
+
+
+WATCHED = [name_of(event) for event in recorded("threads") if event.startswith(ENTER)]
+STRACE = re.compile(r"^(\d+) +(\d+\.\d+) (\w+)\(")
+"""A call that begins; "<... resumed>" is the end of one that did not return at once."""
+
+
+def told_by_strace(log: Path, offset_ns: int) -> dict[int, list[Call]]:
+    threads: dict[int, list[Call]] = {}
+    for line in log.read_text(errors="replace").splitlines():
+        found = STRACE.match(line)
+        if found and found[3] in WATCHED:
+            at_ns = round(float(found[2]) * 1e9) - offset_ns
+            threads.setdefault(int(found[1]), []).append((found[3], at_ns))
+    return threads
+
+
+def told_by_the_kernel(timeline: Timeline, tids: set[int]) -> dict[int, list[Call]]:
+    threads: dict[int, list[Call]] = {}
+    for seen in timeline.within(timeline.start_ns, timeline.end_ns):
+        if seen.event.startswith(ENTER) and seen.detail["tid"] in tids:
+            calls = threads.setdefault(seen.detail["tid"], [])
+            calls.append((name_of(seen.event), seen.at_ns))
+    return threads
+
+
+@pytest.fixture
+def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
+    """What the traces were made of."""
+    seen: list[Timeline] = []
+
+    def spied(timeline: Timeline) -> Any:
+        seen.append(timeline)
+        return assembled(timeline)
+
+    monkeypatch.setattr("fivefold.tracing.request.session.assembled", spied)
+    return seen
+
+
+CASES = [("async", engine) for engine in ENGINES] + [
+    (serving, engine)
+    for serving in MODELS
+    if serving != "async"
+    for engine in ENGINES
+    if engine.engine in {"blocking", "epoll"}
+]
+
+
+@pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available()))
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize(("serving", "engine"), CASES)
+def test_strace_saw_the_same_calls_of_every_thread_in_the_same_order_at_the_same_times(
+    serving: str, engine: Any, tmp_path: Path, timelines: list[Timeline]
+) -> None:
+    if engine.available() is not None:
+        pytest.skip(engine.available())
+    (tmp_path / "small").write_bytes(bytes(5000))
+    (tmp_path / "large").write_bytes(bytes(300_000))
+    log = tmp_path / "strace"
+    settings = Settings(target=str(tmp_path), serving=serving, io=engine.engine)
+    with Session(settings) as session:
+        session.request("/small")
+        asked = [f"--attach={pid}" for pid in processes_of_tree(session._server.pid)]
+        with witness(["strace", "-f", "-ttt", *asked], "attached", log):
+            trace = session.request("/large")
+            offset_ns = realtime_offset_ns()
+            tids = threads_of_tree(session._server.pid)
+    assert not trace.notes, "what was lost cannot agree"
+    ours = told_by_the_kernel(timelines[-1], tids)
+    theirs = told_by_strace(log, offset_ns)
+    assert ours
+    for tid, calls in ours.items():
+        agree(calls, theirs[tid])
+
+
+def agree(ours: list[Call], theirs: list[Call]) -> None:
+    """strace stops a thread just before the kernel tells of its call, and after the one before."""
+    name, first_ns = ours[0]
+    begin = max(i for i, call in enumerate(theirs) if call[0] == name and call[1] <= first_ns)
+    same = theirs[begin : begin + len(ours)]
+    assert [call[0] for call in same] == [call[0] for call in ours]
+    earliest_ns = 0
+    for (_, mine_ns), (_, his_ns) in zip(ours, same, strict=True):
+        assert earliest_ns - CLOCKS_APART_NS <= his_ns <= mine_ns + CLOCKS_APART_NS
+        earliest_ns = mine_ns
