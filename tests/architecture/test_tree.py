@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -95,3 +96,12 @@ def test_what_tests_share_is_one_package() -> None:
 def test_no_test_imports_a_test() -> None:
     imports = re.compile(r"^\s*(from|import) test_", re.MULTILINE)
     assert [test for test in TESTS.rglob("test_*.py") if imports.search(test.read_text())] == []
+
+
+def test_a_class_name_stands_once() -> None:
+    places = defaultdict(list)
+    for module in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(module)
+    assert [name for name, found in places.items() if len(found) > 1] == []

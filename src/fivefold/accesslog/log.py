@@ -1,7 +1,7 @@
 """The access log as the connections of one process know it.
 
-`Http1` asks for a `Visit` per connection and tells it of each exchange.  What is on the hot
-path costs less than a microsecond there: a head that is known, an answer that was ready,
+`Http1` asks for `ConnectionLines` per connection and tells these of each exchange.  What is on
+the hot path costs less than a microsecond there: a head that is known, an answer that was ready,
 the second that it was already; all that is left is a look-up and, where the format has
 times, to fill these in.  `docs/access-log.md` has the figures.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from ..content.application.forwarded import Proxies
-from ..http1.exchange import Connection
+from ..http1.exchange import HttpConnection
 from ..http1.recorded import Asked
 from ..http1.request import Request, fields_of
 from ..serving.base import Housekeeping
@@ -73,18 +73,18 @@ class AccessLog(Housekeeping):
         self._forwarded = Heads(form)
         """Of trusted peers: their heads say who the client is."""
 
-    def visit(self, conn: Connection) -> Visit:
+    def visit(self, conn: HttpConnection) -> ConnectionLines:
         """What records the exchanges of a connection."""
         peer = conn.peer
         address = peer[0] if peer else UNIX if conn.local[1] is None else GONE
         if self._proxies.none or not self._proxies.trusts(peer[0] if peer else None):
-            return Visit(self, self._heads, address, None)
+            return ConnectionLines(self, self._heads, address, None)
 
         def forwarded(head: bytes) -> str | None:
             client = self._proxies.origin(conn, fields_of(head)).client
             return None if client is None or client is peer else client[0]
 
-        return Visit(self, self._forwarded, address, forwarded)
+        return ConnectionLines(self, self._forwarded, address, forwarded)
 
     def begin_second(self, now: float) -> None:
         """Another second has begun: the lines of the last one are due."""
@@ -117,8 +117,8 @@ class AccessLog(Housekeeping):
         self._writer.close()
 
 
-class Visit:
-    """One connection: `http1.recorded.Visit`."""
+class ConnectionLines:
+    """One connection: `http1.recorded.ConnectionLog`."""
 
     def __init__(
         self,

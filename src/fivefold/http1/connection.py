@@ -19,10 +19,10 @@ from ..errors import DeadlineExceeded, FileChanged, LimitReached, PeerGone, Prot
 from ..isolation.reporting import logger, report
 from .body import Body
 from .escaping import as_text
-from .exchange import CLOSE, OVER, Connection, Exchange, send_part
+from .exchange import CLOSE, OVER, Exchange, HttpConnection, send_part
 from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
-from .recorded import NOTHING_SENT, Asked, RecordedExchange, Recorder, Visit, sent
+from .recorded import NOTHING_SENT, AccessLogger, Asked, ConnectionLog, RecordedExchange, sent
 from .request import Request
 from .response import DateField, FilePart, plain, serialized
 
@@ -34,7 +34,7 @@ LAST_WORDS_S = 0.1
 TURN_S = 0.001
 """So long a client whose requests are all here already is answered before the others have their
 turn: a hundred small answers, one request at the least. What a client does not send at once
-(`Connection.recv`) or does not take (`Connection.send`) is the I/O model's to share out."""
+(`HttpConnection.recv`) or does not take (`HttpConnection.send`) is the I/O model's to share out."""
 
 UNWANTED_BYTES = 1_048_576
 """What is read, at most, of a body that content did not want, so that the connection can be
@@ -51,7 +51,9 @@ what is still to do. `closing` makes of them one that ends the connection."""
 class Content(Protocol):
     """What answers requests: a folder, an application."""
 
-    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+    def ready(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Ready | None:
         """The whole response, if it can be had at once; called for each request, before
         anything of its body is read, so it must be cheap."""
 
@@ -62,14 +64,16 @@ class Content(Protocol):
 class Http1:
     """What the connections of one worker share. `serve` is the connection coroutine."""
 
-    def __init__(self, content: Content, limits: Limits, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self, content: Content, limits: Limits, recorder: AccessLogger | None = None
+    ) -> None:
         self._content = content
         self._limits = limits
         self._recorder = recorder
         self._memory = Memory()
         self._date = DateField()
 
-    async def serve(self, conn: Connection) -> None:
+    async def serve(self, conn: HttpConnection) -> None:
         """All exchanges of one connection, then close it.
 
         Raises nothing but GeneratorExit, by which an I/O model that closes ends whoever waits
@@ -93,7 +97,7 @@ class Http1:
             report(log, "a connection failed", error=error)
         await closed(conn)
 
-    async def _exchanges(self, conn: Connection) -> None:  # noqa: C901, PLR0912, PLR0915
+    async def _exchanges(self, conn: HttpConnection) -> None:  # noqa: C901, PLR0912, PLR0915
         limits = self._limits
         known_head = self._memory.heads.get
         content = self._content  # its methods are looked up each time: tracing replaces them
@@ -166,13 +170,13 @@ class Http1:
 
     async def _exchange(
         self,
-        conn: Connection,
+        conn: HttpConnection,
         request: Request,
         head: bytes,
         data: bytes,
         begun: Ready | None,
         *,
-        record: tuple[Visit, float] | None,
+        record: tuple[ConnectionLog, float] | None,
     ) -> bytes | None:
         """Answer one request; what was received beyond it, or None if the connection ends."""
         if isinstance(begun, bytes | tuple):
@@ -205,7 +209,7 @@ class Http1:
         return exchange.beyond
 
     async def _answer(
-        self, exchange: Exchange, respond: Later, record: tuple[Visit, float] | None
+        self, exchange: Exchange, respond: Later, record: tuple[ConnectionLog, float] | None
     ) -> None:
         """Let content answer. Raises `ProtocolError` for what is still to be refused."""
         try:
@@ -226,10 +230,10 @@ class Http1:
 
     async def _refuse(
         self,
-        conn: Connection,
+        conn: HttpConnection,
         refusal: ProtocolError,
         asked: Asked,
-        visit: Visit | None,
+        visit: ConnectionLog | None,
     ) -> None:
         """Say why, then close so that the client can still read it (RFC 9112, section 9.6)."""
         now = monotonic()
@@ -246,7 +250,7 @@ class Http1:
             await sent(visit, conn, answer, asked)
         await self._linger(conn, self._limits.linger_s)
 
-    async def _linger(self, conn: Connection, most_s: float) -> None:
+    async def _linger(self, conn: HttpConnection, most_s: float) -> None:
         """Before a close: what the client still sends would turn it into a reset, which may
         destroy the answer on its way (RFC 9112, section 9.6)."""
         conn.shutdown_send()
@@ -256,7 +260,7 @@ class Http1:
             pass
 
 
-async def last_words(conn: Connection) -> bytes:
+async def last_words(conn: HttpConnection) -> bytes:
     """An idle connection has had its time. What has arrived meanwhile is served all the same if
     the server stops: then many connections end at once, and each with a request on its way
     would be a client that is refused without need.  Raises `DeadlineExceeded`."""
@@ -290,7 +294,7 @@ def unforeseen(request: Request, error: BaseException) -> ProtocolError:
     return ProtocolError(500, "")
 
 
-async def closed(conn: Connection) -> None:
+async def closed(conn: HttpConnection) -> None:
     try:
         await conn.close()
     except GeneratorExit:
@@ -299,7 +303,7 @@ async def closed(conn: Connection) -> None:
         report(log, "a connection could not be closed", error=error)
 
 
-def close_at_once(conn: Connection) -> None:
+def close_at_once(conn: HttpConnection) -> None:
     """Close inside a model that closes: whoever waits there would wait for nobody."""
     closing = closed(conn)
     try:

@@ -40,7 +40,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 LEADING_ZERO = b"0"
 
 
-class Connection(Stream, Protocol):
+class HttpConnection(Stream, Protocol):
     """What HTTP needs of a connection; iomodels.base.Connection has it."""
 
     fd: int
@@ -99,7 +99,7 @@ class Exchange:
 
     def __init__(  # noqa: PLR0917 - made once a request, and keywords cost
         self,
-        conn: Connection,
+        conn: HttpConnection,
         request: Request,
         request_head: bytes,
         body: Body | None,
@@ -354,7 +354,7 @@ def joined(head: ResponseHead, data: bytes, date: bytes) -> bytes | None:
     return b"".join((head.lines, b"" if head.dated else date, framing, data))
 
 
-async def send_part(conn: Connection, head: bytes, part: FilePart) -> None:
+async def send_part(conn: HttpConnection, head: bytes, part: FilePart) -> None:
     """A head and its file, which is released whatever happens."""
     try:
         await conn.send_file(head, part.file, part.offset, part.count)

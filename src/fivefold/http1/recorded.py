@@ -1,7 +1,7 @@
 """Exchanges that are recorded, for the access log: what of a response has really left.
 
 Only a server that keeps a log makes these instead of `Exchange`, so one that keeps none
-does not pay for them.  Whoever keeps the log comes in as a `Recorder`; HTTP knows nothing
+does not pay for them.  Whoever keeps the log comes in as an `AccessLogger`; HTTP knows nothing
 of files and formats.
 
 Three moments divide the time.  *Waited*: from when the exchange before was over (or the
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
 
-from .exchange import OVER, Connection, Exchange
+from .exchange import OVER, Exchange, HttpConnection
 from .request import Request
 from .response import FilePart, Response
 
@@ -40,7 +40,7 @@ class Asked:
     """When its response began."""
 
 
-class Visit(Protocol):
+class ConnectionLog(Protocol):
     """Records the exchanges of one connection; each method returns the present moment, which
     is when the exchange was over."""
 
@@ -53,10 +53,10 @@ class Visit(Protocol):
         """Any other: what was sent for it, and whether that was all."""
 
 
-class Recorder(Protocol):
+class AccessLogger(Protocol):
     """Who keeps the log."""
 
-    def visit(self, conn: Connection) -> Visit: ...
+    def visit(self, conn: HttpConnection) -> ConnectionLog: ...
 
 
 class RecordedExchange(Exchange):
@@ -132,7 +132,7 @@ class RecordedExchange(Exchange):
         await super()._send_part(lead, part, count)
 
     async def recorded(
-        self, visit: Visit, now: float, respond: Callable[[Exchange], Awaitable[Any]]
+        self, visit: ConnectionLog, now: float, respond: Callable[[Exchange], Awaitable[Any]]
     ) -> None:
         """Let `respond` answer and record what became of it, unless it is still to be refused."""
         complete = refused = False
@@ -148,7 +148,7 @@ class RecordedExchange(Exchange):
             if not refused:
                 self._record(visit, now, complete=complete)
 
-    def _record(self, visit: Visit, now: float, *, complete: bool) -> None:
+    def _record(self, visit: ConnectionLog, now: float, *, complete: bool) -> None:
         unsent = self.conn.unsent
         asked = Asked(self.request, self.request_head, now, self._begun or monotonic())
         size = max(0, self._size - unsent)
@@ -156,7 +156,7 @@ class RecordedExchange(Exchange):
         visit.record(asked, status, size, complete=complete and not unsent)
 
 
-async def sent(visit: Visit, conn: Connection, answer: bytes, asked: Asked) -> float:
+async def sent(visit: ConnectionLog, conn: HttpConnection, answer: bytes, asked: Asked) -> float:
     """Send a whole response and record it; the present moment. Raises what `conn.send` raises."""
     complete = False
     request = asked.request

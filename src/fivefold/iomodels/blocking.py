@@ -33,7 +33,7 @@ from typing import Any
 from ..errors import DeadlineExceeded
 from .asyncio_loop.hosting import Hosting
 from .base import IOModel, Listener, Task, Traits, Waiter
-from .files import FileAccess, InPlace
+from .files import FileAccess, ReadInPlace
 from .outcome import ended_badly
 from .readiness import OF_ONE, RECV_BYTES, ReadyConnection, ReadyListener, accept_batch
 
@@ -70,7 +70,7 @@ class Blocking(IOModel):
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1) -> None:
         self.woken = Waiter()
-        self.files: FileAccess = InPlace()
+        self.files: FileAccess = ReadInPlace()
         self.accept_batch = 1
         self._tick_s = tick_s
         self._connections: dict[Waiter, BlockingConnection] = {}

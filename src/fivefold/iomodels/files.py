@@ -53,7 +53,7 @@ class FileAccess(ABC):
         """End helper threads."""
 
 
-class InPlace(FileAccess):
+class ReadInPlace(FileAccess):
     """The calling thread sleeps in the call itself."""
 
     def read(self, file: File, offset: int, count: int) -> Generator[Waiter, None, bytes]:

@@ -24,7 +24,7 @@ PROCESS_CLOCK = 2
 
 
 @dataclass(frozen=True)
-class Entry:
+class ProcessEntry:
     """What /proc/PID/stat tells us; a pid is used again, (pid, born) is not."""
 
     pid: int
@@ -48,14 +48,14 @@ class Used:
     involuntary: int
 
 
-def parse_stat(text: str) -> Entry:
+def parse_stat(text: str) -> ProcessEntry:
     """The name, in parentheses, may hold spaces and parentheses itself: cut at the last one."""
     pid, _, rest = text.partition(" (")
     fields = rest[rest.rindex(")") + 2 :].split()
     # proc(5) numbers from 1 and `fields` begins at 3: 4 ppid, 6 session, 14 utime, 15 stime,
     # 16 cutime, 17 cstime, 22 starttime
     user, system, child_user, child_system = (int(field) * TICK_S for field in fields[11:15])
-    return Entry(
+    return ProcessEntry(
         int(pid),
         int(fields[1]),
         int(fields[3]),
@@ -66,7 +66,7 @@ def parse_stat(text: str) -> Entry:
     )
 
 
-def entries() -> list[Entry]:
+def entries() -> list[ProcessEntry]:
     """Every process of the system that can be seen."""
     found = []
     for folder in Path("/proc").iterdir():
@@ -78,7 +78,7 @@ def entries() -> list[Entry]:
     return found
 
 
-def tree(root: int) -> list[Entry]:
+def tree(root: int) -> list[ProcessEntry]:
     """The process `root`, the session it leads, if it does, and all living descendants.
 
     The session has those whose parent died before them.

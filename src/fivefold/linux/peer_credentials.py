@@ -10,14 +10,14 @@ UCRED = struct.Struct("iII")
 
 
 @dataclass(frozen=True)
-class Peer:
+class Credentials:
     """The process that connected, as it was when it did."""
 
     pid: int
     uid: int
 
 
-def peer_of(sock: socket.socket) -> Peer:
+def peer_of(sock: socket.socket) -> Credentials:
     """Raises `OSError` for a socket that has no peer."""
     pid, uid, _ = UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
-    return Peer(pid, uid)
+    return Credentials(pid, uid)

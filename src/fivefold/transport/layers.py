@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..content.application.forwarded import Proxies
 from ..http1.connection import Http1
 from ..http1.limits import Limits
-from ..http1.recorded import Recorder
+from ..http1.recorded import AccessLogger
 from ..serving.base import Handler
 from .plain_http import PlainHttp
 from .proxy_protocol import ProxyProtocol
@@ -19,7 +19,7 @@ def layered(
     *,
     certificates: Certificates | None,
     https_port: int | None,
-    recorder: Recorder | None,
+    recorder: AccessLogger | None,
     proxies: Proxies | None,
 ) -> Handler:
     """`certificates`: of TLS, if it is spoken; `https_port`: where plain HTTP is sent, if it is;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import ProtocolError
 from ..http1.connection import Ready
-from ..http1.exchange import Connection, Exchange
+from ..http1.exchange import Exchange, HttpConnection
 from ..http1.request import Request
 from ..http1.response import plain
 
@@ -18,7 +18,9 @@ class PlainHttp:
         """`port`: where TLS is spoken; None if nobody is redirected."""
         self._port = port
 
-    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+    def ready(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Ready | None:
         return None
 
     async def respond(self, exchange: Exchange) -> None:

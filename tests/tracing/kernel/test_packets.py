@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fivefold.tracing.kernel.packets import Connection, packets_of
+from fivefold.tracing.kernel.packets import Ports, packets_of
 from fivefold.tracing.model import Observation
 
 SERVER, CLIENT = 80, 5000
@@ -26,7 +26,7 @@ class Record:
         return self.add("tcp:tcp_probe", skbaddr=skb, sport=ports[0], dport=ports[1])
 
     def ours(self, client_port: int | None = CLIENT) -> list[Observation]:
-        return packets_of(Connection(SERVER, client_port), self.events, {US})
+        return packets_of(Ports(SERVER, client_port), self.events, {US})
 
 
 def receive(record: Record, skb: str) -> list[Observation]:

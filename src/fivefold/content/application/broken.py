@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from ...http1.connection import Ready
-from ...http1.exchange import Connection, Exchange
+from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request, fields_of
 from ...http1.response import Response, plain
 from ...iomodels.base import IOModel
@@ -57,7 +57,9 @@ class Broken:
     def close(self) -> None:
         """Nothing was opened."""
 
-    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+    def ready(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Ready | None:
         return None
 
     async def respond(self, exchange: Exchange) -> None:

@@ -53,7 +53,7 @@ FIELD_BYTES = 160
 Pairs = Iterable[tuple[bytes, bytes]]
 
 
-class Heads(Bounded[tuple[Any, ...], ResponseHead]):
+class ResponseHeads(Bounded[tuple[Any, ...], ResponseHead]):
     """Checked heads by what the application gave: the status, then pairs."""
 
     __slots__ = ()

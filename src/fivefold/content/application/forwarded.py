@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 
 from ...errors import SettingsError
-from ...http1.exchange import Connection
+from ...http1.exchange import HttpConnection
 from ...http1.request import is_host
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -93,7 +93,7 @@ class Proxies:
         ip = getattr(ip, "ipv4_mapped", None) or ip
         return any(ip in network for network in self._networks)
 
-    def _believes(self, conn: Connection) -> bool:
+    def _believes(self, conn: HttpConnection) -> bool:
         """Whether its peer may say who sent a request. One that a PROXY header has announced has
         not connected to us: `*` and `unix` do not mean it, or each client would be believed."""
         address = conn.peer[0] if conn.peer else None
@@ -105,7 +105,7 @@ class Proxies:
     def none(self) -> bool:
         return not (self._networks or self._unix)
 
-    def origin(self, conn: Connection, fields: list[tuple[bytes, bytes]]) -> Origin:
+    def origin(self, conn: HttpConnection, fields: list[tuple[bytes, bytes]]) -> Origin:
         """The peer, or what a trusted peer says of the client."""
         if self.none or not self._believes(conn):
             return Origin(conn.peer, conn.scheme)
@@ -116,7 +116,7 @@ class Proxies:
         scheme, host = (said.get(name, "").split(",")[-1].strip() for name in (PROTO, HOST))
         return self._origin(hops, scheme, host, conn)
 
-    def _from_forwarded(self, text: str, conn: Connection) -> Origin:
+    def _from_forwarded(self, text: str, conn: HttpConnection) -> Origin:
         """RFC 7239, section 4. A comma in quotes divides as well: what is on the right of it is
         then nonsense, while a quote that a client leaves open hides nothing that follows."""
         elements = [element_of(part) for part in last_of(text)]
@@ -124,7 +124,7 @@ class Proxies:
         hops = [element.get("for", "") for element in elements]
         return self._origin(hops, last.get("proto", ""), last.get("host", ""), conn)
 
-    def _origin(self, hops: list[str], scheme: str, host: str, conn: Connection) -> Origin:
+    def _origin(self, hops: list[str], scheme: str, host: str, conn: HttpConnection) -> Origin:
         """What is not told, or nonsense, is as the connection has it."""
         return Origin(
             self._client(hops, conn.peer),

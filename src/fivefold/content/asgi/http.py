@@ -27,7 +27,7 @@ from ...isolation.reporting import is_a, logger, report
 from .application_loop import AsgiHost
 from .client_watch import Watch
 from .messages import PARTS, Message, checked_lines, remembered_head
-from .send_lock import Turns
+from .send_lock import SendLock
 
 log = logger("fivefold.asgi")
 
@@ -58,9 +58,9 @@ class HttpCycle:
     _has_failed = False
     _read: Started | None = None
     """Reading a part of the body, while that waits for the client."""
-    _reading: Turns | None = None
+    _reading: SendLock | None = None
     _trailers = False
-    _turns: Turns | None = None
+    _turns: SendLock | None = None
     _waiter: Waiter | None = None
     """Of the connection, which waits until it may go on."""
     _watch: Watch | None = None
@@ -91,7 +91,7 @@ class HttpCycle:
         """The next part; None if there is none, or another task has taken it meanwhile."""
         turns = self._reading
         if turns is None:
-            turns = self._reading = Turns(self._host)
+            turns = self._reading = SendLock(self._host)
         elif turns.busy:
             # Frameworks listen for the client's end while a handler reads.
             await hosted(turns.turn())
@@ -169,7 +169,7 @@ class HttpCycle:
         turns = self._turns
         if turns is None:
             self.has_waited = True
-            turns = self._turns = Turns(self._host)
+            turns = self._turns = SendLock(self._host)
         elif turns.busy:
             try:
                 await hosted(turns.turn())
@@ -179,7 +179,7 @@ class HttpCycle:
         turns.busy = True
         await to_its_end(self._sending(operation, turns))
 
-    async def _sending(self, operation: Coroutine[Any, Any, None], turns: Turns) -> None:
+    async def _sending(self, operation: Coroutine[Any, Any, None], turns: SendLock) -> None:
         try:
             await operation
             self._check_client()
@@ -339,13 +339,13 @@ class HttpCycle:
         if self.is_sending() or not exchange.can_fill:
             return False
         if self._turns is None:
-            self._turns = Turns(self._host)
+            self._turns = SendLock(self._host)
         self._turns.busy = True
         self._quiet = False
         self._host.spawn(self._filling(self._turns))
         return True
 
-    async def _filling(self, turns: Turns) -> None:
+    async def _filling(self, turns: SendLock) -> None:
         """Ask the client whether it is there, then tell the application that it has hung up."""
         try:
             await self._sending(self._exchange.fill(), turns)

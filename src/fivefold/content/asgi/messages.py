@@ -11,11 +11,11 @@ from typing import Any
 from ...errors import InvalidResponse
 from ...http1.response import FilePart, ResponseHead
 from ...iomodels.base import File
-from ..application.fields import Heads, response_head
+from ..application.fields import ResponseHeads, response_head
 
 Message = dict[str, Any]
 
-_known = Heads()
+_known = ResponseHeads()
 _look = _known.get
 
 

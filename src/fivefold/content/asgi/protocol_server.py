@@ -19,7 +19,7 @@ from typing import Any
 
 from ...errors import ClientLeft
 from ...http1.connection import Ready
-from ...http1.exchange import Connection, Exchange
+from ...http1.exchange import Exchange, HttpConnection
 from ...http1.limits import Limits
 from ...http1.request import Request
 from ...iomodels.base import IOModel
@@ -102,7 +102,9 @@ class Asgi:
         if self._loop_thread is not None:
             self._loop_thread.close()
 
-    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+    def ready(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Ready | None:
         return None
 
     def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:

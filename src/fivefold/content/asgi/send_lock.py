@@ -12,7 +12,7 @@ from ...iomodels.asyncio_loop.started import to_its_end
 from ...iomodels.base import IOModel, Waiter
 
 
-class Turns:
+class SendLock:
     """Lets one operation run to its end before the next begins, in the order they came."""
 
     __slots__ = ("_io", "_queue", "busy")

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from time import monotonic
 
 from ...http1.connection import Ready
-from ...http1.exchange import Connection, Exchange
+from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request, fields_of
 from ...http1.response import plain
 from ...iomodels.base import IOModel
@@ -25,7 +25,7 @@ from ..application.thread_pool import Threads
 from ..static.refusals import RETRY
 from .htpasswd import Passwords
 from .mounts import Inner
-from .password_queue import CHECKS, ByLocks, InOneThread, Turns, has_left, one_client
+from .password_queue import CHECKS, ByLocks, InOneThread, PasswordQueue, has_left, one_client
 
 FIELD = re.compile(rb"\r\n(?i:authorization):[ \t]*([^\r]*)")
 
@@ -56,7 +56,7 @@ class Guarded:
         self._passwords = passwords
         self._proxies = proxies
         self._threads = Threads(CHECKS) if beside else None
-        self._turns: Turns = InOneThread() if beside else ByLocks()
+        self._turns: PasswordQueue = InOneThread() if beside else ByLocks()
         self._secret = os.urandom(16)
         self._right: dict[bytes, int] = {}
         self._look_at = 0.0
@@ -70,7 +70,9 @@ class Guarded:
         self._turns.close()
         self._content.close()
 
-    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+    def ready(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Ready | None:
         if now >= self._look_at:
             self._look_at = now + LOOK_S
             self._passwords.look_again()

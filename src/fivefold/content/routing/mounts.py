@@ -19,7 +19,7 @@ from urllib.parse import quote
 from ...errors import SettingsError
 from ...http1.bounded import Bounded
 from ...http1.connection import Content, Ready
-from ...http1.exchange import Connection, Exchange
+from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
 from ...iomodels.base import IOModel
 from ..static.paths import relative_path, segments
@@ -119,7 +119,9 @@ class Mounts:
             folder.close()
         self._main.close()
 
-    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+    def ready(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Ready | None:
         owner = self._known_owner(request.target) or self._remembered(request.target)
         return owner.ready(request, head, conn, now)
 

@@ -34,7 +34,7 @@ SLOTS = 65536
 """Addresses are told apart by a checksum among so many, where processes must agree."""
 
 
-class Turns(Protocol):
+class PasswordQueue(Protocol):
     async def enter(self, io: Finishing, address: bytes) -> int:
         """Wait for the turn; negative if too many wait, otherwise what `leave` wants."""
 

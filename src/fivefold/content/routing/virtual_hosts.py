@@ -17,7 +17,7 @@ from typing import Any
 from ...errors import SettingsError
 from ...http1.bounded import Bounded
 from ...http1.connection import Content, Ready
-from ...http1.exchange import Connection, Exchange
+from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
 from ...iomodels.base import IOModel
 from ..static import folder
@@ -41,7 +41,7 @@ OWN = ("name", "target", "mount")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Host:
+class VirtualHost:
     """One virtual host: a folder, and how it is served."""
 
     name: tuple[str, ...]
@@ -50,7 +50,7 @@ class Host:
     rules: Rules = Rules()  # noqa: RUF009 - frozen
 
     @classmethod
-    def of(cls, table: Any) -> Host:
+    def of(cls, table: Any) -> VirtualHost:
         """From a table of the configuration file. Raises `SettingsError`."""
         if isinstance(table, cls):
             return table
@@ -80,11 +80,11 @@ def texts(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def parsed(tables: Any) -> tuple[Host, ...]:
+def parsed(tables: Any) -> tuple[VirtualHost, ...]:
     """All hosts. Raises `SettingsError`, for a name that is given twice as well."""
     if not isinstance(tables, list | tuple):
         raise SettingsError("host: a host is a table of its own: [[host]]")
-    hosts = tuple(Host.of(table) for table in tables)
+    hosts = tuple(VirtualHost.of(table) for table in tables)
     seen: set[str] = set()
     for name in (name for host in hosts for name in host.name):
         if name in seen:
@@ -93,7 +93,7 @@ def parsed(tables: Any) -> tuple[Host, ...]:
     return hosts
 
 
-def probe(host: Host, base: str) -> None:
+def probe(host: VirtualHost, base: str) -> None:
     """Whether all that it names can be read, seen from `base`. Raises `SettingsError`."""
     try:
         folder.probe(os.fspath(Path(base, host.target)), host.rules)
@@ -102,7 +102,7 @@ def probe(host: Host, base: str) -> None:
         raise SettingsError(f"host {host.name[0]}: {error}") from None
 
 
-def served(host: Host, shared: Shared) -> Inner:
+def served(host: VirtualHost, shared: Shared) -> Inner:
     """A host's content."""
     content = Static(host.target, rules=host.rules, shared=shared)
     if not host.mount:
@@ -113,7 +113,7 @@ def served(host: Host, shared: Shared) -> Inner:
 class Hosts:
     """Content that asks a folder or the main content, by the name in the request."""
 
-    def __init__(self, main: Inner, hosts: Sequence[Host], shared: Shared) -> None:
+    def __init__(self, main: Inner, hosts: Sequence[VirtualHost], shared: Shared) -> None:
         self._main = main
         self._contents: list[Inner] = []
         self._exact: dict[bytes, Content] = {}
@@ -138,7 +138,9 @@ class Hosts:
             content.close()
         self._main.close()
 
-    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+    def ready(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Ready | None:
         owner = self._known_owner(request.host) or self._remembered(request.host)
         return owner.ready(request, head, conn, now)
 

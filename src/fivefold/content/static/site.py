@@ -10,7 +10,7 @@ from __future__ import annotations
 from time import monotonic
 
 from ...http1.connection import Ready
-from ...http1.exchange import Connection, Exchange
+from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
 from ...http1.response import Response
 from ...iomodels.base import File, IOModel
@@ -86,7 +86,9 @@ class Static:
 
         self._cache.open = told  # type: ignore[method-assign]
 
-    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+    def ready(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Ready | None:
         target = request.plain_target
         entry = self._plainly_hot(target)
         if entry is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from .files.kept import Kept
+from .files.kept import KeptFiles
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Shared:
     """The absolute path of the folder from which relative ones are seen."""
     beside: bool = False
     """Whether one thread serves all connections, so that what takes long must not be done in it."""
-    kept: Kept = field(default_factory=Kept)
+    kept: KeptFiles = field(default_factory=KeptFiles)
 
     def path(self, folder: str) -> str:
         return os.path.join(self.base, folder)  # noqa: PTH118 - as it is written

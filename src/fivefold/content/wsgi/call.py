@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import IO, Any, Protocol
 
 from ...errors import ClientLeft, DeadlineExceeded, InvalidResponse, PeerGone
-from ...http1.exchange import Connection, Exchange
+from ...http1.exchange import Exchange, HttpConnection
 from ...http1.response import BODILESS, FilePart, ResponseHead
-from ..application.fields import Heads, response_head
+from ..application.fields import ResponseHeads, response_head
 from .file_wrapper import FileWrapper
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -34,7 +34,7 @@ NO_MORE = object()
 
 STATUS_DIGITS = 3
 
-_known = Heads()
+_known = ResponseHeads()
 _look = _known.get
 
 
@@ -80,7 +80,7 @@ class Call:
     _iterator: Iterator[bytes] | None = None
 
     def __init__(
-        self, environ: dict[str, Any], conn: Connection, context: Context, place: Sends
+        self, environ: dict[str, Any], conn: HttpConnection, context: Context, place: Sends
     ) -> None:
         self._environ = environ
         self._input: IO[bytes] = environ["wsgi.input"]  # the application may put another there

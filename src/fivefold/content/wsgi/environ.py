@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from ...http1.exchange import Connection
+from ...http1.exchange import HttpConnection
 from ...http1.request import Request, fields_of
 from ..application import client_certificate
 from ..application.forwarded import Proxies
@@ -72,7 +72,7 @@ class Environs:
             "wsgi.input_terminated": True,
         }
 
-    def of(self, request: Request, head: bytes, conn: Connection) -> Environ:
+    def of(self, request: Request, head: bytes, conn: HttpConnection) -> Environ:
         """A fresh dictionary, complete but for `wsgi.input`."""
         known = self._known.get(head)
         if known is None:
@@ -120,7 +120,7 @@ class Environs:
             return path[len(prefix) :]
         return path
 
-    def _apply_proxies(self, environ: Environ, head: bytes, conn: Connection) -> None:
+    def _apply_proxies(self, environ: Environ, head: bytes, conn: HttpConnection) -> None:
         origin = self._proxies.origin(conn, fields_of(head))
         environ["wsgi.url_scheme"] = origin.scheme
         if origin.client is not None:
@@ -140,7 +140,7 @@ def add_server(environ: Environ) -> None:
     environ["SERVER_PORT"] = port or PORTS.get(environ["wsgi.url_scheme"], PORTS["http"])
 
 
-def remember_ends(conn: Connection) -> Environ:
+def remember_ends(conn: HttpConnection) -> Environ:
     """Both ends of the connection, as environ names them; kept with the connection."""
     host, port = conn.local
     ends: Environ = {}

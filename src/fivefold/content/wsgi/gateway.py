@@ -23,7 +23,7 @@ from typing import IO
 from ...errors import ClientLeft
 from ...http1.connection import Ready
 from ...http1.escaping import as_text
-from ...http1.exchange import Connection, Exchange, joined
+from ...http1.exchange import Exchange, HttpConnection, joined
 from ...http1.request import Request
 from ...http1.response import DateField, FilePart, plain
 from ...iomodels.base import IOModel
@@ -66,7 +66,9 @@ class Wsgi:
         if self._threads is not None:
             self._threads.close()
 
-    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+    def ready(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Ready | None:
         """The response of an application that is called in place and answers with one list,
         which is what most do; whatever else it does is continued by `_finish`."""
         if self._place.occupied or request.has_body or not request.minor:

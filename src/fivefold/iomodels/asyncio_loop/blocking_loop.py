@@ -23,7 +23,7 @@ from time import monotonic
 from ...errors import DeadlineExceeded
 from ..base import Waiter
 from ..blocking import ITERATIVE_FIRST_S, ITERATIVE_TICK_S, Blocking, make_blocking
-from ..files import InPlace
+from ..files import ReadInPlace
 from ..multiplexing import Poll, Watched
 from ..readiness import ENDED, ReadyConnection, ReadyListener
 
@@ -37,7 +37,7 @@ class BlockingHost(Poll):
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1) -> None:
         super().__init__(tick_s=tick_s, connections=connections)
-        self.files = InPlace()
+        self.files = ReadInPlace()
         self.accept_batch = 1
         self._others = select.poll()  # the listeners: is somebody else waiting?
         self._client: socket.socket | None = None

@@ -26,7 +26,7 @@ done
 SHELL = "/bin/sh"
 
 
-class Guard:
+class Cleaner:
     """While entered, the instances whose paths begin with `prefix` do not survive us."""
 
     def __init__(self, prefix: str) -> None:

@@ -19,12 +19,12 @@ from typing import Self
 from ...errors import Unavailable
 from ...linux.processes import threads_of_tree
 from ...linux.tracepoints import tracefs
-from ...linux.tracepoints.cleaning import Guard
+from ...linux.tracepoints.cleaning import Cleaner
 from ..model import Observation
 from .events import MACHINE, THREADS, recorded
 from .lines import observe
 from .owners import choose
-from .packets import Connection
+from .packets import Ports
 
 
 class KernelTrace:
@@ -75,7 +75,7 @@ class KernelTrace:
         self._resources.close()
 
     def _record(self, resources: ExitStack) -> None:
-        resources.enter_context(Guard(f"{tracefs.root()}/instances/{tracefs.own_name()}"))
+        resources.enter_context(Cleaner(f"{tracefs.root()}/instances/{tracefs.own_name()}"))
         self._tids |= self._running()
         kib = self._buffer_kib
         self._threads = resources.enter_context(
@@ -139,7 +139,7 @@ class KernelTrace:
 
     def of(self, server_port: int, client_port: int | None) -> list[Observation]:
         """The collected events of a connection, in the order in which they happened."""
-        connection = Connection(server_port, client_port)
+        connection = Ports(server_port, client_port)
         return choose(self._of_threads, self._of_machine, connection, self._tids)
 
     def notes(self, *, since_ns: int = 0) -> list[str]:

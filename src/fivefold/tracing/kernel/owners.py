@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ...linux.block_devices import disk_of
 from ..model import Observation
 from .events import THREADS, recorded
-from .packets import Connection, packets_of
+from .packets import Ports, packets_of
 
 _RING_WORKER = re.compile(r"iou-wrk-(\d+)")
 
@@ -22,7 +22,7 @@ _RING_WORKER = re.compile(r"iou-wrk-(\d+)")
 def choose(
     threads: list[Observation],
     machine: list[Observation],
-    connection: Connection,
+    connection: Ports,
     tids: Collection[int],
 ) -> list[Observation]:
     """The events of a request, in order, from what was recorded for its threads and for all."""
@@ -48,7 +48,7 @@ def _moment(seen: Observation) -> tuple[int, int]:
     return seen.at_ns, rank.get(seen.event[:18], 1)
 
 
-def _is_by_or_about(seen: Observation, connection: Connection, tids: Collection[int]) -> bool:
+def _is_by_or_about(seen: Observation, connection: Ports, tids: Collection[int]) -> bool:
     fields = seen.detail["fields"]
     if seen.event == "sched:sched_waking":
         return fields.get("pid") in tids

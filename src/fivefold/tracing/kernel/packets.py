@@ -28,7 +28,7 @@ from ..model import Observation
 
 
 @dataclass(frozen=True)
-class Connection:
+class Ports:
     """A TCP connection on this machine, by its ports."""
 
     server_port: int
@@ -57,7 +57,7 @@ class _Packet:
 
 
 def packets_of(
-    connection: Connection, observations: Iterable[Observation], tids: Collection[int]
+    connection: Ports, observations: Iterable[Observation], tids: Collection[int]
 ) -> list[Observation]:
     """The events of the network that belong to the connection, of everybody's."""
     sorting = _Sorting(connection, tids)
@@ -69,7 +69,7 @@ def packets_of(
 class _Sorting:
     """Puts events together to packets, in the order in which they happened."""
 
-    def __init__(self, connection: Connection, tids: Collection[int]) -> None:
+    def __init__(self, connection: Ports, tids: Collection[int]) -> None:
         self._connection = connection
         self._tids = tids
         self._flying: dict[str, _Packet] = {}

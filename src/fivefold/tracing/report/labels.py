@@ -24,7 +24,7 @@ SHORT_NAMES = (
 
 
 @dataclass(frozen=True)
-class Figure:
+class SummaryFigure:
     """One of the summary's durations."""
 
     field: str
@@ -35,13 +35,13 @@ class Figure:
 
 
 FIGURES = (
-    Figure("network_wait_us", "network wait", "client"),
-    Figure("network_copy_us", "network copy", "interface"),
-    Figure("disk_wait_us", "disk wait", "disk"),
-    Figure("disk_copy_us", "disk copy", "kernel"),
-    Figure("application_us", "application or folder", "server"),
-    Figure("runqueue_us", "run queue", "other"),
-    Figure("total_us", "total", "all"),
+    SummaryFigure("network_wait_us", "network wait", "client"),
+    SummaryFigure("network_copy_us", "network copy", "interface"),
+    SummaryFigure("disk_wait_us", "disk wait", "disk"),
+    SummaryFigure("disk_copy_us", "disk copy", "kernel"),
+    SummaryFigure("application_us", "application or folder", "server"),
+    SummaryFigure("runqueue_us", "run queue", "other"),
+    SummaryFigure("total_us", "total", "all"),
 )
 
 FIGURES_OVERLAP = "These sums may overlap: they need not add up to the total."
@@ -68,7 +68,7 @@ def sources_of(step: Step) -> tuple[str, ...]:
     return tuple(dict.fromkeys(evidence.source for evidence in step.evidence))
 
 
-def figure_of(trace: Trace, figure: Figure) -> float:
+def figure_of(trace: Trace, figure: SummaryFigure) -> float:
     return float(getattr(trace.summary, figure.field))
 
 

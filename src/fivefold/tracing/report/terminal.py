@@ -15,7 +15,7 @@ from ..model import Step, Trace
 from .labels import (
     FIGURES,
     FIGURES_OVERLAP,
-    Figure,
+    SummaryFigure,
     actor_of,
     amount,
     duration,
@@ -177,7 +177,7 @@ def _summary(trace: Trace, paper: Paper) -> Iterator[str]:
     yield from paper.wrapped(FIGURES_OVERLAP)
 
 
-def _figure(label: str, value: float, span: float, figure: Figure, paper: Paper) -> str:
+def _figure(label: str, value: float, span: float, figure: SummaryFigure, paper: Paper) -> str:
     room = paper.width - LABEL - TIME - 5
     bar = paper.paint(_grown(value / span * room, room, paper), figure.actor)
     return f"{label:<{LABEL}} {duration(value):>{TIME + 2}}  {bar}"

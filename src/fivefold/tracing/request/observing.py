@@ -19,7 +19,7 @@ from typing import Any
 from ...content.kinds import Opened
 from ...content.static.site import Static
 from ...http1.connection import Ready
-from ...http1.exchange import Connection, Exchange
+from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
 from ...iomodels.base import Connection as IOConnection
 from ...iomodels.base import IOModel
@@ -31,7 +31,7 @@ LINE_BYTES = 4096
 """PIPE_BUF: so much is written whole, whoever else writes (pipe(7))."""
 
 
-class Recorder:
+class EventRecorder:
     """Keeps what happens in one process, and writes it out when nothing is measured."""
 
     def __init__(self, pipe: int) -> None:
@@ -63,7 +63,7 @@ class ServerObserver:
     """What `Server` is given."""
 
     def __init__(self, pipe: int) -> None:
-        self._recorder = Recorder(pipe)
+        self._recorder = EventRecorder(pipe)
 
     def beside(self, server: Server) -> AbstractContextManager[None]:
         return nullcontext()
@@ -92,7 +92,7 @@ class ServerObserver:
 class ObservedContent:
     """Content that tells when it is asked and when it has answered."""
 
-    def __init__(self, content: Opened, recorder: Recorder) -> None:
+    def __init__(self, content: Opened, recorder: EventRecorder) -> None:
         self._content = content
         self._tell = recorder.tell
         if isinstance(content, Static):
@@ -104,7 +104,9 @@ class ObservedContent:
     def close(self) -> None:
         self._content.close()
 
-    def ready(self, request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+    def ready(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Ready | None:
         self._tell("content.enter", {})
         whole = self._content.ready(request, head, conn, now)
         if whole is not None:

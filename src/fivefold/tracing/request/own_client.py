@@ -33,7 +33,7 @@ class Answer:
     observations: list[Observation] = field(default_factory=list)
 
 
-class Client:
+class OwnClient:
     """A connection to the server under observation."""
 
     def __init__(self, host: str, port: int) -> None:

@@ -25,7 +25,7 @@ from ..steps.summary import summed
 from ..steps.timeline import Timeline
 from .cold import evict
 from .observing import ServerObserver
-from .own_client import Client
+from .own_client import OwnClient
 
 SETTLE_S = 5.0
 """How long the server may take to report what it did: it writes at once, but may be slow."""
@@ -79,7 +79,7 @@ class Session:
         self, target: str, *, method: str = "GET", cold: bool = False, hold_back_s: float = 0.0
     ) -> Trace:
         """Trace one request. Raises `TraceFailed`."""
-        client = Client(*self._address)
+        client = OwnClient(*self._address)
         try:
             self._wait_for("accepted", lambda o: o.detail["port"] == client.port)
             cooled = self._evict(target) if cold else None
@@ -119,7 +119,7 @@ class Session:
             notes=tuple(self._notes(client, cooled)),
         )
 
-    def _notes(self, client: Client, cooled: str | None) -> Iterator[str]:
+    def _notes(self, client: OwnClient, cooled: str | None) -> Iterator[str]:
         if self.unprivileged is not None:
             yield f"without the kernel's trace events: {self.unprivileged}"
         if self._kernel is not None:

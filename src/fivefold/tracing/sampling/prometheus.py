@@ -16,7 +16,7 @@ BUCKETS_S = (
 PARTS = ("read", "app", "send")
 
 
-class Histogram:
+class Buckets:
     """How often it took how long."""
 
     def __init__(self) -> None:
@@ -43,8 +43,8 @@ class Metrics:
     def __init__(self, every: int) -> None:
         self._every = every
         self._requests: Counter[tuple[str, int]] = Counter()
-        self._duration = Histogram()
-        self._parts = {part: Histogram() for part in PARTS}
+        self._duration = Buckets()
+        self._parts = {part: Buckets() for part in PARTS}
         self._thread_s = 0.0
         self._lost = 0
 

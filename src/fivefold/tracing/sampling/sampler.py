@@ -56,14 +56,14 @@ class Sampler:
             if left > 0:  # threads may count over each other, and past zero
                 return inner(request, head, conn, now)
             left = every
-            sample = Sample(request, head, conn, now)
+            sample = SampledRequest(request, head, conn, now)
             return self._sampled(sample, inner(request, head, conn, now))
 
         # A process that serves few requests in its life shall be sampled as often as one of many.
         os.register_at_fork(after_in_child=begin_anywhere)
         return ready
 
-    def _sampled(self, sample: Sample, whole: Ready | None) -> Later:
+    def _sampled(self, sample: SampledRequest, whole: Ready | None) -> Later:
         """The response of a sampled request: however it comes, it is timed to its end."""
 
         async def respond(exchange: Exchange) -> None:
@@ -80,7 +80,7 @@ class Sampler:
         return respond
 
     async def _send(
-        self, sample: Sample, exchange: Exchange, whole: bytes | tuple[bytes, Any]
+        self, sample: SampledRequest, exchange: Exchange, whole: bytes | tuple[bytes, Any]
     ) -> None:
         if isinstance(whole, bytes):
             await exchange.pass_on(sample.opened(whole))
@@ -88,7 +88,7 @@ class Sampler:
             await exchange.pass_on((sample.opened(whole[0]), whole[1]))
 
 
-class Sample:
+class SampledRequest:
     """One request that is timed."""
 
     def __init__(self, request: Request, head: bytes, conn: Any, now: float) -> None:
@@ -151,7 +151,7 @@ class Sample:
         )
 
 
-def with_field(sample: Sample) -> None:
+def with_field(sample: SampledRequest) -> None:
     """Until it ends, the connection's sends look for the head of the response."""
     conn = sample.conn
     send, send_file = conn.send, conn.send_file

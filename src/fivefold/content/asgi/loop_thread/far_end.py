@@ -34,7 +34,7 @@ SMALL_BYTES = 65536
 of it nobody can do anything about."""
 
 
-class Sending:
+class PendingSend:
     """A message on its way to the connection, and the wait until it is sent."""
 
     __slots__ = ("bridge", "given_up", "head", "message")
@@ -61,7 +61,7 @@ class FarEnd:
         self._takers: deque[Bridge] = deque()
         self._expected = 0
         """Messages that were asked for and have not come."""
-        self._sendings: set[Sending] = set()
+        self._sendings: set[PendingSend] = set()
         self._has_start = self._trailers = False
         self._head: Message | None = None
         self._parted = False
@@ -130,7 +130,7 @@ class FarEnd:
             self._finished = True
             self.part()
             return
-        await self._sent(Sending(head, message, Bridge(asyncio.get_running_loop())))
+        await self._sent(PendingSend(head, message, Bridge(asyncio.get_running_loop())))
 
     def _start(self, message: Message) -> None:
         """It crosses with what follows; whatever is wrong with it is said here and now."""
@@ -147,7 +147,7 @@ class FarEnd:
         self._trailers = bool(message.get("trailers", False))
 
     @types.coroutine
-    def _sent(self, sending: Sending) -> Generator[Bridge, None, None]:
+    def _sent(self, sending: PendingSend) -> Generator[Bridge, None, None]:
         bridge = sending.bridge
         bridge._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's own protocol
         self._sendings.add(sending)
@@ -185,7 +185,7 @@ class FarEnd:
         self._messages.append(message)
         self._go_on()
 
-    def sent(self, sending: Sending, error: BaseException | None, finished: bool) -> None:  # noqa: FBT001 - posted
+    def sent(self, sending: PendingSend, error: BaseException | None, finished: bool) -> None:  # noqa: FBT001 - posted
         """It was sent, or failed; `finished`: and the response is whole."""
         waits = sending in self._sendings
         self._sendings.discard(sending)

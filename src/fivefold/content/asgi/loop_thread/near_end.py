@@ -17,7 +17,7 @@ from ..application_loop import AsgiHost
 from ..messages import Message
 from ..tasks import Ended
 from ..websocket.application_side import WebSocket
-from .far_end import FarEnd, Sending
+from .far_end import FarEnd, PendingSend
 
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -90,7 +90,7 @@ class NearEnd:
         if not self._over:
             self._carriers.begin(self._taking(), ignore)
 
-    def give(self, sending: Sending) -> None:
+    def give(self, sending: PendingSend) -> None:
         """It has one."""
         if not self._over:
             self._line_up(self._giving, sending)
@@ -131,7 +131,7 @@ class NearEnd:
         self._post(self._far.arrived, message)
         del message  # an error knows this frame, which shall not know it in turn
 
-    async def _giving(self, sending: Sending) -> None:
+    async def _giving(self, sending: PendingSend) -> None:
         failed: BaseException | None = None
         try:
             if sending.head is not None:

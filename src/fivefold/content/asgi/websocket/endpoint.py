@@ -17,7 +17,7 @@ from ....http1.limits import Limits
 from ....iomodels.base import NEVER
 from ..application_loop import AsgiHost
 from ..client_watch import polled
-from ..send_lock import Turns
+from ..send_lock import SendLock
 from .frames import Frames
 from .inbox import Inbox
 from .keepalive import Heartbeat
@@ -43,7 +43,7 @@ class Endpoint:
         self._io: AsgiHost = exchange.conn.io
         self.frames = frames
         self.inbox = Inbox(self._io, limits.websocket_queue_messages, limits.websocket_queue_bytes)
-        self.turns = Turns(self._io)
+        self.turns = SendLock(self._io)
         self.over = False
         """Whether the application has been told so, or will find it in its inbox."""
         self._until = NEVER

@@ -21,7 +21,7 @@ from ....iomodels.base import Connection
 from ...application.fields import CONTROL, NAME
 from ..client_watch import Watch
 from ..messages import Message
-from ..send_lock import Turns
+from ..send_lock import SendLock
 from .frames import Frames
 
 SWITCHING = 101
@@ -89,7 +89,7 @@ def add_fields(headers: Headers, message: Message) -> None:
 class Pending:
     """A handshake that the application has not answered yet: its client may leave meanwhile."""
 
-    def __init__(self, exchange: Exchange, turns: Turns, left: Callable[[bool], None]) -> None:
+    def __init__(self, exchange: Exchange, turns: SendLock, left: Callable[[bool], None]) -> None:
         """`left` is called with whether that is certain, or the client only says no more."""
         self._watch = Watch(cast("Connection", exchange.conn), self)
         self._exchange = exchange

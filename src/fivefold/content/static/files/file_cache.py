@@ -17,7 +17,7 @@ from ....http1.bounded import Bounded
 from ..representations.precompressed import PATH_BYTES, Beside
 from .beneath import open_inside
 from .entry import Entry, Identity, identity
-from .kept import Kept
+from .kept import KeptFiles
 
 YOUNG_BYTES = 262_144
 """For paths of files that were asked for as soon as they were written."""
@@ -35,7 +35,7 @@ class FileCache:
     def __init__(
         self,
         folder: int,
-        kept: Kept | None = None,
+        kept: KeptFiles | None = None,
         forget: Callable[[Entry], None] = _nothing,
         *,
         siblings: bool = False,
@@ -44,7 +44,7 @@ class FileCache:
         given up. `siblings`: whether compressed files beside a file are of interest.
         """
         self._folder = folder
-        self._kept = Kept() if kept is None else kept
+        self._kept = KeptFiles() if kept is None else kept
         self._lock = self._kept.lock
         self._forget = forget
         self.beside = Beside(folder, wanted=siblings)

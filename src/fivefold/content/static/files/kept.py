@@ -23,7 +23,7 @@ OPEN_SHARE = 8
 """Of all descriptors, one in so many is for kept files: the others are for connections."""
 
 
-class Item(Protocol):
+class KeptItem(Protocol):
     """What is kept."""
 
     @property
@@ -40,7 +40,7 @@ class Item(Protocol):
         """It is kept no longer. Called with the lock held."""
 
 
-class Kept:
+class KeptFiles:
     """Items, the least recently used first; `lock` is held by whoever calls."""
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
@@ -48,21 +48,21 @@ class Kept:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.most_open = min(OPEN_FILES, max(soft // OPEN_SHARE, 1))
         self._memory_bytes = memory_bytes
-        self._items: OrderedDict[Item, None] = OrderedDict()
+        self._items: OrderedDict[KeptItem, None] = OrderedDict()
         self._bytes = 0
         self._open = 0
 
-    def add(self, item: Item) -> None:
+    def add(self, item: KeptItem) -> None:
         self._items[item] = None
         self._bytes += item.cost
         self._open += item.is_open
         while self._bytes > self._memory_bytes or self._open > self.most_open:
             self.remove(next(iter(self._items)))
 
-    def used(self, item: Item) -> None:
+    def used(self, item: KeptItem) -> None:
         self._items.move_to_end(item)
 
-    def remove(self, item: Item) -> None:
+    def remove(self, item: KeptItem) -> None:
         del self._items[item]
         self._bytes -= item.cost
         self._open -= item.is_open

@@ -31,7 +31,7 @@ ACCEPT = re.compile(rb"\r\n(?i:accept):[ \t]*([^\r]*)")
 
 
 @dataclass(slots=True)
-class Item:
+class ListedItem:
     """A file or folder in a listing."""
 
     name: bytes
@@ -79,7 +79,7 @@ class Listing:
             return sorted_names(self._folder)
         return await self._threads.call(io, partial(sorted_names, self._folder))
 
-    def _items(self, names: list[bytes]) -> Iterator[Item]:
+    def _items(self, names: list[bytes]) -> Iterator[ListedItem]:
         for name in names:
             try:
                 status = self._status(name)
@@ -87,7 +87,7 @@ class Listing:
                 continue  # it has gone meanwhile, or leads out of the folder
             kind = stat.S_IFMT(status.st_mode)
             if kind in (stat.S_IFREG, stat.S_IFDIR):
-                yield Item(name, kind == stat.S_IFDIR, status.st_size, status.st_mtime)
+                yield ListedItem(name, kind == stat.S_IFDIR, status.st_size, status.st_mtime)
 
     def _status(self, name: bytes) -> os.stat_result:
         status = os.stat(name, dir_fd=self._folder, follow_symlinks=False)

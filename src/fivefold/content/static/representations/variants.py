@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 from ....errors import FileChanged, FileShrank
-from ....http1.exchange import Connection
+from ....http1.exchange import HttpConnection
 from ....http1.response import head_lines
 from ....iomodels.base import File
 from ...application.thread_pool import Threads
@@ -41,7 +41,7 @@ class Finder:
         self._under_way: set[bytes] = set()
 
     async def find(
-        self, path: bytes, conn: Connection, accepts: bytes = b"", *, ranged: bool = False
+        self, path: bytes, conn: HttpConnection, accepts: bytes = b"", *, ranged: bool = False
     ) -> Entry:
         """The entry for a path, in the best coding of Accept-Encoding.
 
@@ -64,7 +64,7 @@ class Finder:
             raise
         return plain
 
-    async def _plain(self, path: bytes, conn: Connection) -> Entry:
+    async def _plain(self, path: bytes, conn: HttpConnection) -> Entry:
         entry = self._cache.lookup(path)
         if entry is not None:
             return entry
@@ -75,7 +75,7 @@ class Finder:
                 pass  # somebody is writing
         return await self._opened(path, conn)
 
-    async def _opened(self, path: bytes, conn: Connection) -> Entry:
+    async def _opened(self, path: bytes, conn: HttpConnection) -> Entry:
         entry = self._cache.open(path)
         try:
             entry.coding = self._policy.coding(path)
@@ -95,7 +95,7 @@ class Finder:
         return bool(self._compressors) and LEAST_BYTES <= entry.size <= MOST_BYTES
 
     async def _load(
-        self, entry: Entry, original: Entry, conn: Connection, mark: bytes = b""
+        self, entry: Entry, original: Entry, conn: HttpConnection, mark: bytes = b""
     ) -> None:
         """Its content, if it is small, and what is said of it; `mark` tells its coding."""
         if entry.size <= SMALL_BYTES:
@@ -106,7 +106,7 @@ class Finder:
             entry.etag = validators.of_state(entry.status, mark)
         self._describe(entry, original)
 
-    async def _settled_content(self, entry: Entry, conn: Connection) -> bytes:
+    async def _settled_content(self, entry: Entry, conn: HttpConnection) -> bytes:
         """A writer that is at it leaves states that are none (a new beginning before the old end),
         so what was written to just now must stay as it is for a moment."""
         content = await self._content(entry, conn)
@@ -116,7 +116,7 @@ class Finder:
                 raise FileChanged(f"{entry.path!r} while it was read")
         return content
 
-    async def _content(self, entry: Entry, conn: Connection) -> bytes:
+    async def _content(self, entry: Entry, conn: HttpConnection) -> bytes:
         if entry.in_memory:
             return entry.content(0, entry.size)
         assert isinstance(entry.file, File)
@@ -146,7 +146,7 @@ class Finder:
         entry.lines = head_lines(200, [*entry.fields, length])
 
     async def _coded(
-        self, plain: Entry, coding: bytes, conn: Connection, *, fly: bool
+        self, plain: Entry, coding: bytes, conn: HttpConnection, *, fly: bool
     ) -> Entry | None:
         if coding in plain.siblings.codings:
             entry = await self._sibling(plain, coding, conn)
@@ -156,7 +156,7 @@ class Finder:
             return await self._compressed(plain, coding, conn)
         return None
 
-    async def _sibling(self, plain: Entry, coding: bytes, conn: Connection) -> Entry | None:
+    async def _sibling(self, plain: Entry, coding: bytes, conn: HttpConnection) -> Entry | None:
         """The file that somebody has compressed beforehand; None if it cannot be had now."""
         key = plain.path + b"\0" + coding
         entry = self._cache.lookup(key)
@@ -168,7 +168,7 @@ class Finder:
         return entry
 
     async def _opened_sibling(
-        self, plain: Entry, coding: bytes, key: bytes, conn: Connection
+        self, plain: Entry, coding: bytes, key: bytes, conn: HttpConnection
     ) -> Entry | None:
         try:
             entry = self._cache.open(plain.path + SUFFIXES[coding])
@@ -190,7 +190,7 @@ class Finder:
         self._cache.keep(entry)
         return entry
 
-    async def _compressed(self, plain: Entry, coding: bytes, conn: Connection) -> Entry | None:
+    async def _compressed(self, plain: Entry, coding: bytes, conn: HttpConnection) -> Entry | None:
         """What we have compressed ourselves; None if that is no gain, or somebody is at it."""
         key = plain.path + b"\0\0" + coding
         entry = self._cache.lookup(key)
@@ -214,7 +214,7 @@ class Finder:
         self._cache.keep(entry)
         return entry
 
-    async def _compress(self, coding: bytes, content: bytes, conn: Connection) -> bytes:
+    async def _compress(self, coding: bytes, content: bytes, conn: HttpConnection) -> bytes:
         compress = partial(self._compressors[coding], content)
         if self._threads is None:
             return compress()

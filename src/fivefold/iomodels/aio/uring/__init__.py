@@ -50,7 +50,7 @@ from .files import FileReads
 from .listener import UringListener
 from .operations import OTHER, RECEIVE, Target, WakePoll, abandon
 from .polls import ForeignPoll
-from .sender import Outbox
+from .sender import SilentSends
 from .setup import Features
 
 SHIFT = setup.BUFFER_BYTES.bit_length() - 1
@@ -99,7 +99,7 @@ class Uring(Scheduler):
         self._batch: Batch | None = None
         self._postponed: list[tuple[int, int, int]] = []
         self._used: list[int] = []
-        self.outbox = Outbox()
+        self.outbox = SilentSends()
         self.files = FileReads(self)
         self.ending = False
         self.counts = {"rearmed": 0, "ran out of buffers": 0, "paused receives": 0}

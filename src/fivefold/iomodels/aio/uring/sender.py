@@ -40,7 +40,7 @@ POST_FLAGS = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
 """Not all of it at once (WAITALL) is a failure, not to be retried by the kernel (DONTWAIT)."""
 
 
-class Outbox(Pace):
+class SilentSends(Pace):
     """The silent sends of one ring; at most one of each connection."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from ...model import STEPS, Evidence, Step, Trace
 from ..labels import (
     FIGURES,
     FIGURES_OVERLAP,
-    Figure,
+    SummaryFigure,
     actor_of,
     amount,
     duration,
@@ -141,13 +141,13 @@ def _summary(trace: Trace) -> str:
     )
 
 
-def _measured(figure: Figure, trace: Trace, span: float) -> str:
+def _measured(figure: SummaryFigure, trace: Trace, span: float) -> str:
     value = figure_of(trace, figure)
     bar = _bar(0.0, value / span, figure.actor)
     return f'<td class="number">{duration(value)}</td><td class="axis">{bar}</td>'
 
 
-def _group(figure: Figure, traces: tuple[Trace, ...], span: float) -> str:
+def _group(figure: SummaryFigure, traces: tuple[Trace, ...], span: float) -> str:
     rows = "".join(
         _compared(t, duration(v), _bar(0.0, v / span, figure.actor))
         for t in traces
