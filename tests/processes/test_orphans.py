@@ -43,6 +43,41 @@ def test_an_orphan_that_hangs_does_not_keep_the_port(
 
 
 @pytest.mark.parametrize("serving", MODELS)
+def test_a_server_that_is_stopped_ends_with_its_supervisor(serving: str, folder: Path) -> None:
+    """SIGSTOP holds back every signal but SIGKILL, also that of the supervisor's death."""
+    with deployed(folder, "crashes:app", "--serving", serving, "--grace-s", "0.5") as server:
+        address = server.address
+        server.answers()
+        below = server.descendants()
+        for pid in below:
+            os.kill(pid, signal.SIGSTOP)
+        server.process.kill()
+        server.process.wait()
+        for pid in below:
+            until(lambda: is_gone(pid), f"the end of {pid}")  # noqa: B023
+        until(lambda: port_is_free(address), "a free port")
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_stopped_worker_that_hangs_takes_its_connection_processes_along(
+    serving: str, folder: Path
+) -> None:
+    with deployed(folder, "crashes:app", "--serving", serving, "--grace-s", "0.5") as server:
+        address = server.address
+        with Client(address) as client:
+            client.send(b"GET /regex HTTP/1.1\r\nHost: t\r\n\r\n")
+            server.said("holds the GIL")
+            below = server.descendants()
+            for pid in below:
+                os.kill(pid, signal.SIGSTOP)
+            server.process.kill()
+            server.process.wait()
+            for pid in below:
+                until(lambda: is_gone(pid), f"the end of {pid}")  # noqa: B023
+        until(lambda: port_is_free(address), "a free port")
+
+
+@pytest.mark.parametrize("serving", MODELS)
 def test_the_guard_ends_with_its_server(serving: str, folder: Path) -> None:
     with deployed(folder, "crashes:app", "--serving", serving) as server:
         server.answers()

@@ -37,6 +37,14 @@ def processes_of_tree(pid: int) -> set[int]:
     return {pid}.union(*map(processes_of_tree, _children(pid, threads)))
 
 
+def program_of(pid: int) -> bytes | None:
+    """The command line with which its program was started; None if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 def parent_of(pid: int) -> int | None:
     """None if there is no such process."""
     text = _status(pid, "PPid")

@@ -4,17 +4,20 @@ Facts.        A worker gets SIGTERM when its supervisor dies (prctl(2), PR_SET_P
               that is all that the kernel offers.  Python's handler runs between two bytecodes of
               the main thread: a worker in which C code holds the GIL, or whose loop a handler
               never gives back, does not hear it, and would keep the port for ever.  A timer
-              could not be armed either: that, too, would be Python.
+              could not be armed either: that, too, would be Python.  And a process that is
+              stopped (SIGSTOP, Ctrl-Z) gets no signal but SIGKILL before it goes on.
 Choice.       A small process that waits for the end of a pipe whose other end is the
               supervisor's alone.  It knows the workers by descriptors of processes
               (pidfd_open(2)), which are never another's.  When the pipe ends, they have the
-              time that a supervisor would give them; who is there still shows its stack and
-              is killed.  Its parent has ended, so it is no child of the supervisor, which
-              waits for its own only.
+              time that a supervisor would give them, and whatever is stopped goes on; who is
+              there still shows its stack and is killed, with those that it has forked (the
+              connection processes of a forker).  Its parent has ended, so it is no child of the
+              supervisor, which waits for its own only.
 Cost.         A process that sleeps: 2.0 MB of its own (USS; PSS is 6.6 MB, of which the rest
               is its share of what all five processes of a server with two workers have in
               common: `grep -E '^(Pss|Private_.*):' /proc/$(pgrep fivefold-guard)/smaps_rollup`).
-Assumption.   It is not killed with the supervisor; if it is, a worker that hangs stays.
+Assumption.   It is not killed with the supervisor, nor stopped; if it is, a worker that hangs
+              stays.  What runs another program than the worker is the application's, and stays.
 """
 
 from __future__ import annotations
@@ -25,10 +28,12 @@ import select
 import signal
 import struct
 import time
+from collections.abc import Iterable
 from time import monotonic
 
 from ..isolation.reporting import logger
 from ..linux.process_control import be_called
+from ..linux.processes import processes_of_tree, program_of
 from . import stack
 from .forking import forked, reap
 
@@ -63,12 +68,13 @@ class Guard:
 
     def _begin(self, patience_s: float) -> None:
         words, self._pipe = os.pipe2(os.O_CLOEXEC)
+        others = processes_of_tree(os.getpid()) - {os.getpid()}
 
         def life() -> None:
             if os.fork() == 0:
                 os.closerange(FIRST_OF_OTHERS, words)
                 os.closerange(words + 1, MOST_DESCRIPTORS)
-                watch(words, patience_s)
+                watch(words, patience_s, handles(others))
                 os._exit(0)
 
         try:
@@ -100,7 +106,8 @@ class Guard:
 # runs in: the guard
 
 
-def watch(words: int, patience_s: float) -> None:
+def watch(words: int, patience_s: float, others: Iterable[int]) -> None:
+    """`others`: descriptors of what the supervisor had forked before any worker."""
     for number in DEAF:
         signal.signal(number, signal.SIG_IGN)
     be_called(NAME)
@@ -109,13 +116,36 @@ def watch(words: int, patience_s: float) -> None:
     while data := os.read(words, WORD.size * 64):
         for (word,) in WORD.iter_unpack(data):
             take(word, workers)
+    for process in (*others, *handles(set().union(*map(processes_of_tree, workers)))):
+        send(process, signal.SIGCONT)
     wait(workers, monotonic() + patience_s)
     for pid, worker in workers.items():
         log.error("worker %d is killed: its supervisor is gone; this is where it is:", pid)
+        send(worker, stack.STACK)
+        time.sleep(stack.STACK_S)
+        forks = handles(forks_of(pid))
+        for process in (worker, *forks):  # first who would fork others in their place
+            send(process, signal.SIGKILL)
+
+
+def handles(pids: Iterable[int]) -> list[int]:
+    """Descriptors of these processes, as far as they are there."""
+    found = []
+    for pid in pids:
         with contextlib.suppress(OSError):
-            signal.pidfd_send_signal(worker, stack.STACK)
-            time.sleep(stack.STACK_S)
-            signal.pidfd_send_signal(worker, signal.SIGKILL)
+            found.append(os.pidfd_open(pid))
+    return found
+
+
+def forks_of(pid: int) -> set[int]:
+    """The descendants of a process that run the same program."""
+    program = program_of(pid)
+    return {other for other in processes_of_tree(pid) - {pid} if program_of(other) == program}
+
+
+def send(process: int, number: int) -> None:
+    with contextlib.suppress(OSError):
+        signal.pidfd_send_signal(process, number)
 
 
 def take(word: int, workers: dict[int, int]) -> None:
