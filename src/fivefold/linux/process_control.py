@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from .libc import checked, libc
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
+PR_GET_NAME = 16
+
+NAME_BYTES = 16
+"""With the zero at its end."""
 
 
 def die_with_parent(signal_number: int) -> None:
@@ -20,6 +25,19 @@ def die_with_parent(signal_number: int) -> None:
 def be_called(name: str) -> None:
     """The calling thread's name, which ps(1) and top(1) show; at most 15 bytes (prctl(2))."""
     checked(libc.prctl(PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0), "prctl")
+
+
+@contextlib.contextmanager
+def children_called(name: str) -> Iterator[None]:
+    """What the calling thread forks meanwhile is called so from its first moment: whoever looks
+    for a process by its name must not find another one under its parent's."""
+    before = ctypes.create_string_buffer(NAME_BYTES)
+    checked(libc.prctl(PR_GET_NAME, before, 0, 0, 0), "prctl")
+    be_called(name)
+    try:
+        yield
+    finally:
+        checked(libc.prctl(PR_SET_NAME, before, 0, 0, 0), "prctl")
 
 
 def reap_orphans(*, besides: Collection[int]) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...isolation.reporting import logger
-from ...linux.process_control import be_called
+from ...linux.process_control import children_called
 from ...processes.forking import forked
 from ...server.composition import Server
 from ..sampling.sinks import Samples
@@ -35,13 +35,13 @@ def beside(server: Server, switch: Switch, outlet: Outlet, samples: Samples) -> 
     def life() -> None:
         server.close_sockets()
         outlet.close()
-        be_called(NAME)
         log_cheaply()
         Control(supervisor, sock, outlet.inlet, switch, samples).run()
         if path is not None:
             path.unlink(missing_ok=True)
 
-    pid = forked(life)
+    with children_called(NAME):
+        pid = forked(life)
     if sock is not None:
         sock.close()
     samples.close()
