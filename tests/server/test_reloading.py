@@ -284,7 +284,8 @@ def test_a_chain_of_errors_is_shown_without_our_part_in_it() -> None:
 
 SIGNALLED_EARLY = """
 import os, signal, sys, threading
-from fivefold import Settings, reloading
+from fivefold import Settings
+from fivefold.server import reloading
 
 over = threading.Event()
 threading.Thread(target=over.wait).start()

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-import fivefold.server
 from fivefold.http1.connection import Http1
+from fivefold.server import composition
 from fivefold.transport.unread import unread
 from support.client import Client
 from support.every_pair import pairs
@@ -44,7 +44,7 @@ class FailingHttp1(Http1):
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fivefold.server, "Http1", FailingHttp1)
+    monkeypatch.setattr(composition, "Http1", FailingHttp1)
 
 
 def fail(address: tuple[str, int], number: int) -> None:
