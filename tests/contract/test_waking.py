@@ -13,6 +13,7 @@ import pytest
 from fivefold.iomodels.base import Connection, IOModel, Waiter
 from support.applicable import only
 from support.engines.fixtures import TICK_S, Pair, Spare
+from support.measured_again import measured_again
 
 
 def test_wake_from_another_thread(io: IOModel, beside: Spare) -> None:
@@ -97,6 +98,7 @@ def test_interrupt_by_the_same_thread(io: IOModel, pair: Pair) -> None:
     assert io.run(main()) == (b"in time", b"")
 
 
+@measured_again  # each begins when the machine lets it
 def test_sleepers_wake_in_the_order_of_their_times(overlapping: IOModel) -> None:
     order: list[int] = []
 
