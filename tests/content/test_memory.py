@@ -30,7 +30,7 @@ SLACK_BYTES = 8_388_608
 LONG = "x" * 25_000
 """Nearly all that a head may hold."""
 
-FILES = 1600
+FILES = 2800
 
 
 @pytest.fixture(scope="module")

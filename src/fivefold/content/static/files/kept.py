@@ -13,8 +13,10 @@ import threading
 from collections import OrderedDict
 from typing import Protocol
 
-MEMORY_BYTES = 67_108_864
-"""For all bodies and heads together."""
+MEMORY_BYTES = 134_217_728
+"""For all bodies and what is known of them together: 10,000 files of 4 KiB take 82 MB of it.
+With less than a site needs, asking for one file after the other finds none of them (64 MiB:
+112 us a request instead of 12)."""
 
 OPEN_FILES = 512
 """Large files kept open at most; each costs a descriptor."""
