@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,24 @@ def test_requests(pair: Pair, made: Made, serve: Serve, site: Path) -> None:
             refused = client.get("/1k.bin")
             assert (refused.status, client.at_end()) == (400, True)
             assert b"https://" in refused.body
+
+
+@pairs()
+def test_many_requests_one_after_the_other(
+    pair: Pair, made: Made, serve: Serve, site: Path
+) -> None:
+    """A record that is sealed must be sent, also when the connection has had its turn."""
+    body = (site / "1k.bin").read_bytes()
+    settings = {"tls_cert": made.cert, "tls_key": made.key, **pair}
+    with serve(**settings) as address, ExitStack() as ends:
+        iterative = pair == {"serving": "async", "io": "blocking"}
+        number = 1 if iterative else 8
+        clients = [ends.enter_context(Secure(address, made)) for _ in range(number)]
+        for _ in range(80):
+            for client in clients:
+                client.send(GET % b"1k.bin")
+            for client in clients:
+                assert client.answer().body == body
 
 
 @pairs()

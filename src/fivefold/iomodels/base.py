@@ -181,7 +181,8 @@ class Connection(ABC):
         """Have a whole answer sent before the thread waits again, if the model does that and
         can; False if `send` must be awaited instead.
 
-        Later operations come after it, and raise what became of it.
+        Later operations come after it, and raise what became of it.  With no data it only
+        says whether the next one would be taken, if nothing else happens meanwhile.
         """
         return False
 

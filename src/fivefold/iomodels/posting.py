@@ -72,6 +72,8 @@ class PostingConnection(ReadyConnection):
             return False
         outbox = self._outbox
         queued = outbox.queued
+        if not data:
+            return self._has_room()
         if outbox.cautious:
             return self._post_now(data)
         if not queued:
@@ -89,12 +91,19 @@ class PostingConnection(ReadyConnection):
             return False  # a send gives others their turn
         return True
 
+    def _has_room(self) -> bool:
+        """Whether the next `post` is taken, and nothing else: TLS cannot take back what it has
+        sealed, and a record that is lost is the end of its connection."""
+        outbox = self._outbox
+        posted = len(outbox.queued.get(self, b""))
+        return not outbox.cautious and self._burst <= BURST and posted < POST_BYTES
+
     def _post_now(self, data: bytes) -> bool:
         now = monotonic()
         self._outbox.step_ends(now)
         self._outbox.step_begins(now)
-        if not data or self._burst > BURST:
-            return False  # nothing to send at once; or a send gives others their turn
+        if self._burst > BURST:
+            return False  # a send gives others their turn
         self._burst += 1
         self.put_out(data)
         return True

@@ -145,6 +145,8 @@ class UringSender(Connection, Target):
             return False
         outbox = self._outbox
         queued = outbox.queued
+        if not data:
+            return self._has_room()
         if outbox.cautious:
             return self._post_now(data)
         if not queued:
@@ -160,6 +162,12 @@ class UringSender(Connection, Target):
         else:
             return False  # a send gives others their turn
         return True
+
+    def _has_room(self) -> bool:
+        """Whether the next `post` is taken, and nothing else (see `PostingConnection`)."""
+        outbox = self._outbox
+        posted = len(outbox.queued.get(self, b""))
+        return not outbox.cautious and self._burst <= BURST and posted < POST_BYTES
 
     def _post_now(self, data: bytes) -> bool:
         if not data or self._burst > BURST or self._outbox.holds(self):
