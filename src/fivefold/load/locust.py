@@ -51,7 +51,7 @@ from locust import FastHttpUser, constant, task
 REQUESTS = {requests!r}
 
 
-class Client(FastHttpUser):
+class LocustUser(FastHttpUser):
     wait_time = constant(0)
 
     def on_start(self):

@@ -26,7 +26,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder to serve beside a secret, with links of every kind."""
     base = tmp_path_factory.mktemp("tree")
     (base / "secret").write_text("secret")
-    root = base / "root"
+    root = base / "served"
     for folder in (root, root / "a", root / "a" / "b", root / ".git", root / ".well-known"):
         folder.mkdir()
         (folder / "f").write_text(str(folder.relative_to(base)))
@@ -78,7 +78,7 @@ def got(root: Path, target: str) -> str | None:
 
 
 PIECES = (
-    *("/", "/", "/", "a", "b", "f", "up", "out", "over", "far", "git", "secret", "root"),
+    *("/", "/", "/", "a", "b", "f", "up", "out", "over", "far", "git", "secret", "served"),
     *(".", "..", ".git", ".well-known", "%2e", "%2E%2e", "%2f", "%5c", "\\", "%00", "%"),
     *("%c0%ae%c0%ae", "%252e%252e", "%e0%80%ae", "\xc0\xaf", "?x=", "%61", "%zz"),
 )
@@ -104,7 +104,7 @@ SECRETS = [
     "/..%00/secret",
     "/f%00.html",
     "/up/secret",
-    "/up/root/f",
+    "/up/served/f",
     "/out",
     "/a/far",
     "/.git/f",
@@ -128,7 +128,7 @@ def test_a_server_refuses_them_and_keeps_the_connection(
             assert answer.status == 404, target
             assert b"secret" not in answer.body
         assert client.get("/.well-known/f").status == 200
-        assert client.get("/a/over/f").body == b"root/a/b"
+        assert client.get("/a/over/f").body == b"served/a/b"
         assert client.get("/%252e%252e").body == b"an odd name"
 
 
