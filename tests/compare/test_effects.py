@@ -50,13 +50,19 @@ def test_async_with_blocking_serves_one_client(site: Path) -> None:
     assert many["clients_served_percent"]["min"] == 100
 
 
+def one_at_a_time(offer: Offer) -> tuple[Group, ...]:
+    """One client asks: each request has a wait of its own, and pays for it alone."""
+    idlers = Group("idle", offer.idle, offer.kept[:1], first=True, counted=False)
+    return (Group("kept", 1, offer.kept), *([idlers] if offer.idle else []))
+
+
 @measured_again
 def test_select_and_poll_grow_with_connections_and_epoll_does_not(site: Path) -> None:
     many = 800  # below select's limit of 1024 descriptors
     engines = ("select", "poll", "epoll")
     rows = measured(
         folder(site, serving=("async",), io=engines),
-        scenarios=(replace(SCENARIOS["idle"], grows=(0, many)),),
+        scenarios=(replace(SCENARIOS["idle"], groups=one_at_a_time, grows=(0, many)),),
     )
 
     growth = {e: cpu(rows, f"async+{e}", many) / cpu(rows, f"async+{e}") for e in engines}
