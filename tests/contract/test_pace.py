@@ -11,7 +11,7 @@ from fivefold.iomodels import pace
 from fivefold.iomodels.base import Connection, IOModel, Waiter
 from fivefold.iomodels.pace import HELD_S, MOST_OWED_S, QUICK_S, QUICK_STEPS, Pace
 from support.applicable import only
-from support.engines.fixtures import Pair, pace_of, posts
+from support.engines.fixtures import Pair, batches, pace_of
 
 CLIENTS = 6
 ARRIVES_MS = 10_000
@@ -41,7 +41,7 @@ def test_answers_that_are_ready_leave_before_the_next_handler(
             await overlapping.sleep(0)
         # The handler: as long as it runs, nothing else of this thread does.
         missing.append(sum(not arrives(other) for other in answered))
-        if not connection.post(bytes(size)):
+        if not connection.send_soon(bytes(size)):
             answered.append(peer)  # a large one is on its way when `send` waits, too
             await connection.send(bytes(size))
         else:
@@ -68,7 +68,7 @@ def test_an_answer_leaves_before_its_own_handler_goes_on(overlapping: IOModel, p
     async def main() -> bool:
         peer.sendall(b"?")
         await connection.recv()
-        if not connection.post(b"answer"):
+        if not connection.send_soon(b"answer"):
             await connection.send(b"answer")
         return arrives(peer)
 
@@ -86,7 +86,7 @@ class Echo:
 
     async def _serve(self, connection: Connection) -> None:
         while await connection.recv():
-            if not connection.post(b"answer"):
+            if not connection.send_soon(b"answer"):
                 await connection.send(b"answer")
             self._answered += 1
 
@@ -104,7 +104,7 @@ class Echo:
             peer.shutdown(socket.SHUT_WR)
 
 
-@only(posts)
+@only(batches)
 def test_answers_are_held_once_handlers_have_been_quick(
     overlapping: IOModel, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +112,7 @@ def test_answers_are_held_once_handlers_have_been_quick(
     steps = pace_of(overlapping)
     made = [pair(), pair()]
     assert steps
-    assert made[0][0].post(b"x")
+    assert made[0][0].send_soon(b"x")
     monkeypatch.setattr(pace, "QUICK_S", 1000.0)
 
     async def main() -> None:

@@ -113,7 +113,7 @@ def test_who_posts_without_waiting(overlapping: IOModel, pair: Pair) -> None:
 
     async def give() -> None:
         for _ in range(TRIPS * 2 * MOST):
-            if not heavy.post(b"part"):
+            if not heavy.send_soon(b"part"):
                 await heavy.send(b"part")
             lane.order += "h"
 

@@ -150,7 +150,7 @@ def test_a_wake_after_the_end_is_written_to_nobody(engine: type[IOModel], tmp_pa
         for path in paths:
             stack.enter_context(path.open("wb"))
         io.wake()
-        io.finished(Waiter())
+        io.resume_threadsafe(Waiter())
         assert [path.stat().st_size for path in paths] == [0] * 32
 
 

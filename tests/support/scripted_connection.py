@@ -54,7 +54,7 @@ class FakeConnection:
             raise DeadlineExceeded
         return data
 
-    def post(self, data: bytes) -> bool:
+    def send_soon(self, data: bytes) -> bool:
         return False
 
     async def send(self, *buffers: bytes) -> None:

@@ -149,10 +149,10 @@ class Http1:
                     conn.deadline = begun + send_s
                     if visit is None:
                         now = begun
-                        if not conn.post(whole):
+                        if not conn.send_soon(whole):
                             await conn.send(whole)
                             now = monotonic()
-                    elif conn.post(whole):
+                    elif conn.send_soon(whole):
                         now = visit.whole(request, head, whole, now, begun)
                     else:
                         now = await sent(visit, conn, whole, Asked(request, head, now, begun))

@@ -177,7 +177,7 @@ class Connection(ABC):
     async def send(self, *buffers: bytes) -> None:
         """Send all of it; short writes are the model's business."""
 
-    def post(self, data: bytes) -> bool:
+    def send_soon(self, data: bytes) -> bool:
         """Have a whole answer sent before the thread waits again, if the model does that and
         can; False if `send` must be awaited instead.
 
@@ -219,7 +219,7 @@ class Connection(ABC):
         """
         for name in OPERATIONS:
             setattr(self, name, observed(self, name, tell))
-        self.post = _never  # type: ignore[assignment]
+        self.send_soon = _never  # type: ignore[assignment]
 
     def progressed(self) -> None:
         """Called by the model after each part of a send but the last."""
@@ -258,7 +258,7 @@ class Connection(ABC):
         """In a process that an application has forked: close this copy, at once and without a
         word to the client or to the model, whose descriptors are shared with the parent."""
         self.sock.close()
-        for name in (*OPERATIONS, "post"):
+        for name in (*OPERATIONS, "send_soon"):
             setattr(self, name, end_copy)
 
     def _close_socket(self) -> None:
@@ -275,7 +275,7 @@ class Connection(ABC):
 
 
 def _never(_: bytes) -> bool:
-    """An observed connection posts nothing: each send is told by itself."""
+    """An observed connection holds nothing back: each send is told by itself."""
     return False
 
 
@@ -368,7 +368,7 @@ class IOModel(ABC):
         """Let the coroutine that awaits `waiter`, if any, go on in the next turn."""
 
     @abstractmethod
-    def finished(self, waiter: Waiter) -> None:
+    def resume_threadsafe(self, waiter: Waiter) -> None:
         """Resume `waiter` soon; unlike `resume`, from any thread."""
 
     @abstractmethod

@@ -131,7 +131,7 @@ class Blocking(IOModel):
     def resume(self, waiter: Waiter) -> None:
         waiter.hints += 1
 
-    def finished(self, waiter: Waiter) -> None:
+    def resume_threadsafe(self, waiter: Waiter) -> None:
         waiter.hints += 1
 
     async def sleep(self, seconds: float) -> None:

@@ -92,11 +92,11 @@ class TryAgain(FileAccess):
 class Helped(FileAccess):
     """Resident pages at once; for the others a helper thread takes the wait.
 
-    `wake` must end the model's wait and let it resume the waiters in `finished`.
+    `wake` must end the model's wait and let it resume the waiters by `resume`.
     """
 
-    def __init__(self, finished: Callable[[Waiter], None]) -> None:
-        self._finished = finished
+    def __init__(self, resume: Callable[[Waiter], None]) -> None:
+        self._resume = resume
         self._threads: ThreadPoolExecutor | None = None
         self.misses = 0
 
@@ -136,7 +136,7 @@ class Helped(FileAccess):
             if own:
                 os.close(own.pop())
             return pread_all(fd, offset, count)
-        job.add_done_callback(lambda _: self._finished(waiter))
+        job.add_done_callback(lambda _: self._resume(waiter))
         while not job.done():
             yield waiter
         return job.result()

@@ -26,9 +26,9 @@ from abc import abstractmethod
 
 from ..errors import LimitReached
 from .base import Connection, Traits, Waiter
+from .batching import BatchingConnection
 from .files import FileAccess, Helped
 from .outcome import ended_badly
-from .posting import PostingConnection
 from .readiness import ENDED, ReadyConnection, ReadyListener
 from .scheduler import Scheduler, milliseconds
 from .wakeup import WakePipe
@@ -61,7 +61,7 @@ class Multiplexing(Scheduler):
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
         super().__init__(tick_s=tick_s, connections=connections)
-        self.files: FileAccess = Helped(self.finished)
+        self.files: FileAccess = Helped(self.resume_threadsafe)
         self._watched: dict[int, Watched] = {}
         self._pipe = WakePipe()
         self._watch(self._pipe)
@@ -69,7 +69,7 @@ class Multiplexing(Scheduler):
 
     def connection(self, sock: socket.socket) -> ReadyConnection:
         sock.setblocking(False)
-        connection = PostingConnection(self, sock)
+        connection = BatchingConnection(self, sock)
         self._watch(connection)
         self._connections[connection.fd] = connection
         return connection
@@ -129,11 +129,11 @@ class Epoll(Multiplexing):
         # Closing would do, were it certain that no forked child holds a copy (epoll(7), Q6).
         self._epoll.unregister(watched.fd)
 
-    def _observe(self, fd: int, events: int) -> None:
+    def _watch_foreign(self, fd: int, events: int) -> None:
         if fd not in self._foreign:
             self._epoll.register(fd, EVERYTHING)
 
-    def _ignore(self, fd: int) -> None:
+    def _unwatch_foreign(self, fd: int) -> None:
         if fd in self._watched:
             return  # it was closed, and its number is that of a connection now
         try:
@@ -147,7 +147,7 @@ class Epoll(Multiplexing):
         for fd, events in self._epoll.poll(timeout_s, MAX_EVENTS):
             source = watched.get(fd)
             if source is None:
-                self._suspect(fd)  # or closed by a coroutine that ran earlier in this batch
+                self._note(fd)  # or closed by a coroutine that ran earlier in this batch
                 continue
             reader = source.reader
             if events & OVER:
@@ -205,11 +205,11 @@ class LevelTriggered(Multiplexing):
         self._left_out.pop(watched.fd, None)
         self._look_at(watched.fd, reading=False, writing=False)
 
-    def _observe(self, fd: int, events: int) -> None:
+    def _watch_foreign(self, fd: int, events: int) -> None:
         reading, writing = bool(events & select.POLLIN), bool(events & select.POLLOUT)
         self._look_at(fd, reading=reading, writing=writing)
 
-    def _ignore(self, fd: int) -> None:
+    def _unwatch_foreign(self, fd: int) -> None:
         if fd not in self._watched:  # else its number is that of a connection by now
             self._look_at(fd, reading=False, writing=False)
 
@@ -223,7 +223,7 @@ class LevelTriggered(Multiplexing):
         for fd, readable, writable in self._ask(timeout_s):
             source = self._watched.get(fd)
             if source is None:
-                self._suspect(fd)  # or closed by a coroutine that ran earlier in this batch
+                self._note(fd)  # or closed by a coroutine that ran earlier in this batch
                 continue
             if writable:
                 self._go_on(source.writer)

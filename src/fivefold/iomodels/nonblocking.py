@@ -89,10 +89,10 @@ class Nonblocking(Scheduler):
     def writer_of(self, connection: ReadyConnection) -> Waiter:
         return connection.writer
 
-    def _observe(self, fd: int, events: int) -> None:
-        pass  # every round suspects all of them
+    def _watch_foreign(self, fd: int, events: int) -> None:
+        pass  # in every round all of them may be ready
 
-    def _ignore(self, fd: int) -> None:
+    def _unwatch_foreign(self, fd: int) -> None:
         pass
 
     def _waiters(self, connection: Connection) -> tuple[Waiter, ...]:
@@ -119,7 +119,7 @@ class Nonblocking(Scheduler):
         waiters, self._file_waiters = self._file_waiters, []
         for waiter in waiters:
             self._go_on(waiter)
-        self.suspects.update(self._foreign)
+        self.maybe_ready.update(self._foreign)
         if self._wake_called:
             self._wake_called = False
             self._on_wake()

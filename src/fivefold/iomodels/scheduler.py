@@ -22,8 +22,8 @@ from typing import Any
 from ..errors import DeadlineExceeded
 from .asyncio_loop.hosting import Hosting
 from .base import Connection, Task, Waiter
+from .batching import Outbox
 from .outcome import Outcome, ended_badly
-from .posting import Outbox
 from .wakeup import WakePipe
 
 ACCEPT_BATCH = 64
@@ -43,10 +43,10 @@ class Scheduler(Hosting):
         self._sleeper_number = itertools.count()
         self._connections: dict[int, Connection] = {}
         self._main_done = False
-        self._finished: deque[Waiter] = deque()
+        self._resumable: deque[Waiter] = deque()
         self._yielding: list[Waiter] = []
-        self.posted = Outbox()
-        self.suspects: set[int] = set()
+        self.outbox = Outbox()
+        self.maybe_ready: set[int] = set()
         self._foreign: dict[int, int] = {}
 
     @abstractmethod
@@ -88,18 +88,18 @@ class Scheduler(Hosting):
                 return
             if self._foreign:
                 timeout_s = 0.0
-        posted = self.posted
-        if posted.queued:
-            posted.put_out(monotonic())
+        outbox = self.outbox
+        if outbox.queued:
+            outbox.flush(monotonic())
         if ready or self._yielding or self._sleepers or timeout_s is not None:
             self._wait(self._patience(timeout_s))
         else:
             self._wait(self._tick_s)  # the usual case, without asking for the time first
         now = monotonic()
-        if posted.queued:
-            posted.put_out(now)
-        if posted.cautious:
-            posted.step_begins(0.0)  # a wait is no step
+        if outbox.queued:
+            outbox.flush(now)
+        if outbox.cautious:
+            outbox.step_begins(0.0)  # a wait is no step
         if self._yielding or self._sleepers:
             self._end_pauses(now)
         if now >= self._next_sweep:
@@ -116,26 +116,26 @@ class Scheduler(Hosting):
             self._step(ready.popleft())
 
     def watch(self, fd: int, events: int) -> None:
-        self._observe(fd, events)
+        self._watch_foreign(fd, events)
         self._foreign[fd] = events
-        self.suspects.add(fd)
+        self.maybe_ready.add(fd)
 
     def unwatch(self, fd: int) -> None:
         if self._foreign.pop(fd, None) is not None:
-            self._ignore(fd)
+            self._unwatch_foreign(fd)
 
     @abstractmethod
-    def _observe(self, fd: int, events: int) -> None:
-        """Call `_suspect` whenever something happens to this foreign descriptor."""
+    def _watch_foreign(self, fd: int, events: int) -> None:
+        """Call `_note` whenever something happens to this foreign descriptor."""
 
     @abstractmethod
-    def _ignore(self, fd: int) -> None:
-        """Undo `_observe`."""
+    def _unwatch_foreign(self, fd: int) -> None:
+        """Undo `_watch_foreign`."""
 
-    def _suspect(self, fd: int) -> None:
+    def _note(self, fd: int) -> None:
         """Something happened to a descriptor that is none of ours, or no longer."""
         if fd in self._foreign:
-            self.suspects.add(fd)
+            self.maybe_ready.add(fd)
 
     def resume(self, waiter: Waiter) -> None:
         task = waiter.task
@@ -143,13 +143,13 @@ class Scheduler(Hosting):
             waiter.task = None
             self._ready.append(task)
 
-    def finished(self, waiter: Waiter) -> None:
-        self._finished.append(waiter)
+    def resume_threadsafe(self, waiter: Waiter) -> None:
+        self._resumable.append(waiter)
         self.wake()
 
     def _on_wake(self) -> None:
-        while self._finished:
-            self.resume(self._finished.popleft())
+        while self._resumable:
+            self.resume(self._resumable.popleft())
         self.resume(self.woken)
 
     async def _attend(self, pipe: WakePipe) -> None:
@@ -176,7 +176,7 @@ class Scheduler(Hosting):
         self._step(task)
 
     def flush(self) -> None:
-        self.posted.put_out(monotonic())
+        self.outbox.flush(monotonic())
 
     def _step(self, task: Task) -> None:
         """Run `task` until it waits again."""

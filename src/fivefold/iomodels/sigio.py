@@ -38,9 +38,9 @@ from threading import get_native_id
 
 from ..linux import signals
 from .base import Connection, Traits, Waiter
+from .batching import BatchingConnection
 from .files import FileAccess, Helped
 from .outcome import ended_badly
-from .posting import PostingConnection
 from .readiness import ENDED, ReadyConnection, ReadyListener
 from .readiness_thread import ReadinessThread
 from .scheduler import Scheduler
@@ -88,7 +88,7 @@ class Sigio(Scheduler):
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
         super().__init__(tick_s=tick_s, connections=connections)
         signals.block(OURS)
-        self.files: FileAccess = Helped(self.finished)
+        self.files: FileAccess = Helped(self.resume_threadsafe)
         self._thread = get_native_id()
         self._watched: dict[int, Watched] = {}
         self._listeners: dict[int, ReadyListener] = {}
@@ -166,11 +166,11 @@ class Sigio(Scheduler):
 
     def _unclaimed(self, fd: int) -> None:
         if fd in self._foreign:
-            self.suspects.add(fd)
+            self.maybe_ready.add(fd)
         else:
             self._stale += 1
 
-    def _observe(self, fd: int, events: int) -> None:
+    def _watch_foreign(self, fd: int, events: int) -> None:
         if fd in self._foreign:
             return
         mode = os.fstat(fd).st_mode
@@ -179,7 +179,7 @@ class Sigio(Scheduler):
         else:
             self._helper.add(fd)  # a terminal could, but its open file is the shell's as well
 
-    def _ignore(self, fd: int) -> None:
+    def _unwatch_foreign(self, fd: int) -> None:
         if fd in self._watched:
             return  # it was closed, and its number is that of a connection now
         self._helper.discard(fd)
@@ -213,7 +213,7 @@ class Sigio(Scheduler):
         while len(self._queue.take()) == BATCH:
             pass
         self._look_at(self._watched.values())
-        self.suspects.update(self._foreign)
+        self.maybe_ready.update(self._foreign)
         return []
 
     def _look_at(self, sources: Iterable[Watched]) -> None:
@@ -241,7 +241,7 @@ class Sigio(Scheduler):
         if self._listeners:
             self._look_at(self._listeners.values())
         # Two descriptors may share an open file, whose signals name one of them only.
-        self.suspects.update(self._foreign)
+        self.maybe_ready.update(self._foreign)
 
     def interrupted(self, reader: Waiter) -> None:
         """The stream behind `reader` was shut down here, of which no signal tells; any thread."""
@@ -254,7 +254,7 @@ class Sigio(Scheduler):
             reader.hints = ENDED
             self.resume(reader)
         while self._helper.noticed:
-            self._suspect(self._helper.noticed.popleft())
+            self._note(self._helper.noticed.popleft())
         super()._on_wake()
 
     def wake(self) -> None:
@@ -278,7 +278,7 @@ class Sigio(Scheduler):
         return {"signals": self._signals, "stale": self._stale, "overflows": self._overflows}
 
 
-class SigioConnection(PostingConnection):
+class SigioConnection(BatchingConnection):
     """A connection that tells its model what no signal tells."""
 
     def __init__(self, io: Sigio, sock: socket.socket) -> None:

@@ -22,7 +22,7 @@ from fivefold.errors import DeadlineExceeded, FileShrank, PeerGone
 from fivefold.iomodels.aio.uring import Uring
 from fivefold.iomodels.aio.uring.connection import HIGH_WATER_BYTES
 from fivefold.iomodels.aio.uring.files import CHUNK_BYTES
-from fivefold.iomodels.aio.uring.sender import POST_BYTES
+from fivefold.iomodels.aio.uring.sender import SILENT_BYTES
 from fivefold.iomodels.aio.uring.setup import BUFFER_BYTES, Features, detected
 from fivefold.iomodels.base import NEVER, File
 from fivefold.linux import page_cache
@@ -51,7 +51,7 @@ MEGABYTES = bytes(range(256)) * 32768
 def ring(features: Features = ALL, connections: int = 16) -> Iterator[Uring]:
     before = open_descriptors()
     with closing(Uring(tick_s=TICK_S, connections=connections, features=features)) as io:
-        io.outbox.cautious = False  # what is handed over leaves at the end of a turn
+        io.sends.cautious = False  # what is handed over leaves at the end of a turn
         yield io
     assert open_descriptors() <= before
 
@@ -469,14 +469,14 @@ def test_posted_sends_keep_their_order_when_the_peer_is_slow() -> None:
 def test_small_send_leaves_no_completion() -> None:
     async def main(io: Uring, sock: socket.socket) -> None:
         connection = io.connection(sock)
-        await connection.send(b"x" * POST_BYTES)
+        await connection.send(b"x" * SILENT_BYTES)
         await connection.send(b"y")
         await connection.close()
 
     with tcp_pair() as (ours, peer), ring() as io:
         io.run(main(io, ours))
 
-        assert receive_all(peer) == b"x" * POST_BYTES + b"y"
+        assert receive_all(peer) == b"x" * SILENT_BYTES + b"y"
         assert io.statistics()["completions"] == 0
 
 
@@ -580,7 +580,7 @@ def test_listener_closed_while_completions_are_put_off_loses_no_client(features:
         await io.sleep(TICK_S)  # it is in the ring
         peers.enter_context(socket.create_connection(address))
         while not io._postponed:
-            io.put_out()
+            io.submit()
         accepted.extend(listener.close())
 
     with tcp_listener() as listening, ring(features) as io, ExitStack() as peers:

@@ -99,8 +99,8 @@ def makes_calls(engine: type[IOModel]) -> bool:
     return issubclass(get_type_hints(engine.connection)["return"], ReadyConnection)
 
 
-def posts(engine: type[IOModel]) -> bool:
-    """Whether its connections take an answer to send it later (`Connection.post`)."""
+def batches(engine: type[IOModel]) -> bool:
+    """Whether its connections take an answer to send it later (`Connection.send_soon`)."""
     return engine.traits.overlaps and engine.engine not in {"nonblocking", "posix"}
 
 
@@ -116,7 +116,7 @@ def pace_of(io: IOModel) -> Pace | None:
     """Whether it holds answers; None if it never does."""
     if not io.traits.overlaps:
         return None
-    boxes = (getattr(io, name, None) for name in ("outbox", "posted"))
+    boxes = (getattr(io, name, None) for name in ("sends", "outbox"))
     pace: Pace = next(box for box in boxes if box is not None)
     return pace
 

@@ -38,7 +38,7 @@ R = TypeVar("R")
 class Finishing(Protocol):
     """What is needed of an I/O model."""
 
-    def finished(self, waiter: Waiter) -> None: ...
+    def resume_threadsafe(self, waiter: Waiter) -> None: ...
 
 
 class Threads:
@@ -201,7 +201,7 @@ class Lease:
     def _deliver(self) -> None:
         self._done = True
         try:
-            self._io.finished(self._waiter)
+            self._io.resume_threadsafe(self._waiter)
         except OSError:
             pass  # the model is closed: nobody waits
 

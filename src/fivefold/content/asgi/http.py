@@ -156,7 +156,7 @@ class HttpCycle:
         whole = None
         if kind == "http.response.body" and not self._trailers and not message.get("more_body"):
             whole = exchange.whole(message.get("body", b""))
-            if whole is not None and self._turns is None and exchange.conn.post(whole):
+            if whole is not None and self._turns is None and exchange.conn.send_soon(whole):
                 if self._waiter is not None:
                     self._go_on()
                 return  # the usual case: the first part and last

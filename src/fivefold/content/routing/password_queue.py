@@ -95,7 +95,7 @@ class InOneThread:
                 self._queues.move_to_end(address)
                 self._now.add(address)
                 self._granted.add(waiter)
-                io.finished(waiter)
+                io.resume_threadsafe(waiter)
 
 
 class ByLocks:

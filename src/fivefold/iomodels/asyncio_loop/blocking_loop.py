@@ -102,8 +102,8 @@ class BlockingHost(Poll):
         self._wanted = True
         super().wake()
 
-    def finished(self, waiter: Waiter) -> None:
-        self._finished.append(waiter)
+    def resume_threadsafe(self, waiter: Waiter) -> None:
+        self._resumable.append(waiter)
         super().wake()
 
     def _on_wake(self) -> None:

@@ -4,8 +4,8 @@ Facts.        An event loop of asyncio waits in one place, the `select` of its s
               expects level semantics there: whatever is ready is reported, every time.
               Of the five models only select(2) and poll(2) answer that question; an edge,
               a signal or a completion tells of a change, once, and perhaps in vain.
-Consequence.  A descriptor that something happened to is merely *suspect*.
-Choice.       A model reports suspects and nothing else, spurious ones allowed; one poll(2)
+Consequence.  A descriptor that something happened to *may be ready*, no more.
+Choice.       A model reports such descriptors, now and then one in vain; one poll(2)
               that does not wait, over these few, restores the level (`selector`).
 Cost.         Two system calls more per event of a foreign descriptor.  Connections of the
               model itself are resumed inside its wait and pay nothing.
@@ -21,7 +21,7 @@ from ..base import IOModel
 class Hosting(IOModel):
     """An I/O model whose thread can serve another loop beside its own connections."""
 
-    suspects: set[int]
+    maybe_ready: set[int]
     """Foreign descriptors to which something may have happened; the host removes them."""
 
     @classmethod
@@ -38,7 +38,7 @@ class Hosting(IOModel):
 
     @abstractmethod
     def watch(self, fd: int, events: int) -> None:
-        """Put `fd` into `suspects` whenever something happens to it; from now on it is suspect.
+        """Put `fd` into `maybe_ready` whenever something happens to it, and at once.
 
         `events` are those of poll(2).  A second call replaces them.  Raises OSError or
         `LimitReached` where the model cannot watch this descriptor.
@@ -49,7 +49,7 @@ class Hosting(IOModel):
         """Stop watching; the descriptor may be closed already."""
 
     def rearm(self, fd: int) -> None:
-        """The suspect `fd` proved not to be ready: its next event is wanted."""
+        """`fd` proved not to be ready: its next event is wanted."""
 
     def flush(self) -> None:
         """The other loop stops for a while: leave nothing behind that only a turn would send."""

@@ -84,8 +84,8 @@ class Host(IOModel):
     def resume(self, waiter: Waiter) -> None:
         self.io.resume(waiter)
 
-    def finished(self, waiter: Waiter) -> None:
-        self.io.finished(waiter)
+    def resume_threadsafe(self, waiter: Waiter) -> None:
+        self.io.resume_threadsafe(waiter)
 
     def wake(self) -> None:
         self.io.wake()

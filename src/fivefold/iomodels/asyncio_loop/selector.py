@@ -1,7 +1,7 @@
 """A selector whose wait is a turn of an I/O model.
 
-The model reports *suspects* (`hosting`); one poll(2) over these tells which of them are
-ready, so that `select` is level-triggered like any other.  Without suspects there is no
+The model reports what *may be ready* (`hosting`); one poll(2) over these tells which of them
+are, so that `select` is level-triggered like any other.  Where nothing may be, there is no
 such call: a turn that only moved connections of the model costs what it costs there.
 """
 
@@ -34,7 +34,7 @@ class HostSelector(BaseSelector):
         self.io = io
         self._keys: dict[int, SelectorKey] = {}
         self._map = KeyMap(self)
-        self._suspects = io.suspects
+        self._maybe_ready = io.maybe_ready
         self._pid = os.getpid()
         self._turn: Callable[[float | None], None] = io.turn
         self._loop: Any = None
@@ -68,7 +68,7 @@ class HostSelector(BaseSelector):
     def unregister(self, fileobj: Any) -> SelectorKey:
         key = self.get_key(fileobj)
         del self._keys[key.fd]
-        self._suspects.discard(key.fd)
+        self._maybe_ready.discard(key.fd)
         if self._pid == os.getpid():
             self.io.unwatch(key.fd)  # a forked child would end it for its parent
         return key
@@ -84,14 +84,14 @@ class HostSelector(BaseSelector):
         self._timers = getattr(loop, "_scheduled", NOT_EMPTY)
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
-        suspects = self._suspects
-        if (suspects and self._ready()) or (timeout is not None and timeout <= 0):
+        maybe_ready = self._maybe_ready
+        if (maybe_ready and self._ready()) or (timeout is not None and timeout <= 0):
             timeout = 0.0
         self._turn(timeout)
         if self._is_patched():
-            return self._ready() if suspects else []
+            return self._ready() if maybe_ready else []
         # A turn that only moved connections gives asyncio nothing to do: take another.
-        while not (suspects or self._queue or timeout == 0 or self._loop._stopping):  # noqa: SLF001
+        while not (maybe_ready or self._queue or timeout == 0 or self._loop._stopping):  # noqa: SLF001
             timers = self._timers
             if timers:
                 timeout = timers[0].when() - monotonic()
@@ -100,7 +100,7 @@ class HostSelector(BaseSelector):
             elif timeout is not None:
                 break
             self._turn(timeout)
-        return self._ready() if suspects else []
+        return self._ready() if maybe_ready else []
 
     def _is_patched(self) -> bool:
         """Whether somebody else's loop asks, who wants to look around after each turn:
@@ -109,15 +109,15 @@ class HostSelector(BaseSelector):
         return getattr(type(self._loop), "_run_once", None) is not NATIVE_PASS
 
     def _ready(self) -> list[tuple[SelectorKey, int]]:
-        """Those suspects that are ready; the others are no longer suspect."""
-        suspects, keys = self._suspects, self._keys
+        """Those that are ready; the others are taken out."""
+        maybe_ready, keys = self._maybe_ready, self._keys
         poll = select.poll()
-        for fd in suspects:
+        for fd in maybe_ready:
             poll.register(fd, poll_events(keys[fd].events))
         found = poll.poll(0)
-        if len(found) < len(suspects):
-            idle = suspects.difference([fd for fd, _ in found])
-            suspects -= idle
+        if len(found) < len(maybe_ready):
+            idle = maybe_ready.difference([fd for fd, _ in found])
+            maybe_ready -= idle
             for fd in idle:
                 self.io.rearm(fd)
         return [(keys[fd], asked_for(events) & keys[fd].events) for fd, events in found]

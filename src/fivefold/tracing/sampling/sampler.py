@@ -162,10 +162,10 @@ def with_field(sample: SampledRequest) -> None:
     def sending_file(head: bytes, *rest: Any) -> Coroutine[Any, Any, None]:
         return send_file(sample.opened(head), *rest)  # type: ignore[no-any-return]
 
-    def posting(_: bytes) -> bool:
+    def sending_soon(_: bytes) -> bool:
         return False  # it is to be sent, by the above
 
-    for name, ours in (("send", sending), ("send_file", sending_file), ("post", posting)):
+    for name, ours in (("send", sending), ("send_file", sending_file), ("send_soon", sending_soon)):
         sample.wrapped[name] = ours, vars(conn).get(name)
         setattr(conn, name, ours)
 

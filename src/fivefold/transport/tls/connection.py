@@ -33,8 +33,8 @@ log = logger("fivefold.tls")
 RECORD_BYTES = 16384
 """RFC 8446, section 5.1."""
 
-POST_BYTES = 15360
-"""What may be posted: sealed it still is what every model takes, one small buffer."""
+SOON_BYTES = 15360
+"""What `send_soon` takes: sealed it still is what every model takes, one small buffer."""
 
 PART_BYTES = 262144
 """Sealed and sent at once: large enough for few calls, small enough for a thousand downloads."""
@@ -104,14 +104,14 @@ class TlsConnection(Connection):
             try:
                 self._handshake()
             except ssl.SSLWantReadError:
-                await self._put_out()
+                await self._flush()
             except ssl.SSLError as error:
-                await self._put_out()  # the alert that says why
+                await self._flush()  # the alert that says why
                 raise HandshakeFailed(error.reason or str(error)) from None
             else:
                 break
             data = await self.below.recv()
-        await self._put_out()
+        await self._flush()
         self._agreed = True
 
     async def recv(self) -> bytes:
@@ -150,12 +150,12 @@ class TlsConnection(Connection):
             await self.below.send(*self._seal(part))
             self.progressed()
 
-    def post(self, data: bytes) -> bool:
+    def send_soon(self, data: bytes) -> bool:
         connection = self.below
         # With an empty part first, because what is sealed must be sent.
-        if len(data) > POST_BYTES or self._sealed.pending or not connection.post(b""):
+        if len(data) > SOON_BYTES or self._sealed.pending or not connection.send_soon(b""):
             return False
-        return connection.post(b"".join(self._seal(data)))
+        return connection.send_soon(b"".join(self._seal(data)))
 
     async def send_file(self, head: bytes, file: File, offset: int, count: int) -> None:
         connection = self.below
@@ -207,7 +207,7 @@ class TlsConnection(Connection):
         except ssl.SSLError:
             pass  # it waits for the peer's; or the connection has failed already
         self.deadline = min(self.deadline, monotonic() + FAREWELL_S)
-        await self._put_out()
+        await self._flush()
 
     def _seal(self, data: bytes | memoryview) -> list[bytes]:
         """Its records, behind whatever else is to be sent."""
@@ -223,6 +223,6 @@ class TlsConnection(Connection):
             records.append(sealed.read())
         return records
 
-    async def _put_out(self) -> None:
+    async def _flush(self) -> None:
         if self._sealed.pending:
             await self.below.send(self._sealed.read())

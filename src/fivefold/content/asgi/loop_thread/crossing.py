@@ -42,7 +42,7 @@ class Crossing:
         self._calls.append((call, arguments))
         if not self._woken:
             self._woken = True
-            self._io.finished(self._waiter)
+            self._io.resume_threadsafe(self._waiter)
 
     def send(self, value: Any) -> Waiter:
         """Called by the model, like the following two."""

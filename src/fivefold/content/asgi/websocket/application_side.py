@@ -71,7 +71,7 @@ class WebSocket:
             self._frames.send_binary(data)
         else:
             self._frames.send_text(message["text"].encode())
-        if not self._endpoint.posted():
+        if not self._endpoint.sent_soon():
             await to_its_end(self._endpoint.flush())
 
     async def _accept(self, message: Message) -> None:

@@ -49,21 +49,21 @@ class Endpoint:
         self._until = NEVER
         """When the client must have closed its side, too."""
         self._unsent: list[bytes] = []
-        """What the protocol wanted sent and could not be posted."""
+        """What the protocol wanted sent and could not be sent soon."""
         self.heartbeat = Heartbeat(
             limits.websocket_ping_s, self._ping, self._unanswered, self._excused
         )
 
     # What it sends
 
-    def posted(self) -> bool:
-        """Have what the protocol wants sent posted; False if it must be flushed."""
+    def sent_soon(self) -> bool:
+        """Have what the protocol wants sent leave soon; False if it must be flushed."""
         if self.turns.busy or self._unsent:
             return False
         parts = self.frames.data_to_send()
         if parts and parts[-1]:
             data = b"".join(parts)
-            if self._exchange.conn.post(data):
+            if self._exchange.conn.send_soon(data):
                 self._exchange.took(data)
                 return True
         self._unsent = parts
@@ -81,7 +81,7 @@ class Endpoint:
             if parts:
                 data = b"".join(parts)
                 self._exchange.took(data)
-                if not conn.post(data):
+                if not conn.send_soon(data):
                     conn.deadline = monotonic() + self._limits.send_s
                     await conn.send(data)
                 # An empty part stands for the end: after a failure it alone lets the client go.

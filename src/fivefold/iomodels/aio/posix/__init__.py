@@ -135,16 +135,16 @@ class Posix(Scheduler):
             operation.completed()
         return done
 
-    def _observe(self, fd: int, events: int) -> None:
+    def _watch_foreign(self, fd: int, events: int) -> None:
         if fd not in self._foreign:
             self._helper.add(fd)
 
-    def _ignore(self, fd: int) -> None:
+    def _unwatch_foreign(self, fd: int) -> None:
         self._helper.discard(fd)
 
     def _on_wake(self) -> None:
         while self._helper.noticed:
-            self._suspect(self._helper.noticed.popleft())
+            self._note(self._helper.noticed.popleft())
         super()._on_wake()
 
     async def _hear_wakes(self) -> None:

@@ -30,7 +30,7 @@ from ...scheduler import ACCEPT_BATCH
 class Helping(Protocol):
     """What the listener needs of its model."""
 
-    def finished(self, waiter: Waiter) -> None: ...
+    def resume_threadsafe(self, waiter: Waiter) -> None: ...
     def next_turn(self) -> Waiter: ...
 
 
@@ -94,4 +94,4 @@ class HelpedListener(Listener):
             events = dict(watched.poll())
             if self._questions in events:
                 return
-            self._io.finished(self.reader)
+            self._io.resume_threadsafe(self.reader)

@@ -15,7 +15,7 @@ Choice.       One io_uring_enter per turn, multishot wherever the kernel has it,
               SQPOLL.  Completions are made only inside our own call (DEFER_TASKRUN).
               A send is tried once, in that call; one that succeeds whole leaves no
               completion (CQE_SKIP_SUCCESS), since after the call it is certain either
-              way: `send` of up to `POST_BYTES` returns before it, and a failure is
+              way: `send` of up to `SILENT_BYTES` returns before it, and a failure is
               raised by the connection's next operation.  Where a coroutine may take long
               (`pace`) everything is submitted before the next one goes on, and an answer
               as soon as it is there.  User data carry a number that
@@ -99,7 +99,7 @@ class Uring(Scheduler):
         self._batch: Batch | None = None
         self._postponed: list[tuple[int, int, int]] = []
         self._used: list[int] = []
-        self.outbox = SilentSends()
+        self.sends = SilentSends()
         self.files = FileReads(self)
         self.ending = False
         self.counts = {"rearmed": 0, "ran out of buffers": 0, "paused receives": 0}
@@ -136,13 +136,13 @@ class Uring(Scheduler):
         self._go_on(waiter)
 
     def _wait(self, timeout_s: float) -> None:
-        outbox = self.outbox
+        sends = self.sends
         earlier = self._batch is not None or self._postponed
-        if outbox.queued:
-            if not outbox.cautious:
-                outbox.released(monotonic())
-            outbox.post(self.ring)
-        if earlier or outbox.unsettled:
+        if sends.queued:
+            if not sends.cautious:
+                sends.released(monotonic())
+            sends.push(self.ring)
+        if earlier or sends.unsettled:
             timeout_s = 0.0  # there is something; silent sends have no completion to wake us
         self._enter(1 if timeout_s > 0 else 0, timeout_s)
         batch = self.ring.completions()
@@ -151,37 +151,37 @@ class Uring(Scheduler):
     def _earlier(self) -> list[tuple[int, int, int]]:
         """The completions that were collected before and put off."""
         earlier, self._postponed = [*(self._batch or ()), *self._postponed], []
-        self.outbox.expect(earlier)
+        self.sends.expect(earlier)
         return earlier
 
-    def put_out(self) -> None:
+    def submit(self) -> None:
         """Submit whatever has been handed over, in the middle of a turn, without resuming anybody.
 
         What has completed is kept for the next turn.
         """
-        outbox, ring = self.outbox, self.ring
-        if outbox.queued:
-            if outbox.flying:
-                outbox.expect(ring.latest())
-                outbox.land(ring)
-            if not outbox.cautious:
-                outbox.released(monotonic())
-            outbox.post(ring)
+        sends, ring = self.sends, self.ring
+        if sends.queued:
+            if sends.flying:
+                sends.expect(ring.latest())
+                sends.land(ring)
+            if not sends.cautious:
+                sends.released(monotonic())
+            sends.push(ring)
         self._enter(0, 0.0)
         fresh = list(ring.completions())
         self._postponed += fresh
-        outbox.expect(fresh)
-        outbox.land(ring)
+        sends.expect(fresh)
+        sends.land(ring)
 
     def _one_by_one(self, batch: Batch) -> Batch:
         """`batch`; between two of it everything is submitted that a coroutine has handed over."""
-        outbox, ring = self.outbox, self.ring
+        sends, ring = self.sends, self.ring
         for completion in batch:
-            outbox.step_begins(monotonic())
+            sends.step_begins(monotonic())
             yield completion
-            outbox.step_ends(monotonic())
-            if (outbox.queued or ring.tail != ring.submitted) and not self.ending:
-                self.put_out()
+            sends.step_ends(monotonic())
+            if (sends.queued or ring.tail != ring.submitted) and not self.ending:
+                self.submit()
 
     def _enter(self, at_least: int, timeout_s: float) -> None:
         try:
@@ -197,7 +197,7 @@ class Uring(Scheduler):
         used = self._used
         memory = self.buffers.memory if self.buffers else b""
         self._batch = batch
-        if self.outbox.cautious:
+        if self.sends.cautious:
             batch = self._one_by_one(batch)
         for user_data, result, flags in batch:
             target = targets.get(user_data >> 2)
@@ -229,7 +229,7 @@ class Uring(Scheduler):
             assert self.buffers is not None
             self.buffers.give_back(used)
             used.clear()
-        self.outbox.settle(self.ring, self._postponed)
+        self.sends.settle(self.ring, self._postponed)
 
     def take(self, result: int, flags: int) -> bytes:
         """The data in the buffer that a completion names."""
@@ -243,12 +243,12 @@ class Uring(Scheduler):
         """End the operation with this user data; it completes with ECANCELED."""
         self.ring.push(abi.sqe_word(abi.OP_ASYNC_CANCEL, -1), OTHER, address=user_data)
 
-    def _observe(self, fd: int, events: int) -> None:
+    def _watch_foreign(self, fd: int, events: int) -> None:
         self._drop_poll(fd)
         if stat.S_ISREG(os.fstat(fd).st_mode):
             raise PermissionError(EPERM, os.strerror(EPERM))  # always ready: epoll's answer
 
-    def _ignore(self, fd: int) -> None:
+    def _unwatch_foreign(self, fd: int) -> None:
         self._drop_poll(fd)
 
     def rearm(self, fd: int) -> None:
@@ -259,7 +259,7 @@ class Uring(Scheduler):
         """It completed; or it was dropped, and is none of the descriptor's any more."""
         if self._polls.get(poll.fd) is poll:
             del self._polls[poll.fd]
-            self.suspects.add(poll.fd)
+            self.maybe_ready.add(poll.fd)
 
     def _drop_poll(self, fd: int) -> None:
         """Cancel now: the open file shall be over when its owner closes it."""
@@ -284,7 +284,7 @@ class Uring(Scheduler):
                 else:
                     self._postponed.append(completion)
             if not listener.armed:
-                self.outbox.expect(self._postponed)
+                self.sends.expect(self._postponed)
                 return
             self._enter(1, self._tick_s)
             fresh = self.ring.completions()
@@ -300,9 +300,9 @@ class Uring(Scheduler):
 
     def flush(self) -> None:
         """Do not leave sends behind that nobody may ever submit."""
-        if self.outbox.queued and self.ring.fd >= 0:
-            self.put_out()
-        if self.outbox.unsettled:  # a shutdown that was put off until all was sent
+        if self.sends.queued and self.ring.fd >= 0:
+            self.submit()
+        if self.sends.unsettled:  # a shutdown that was put off until all was sent
             self._dispatch(iter(self._earlier()))
 
     def wake(self) -> None:

@@ -178,7 +178,7 @@ class UringConnection(UringSender):
         self._closed = True
         self._unread = bool(self._inbox)
         self._io.forget(self)
-        self._outbox.queued.pop(self, None)
+        self._sends.queued.pop(self, None)
         self._inbox.clear()
         if self._receiving or self._sending is not None:
             # The one call that ends both; the descriptor is closed with the last completion.

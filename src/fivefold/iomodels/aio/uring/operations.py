@@ -13,7 +13,7 @@ from ...wakeup import WakePipe
 if TYPE_CHECKING:
     from . import Uring
 
-RECEIVE, SEND, POSTED, OTHER = range(4)
+RECEIVE, SEND, SILENT, OTHER = range(4)
 """The lowest two bits of user data; above them is the number of a `Target`."""
 
 

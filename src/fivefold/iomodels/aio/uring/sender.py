@@ -1,6 +1,6 @@
 """Sending through the ring: at most one send of a connection is on its way.
 
-Where the kernel has silent sends, `send` only puts the data into the model's outbox.
+Where the kernel has silent sends, `send` only puts the data into the model's sends.
 They go out with the next io_uring_enter, and after that call one of three things is
 certain: all of it was taken and there is no completion; a part was taken, and the rest
 is submitted as a second send, which completes aloud; or it failed, and the connection's
@@ -24,19 +24,19 @@ from ...base import Connection, Waiter
 from ...pace import HELD_S, Pace
 from ...readiness import BURST, SENT_PART, peer_gone
 from .files import Chunk
-from .operations import POSTED, SEND, Target
+from .operations import SEND, SILENT, Target
 
 if TYPE_CHECKING:
     from . import Uring
 
-POST_BYTES = 65536
+SILENT_BYTES = 65536
 """Sends up to this size return before they are submitted; larger ones wait until all is sent."""
 
 AGAIN = {EAGAIN, ECANCELED, EINTR, ENOMEM, ENOBUFS}
 """A receive or send that ended so is simply submitted again, until there is memory each turn."""
 
 
-POST_FLAGS = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
+SILENT_FLAGS = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
 """Not all of it at once (WAITALL) is a failure, not to be retried by the kernel (DONTWAIT)."""
 
 
@@ -50,12 +50,12 @@ class SilentSends(Pace):
         self.flying: dict[UringSender, bytes] = {}
         """What went out with the last ones; some of it may yet prove to have failed."""
         self.unsettled: list[UringSender] = []
-        """Who wants to know when the posted data are certainly sent."""
+        """Who wants to know when they are certainly sent."""
         self._tail = 0
         self._failed: set[int] = set()
         """The connections whose failures have been collected, but not dealt with."""
 
-    def post(self, ring: Ring) -> None:
+    def push(self, ring: Ring) -> None:
         """Submit what is queued, unless an earlier send of the connection is in the air."""
         if self.flying:
             later, self.queued = self.queued, {}
@@ -64,15 +64,15 @@ class SilentSends(Pace):
                     self.queued[connection] = data
                 else:
                     self.flying[connection] = data
-                    ring.push_bytes(((connection, data),), POST_FLAGS)
+                    ring.push_bytes(((connection, data),), SILENT_FLAGS)
         else:
             self.flying, self.queued = self.queued, self.flying
-            ring.push_bytes(self.flying.items(), POST_FLAGS)
+            ring.push_bytes(self.flying.items(), SILENT_FLAGS)
         self._tail = ring.tail
 
     def expect(self, completions: Iterable[tuple[int, int, int]]) -> None:
         """These have been collected, and will be dealt with later."""
-        self._failed.update(data >> 2 for data, _, _ in completions if data & 3 == POSTED)
+        self._failed.update(data >> 2 for data, _, _ in completions if data & 3 == SILENT)
 
     def land(self, ring: Ring) -> None:
         """Whatever has not failed by now is sent: all completions are known, or expected."""
@@ -106,9 +106,9 @@ class UringSender(Connection, Target):
         self.writer = Waiter()
         self.number = io.register(self)
         self.send_word = abi.sqe_word(abi.OP_SEND, self.fd, flags=abi.SQE_CQE_SKIP_SUCCESS)
-        self.send_user_data = self.number << 2 | POSTED
+        self.send_user_data = self.number << 2 | SILENT
         self._io = io
-        self._outbox = io.outbox
+        self._sends = io.sends
         self._silent = io.features.silent_sends
         # What is on its way: an object that keeps the memory alive, and which part of it.
         self._sending: bytes | Chunk | None = None
@@ -127,7 +127,7 @@ class UringSender(Connection, Target):
         if self._failure:
             self.unsent = len(data)
             raise self._error()
-        if not self.post(data):
+        if not self.send_soon(data):
             yield from self._send_whole(data)
         self._burst += 1 + len(data) // SENT_PART
         if self._burst > BURST:
@@ -138,25 +138,25 @@ class UringSender(Connection, Target):
         self._burst = 0
         yield self._io.next_turn()
 
-    def post(self, data: bytes) -> bool:
-        if not self._silent or self._sending is not None or len(data) > POST_BYTES:
+    def send_soon(self, data: bytes) -> bool:
+        if not self._silent or self._sending is not None or len(data) > SILENT_BYTES:
             return False
         if self._failure:
             return False
-        outbox = self._outbox
-        queued = outbox.queued
+        sends = self._sends
+        queued = sends.queued
         if not data:
             return self._has_room()
-        if outbox.cautious:
-            return self._post_now(data)
+        if sends.cautious:
+            return self._send_now(data)
         if not queued:
-            outbox.since = monotonic()
+            sends.since = monotonic()
             queued[self] = data
         elif self not in queued:
             queued[self] = data
-            if monotonic() - outbox.since > HELD_S:
-                self._io.put_out()
-        elif len(queued[self]) < POST_BYTES and self._burst <= BURST:
+            if monotonic() - sends.since > HELD_S:
+                self._io.submit()
+        elif len(queued[self]) < SILENT_BYTES and self._burst <= BURST:
             queued[self] += data  # several responses to pipelined requests
             self._burst += 1
         else:
@@ -164,17 +164,17 @@ class UringSender(Connection, Target):
         return True
 
     def _has_room(self) -> bool:
-        """Whether the next `post` is taken, and nothing else (see `PostingConnection`)."""
-        outbox = self._outbox
-        posted = len(outbox.queued.get(self, b""))
-        return not outbox.cautious and self._burst <= BURST and posted < POST_BYTES
+        """Whether the next `send_soon` is taken, and nothing else (see `BatchingConnection`)."""
+        sends = self._sends
+        held = len(sends.queued.get(self, b""))
+        return not sends.cautious and self._burst <= BURST and held < SILENT_BYTES
 
-    def _post_now(self, data: bytes) -> bool:
-        if not data or self._burst > BURST or self._outbox.holds(self):
+    def _send_now(self, data: bytes) -> bool:
+        if not data or self._burst > BURST or self._sends.holds(self):
             return False  # nothing to send at once; or a send waits, and gives others their turn
         self._burst += 1
-        self._outbox.queued[self] = data
-        self._io.put_out()
+        self._sends.queued[self] = data
+        self._io.submit()
         return True
 
     def _send_whole(self, data: bytes) -> Generator[Waiter, None, None]:
@@ -183,7 +183,7 @@ class UringSender(Connection, Target):
             return
         if self._silent:
             self.unsent = len(data)
-            self._outbox.queued[self] = data
+            self._sends.queued[self] = data
         else:
             self._start(data, id(data) + BYTES_HEADER, len(data))
         yield from self._settled()
@@ -223,9 +223,9 @@ class UringSender(Connection, Target):
         self.settle()
 
     def _refused(self, result: int) -> None:
-        """A posted send could not be made whole at once: send the rest, or fail later."""
-        data = self._outbox.flying.pop(self)  # kept until now, because this may come
-        later = self._outbox.queued.pop(self, b"")
+        """A silent send could not be made whole at once: send the rest, or fail later."""
+        data = self._sends.flying.pop(self)  # kept until now, because this may come
+        later = self._sends.queued.pop(self, b"")
         if result >= 0 or -result in AGAIN:
             if result > 0 and self.writer.task is not None:
                 self.progressed()
@@ -244,13 +244,13 @@ class UringSender(Connection, Target):
 
     def _settled(self) -> Generator[Waiter, None, None]:
         """Wait until nothing is on its way out; raises if it did not get there."""
-        outbox = self._outbox
-        while self._sending is not None or outbox.holds(self):
+        sends = self._sends
+        while self._sending is not None or sends.holds(self):
             if self._sending is None:
-                outbox.unsettled.append(self)
-            if outbox.cautious and not self._io.ending:
-                self._io.put_out()
-            if self._sending is not None or outbox.holds(self):
+                sends.unsettled.append(self)
+            if sends.cautious and not self._io.ending:
+                self._io.submit()
+            if self._sending is not None or sends.holds(self):
                 yield self.writer
         if self._failure:
             raise self._error()
@@ -260,9 +260,9 @@ class UringSender(Connection, Target):
         yield from self._settled()
 
     def settle(self) -> None:
-        """Called when what was posted is certainly sent, unless there is more."""
-        if self._outbox.holds(self):
-            self._outbox.unsettled.append(self)
+        """Called when what was to leave silently is certainly sent, unless there is more."""
+        if self._sends.holds(self):
+            self._sends.unsettled.append(self)
         elif self._sending is None:
             if self._shutdown_due:
                 self._shutdown_due = False
@@ -270,11 +270,11 @@ class UringSender(Connection, Target):
             self._io.go_on(self.writer)
 
     def shutdown_send(self) -> None:
-        if self._sending is None and not self._outbox.holds(self):
+        if self._sending is None and not self._sends.holds(self):
             super().shutdown_send()
         else:
             self._shutdown_due = True  # after what was sent before
-            self._outbox.unsettled.append(self)
+            self._sends.unsettled.append(self)
 
     @abstractmethod
     def _release_if_over(self) -> None:

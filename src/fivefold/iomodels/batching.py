@@ -1,12 +1,12 @@
-"""Posted sends: small answers leave together, once all that was ready has been looked at.
+"""Batching: small answers leave together, once all that was ready has been looked at.
 
 Facts.        A send(2) on the loopback runs the receiver's half of TCP as well, and wakes the
               peer if it sleeps.  A peer that is woken for one answer has read it, and sleeps
               again, before the next one is ready: each answer pays for a wake-up.
 Consequence.  The same answers, sent one right after the other, cost less: with 64 clients 7 to
               20 % of the processor time of a small request (`bench`, families 1k, wsgi, asgi).
-Choice.       `post` keeps an answer until the turn of the I/O model ends or 0.7 ms
-              are over; then each connection's answers leave in one call.  It
+Choice.       `send_soon` keeps an answer until the turn of the I/O model ends or
+              0.7 ms are over; then each connection's answers leave in one call.  It
               does so only as long as whatever runs between them is quick (`pace`).  What
               the kernel does not take at once is sent on by a coroutine of its own, and
               the connection's next operation waits for that.
@@ -26,29 +26,29 @@ from .base import File, Task, Waiter
 from .pace import HELD_S, Pace
 from .readiness import BURST, Readiness, ReadyConnection, peer_gone
 
-POST_BYTES = 16384
+BATCHED_BYTES = 16384
 """Larger answers gain nothing, and would be copied when they are joined."""
 
 
 class Outbox(Pace):
-    """What is posted in one turn of an I/O model."""
+    """What is held in one turn of an I/O model."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.queued: dict[PostingConnection, bytes] = {}
+        self.queued: dict[BatchingConnection, bytes] = {}
 
-    def put_out(self, now: float) -> None:
+    def flush(self, now: float) -> None:
         """Send all of it."""
         self.released(now)
         queued, self.queued = self.queued, {}
         for connection, data in queued.items():
-            connection.put_out(data)
+            connection.send_batch(data)
 
 
-class Posting(Readiness, Protocol):
+class Batches(Readiness, Protocol):
     """What the connections below need of their model."""
 
-    posted: Outbox
+    outbox: Outbox
 
     def start(self, task: Task) -> None:
         """Run `task` until it waits."""
@@ -56,26 +56,26 @@ class Posting(Readiness, Protocol):
     def resume(self, waiter: Waiter) -> None: ...
 
 
-class PostingConnection(ReadyConnection):
+class BatchingConnection(ReadyConnection):
     """A connection that may keep small answers until the end of the turn."""
 
-    def __init__(self, io: Posting, sock: socket) -> None:
+    def __init__(self, io: Batches, sock: socket) -> None:
         super().__init__(io, sock)
-        self._posting = io
-        self._outbox = io.posted
+        self._batches = io
+        self._outbox = io.outbox
         self._sent = Waiter()
         self._finishing = self._shutdown_due = False
         self._failure: Exception | None = None
 
-    def post(self, data: bytes) -> bool:
-        if self._finishing or self._failure is not None or len(data) > POST_BYTES:
+    def send_soon(self, data: bytes) -> bool:
+        if self._finishing or self._failure is not None or len(data) > BATCHED_BYTES:
             return False
         outbox = self._outbox
         queued = outbox.queued
         if not data:
             return self._has_room()
         if outbox.cautious:
-            return self._post_now(data)
+            return self._send_now(data)
         if not queued:
             outbox.since = monotonic()
             queued[self] = data
@@ -83,8 +83,8 @@ class PostingConnection(ReadyConnection):
             queued[self] = data
             now = monotonic()
             if now - outbox.since > HELD_S:
-                outbox.put_out(now)
-        elif len(queued[self]) < POST_BYTES and self._burst <= BURST:
+                outbox.flush(now)
+        elif len(queued[self]) < BATCHED_BYTES and self._burst <= BURST:
             queued[self] += data  # answers to pipelined requests
             self._burst += 1
         else:
@@ -92,23 +92,23 @@ class PostingConnection(ReadyConnection):
         return True
 
     def _has_room(self) -> bool:
-        """Whether the next `post` is taken, and nothing else: TLS cannot take back what it has
+        """Whether the next `send_soon` is taken, and nothing else: TLS cannot take back what it has
         sealed, and a record that is lost is the end of its connection."""
         outbox = self._outbox
-        posted = len(outbox.queued.get(self, b""))
-        return not outbox.cautious and self._burst <= BURST and posted < POST_BYTES
+        held = len(outbox.queued.get(self, b""))
+        return not outbox.cautious and self._burst <= BURST and held < BATCHED_BYTES
 
-    def _post_now(self, data: bytes) -> bool:
+    def _send_now(self, data: bytes) -> bool:
         now = monotonic()
         self._outbox.step_ends(now)
         self._outbox.step_begins(now)
         if self._burst > BURST:
             return False  # a send gives others their turn
         self._burst += 1
-        self.put_out(data)
+        self.send_batch(data)
         return True
 
-    def put_out(self, data: bytes) -> None:
+    def send_batch(self, data: bytes) -> None:
         """Called by the outbox."""
         try:
             sent = self._send(data)
@@ -119,7 +119,7 @@ class PostingConnection(ReadyConnection):
             return
         if sent < len(data):
             self._finishing = True
-            self._posting.start(self._finish(memoryview(data)[sent:]))
+            self._batches.start(self._finish(memoryview(data)[sent:]))
 
     async def _finish(self, rest: memoryview) -> None:
         """What the kernel did not take at once."""
@@ -131,21 +131,21 @@ class PostingConnection(ReadyConnection):
             self._finishing = False
         if self._shutdown_due:
             super().shutdown_send()
-        self._posting.resume(self._sent)
+        self._batches.resume(self._sent)
 
     @types.coroutine
     def _remainder(self, rest: memoryview) -> Generator[Waiter, None, None]:
         yield from self._send_rest(rest)
 
-    def _put_out_now(self) -> None:
+    def _flush(self) -> None:
         data = self._outbox.queued.pop(self, None)
         if data is not None:
-            self.put_out(data)
+            self.send_batch(data)
 
     @types.coroutine
     def all_sent(self) -> Generator[Waiter, None, None]:
-        """Wait until nothing is posted any more; raises if it did not get there."""
-        self._put_out_now()
+        """Wait until nothing is held any more; raises if it did not get there."""
+        self._flush()
         while self._finishing:
             yield self._sent
         if self._failure is not None:
@@ -155,19 +155,19 @@ class PostingConnection(ReadyConnection):
         return (
             super().send(*buffers)
             if self._is_clear()
-            else self._after_posts(sum(map(len, buffers)), super().send, *buffers)
+            else self._after_batch(sum(map(len, buffers)), super().send, *buffers)
         )
 
     def send_file(self, head: bytes, file: File, offset: int, count: int) -> Any:
         if self._is_clear():
             return super().send_file(head, file, offset, count)
         total = len(head) + count
-        return self._after_posts(total, super().send_file, head, file, offset, count)
+        return self._after_batch(total, super().send_file, head, file, offset, count)
 
     def _is_clear(self) -> bool:
         return not self._finishing and self._failure is None and self not in self._outbox.queued
 
-    async def _after_posts(
+    async def _after_batch(
         self, total: int, operation: Callable[..., Any], *arguments: Any
     ) -> None:
         try:
@@ -186,9 +186,9 @@ class PostingConnection(ReadyConnection):
         await super().close()
 
     def shutdown_send(self) -> None:
-        self._put_out_now()
+        self._flush()
         if self._finishing:
-            self._shutdown_due = True  # after what was posted before
+            self._shutdown_due = True  # after what is held
         else:
             super().shutdown_send()
 

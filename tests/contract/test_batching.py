@@ -1,4 +1,4 @@
-"""Posted sends: in order with everything else, whole, and nothing lost at the end."""
+"""Batched sends: in order with everything else, whole, and nothing lost at the end."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from time import monotonic
 import pytest
 
 from fivefold.errors import DeadlineExceeded, PeerGone
-from fivefold.iomodels import posting
+from fivefold.iomodels import batching
 from fivefold.iomodels.aio.uring import sender as uring_sender
 from fivefold.iomodels.base import Connection, File, IOModel
 from support.applicable import only
-from support.engines.fixtures import Pair, Spare, pace_of, posts, received_by, reset
+from support.engines.fixtures import Pair, Spare, batches, pace_of, received_by, reset
 
 PART = bytes(range(256)) * 8
 CONTENT = bytes(range(255)) * 20
@@ -22,8 +22,8 @@ MANY = 12
 
 
 async def put(connection: Connection, data: bytes) -> bool:
-    """As the connection coroutine does it; whether it was posted."""
-    if connection.post(data):
+    """As the connection coroutine does it; whether it leaves soon."""
+    if connection.send_soon(data):
         return True
     await connection.send(data)
     return False
@@ -169,21 +169,21 @@ def test_an_observed_connection_posts_nothing(io: IOModel, pair: Pair) -> None:
     assert told[0] == "send.begin"
 
 
-@only(posts)
+@only(batches)
 def test_a_post_does_not_wait_for_long(
     monkeypatch: pytest.MonkeyPatch, overlapping: IOModel, pair: Pair
 ) -> None:
-    """Each turn's second post finds the first one late, and lets it go."""
-    for module in (posting, uring_sender):
+    """Each turn's second one finds the first one late, and lets it go."""
+    for module in (batching, uring_sender):
         monkeypatch.setattr(module, "HELD_S", 0.0)
     first, first_peer = pair()
     second, _ = pair()
-    assert first.post(b"x")
+    assert first.send_soon(b"x")
     first_peer.setblocking(False)
 
     async def main() -> bytes:
-        assert first.post(b"a")
-        assert second.post(b"b")
+        assert first.send_soon(b"a")
+        assert second.send_soon(b"b")
         return first_peer.recv(10)
 
     assert overlapping.run(main()).endswith(b"a")
