@@ -67,8 +67,8 @@ class Asker:
     def newly_connected(self) -> None:
         self.pid, self.well, self.asked = None, monotonic(), monotonic()
 
-    def right(self, began: float) -> None:
-        self.ledger.was_right(self.server, self.kind, began, timed=self.kind == "kept")
+    def right(self) -> None:
+        self.ledger.was_right(self.server, self.kind)
 
 
 def expect(got: object, wanted: object) -> None:
@@ -98,24 +98,21 @@ def kept(asker: Asker) -> None:
     with Wire(asker.address) as wire:
         asker.newly_connected()
         for _ in range(200):
-            began = monotonic()
             double(asker, wire)
-            asker.right(began)
+            asker.right()
             if wire.sock.fileno() < 0:
                 return
             time.sleep(PAUSE_S)
 
 
 def fresh(asker: Asker) -> None:
-    began = monotonic()
     with Wire(asker.address) as wire:
         double(asker, wire)
-    asker.right(began)
+    asker.right()
 
 
 def slow(asker: Asker) -> None:
     """Writes its request in pieces, and reads the answer so."""
-    began = monotonic()
     with Wire(asker.address, receive_buffer=16384) as wire:
         request = f"GET /large/{LARGE} HTTP/1.1\r\nHost: slow\r\nConnection: close\r\n\r\n".encode()
         for at in range(0, len(request), 20):
@@ -127,16 +124,15 @@ def slow(asker: Asker) -> None:
         for _ in range(LARGE // 32768):
             expect(wire.exactly(32768), bytes(range(256)) * 128)
             time.sleep(PAUSE_S)
-    asker.right(began)
+    asker.right()
 
 
 def uploading(asker: Asker) -> None:
-    began = monotonic()
     body = os.urandom(300_000)
     with Wire(asker.address) as wire:
         said = json.loads(ask(asker, wire, "/digest", "POST", body))
     expect(said, hashlib.sha256(body).hexdigest())
-    asker.right(began)
+    asker.right()
 
 
 def events(asker: Asker, count: int, wanted: int) -> Wire:
@@ -156,25 +152,22 @@ def events(asker: Asker, count: int, wanted: int) -> Wire:
 
 
 def server_sent(asker: Asker) -> None:
-    began = monotonic()
     with events(asker, EVENTS, EVENTS) as wire:
         expect(wire.chunks(), [])
-    asker.right(began)
+    asker.right()
 
 
 def leaving(asker: Asker) -> None:
     """Goes in the middle of a stream that would never end, by a FIN or a reset."""
-    began = monotonic()
     wire = events(asker, 1_000_000, 2)
     if asker.number % 2:
         wire.leave()
     else:
         wire.sock.close()
-    asker.right(began)
+    asker.right()
 
 
 def websocket(asker: Asker) -> None:
-    began = monotonic()
     host, port = asker.address
     with connect(f"ws://{host}:{port}/echo", open_timeout=30, close_timeout=5) as client:
         for number in range(EVENTS):
@@ -182,7 +175,7 @@ def websocket(asker: Asker) -> None:
             expect(client.recv(timeout=30), f"message {number}"[::-1])
             asker.goes_on()
             time.sleep(PAUSE_S)
-    asker.right(began)
+    asker.right()
 
 
 def buying(asker: Asker) -> None:
@@ -193,11 +186,10 @@ def buying(asker: Asker) -> None:
     with Wire(asker.address) as wire:
         asker.newly_connected()
         for _ in range(20):
-            began = monotonic()
             asker.uncertain += 1
             ask(asker, wire, f"/buy/{customer}")
             asker.bought, asker.uncertain = asker.bought + 1, asker.uncertain - 1
-            asker.right(began)
+            asker.right()
             if wire.sock.fileno() < 0:
                 return
             orders = json.loads(ask(asker, wire, f"/total/{customer}"))["orders"]

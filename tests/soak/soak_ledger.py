@@ -9,8 +9,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from statistics import median
-from time import monotonic
 
 
 @dataclass(frozen=True)
@@ -59,16 +57,11 @@ class Ledger:
     wrong: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
-    latencies: list[tuple[float, float]] = field(default_factory=list)
-    """When, and how long, of the requests that are compared."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def was_right(self, server: str, kind: str, began: float, *, timed: bool = False) -> None:
-        now = monotonic()
+    def was_right(self, server: str, kind: str) -> None:
         with self._lock:
             self.right[server, kind] += 1
-            if timed:
-                self.latencies.append((now, now - began))
 
     def was_wrong(self, server: str, kind: str, what: str) -> None:
         with self._lock:
@@ -85,13 +78,3 @@ class Ledger:
     def unexplained(self) -> list[Failure]:
         with self._lock:
             return [f for f in self.failures if not any(map(f.is_explained_by, self.kills))]
-
-    def p99(self, since: float, until: float) -> float:
-        """Seconds: the median of the p99 of each second, which one slow second does not move."""
-        seconds: dict[int, list[float]] = {}
-        with self._lock:
-            for at, took in self.latencies:
-                if since <= at < until:
-                    seconds.setdefault(int(at), []).append(took)
-        each = [sorted(took)[int(len(took) * 0.99)] for took in seconds.values()]
-        return median(each) if each else 0.0
