@@ -57,12 +57,12 @@ def opened(file: Path, form: str) -> AccessLog:
 def record(log: AccessLog, head: bytes, answers: Sequence[bytes]) -> None:
     """`LINES` lines, as the loop of a connection records them."""
     conn: Any = SimpleNamespace(peer=("127.0.0.1", 4711))
-    visit, request = log.visit(conn), examined(head)
+    lines, request = log.log_of(conn), examined(head)
     hash(head)  # the loop has looked it up before
     for _ in range(LINES // DIFFERENT):
         for answer in answers:
             now = monotonic()
-            visit.whole(request, head, answer, now, now)
+            lines.whole(request, head, answer, now, now)
 
 
 def price(file: Path, form: str, head: bytes, answers: Sequence[bytes]) -> float:

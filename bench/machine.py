@@ -45,6 +45,6 @@ def version(path: str | None, words: tuple[str, ...]) -> str:
     if path is None:
         return "missing"
     # wrk answers -v with its version and status 1
-    told = subprocess.run([path, *words], capture_output=True, text=True, check=False, timeout=20)
-    found = VERSION.search(told.stdout + told.stderr)
+    result = subprocess.run([path, *words], capture_output=True, text=True, check=False, timeout=20)
+    found = VERSION.search(result.stdout + result.stderr)
     return found[0] if found else "unknown"

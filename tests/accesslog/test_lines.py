@@ -105,7 +105,7 @@ def test_every_field_and_text_around_it(tmp_path: Path) -> None:
         ("{header:}", "'{header:}' is unknown"),
     ],
 )
-def test_a_wrong_format_is_told(form: str, said: str) -> None:
+def test_a_wrong_format_is_reported(form: str, said: str) -> None:
     with pytest.raises(SettingsError) as raised:
         compiled(form)
     assert said in str(raised.value)

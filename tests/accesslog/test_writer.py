@@ -52,10 +52,10 @@ def test_a_full_disk_stops_nothing_and_what_is_kept_is_written_first(
     assert lines[0].startswith("00000")
     dropped = 30 * 500 + 1 - len(lines)
     assert dropped > 0
-    told = [record.getMessage() for record in caplog.records]
-    assert len(told) == 2, told
-    assert "No space left on device" in told[0]
-    assert told[1].endswith(f"written again; {dropped} lines were dropped")
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2, messages
+    assert "No space left on device" in messages[0]
+    assert messages[1].endswith(f"written again; {dropped} lines were dropped")
 
 
 def test_a_short_write_is_continued_and_whole_again_in_a_new_file(
@@ -110,7 +110,7 @@ def test_threads_that_append_and_write_at_once_lose_nothing(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("path", ["missing/log", "."])
-def test_a_log_that_cannot_be_written_is_told_at_once(path: str, tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_is_reported_at_once(path: str, tmp_path: Path) -> None:
     settings = Settings(target=str(tmp_path), access_log=str(tmp_path / path), bind=("[::1]:0",))
     with pytest.raises(SettingsError, match=r"access_log: cannot write .*; name a file"):
         Server(settings).check_target()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import subprocess
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,11 @@ SOURCE = Path(fivefold.__file__).parent
 STEVENS = ("blocking", "nonblocking", "multiplexing", "sigio", "aio")
 
 MODULES = sorted(SOURCE.rglob("*.py"))
+
+CLONE = Path(__file__).parents[2]
+
+DENIED = ("beside", "house", "visit", "outlet", "told", "telling")
+"""Words that meant several things each, or nothing to a stranger; no name holds one."""
 
 
 def test_the_registry_has_stevens_models_in_his_order() -> None:
@@ -64,6 +71,24 @@ def test_no_code_names_a_pair_and_every_module_says_what_it_is(module: Path) -> 
 @pytest.mark.parametrize("word", ["utils", "util", "helpers", "manager", "common", "misc"])
 def test_no_grab_bags(word: str) -> None:
     assert not [module for module in MODULES if word in module.stem.split("_")]
+
+
+def denied(text: str) -> bool:
+    return any(word in text.lower() for word in DENIED)
+
+
+def names_in(module: Path) -> set[str]:
+    with module.open("rb") as source:
+        return {t.string for t in tokenize.tokenize(source.readline) if t.type == tokenize.NAME}
+
+
+def test_no_name_holds_a_word_that_is_denied() -> None:
+    listed = subprocess.check_output(["git", "ls-files", "*.py"], cwd=CLONE, text=True)
+    files = [file for file in listed.splitlines() if (CLONE / file).exists()]
+    assert files
+    assert [file for file in files if denied(file)] == []
+    found = [(file, name) for file in files for name in names_in(CLONE / file) if denied(name)]
+    assert found == []
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.engine)

@@ -88,7 +88,7 @@ def test_two_words_for_one_address_are_refused() -> None:
     assert "take one" in done.stderr
 
 
-def test_web_concurrency_is_the_number_of_workers_unless_told() -> None:
+def test_web_concurrency_is_the_number_of_workers_unless_set() -> None:
     assert printed("--serving", "async", WEB_CONCURRENCY="3")["workers"] == 3
     assert printed("-w", "2", WEB_CONCURRENCY="3")["workers"] == 2
     assert printed("--serving", "process", WEB_CONCURRENCY="3")["workers"] == 1

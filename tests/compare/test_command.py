@@ -145,7 +145,7 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(
         (["--report", "/nowhere"], "cannot read /nowhere"),
     ],
 )
-def test_a_wrong_option_is_told_in_one_line(small: Path, words: list[str], said: str) -> None:
+def test_a_wrong_option_is_reported_in_one_line(small: Path, words: list[str], said: str) -> None:
     done = compare(str(small), *words)
 
     assert done.returncode == 2
@@ -154,7 +154,7 @@ def test_a_wrong_option_is_told_in_one_line(small: Path, words: list[str], said:
     assert said in done.stderr
 
 
-def test_a_target_that_is_not_there_is_told() -> None:
+def test_a_target_that_is_not_there_is_reported() -> None:
     done = compare("/nowhere")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

@@ -53,10 +53,10 @@ def file(tmp_path: Path) -> Iterator[File]:
         yield File(opened.fileno(), len(CONTENT))
 
 
-def test_posts_and_sends_keep_their_order(io: IOModel, pair: Pair, beside: Spare) -> None:
+def test_posts_and_sends_keep_their_order(io: IOModel, pair: Pair, in_thread: Spare) -> None:
     connection, peer = pair()
     got = []
-    reader = beside(lambda: got.append(received_by(peer)))
+    reader = in_thread(lambda: got.append(received_by(peer)))
 
     async def main() -> None:
         await put(connection, b"a")
@@ -73,7 +73,7 @@ def test_posts_and_sends_keep_their_order(io: IOModel, pair: Pair, beside: Spare
 
 @pytest.mark.parametrize("ending", ["close", "shutdown"])
 def test_what_the_kernel_does_not_take_at_once_follows(
-    ending: str, io: IOModel, pair: Pair, beside: Spare
+    ending: str, io: IOModel, pair: Pair, in_thread: Spare
 ) -> None:
     connection, peer = pair(small_buffers=True)
     got = []
@@ -83,7 +83,7 @@ def test_what_the_kernel_does_not_take_at_once_follows(
         if ending == "shutdown":
             peer.sendall(b"all of it")
 
-    reader = beside(read)
+    reader = in_thread(read)
 
     async def main() -> None:
         for number in range(MANY):
@@ -98,10 +98,12 @@ def test_what_the_kernel_does_not_take_at_once_follows(
     assert got == [b"".join(map(numbered, range(MANY)))]
 
 
-def test_a_file_follows_what_was_posted(io: IOModel, pair: Pair, beside: Spare, file: File) -> None:
+def test_a_file_follows_what_was_posted(
+    io: IOModel, pair: Pair, in_thread: Spare, file: File
+) -> None:
     connection, peer = pair(small_buffers=True)
     got = []
-    reader = beside(lambda: got.append(received_by(peer)))
+    reader = in_thread(lambda: got.append(received_by(peer)))
 
     async def main() -> None:
         for number in range(MANY):
@@ -114,14 +116,16 @@ def test_a_file_follows_what_was_posted(io: IOModel, pair: Pair, beside: Spare, 
     assert got == [b"".join(map(numbered, range(MANY))) + b"head" + CONTENT]
 
 
-def test_a_post_goes_out_while_its_coroutine_waits(io: IOModel, pair: Pair, beside: Spare) -> None:
+def test_a_post_goes_out_while_its_coroutine_waits(
+    io: IOModel, pair: Pair, in_thread: Spare
+) -> None:
     connection, peer = pair()
 
     def answer() -> None:
         assert peer.recv(100) == b"question"
         peer.sendall(b"answer")
 
-    asking = beside(answer)
+    asking = in_thread(answer)
 
     async def main() -> bytes:
         await put(connection, b"question")
@@ -159,14 +163,14 @@ def test_a_peer_that_takes_nothing_meets_the_deadline(io: IOModel, pair: Pair) -
 
 def test_an_observed_connection_posts_nothing(io: IOModel, pair: Pair) -> None:
     connection, _ = pair()
-    told: list[str] = []
-    connection.observe(lambda event, details: told.append(event))
+    events: list[str] = []
+    connection.observe(lambda event, details: events.append(event))
 
     async def main() -> None:
         assert not await put(connection, b"x")
 
     io.run(main())
-    assert told[0] == "send.begin"
+    assert events[0] == "send.begin"
 
 
 @only(batches)

@@ -74,13 +74,15 @@ def test_sending_a_file_to_a_peer_that_takes_nothing(
     io.run(main())
 
 
-def test_a_send_that_makes_progress_gets_more_time(io: IOModel, pair: Pair, beside: Spare) -> None:
+def test_a_send_that_makes_progress_gets_more_time(
+    io: IOModel, pair: Pair, in_thread: Spare
+) -> None:
     connection, peer = pair(small_buffers=True)
     connection.progress_s = 60
     connection.deadline = first = monotonic() + 30
     got = []
 
-    beside(lambda: got.append(received_by(peer)))
+    in_thread(lambda: got.append(received_by(peer)))
 
     async def main() -> None:
         await connection.send(BIG[: 1 << 18])
@@ -92,7 +94,7 @@ def test_a_send_that_makes_progress_gets_more_time(io: IOModel, pair: Pair, besi
 
 
 def test_abort_ends_a_pending_send_from_another_thread(
-    io: IOModel, pair: Pair, beside: Spare
+    io: IOModel, pair: Pair, in_thread: Spare
 ) -> None:
     connection, peer = pair(small_buffers=True)
     connection.deadline = monotonic() + 30
@@ -101,14 +103,14 @@ def test_abort_ends_a_pending_send_from_another_thread(
         peer.recv(1)
         connection.abort()
 
-    beside(wait_until_it_sends)
+    in_thread(wait_until_it_sends)
     with pytest.raises((PeerGone, DeadlineExceeded)):
         io.run(connection.send(BIG))
 
 
 @pytest.mark.parametrize("amount", [1, 1 << 16], ids=["byte by byte", "in a flood"])
 def test_receiving_from_a_peer_that_never_pauses(
-    amount: int, io: IOModel, pair: Pair, beside: Spare
+    amount: int, io: IOModel, pair: Pair, in_thread: Spare
 ) -> None:
     """What reads on and on (a head, a handshake, a lingering close) ends in time nevertheless."""
     connection, peer = pair()
@@ -120,7 +122,7 @@ def test_receiving_from_a_peer_that_never_pauses(
             with contextlib.suppress(TimeoutError):
                 peer.sendall(bytes(amount))
 
-    beside(drip)
+    in_thread(drip)
 
     async def main() -> None:
         connection.deadline = begun = monotonic()

@@ -50,11 +50,11 @@ def test_read_file_beyond_the_end(io: IOModel, pair: Pair, file: File) -> None:
 
 @pytest.mark.parametrize(("offset", "count"), PARTS)
 def test_send_file(
-    offset: int, count: int, io: IOModel, pair: Pair, beside: Spare, file: File
+    offset: int, count: int, io: IOModel, pair: Pair, in_thread: Spare, file: File
 ) -> None:
     connection, peer = pair()
     got = []
-    reader = beside(lambda: got.append(received_by(peer)))
+    reader = in_thread(lambda: got.append(received_by(peer)))
 
     async def main() -> None:
         await connection.send_file(b"head:", file, offset, count)
@@ -68,7 +68,7 @@ def test_send_file(
 
 
 def test_a_file_that_shrinks_while_it_is_sent(
-    io: IOModel, pair: Pair, beside: Spare, tmp_path: Path
+    io: IOModel, pair: Pair, in_thread: Spare, tmp_path: Path
 ) -> None:
     connection, peer = pair(small_buffers=True)
     shrinking = tmp_path / "shrinking"
@@ -81,7 +81,7 @@ def test_a_file_that_shrinks_while_it_is_sent(
         os.truncate(shrinking, 4096)
         got.append(first + received_by(peer))
 
-    reader = beside(shrink_then_read)
+    reader = in_thread(shrink_then_read)
 
     async def main() -> None:
         with shrinking.open("rb") as opened:

@@ -22,11 +22,11 @@ async def all_of(connection: Connection) -> bytes:
 
 @pytest.mark.parametrize("size", [1, 1000, 16384, 16385, 65536, 65537, len(BIG)])
 def test_everything_is_sent_through_small_buffers(
-    size: int, io: IOModel, pair: Pair, beside: Spare
+    size: int, io: IOModel, pair: Pair, in_thread: Spare
 ) -> None:
     connection, peer = pair(small_buffers=size < 100_000)
     got = []
-    reader = beside(lambda: got.append(received_by(peer)))
+    reader = in_thread(lambda: got.append(received_by(peer)))
 
     async def main() -> None:
         await connection.send(BIG[:size])
@@ -38,10 +38,10 @@ def test_everything_is_sent_through_small_buffers(
     assert got == [BIG[:size]]
 
 
-def test_several_buffers_leave_in_order(io: IOModel, pair: Pair, beside: Spare) -> None:
+def test_several_buffers_leave_in_order(io: IOModel, pair: Pair, in_thread: Spare) -> None:
     connection, peer = pair()
     got = []
-    reader = beside(lambda: got.append(received_by(peer)))
+    reader = in_thread(lambda: got.append(received_by(peer)))
 
     async def main() -> None:
         await connection.send(b"head", b"", BIG, b"tail")
@@ -54,14 +54,14 @@ def test_several_buffers_leave_in_order(io: IOModel, pair: Pair, beside: Spare) 
     assert got == [b"head" + BIG + b"tailmore"]
 
 
-def test_everything_is_received(io: IOModel, pair: Pair, beside: Spare) -> None:
+def test_everything_is_received(io: IOModel, pair: Pair, in_thread: Spare) -> None:
     connection, peer = pair()
 
     def write() -> None:
         peer.sendall(BIG)
         peer.shutdown(socket.SHUT_WR)
 
-    beside(write)
+    in_thread(write)
     assert io.run(all_of(connection)) == BIG
 
 
@@ -82,7 +82,7 @@ def test_the_end_comes_again_and_sending_still_works(io: IOModel, pair: Pair) ->
 
 
 def test_an_end_that_came_with_data_while_nobody_read_is_not_lost(
-    overlapping: IOModel, pair: Pair, beside: Spare
+    overlapping: IOModel, pair: Pair, in_thread: Spare
 ) -> None:
     connection, peer = pair()
 
@@ -105,14 +105,14 @@ def test_a_reset_ends_a_receive(io: IOModel, pair: Pair) -> None:
         io.run(connection.recv())
 
 
-def test_a_reset_in_the_middle_of_a_send(io: IOModel, pair: Pair, beside: Spare) -> None:
+def test_a_reset_in_the_middle_of_a_send(io: IOModel, pair: Pair, in_thread: Spare) -> None:
     connection, peer = pair(small_buffers=True)
 
     def read_a_little_and_reset() -> None:
         peer.recv(1)
         reset(peer)
 
-    beside(read_a_little_and_reset)
+    in_thread(read_a_little_and_reset)
     with pytest.raises(PeerGone):
         io.run(connection.send(BIG))
 

@@ -16,14 +16,14 @@ from support.engines.fixtures import TICK_S, Pair, Spare
 from support.measured_again import measured_again
 
 
-def test_wake_from_another_thread(io: IOModel, beside: Spare) -> None:
+def test_wake_from_another_thread(io: IOModel, in_thread: Spare) -> None:
     waiting = threading.Event()
 
     def wake() -> None:
         waiting.wait(30)
         io.wake()
 
-    beside(wake)
+    in_thread(wake)
 
     async def main() -> str:
         waiting.set()
@@ -67,7 +67,7 @@ def test_a_signal_ends_the_wait(io: IOModel) -> None:
 
 
 def test_interrupt_ends_a_receive_after_what_had_arrived(
-    io: IOModel, pair: Pair, beside: Spare
+    io: IOModel, pair: Pair, in_thread: Spare
 ) -> None:
     connection, peer = pair()
     peer.sendall(b"in time")
@@ -77,7 +77,7 @@ def test_interrupt_ends_a_receive_after_what_had_arrived(
         heard.wait(30)
         connection.interrupt()
 
-    beside(interrupt)
+    in_thread(interrupt)
 
     async def main() -> tuple[bytes, bytes]:
         first = await connection.recv()

@@ -82,9 +82,9 @@ def shopping(site: Site, customer: str) -> None:
 
 
 def look(site: Site, customer: str) -> None:
-    status, told = ask(site, f"/total/{customer}")
+    status, body = ask(site, f"/total/{customer}")
     sums = {"amount__sum": sum(range(ROWS)), "id__count": ROWS}
-    assert (status, json.loads(told)) == (200, sums)
+    assert (status, json.loads(body)) == (200, sums)
     name = customer.rpartition("/")[2]
     expected = "".join(f"{name},{amount}\n" for amount in range(ROWS)).encode()
     assert ask(site, f"/{export(site)}/{customer}") == (200, expected)

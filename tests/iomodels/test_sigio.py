@@ -220,12 +220,12 @@ def test_probing_restores_the_mask_and_disturbs_no_model(io: Sigio) -> None:
     ("limit", "reason"),
     [(resource.RLIMIT_SIGPENDING, "no signal arrives"), (resource.RLIMIT_NOFILE, "open files")],
 )
-def test_the_reason_why_it_cannot_run_is_told(limit: int, reason: str) -> None:
+def test_the_reason_why_it_cannot_run_is_reported(limit: int, reason: str) -> None:
     def check() -> None:
         lower(limit, 0)
-        told = Sigio.available()
-        assert told is not None
-        assert reason in told
+        why = Sigio.available()
+        assert why is not None
+        assert reason in why
         assert signal.sigpending() == set()
 
     in_child(check)

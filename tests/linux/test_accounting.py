@@ -22,13 +22,13 @@ def program(source: str) -> Iterator[subprocess.Popen[bytes]]:
         [sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         try:
-            told(process)
+            line_of(process)
             yield process
         finally:
             process.kill()
 
 
-def told(process: subprocess.Popen[bytes]) -> bytes:
+def line_of(process: subprocess.Popen[bytes]) -> bytes:
     assert process.stdout is not None
     return process.stdout.readline()
 
@@ -37,7 +37,7 @@ def go_on(process: subprocess.Popen[bytes]) -> bytes:
     assert process.stdin is not None
     process.stdin.write(b"\n")
     process.stdin.flush()
-    return told(process)
+    return line_of(process)
 
 
 CHILD_BURNS = """

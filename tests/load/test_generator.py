@@ -98,7 +98,7 @@ def test_a_job_is_cut_without_loss() -> None:
     assert [(part.count, part.rate) for part in parts] == [(3, 60.0), (2, 40.0)]
 
 
-def test_it_runs_where_it_was_told_to_and_leaves_nothing(site: Path) -> None:
+def test_it_runs_where_it_was_pinned_and_leaves_nothing(site: Path) -> None:
     core = max(os.sched_getaffinity(0))
     with running(str(site)) as url, Generator([core]) as generator:
         generator.run(job_for(url, "/1k.bin"))
@@ -107,13 +107,13 @@ def test_it_runs_where_it_was_told_to_and_leaves_nothing(site: Path) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_its_death_is_told() -> None:
+def test_its_death_is_reported() -> None:
     with Generator() as generator:
         os.kill(generator.pids[0], 9)
         with pytest.raises(LoadFailed, match="ended by itself"):
             generator.run(Job(("127.0.0.1", 1), 0.1, ()))
 
 
-def test_a_path_that_is_not_there_is_told(site: Path) -> None:
+def test_a_path_that_is_not_there_is_reported(site: Path) -> None:
     with running(str(site)) as url, pytest.raises(LoadFailed, match=r"404.*--paths"):
         job_for(url, "/nothing")

@@ -89,7 +89,7 @@ def test_it_agrees_with_our_own_load() -> None:
 
 
 @needs_locust
-def test_wrong_answers_are_told_apart(site: Path) -> None:
+def test_wrong_answers_are_counted_by_kind(site: Path) -> None:
     with running(str(site)) as url, Locust(0) as locust:
         address = ("127.0.0.1", int(url.rpartition(":")[2]))
         right = learn(address, "/1k.bin")
@@ -105,12 +105,12 @@ def test_wrong_answers_are_told_apart(site: Path) -> None:
 
 
 @needs_locust
-def test_what_it_cannot_do_is_told() -> None:
+def test_what_it_cannot_do_is_reported() -> None:
     with Locust(0) as locust, pytest.raises(LoadFailed, match="--load own"):
         locust.prepare(Job(("127.0.0.1", 1), 1, (Group("fresh", 1, ()),)))
 
 
-def test_where_it_is_missing_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_it_is_missing_that_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SettingsError, match="--load own"):
         Locust(0)

@@ -48,12 +48,12 @@ def test_it_asks_for_every_path_in_turn(site: Path) -> None:
 
 
 @needs_wrk
-def test_what_it_cannot_do_is_told() -> None:
+def test_what_it_cannot_do_is_reported() -> None:
     with Wrk(0) as wrk, pytest.raises(LoadFailed, match="--load own"):
         wrk.prepare(Job(("127.0.0.1", 1), 1, (Group("fresh", 1, ()),)))
 
 
-def test_where_it_is_missing_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_it_is_missing_that_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SettingsError, match="--load own"):
         Wrk(0)

@@ -47,7 +47,7 @@ def address_of(server: Server) -> tuple[str, int]:
 def curl(server: Server, *paths: str) -> list[str]:
     """Ask for all, on one connection; what curl says of each in the words of the log."""
     url = server.addresses[0]
-    told = subprocess.run(
+    reported = subprocess.run(
         [
             "curl",
             "-s",
@@ -61,7 +61,7 @@ def curl(server: Server, *paths: str) -> list[str]:
         text=True,
         check=True,
     ).stderr
-    return [f"{line} complete" for line in told.replace(url, "").splitlines()]
+    return [f"{line} complete" for line in reported.replace(url, "").splitlines()]
 
 
 @pairs()
@@ -70,14 +70,14 @@ def test_it_has_exactly_the_requests_and_rotation_loses_none(
 ) -> None:
     log, old = tmp_path / "access.log", tmp_path / "access.log.1"
     with logging_to(log, site, **pair) as server:
-        told = curl(server, "/1k.bin", "/64k+1.bin", "/1k.bin", "/none", "/sub/")
+        reported = curl(server, "/1k.bin", "/64k+1.bin", "/1k.bin", "/none", "/sub/")
         with Client(address_of(server)) as client:
             asked = rotated_meanwhile(client, log, old, server.pid)
     before, after = old.read_text().splitlines(), log.read_text().splitlines()
     expected = [f"GET /1k.bin?{number} 200 1024 complete" for number in range(asked)]
     # A line comes after its answer, so two connections may have theirs in either order.
     lines = before + after
-    assert [line for line in lines if "?" not in line] == told
+    assert [line for line in lines if "?" not in line] == reported
     assert [line for line in lines if "?" in line] == expected
     assert len(after) >= AFTERWARDS
 

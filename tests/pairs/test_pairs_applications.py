@@ -167,7 +167,7 @@ def test_a_client_that_vanishes_in_a_response_harms_no_later_one(
     pair: Pair, application: Any
 ) -> None:
     """The later one may be served on the very descriptor that the first one had."""
-    path, told = {"wsgi": ("/endless", "closed"), "asgi": ("/left-while-sending", "OSError")}[
+    path, noted = {"wsgi": ("/endless", "closed"), "asgi": ("/left-while-sending", "OSError")}[
         application.__module__.split(".")[1]
     ]
     with hosting(application, **pair) as site:
@@ -176,7 +176,7 @@ def test_a_client_that_vanishes_in_a_response_harms_no_later_one(
             vanishing.put(path)
             vanishing.head()
             vanishing.leave()
-            assert site.notes.next() == told
+            assert site.notes.next() == noted
             with site.wire() as later:
                 for _ in range(3):
                     assert still_in_step(later)

@@ -52,12 +52,12 @@ def test_rules_codings_and_listings(pair: Pair, folder: Path, serve: Serve) -> N
                 assert packed.fields["content-encoding"] == "gzip"
                 assert gzip.decompress(packed.body) == TEXT
                 assert client.get("/long.txt").body == TEXT
-                beside = client.get("/both.css", accept_encoding="br")
-                assert beside.body == b"shorter"
-                assert beside.fields["cache-control"] == "max-age=60"
-                assert beside.fields["x-style"] == "yes"
+                sidecar = client.get("/both.css", accept_encoding="br")
+                assert sidecar.body == b"shorter"
+                assert sidecar.fields["cache-control"] == "max-age=60"
+                assert sidecar.fields["x-style"] == "yes"
                 same = client.get(
-                    "/both.css", accept_encoding="br", if_none_match=beside.fields["etag"]
+                    "/both.css", accept_encoding="br", if_none_match=sidecar.fields["etag"]
                 )
                 assert (same.status, same.fields["vary"]) == (304, "Accept-Encoding")
                 assert client.get("/users/1").body == b"application"

@@ -89,7 +89,7 @@ def test_before_tls_and_for_trusted_proxies_only(trusted: str, made: Made, serve
             assert done.returncode != 0
 
 
-def test_what_is_told_before_tls_is_known_behind_it(made: Made, serve: Serve) -> None:
+def test_what_comes_before_tls_is_known_behind_it(made: Made, serve: Serve) -> None:
     settings = {"target": "applications.wsgi.mirror:app", "chdir": TESTS, "proxy_protocol": True}
     files = {"tls_cert": made.cert, "tls_key": made.key}
     trusting = ssl.create_default_context(cafile=str(made.cert))

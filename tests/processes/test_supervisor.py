@@ -145,7 +145,7 @@ def test_an_orphan_is_reaped_but_never_a_child_that_somebody_waits_for() -> None
     assert done.stdout == "clean\n", done.stderr
 
 
-def test_systemd_is_told_of_start_and_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_systemd_hears_of_start_and_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(30)

@@ -79,12 +79,12 @@ def test_variables_of_the_file_are_seen_and_existing_ones_win(
     file = tmp_path / ".env"
     file.write_text("SHOP_OLD=lost\nSHOP_NEW='a b'\nSHOP_EMPTY=\nSHOP_BARE\n# comment\n")
     with running("tells:app", chdir=shop, env_file=os.fspath(file)) as url:
-        told = json.loads(get(url))[2]
-    assert told == {"SHOP_OLD": "kept", "SHOP_NEW": "a b", "SHOP_EMPTY": ""}
+        answer = json.loads(get(url))[2]
+    assert answer == {"SHOP_OLD": "kept", "SHOP_NEW": "a b", "SHOP_EMPTY": ""}
     assert "SHOP_NEW" not in os.environ, "only the server's processes have it"
 
 
-def test_the_interface_can_be_told(shop: str) -> None:
+def test_the_interface_can_be_set(shop: str) -> None:
     with running("tells:disguised", chdir=shop, interface="asgi") as url:
         assert get(url) == b"asgi"
     with running("tells:coroutine", chdir=shop) as url:

@@ -112,7 +112,7 @@ def test_a_slow_disk_is_disk_wait_with_rights(io: str, folder: Path) -> None:
 
 @needs_throttle
 @pytest.mark.parametrize("io", [name for name in ENGINE_NAMES if name not in FIND_OUT_FIRST])
-def test_where_a_slow_disk_cannot_be_told_it_is_not_invented(io: str, folder: Path) -> None:
+def test_where_a_slow_disk_cannot_be_seen_it_is_not_invented(io: str, folder: Path) -> None:
     """The thread, the ring or glibc's threads slept in one call for disk and client."""
     settings = Settings(target=str(folder), serving="async", io=io)
     slow, _ = cold_and_slow(settings, privileged=False)

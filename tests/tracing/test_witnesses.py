@@ -24,7 +24,7 @@ from fivefold.linux.tracepoints import tracefs
 from fivefold.tracing.attach.traced_server import LiveObserver
 from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.request.session import Session
-from fivefold.tracing.steps.assembling import NOT_TOLD, assembled
+from fivefold.tracing.steps.assembling import INDISTINCT, assembled
 from fivefold.tracing.steps.timeline import Timeline
 from support.every_pair import pairs
 from support.witness import WITH_RIGHTS, witness, worker_of
@@ -60,7 +60,7 @@ def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
     return seen
 
 
-def told_by_us(timeline: Timeline) -> list[tuple[Call, int, int]]:
+def seen_by_us(timeline: Timeline) -> list[tuple[Call, int, int]]:
     """The calls that moved bytes, with our clock before and after.
 
     A server that waited in its call before the trace began entered it at an unknown time.
@@ -82,7 +82,7 @@ def told_by_us(timeline: Timeline) -> list[tuple[Call, int, int]]:
 STRACE = re.compile(r"^(?:\d+ +)?(\d+\.\d+) (\w+)\(.*= (\d+)$")
 
 
-def told_by_strace(log: Path, offset_ns: int) -> list[tuple[Call, int]]:
+def seen_by_strace(log: Path, offset_ns: int) -> list[tuple[Call, int]]:
     """The same calls, each with the monotonic time at which the kernel stopped for strace."""
     found = map(STRACE.match, log.read_text(errors="replace").splitlines())
     return [
@@ -106,8 +106,8 @@ def test_strace_saw_the_same_calls_at_the_same_times(
         with watching:
             session.request(f"/{name}")
             offset_ns = realtime_offset_ns()
-    ours = told_by_us(timelines[-1])
-    theirs = told_by_strace(log, offset_ns)
+    ours = seen_by_us(timelines[-1])
+    theirs = seen_by_strace(log, offset_ns)
     assert [call for call, _ in theirs] == [call for call, _, _ in ours]
     for (_, at_ns), (_, before_ns, after_ns) in zip(theirs, ours, strict=True):
         assert before_ns - CLOCKS_APART_NS <= at_ns <= after_ns + CLOCKS_APART_NS
@@ -161,9 +161,9 @@ def perf(command: list[str], worker: int, data: Path) -> Iterator[None]:
     asked = [*command, "-D", "-1", fifos, "-p", str(worker), "-o", str(data)]
     with subprocess.Popen(asked, stderr=subprocess.PIPE) as process:
         try:
-            with control.open("w") as telling, acknowledged.open() as hearing:
-                telling.write("enable\n")
-                telling.flush()
+            with control.open("w") as orders, acknowledged.open() as hearing:
+                orders.write("enable\n")
+                orders.flush()
                 assert "ack" in hearing.readline()
                 yield
         finally:
@@ -195,12 +195,12 @@ def test_a_busy_neighbour_is_run_queue_delay(privileged: bool) -> None:  # noqa:
                 os.sched_setaffinity(neighbour.pid, {core})
                 assert neighbour.stdout is not None
                 neighbour.stdout.readline()
-                beside = session.request("/").summary
+                crowded = session.request("/").summary
             finally:
                 neighbour.kill()
     # Two that want the same core have half of it each.
-    assert beside.runqueue_us > 0.25 * beside.total_us
-    assert beside.network_wait_us < 0.25 * beside.total_us
+    assert crowded.runqueue_us > 0.25 * crowded.total_us
+    assert crowded.network_wait_us < 0.25 * crowded.total_us
 
 
 HUGE = 20_000_000
@@ -234,7 +234,7 @@ def test_a_client_that_reads_slowly_shows_in_the_last_steps_as_wait(
     assert last > 0.5 * HELD_BACK_S * 1e6
     assert last > 0.5 * trace.summary.total_us
     disk = trace.steps[5]
-    if disk.happened or NOT_TOLD.partition("), ")[2] in (disk.why_not or ""):
+    if disk.happened or INDISTINCT.partition("), ")[2] in (disk.why_not or ""):
         pytest.skip("the server read from a disk, too: only the kernel's events tell which wait")
     # Whether the server slept in a call, between two, or let others do it: it waited.
     assert trace.summary.network_wait_us >= 0.5 * HELD_BACK_S * 1e6

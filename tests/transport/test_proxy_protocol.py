@@ -37,7 +37,7 @@ def test_addresses(ends: tuple[End, End], more: bytes, rest: bytes, *, old: bool
     data = line(*ends) if old else binary(*ends, more)
     for cut in range(1, len(data)):
         assert parsed(data[:cut]) is None
-    assert parsed(data + rest) == Header(len(data), told=True, client=ends[0], server=ends[1])
+    assert parsed(data + rest) == Header(len(data), proxied=True, client=ends[0], server=ends[1])
 
 
 @given(data=st.binary(min_size=1, max_size=200), begin=st.sampled_from([b"PROXY ", SIGNATURE, b""]))
@@ -88,7 +88,7 @@ def test_a_proxy_that_says_nothing_of_a_client(data: bytes) -> None:
 
 def test_a_client_of_a_unix_socket() -> None:
     data = SIGNATURE + b"\x21\x31\x00\xd8" + bytes(216)
-    assert parsed(data) == Header(len(data), told=True)
+    assert parsed(data) == Header(len(data), proxied=True)
 
 
 def test_nobody_is_trusted_by_default() -> None:

@@ -42,5 +42,5 @@ def test_an_observer_sees_this_and_what_follows(
     conn.observe(lambda event, detail: seen.append((event, detail.get("bytes"))))
     far.sendall(b"second")
     assert [io.run(conn.recv()) for _ in range(2)] == [b"first", b"second"]
-    told = [(event, size) for event, size in seen if event == "recv.end"]
-    assert told == [("recv.end", 5), ("recv.end", 6)]
+    received = [(event, size) for event, size in seen if event == "recv.end"]
+    assert received == [("recv.end", 5), ("recv.end", 6)]

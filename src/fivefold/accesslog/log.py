@@ -17,7 +17,7 @@ from ..content.application.forwarded import Proxies
 from ..http1.exchange import HttpConnection
 from ..http1.recorded import Asked
 from ..http1.request import Request, fields_of
-from ..serving.base import Housekeeping
+from ..serving.base import WorkerHooks
 from .formats import Format, Line
 from .heads import Head, Heads, Memo
 from .second import Second, present
@@ -54,7 +54,7 @@ class Milliseconds(dict[int, str]):
 MS = Milliseconds()
 
 
-class AccessLog(Housekeeping):
+class AccessLog(WorkerHooks):
     """One per process; what is forked from it goes on with a log of its own, still empty."""
 
     def __init__(self, form: Format, proxies: Proxies, writer: Writer) -> None:
@@ -73,7 +73,7 @@ class AccessLog(Housekeeping):
         self._forwarded = Heads(form)
         """Of trusted peers: their heads say who the client is."""
 
-    def visit(self, conn: HttpConnection) -> ConnectionLines:
+    def log_of(self, conn: HttpConnection) -> ConnectionLines:
         """What records the exchanges of a connection."""
         peer = conn.peer
         address = peer[0] if peer else UNIX if conn.local[1] is None else GONE
@@ -103,13 +103,13 @@ class AccessLog(Housekeeping):
         if monotonic() >= self.until:
             self.flush()
 
-    def begin(self) -> None:
+    def started(self) -> None:
         signal.signal(signal.SIGUSR1, lambda *_: self._writer.flush())
 
-    def rest(self) -> None:
+    def idle(self) -> None:
         self.flush()
 
-    def end(self) -> None:
+    def ended(self) -> None:
         self.close()
 
     def close(self) -> None:

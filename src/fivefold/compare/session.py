@@ -138,11 +138,11 @@ def compared(plan: Plan, target: str, tell: Callable[[str], None]) -> Document:
 def checked(go_on: Callable[[], None], tell: Callable[[str], None]) -> Callable[[str], None]:
     """What is called before each step, and ends all of it where that was asked for."""
 
-    def told(text: str) -> None:
+    def step(text: str) -> None:
         go_on()
         tell(text)
 
-    return told
+    return step
 
 
 @contextlib.contextmanager
@@ -178,5 +178,5 @@ def stoppable() -> Iterator[Callable[[], None]]:
 def why_nothing(problems: Sequence[str | None], *, interrupted: bool) -> str:
     if interrupted:
         return "interrupted before the first round was finished"
-    told = dict.fromkeys(problem for problem in problems if problem)
-    return f"nothing could be measured: {'; '.join(told)}"
+    distinct = dict.fromkeys(problem for problem in problems if problem)
+    return f"nothing could be measured: {'; '.join(distinct)}"

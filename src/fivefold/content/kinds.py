@@ -102,7 +102,7 @@ def open_wsgi(around: Surrounded) -> Opened:
         proxies=around.proxies,
     )
     if around.threads is None:
-        place = InPlace(around.limits, shared=around.shared.beside)
+        place = InPlace(around.limits, shared=around.shared.in_event_loop)
         return Wsgi(application(around), surroundings, place)
     threads = Threads(around.threads)
     return Wsgi(application(around), surroundings, InPool(threads), threads)

@@ -107,7 +107,7 @@ class Http1:
         conn.progress_s = send_s = limits.send_s
         patience = limits.first_byte_s
         now = turn_ends = monotonic()
-        visit = None if self._recorder is None else self._recorder.visit(conn)
+        access_log = None if self._recorder is None else self._recorder.log_of(conn)
         data: bytes | None = b""
         try:
             while data is not None:
@@ -147,25 +147,25 @@ class Http1:
                 if isinstance(whole, bytes) and request.keep_alive:
                     begun = monotonic()  # content may have taken its time
                     conn.deadline = begun + send_s
-                    if visit is None:
+                    if access_log is None:
                         now = begun
                         if not conn.send_soon(whole):
                             await conn.send(whole)
                             now = monotonic()
                     elif conn.send_soon(whole):
-                        now = visit.whole(request, head, whole, now, begun)
+                        now = access_log.whole(request, head, whole, now, begun)
                     else:
-                        now = await sent(visit, conn, whole, Asked(request, head, now, begun))
+                        now = await sent(access_log, conn, whole, Asked(request, head, now, begun))
                 else:
-                    record = None if visit is None else (visit, now)
+                    record = None if access_log is None else (access_log, now)
                     data = await self._exchange(conn, request, head, data, whole, record=record)
                     now = monotonic()
         except ProtocolError as refusal:
             asked = Asked(request, bytes(reader.partial) or head, now, monotonic())
-            await self._refuse(conn, refusal, asked, visit)
+            await self._refuse(conn, refusal, asked, access_log)
         except BaseException:
-            if visit is not None and reader.partial:
-                visit.record(Asked(None, bytes(reader.partial), now, now), NOTHING_SENT, 0)
+            if access_log is not None and reader.partial:
+                access_log.record(Asked(None, bytes(reader.partial), now, now), NOTHING_SENT, 0)
             raise
 
     async def _exchange(
@@ -233,7 +233,7 @@ class Http1:
         conn: HttpConnection,
         refusal: ProtocolError,
         asked: Asked,
-        visit: ConnectionLog | None,
+        access_log: ConnectionLog | None,
     ) -> None:
         """Say why, then close so that the client can still read it (RFC 9112, section 9.6)."""
         now = monotonic()
@@ -244,10 +244,10 @@ class Http1:
         lines = serialized(response.status, fields, self._date.at(now), persistence=CLOSE)
         assert isinstance(response.body, bytes)
         answer = lines if bodiless else lines + response.body
-        if visit is None:
+        if access_log is None:
             await conn.send(answer)
         else:
-            await sent(visit, conn, answer, asked)
+            await sent(access_log, conn, answer, asked)
         await self._linger(conn, self._limits.linger_s)
 
     async def _linger(self, conn: HttpConnection, most_s: float) -> None:

@@ -56,7 +56,7 @@ class ConnectionLog(Protocol):
 class AccessLogger(Protocol):
     """Who keeps the log."""
 
-    def visit(self, conn: HttpConnection) -> ConnectionLog: ...
+    def log_of(self, conn: HttpConnection) -> ConnectionLog: ...
 
 
 class RecordedExchange(Exchange):
@@ -132,7 +132,7 @@ class RecordedExchange(Exchange):
         await super()._send_part(lead, part, count)
 
     async def recorded(
-        self, visit: ConnectionLog, now: float, respond: Callable[[Exchange], Awaitable[Any]]
+        self, access_log: ConnectionLog, now: float, respond: Callable[[Exchange], Awaitable[Any]]
     ) -> None:
         """Let `respond` answer and record what became of it, unless it is still to be refused."""
         complete = refused = False
@@ -146,17 +146,19 @@ class RecordedExchange(Exchange):
             raise
         finally:
             if not refused:
-                self._record(visit, now, complete=complete)
+                self._record(access_log, now, complete=complete)
 
-    def _record(self, visit: ConnectionLog, now: float, *, complete: bool) -> None:
+    def _record(self, access_log: ConnectionLog, now: float, *, complete: bool) -> None:
         unsent = self.conn.unsent
         asked = Asked(self.request, self.request_head, now, self._begun or monotonic())
         size = max(0, self._size - unsent)
         status = self._status or NOTHING_SENT
-        visit.record(asked, status, size, complete=complete and not unsent)
+        access_log.record(asked, status, size, complete=complete and not unsent)
 
 
-async def sent(visit: ConnectionLog, conn: HttpConnection, answer: bytes, asked: Asked) -> float:
+async def sent(
+    access_log: ConnectionLog, conn: HttpConnection, answer: bytes, asked: Asked
+) -> float:
     """Send a whole response and record it; the present moment. Raises what `conn.send` raises."""
     complete = False
     request = asked.request
@@ -166,7 +168,7 @@ async def sent(visit: ConnectionLog, conn: HttpConnection, answer: bytes, asked:
     finally:
         if not complete or request is None:
             size = len(answer) - answer.find(HEAD_END) - len(HEAD_END) - conn.unsent
-            visit.record(asked, int(answer[9:12]), max(0, size), complete=complete)
+            access_log.record(asked, int(answer[9:12]), max(0, size), complete=complete)
     if request is None:
         return monotonic()
-    return visit.whole(request, asked.head, answer, asked.now, asked.begun)
+    return access_log.whole(request, asked.head, answer, asked.now, asked.begun)

@@ -30,7 +30,7 @@ from time import monotonic, thread_time_ns
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..isolation.descendants import descendants, end_copy
-from .telling import OPERATIONS, Tell, observed
+from .probes import OPERATIONS, Tell, observed
 
 if TYPE_CHECKING:
     from .asyncio_loop.hosting import Hosting

@@ -32,7 +32,7 @@ from typing import Any, Protocol
 from ..errors import DeadlineExceeded, FileShrank, PeerGone
 from .base import Connection, File, Listener, Waiter
 from .files import FileAccess
-from .telling import Tell, awaited, timed
+from .probes import Tell, awaited, timed
 
 Accept = Callable[[], tuple[socket.socket, Any]]
 

@@ -40,7 +40,7 @@ def children_called(name: str) -> Iterator[None]:
         checked(libc.prctl(PR_SET_NAME, before, 0, 0, 0), "prctl")
 
 
-def reap_orphans(*, besides: Collection[int]) -> None:
+def reap_orphans(*, spared: Collection[int]) -> None:
     """Let zombies go that this process has inherited, as PID 1 must (pid_namespaces(7)).
 
     It ends at the first zombie that is one of `besides`: whoever forked that one waits for it.
@@ -50,6 +50,6 @@ def reap_orphans(*, besides: Collection[int]) -> None:
             zombie = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return
-        if zombie is None or zombie.si_pid in besides:
+        if zombie is None or zombie.si_pid in spared:
             return
         os.waitpid(zombie.si_pid, 0)

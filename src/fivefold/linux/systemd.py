@@ -37,9 +37,9 @@ def listen_fds(environment: MutableMapping[str, str]) -> list[int]:
 
 def handed_over(environment: Mapping[str, str]) -> int:
     """How many listening sockets systemd says that it hands over to us."""
-    told = environment.get("LISTEN_FDS", "")
+    count = environment.get("LISTEN_FDS", "")
     ours = environment.get("LISTEN_PID") == str(os.getpid())
-    return int(told) if ours and told.isdecimal() else 0
+    return int(count) if ours and count.isdecimal() else 0
 
 
 def notify(state: str) -> None:

@@ -13,7 +13,7 @@ from .field import Field
 from .job import Job
 from .tally import Tally
 
-DESCRIPTORS_BESIDE = 64
+OWN_DESCRIPTORS = 64
 LONGEST_WAIT_S = 0.05
 PREPARED_NS, STEP_NS = 2_000_000_000, 5_000_000
 """How long those who ask at first may take, and how often it is looked whether they have."""
@@ -21,7 +21,7 @@ PREPARED_NS, STEP_NS = 2_000_000_000, 5_000_000
 
 def allow_descriptors(job: Job) -> None:
     """This process is the generator's own: nobody else's limit is raised."""
-    wanted = sum(group.count for group in job.groups) + DESCRIPTORS_BESIDE
+    wanted = sum(group.count for group in job.groups) + OWN_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))

@@ -26,8 +26,8 @@ def learn(
     answers = [once(address, path, method, body) for _ in range(TIMES)]
     statuses = {answer.status for answer in answers}
     if len(statuses) > 1 or answers[0].status >= http.client.BAD_REQUEST:
-        told = " and ".join(map(str, sorted(statuses)))
-        raise LoadFailed(f"{method} {path} is answered with {told}: take other paths with --paths")
+        seen = " and ".join(map(str, sorted(statuses)))
+        raise LoadFailed(f"{method} {path} is answered with {seen}: take other paths with --paths")
     return common(answers)
 
 

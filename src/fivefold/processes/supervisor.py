@@ -188,7 +188,7 @@ class Supervisor:
 
     def _bury(self) -> None:
         if os.getpid() == INIT:
-            reap_orphans(besides=[worker.pid for _, worker in self._workers()])
+            reap_orphans(spared=[worker.pid for _, worker in self._workers()])
         for slot, worker in list(self._workers()):
             status = reap(worker.pid)
             if status is not None:

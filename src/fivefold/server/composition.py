@@ -53,11 +53,11 @@ log = logger("fivefold.server")
 class Observer(Protocol):
     """Somebody who watches from within; tracing has two."""
 
-    def beside(self, server: Server) -> AbstractContextManager[None]:
+    def running(self, server: Server) -> AbstractContextManager[None]:
         """What lives as long as the supervisor does; entered before it forks a worker."""
 
     def content(self, content: Opened) -> Opened:
-        """`content`, telling when it is asked."""
+        """`content`, reporting when it is asked."""
 
     def handler(self, handler: Handler) -> Handler:
         """The connection coroutine, for connections that tell what they do."""
@@ -158,7 +158,7 @@ class Server:
         work = self._work
         with contextlib.ExitStack() as stack:
             if self._observer is not None:
-                stack.enter_context(self._observer.beside(self))
+                stack.enter_context(self._observer.running(self))
             if self.settings.reload:
                 work = self._work_again
                 sockets = [sock for row in self._listening.slots for sock in row]
@@ -288,7 +288,7 @@ class Server:
         allow_descriptors(options.max_connections)
         name = target if isinstance(target, str) else self.interface
         on_ready.doing(f"opening {name}")
-        shared = Shared(self._base, beside=self._one_thread)
+        shared = Shared(self._base, in_event_loop=self._one_thread)
         content = self._content(target, shared)
         descendants.end_if_copy()
         on_ready.doing(f"starting {name}")
@@ -327,7 +327,7 @@ class Server:
             return io
 
         model = self.model(
-            sockets, handler, new_io, options, on_ready, house=access_log, others=self._others
+            sockets, handler, new_io, options, on_ready, hooks=access_log, others=self._others
         )
         model.stops.begin(model.stop)
         try:
@@ -347,12 +347,12 @@ class Server:
             content = hosts.Hosts(content, settings.host, shared)
         if settings.auth is not None:
             passwords = Passwords(os.fspath(Path(self._base, settings.auth)))
-            content = Guarded(content, passwords, self._proxies, beside=shared.beside)
+            content = Guarded(content, passwords, self._proxies, in_event_loop=shared.in_event_loop)
         return content
 
     def _surrounded(self, target: Any, shared: Shared) -> Surrounded:
         settings, serving = self.settings, self.model.traits
-        in_pool = shared.beside and not settings.inline
+        in_pool = shared.in_event_loop and not settings.inline
         return Surrounded(
             target=target,
             root_path=settings.root_path,

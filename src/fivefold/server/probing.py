@@ -131,8 +131,8 @@ def loaded(settings: Settings) -> tuple[Any, str]:
 def examined(application: Any, settings: Settings) -> str:
     """Its interface. Raises `ApplicationError` if it cannot be served."""
     refuse_patches()
-    told = settings.interface != AUTO
-    interface = settings.interface if told else interface_of(application)
+    given = settings.interface != AUTO
+    interface = settings.interface if given else interface_of(application)
     policy = policy_of_loops()
     if policy is not None and interface == "asgi":
         log.warning(

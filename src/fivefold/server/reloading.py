@@ -135,12 +135,12 @@ def watch(settings: Settings, supervisor: int, on_ready: Callable[[], None]) -> 
         yield_on_timeout=True,
         ignore_permission_denied=True,
     )
-    told = False
+    announced = False
     try:
         for batch in batches:
-            if not told:
+            if not announced:
                 on_ready()
-                told = True
+                announced = True
             if batch and os.getppid() == supervisor:
                 ask_for_new_workers(supervisor, sorted(path for _, path in batch))
     except OSError as error:

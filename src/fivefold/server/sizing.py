@@ -7,7 +7,7 @@ import resource
 
 from ..http1.limits import Limits
 
-DESCRIPTORS_BESIDE = 1024
+OTHER_DESCRIPTORS = 1024
 """Open files, pipes and listeners, besides two descriptors for each connection."""
 
 SHORTEST_TICK_S, LONGEST_TICK_S = 0.02, 1.0
@@ -23,6 +23,6 @@ def tick(limits: Limits) -> float:
 def allow_descriptors(connections: int) -> None:
     """Raise the soft limit of open descriptors, if it is in the way and the hard one allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * connections + DESCRIPTORS_BESIDE
+    wanted = 2 * connections + OTHER_DESCRIPTORS
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))

@@ -45,7 +45,7 @@ class Async(ServingModel):
         self._attended = 0
         """Connections whose coroutine has been made; those that run already are in `_live`."""
         self._limit = self._affordable(io.traits)
-        self.house.begin()
+        self.hooks.started()
         self._begin(io)
         try:
             io.run(self._main(io))

@@ -48,16 +48,16 @@ class NewIO(Protocol):
     def __call__(self, connections: int, *, serves: bool = True) -> IOModel: ...
 
 
-class Housekeeping:
-    """What somebody wants done in every process that serves; here, nothing."""
+class WorkerHooks:
+    """What the access log does in every process that serves; without one, nothing."""
 
-    def begin(self) -> None:
+    def started(self) -> None:
         """Called once in its main thread, before the first connection."""
 
-    def rest(self) -> None:
+    def idle(self) -> None:
         """Called when it has nothing to do until it gets another connection."""
 
-    def end(self) -> None:
+    def ended(self) -> None:
         """Called in each process of a pool when it ends."""
 
 
@@ -112,7 +112,7 @@ class ServingModel(ABC):
         options: ServingOptions,
         on_ready: Announcement = NOBODY_LISTENS,
         *,
-        house: Housekeeping | None = None,
+        hooks: WorkerHooks | None = None,
         others: Collection[socket.socket] = (),
     ) -> None:
         """`others`: listening sockets of all workers, to look into (`stealing`)."""
@@ -122,7 +122,7 @@ class ServingModel(ABC):
         self.new_io = new_io
         self.options = options
         self.on_ready = on_ready
-        self.house = house or Housekeeping()
+        self.hooks = hooks or WorkerHooks()
         self.stopping = False
         self.stops = Stopping()
         self._io: IOModel | None = None

@@ -65,7 +65,7 @@ class Thread(ServingModel):
         each = io.traits.descriptors + io.traits.own_descriptors
         bounds = {SETTING: self.options.max_connections, DESCRIPTORS: affordable(each)}
         self._limit = Limit(bounds)
-        self.house.begin()
+        self.hooks.started()
         self._begin(io)
         try:
             self._add_spares()

@@ -55,7 +55,7 @@ class Header:
     """What was said, and how many bytes it took."""
 
     length: int
-    told: bool = False
+    proxied: bool = False
     """Whether anything is known of the client: a proxy may also speak for itself."""
     client: tuple[str, int] | None = None
     """None for a client of a UNIX socket."""
@@ -103,7 +103,7 @@ class ProxyProtocol:
                 raise PeerGone("closed before the end of the header")
             data += received
             header = parsed(data)
-        if header.told:
+        if header.proxied:
             conn.socket_ends = conn.local, peer
             conn.__dict__["peer"] = header.client
             conn.__dict__["local"] = header.server or conn.local
@@ -139,7 +139,7 @@ def _line(data: bytes) -> Header | None:
         version = {"TCP4": 4, "TCP6": 6}[family]
         return Header(
             length,
-            told=True,
+            proxied=True,
             client=(_address(client, version), _port(client_port)),
             server=(_address(server, version), _port(server_port)),
         )
@@ -177,7 +177,7 @@ def _binary(data: bytes) -> Header | None:
     if family == UNIX:
         if count < UNIX_BYTES:
             raise Malformed("a PROXY header that is shorter than its addresses")
-        return Header(length, told=True)
+        return Header(length, proxied=True)
     layout = ADDRESSES.get(family)
     if layout is None:
         return Header(length)  # unspecified, or UDP: nothing is said that we could use
@@ -186,7 +186,7 @@ def _binary(data: bytes) -> Header | None:
     client, server, client_port, server_port = layout.unpack_from(data, FIXED_BYTES)
     return Header(
         length,
-        told=True,
+        proxied=True,
         client=(str(ipaddress.ip_address(client)), client_port),
         server=(str(ipaddress.ip_address(server)), server_port),
     )

@@ -191,21 +191,21 @@ async def tools(scope: Scope, receive: Receive, send: Send) -> None:
         stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await child.communicate(b"olleh\n")
-    told = [timed_out, [task.result() for task in tasks], in_thread, output.decode().strip()]
-    await answer(send, json.dumps([*told, child.returncode]).encode())
+    results = [timed_out, [task.result() for task in tasks], in_thread, output.decode().strip()]
+    await answer(send, json.dumps([*results, child.returncode]).encode())
 
 
 async def timeouts(scope: Scope, receive: Receive, send: Send) -> None:
     """A timeout that is over at once cancels its task before that has ever waited."""
     inner = asyncio.get_running_loop().create_future()
-    told = []
+    results = []
     try:
         async with asyncio.timeout(0):
             await inner
     except TimeoutError:
-        told = ["timeout", inner.cancelled()]
+        results = ["timeout", inner.cancelled()]
     await asyncio.sleep(0)
-    await answer(send, json.dumps(told).encode())
+    await answer(send, json.dumps(results).encode())
 
 
 async def group_fails(scope: Scope, receive: Receive, send: Send) -> None:
@@ -260,7 +260,7 @@ async def listening(scope: Scope, receive: Receive, send: Send) -> None:
     await asyncio.wait([watcher])
 
 
-async def told_at_the_end(scope: Scope, receive: Receive, send: Send) -> None:
+async def sees_the_end(scope: Scope, receive: Receive, send: Send) -> None:
     """Once the response is complete, `receive` says that the exchange is over."""
     await answer(send, b"complete")
     await receive()
@@ -429,7 +429,7 @@ PATHS = {
             listening,
         ),
         *(
-            told_at_the_end,
+            sees_the_end,
             afterwards,
             fail_afterwards,
             fail,

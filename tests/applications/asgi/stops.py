@@ -37,7 +37,7 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
 async def slow(scope: Scope, receive: Receive, send: Send) -> None:
     """No stream: it has something to do first, and is not told."""
     note("called")
-    listener = asyncio.ensure_future(told(receive))
+    listener = asyncio.ensure_future(left(receive))
     await pass_at("slow")
     assert not listener.done()
     await send(START)
@@ -46,7 +46,7 @@ async def slow(scope: Scope, receive: Receive, send: Send) -> None:
     record("answered")
 
 
-async def told(receive: Receive) -> None:
+async def left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 

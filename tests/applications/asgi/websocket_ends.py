@@ -43,7 +43,7 @@ async def mute(scope: Scope, receive: Receive, send: Send) -> None:
     await never()
 
 
-async def told_in_handshake(scope: Scope, receive: Receive, send: Send) -> None:
+async def closed_in_handshake(scope: Scope, receive: Receive, send: Send) -> None:
     assert (await receive())["type"] == "websocket.connect"
     note("called")
     message = await receive()

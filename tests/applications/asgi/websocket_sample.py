@@ -48,8 +48,8 @@ async def measure(scope: Scope, receive: Receive, send: Send) -> None:
 async def describe(scope: Scope, receive: Receive, send: Send) -> None:
     offered = scope["subprotocols"]
     await accept(receive, send, subprotocol=offered[-1] if offered else None)
-    told = {key: scope[key] for key in ("type", "scheme", "path", "subprotocols", "client")}
-    await send({"type": "websocket.send", "text": json.dumps(told)})
+    shown = {key: scope[key] for key in ("type", "scheme", "path", "subprotocols", "client")}
+    await send({"type": "websocket.send", "text": json.dumps(shown)})
     await receive()
 
 

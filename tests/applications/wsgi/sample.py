@@ -34,8 +34,8 @@ class Closing:
 
 
 def environ_as_json(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
-    told = {k: v for k, v in environ.items() if isinstance(v, str | bool | tuple)}
-    body = json.dumps(told).encode()
+    shown = {k: v for k, v in environ.items() if isinstance(v, str | bool | tuple)}
+    body = json.dumps(shown).encode()
     start_response("200 OK", [("Content-Type", "application/json")])
     return [body]
 
@@ -294,7 +294,7 @@ def file(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
     else:
         start_response("200 OK", TEXT)
 
-    class Told:
+    class Noting:
         """The file itself, and a note of its end."""
 
         def __getattr__(self, name: str) -> Any:
@@ -304,7 +304,7 @@ def file(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
             source.close()
             note("closed")
 
-    wrapped: Body = environ["wsgi.file_wrapper"](Told(), 4)
+    wrapped: Body = environ["wsgi.file_wrapper"](Noting(), 4)
     return wrapped
 
 

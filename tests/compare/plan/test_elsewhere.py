@@ -41,6 +41,6 @@ def test_ones_own_is_not() -> None:
 
 
 @pytest.mark.parametrize("url", ["https://localhost", "http://", "http://a:b", "ftp://localhost"])
-def test_what_is_no_such_url_is_told(url: str) -> None:
+def test_what_is_no_such_url_is_reported(url: str) -> None:
     with pytest.raises(SettingsError, match="against"):
         contender(url, ())

@@ -61,6 +61,6 @@ def test_workers_multiply_only_who_has_them() -> None:
     assert names == ["uvicorn", "uvicorn x2", "lighttpd"]
 
 
-def test_a_name_that_nobody_knows_is_told() -> None:
+def test_a_name_that_nobody_knows_is_reported() -> None:
     with pytest.raises(SettingsError, match="choose from nginx"):
         peers(["iis"], ".", "static", [1])

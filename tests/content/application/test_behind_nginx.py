@@ -127,15 +127,15 @@ def test_what_nginx_says_and_nothing_else(application: str, serving: str, tmp_pa
                 "serving": serving,
             }
             with Server(Settings.of(values)):
-                told = asked(address, f"{prefix}/a%20b?c")
+                seen = asked(address, f"{prefix}/a%20b?c")
             if application.startswith("applications.wsgi"):
-                assert (told["SCRIPT_NAME"], told["PATH_INFO"]) == (prefix, "/a b")
-                assert told["REMOTE_ADDR"] == CLIENT
-                assert (told["wsgi.url_scheme"], told["HTTPS"]) == ("https", "on")
-                assert told["HTTP_HOST"] == "shop.example:8443"
-                assert (told["SERVER_NAME"], told["SERVER_PORT"]) == ("shop.example", "8443")
+                assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == (prefix, "/a b")
+                assert seen["REMOTE_ADDR"] == CLIENT
+                assert (seen["wsgi.url_scheme"], seen["HTTPS"]) == ("https", "on")
+                assert seen["HTTP_HOST"] == "shop.example:8443"
+                assert (seen["SERVER_NAME"], seen["SERVER_PORT"]) == ("shop.example", "8443")
             else:
-                assert (told["root_path"], told["path"]) == (prefix, f"{prefix}/a b")
-                assert told["client"] == [CLIENT, 0]
-                assert told["scheme"] == "https"
-                assert ["host", "shop.example:8443"] in told["headers"]
+                assert (seen["root_path"], seen["path"]) == (prefix, f"{prefix}/a b")
+                assert seen["client"] == [CLIENT, 0]
+                assert seen["scheme"] == "https"
+                assert ["host", "shop.example:8443"] in seen["headers"]

@@ -39,8 +39,8 @@ def browsing(target: str, **settings: Any) -> Iterator[tuple[Site, httpx.Client]
 def test_flask(model: dict[str, Any]) -> None:
     with browsing("applications.frameworks.flask_site:app", **model) as (site, client):
         host, port = site.address
-        told = client.get("/", params={"a": "ü"}).json()
-        assert told == {"args": {"a": "ü"}, "host": f"{host}:{port}", "root": ""}
+        answer = client.get("/", params={"a": "ü"}).json()
+        assert answer == {"args": {"a": "ü"}, "host": f"{host}:{port}", "root": ""}
         posted = client.post("/form", data={"n": "ü"}, files={"f": ("a.bin", bytes(3_000_000))})
         assert posted.json() == {"form": {"n": "ü"}, "files": {"f": 3_000_000}}
         assert client.post("/json", json=[1, {"a": None}]).json() == [1, {"a": None}]
@@ -98,8 +98,8 @@ def test_an_upload_of_100_mb_to_django(model: dict[str, Any], interface: str) ->
             for _ in range(UPLOAD_BYTES // len(block)):
                 wire.send(block)
             wire.send(tail)
-            told = json.loads(wire.answer().body)
-        assert told == {"size": UPLOAD_BYTES, "sha256": digest.hexdigest()}
+            answer = json.loads(wire.answer().body)
+        assert answer == {"size": UPLOAD_BYTES, "sha256": digest.hexdigest()}
 
 
 def test_an_upload_beyond_the_limit_is_refused(model: dict[str, Any]) -> None:
@@ -175,8 +175,8 @@ def test_quart(model: dict[str, Any]) -> None:
 def test_httpbin(model: dict[str, Any]) -> None:
     with browsing("httpbin:app", **model) as (_, client):
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-            told = client.request(method, "/anything/x?a=1", headers={"X-Y": "z"}).json()
-            assert (told["method"], told["args"], told["headers"]["X-Y"]) == (
+            answer = client.request(method, "/anything/x?a=1", headers={"X-Y": "z"}).json()
+            assert (answer["method"], answer["args"], answer["headers"]["X-Y"]) == (
                 method,
                 {"a": "1"},
                 "z",

@@ -15,7 +15,7 @@ APPS: dict[str, Any] = {"wsgi": wsgi_sample.app, "asgi": asgi_sample.app}
 
 EVERYWHERE = [(kind, name) for kind in APPS for name in MODELS]
 
-BESIDES_BLOCKING = {
+MORE_THAN_BLOCKING = {
     "wsgi-async": (wsgi_sample.app, ASYNC),  # in its pool of threads
     "wsgi-thread": (wsgi_sample.app, THREAD),
     "wsgi-process": (wsgi_sample.app, PROCESS),
@@ -32,9 +32,9 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture(scope="module", params=BESIDES_BLOCKING)
+@pytest.fixture(scope="module", params=MORE_THAN_BLOCKING)
 def patient(request: pytest.FixtureRequest) -> Iterator[Site]:
-    application, settings = BESIDES_BLOCKING[request.param]
+    application, settings = MORE_THAN_BLOCKING[request.param]
     with hosting(application, **settings) as site:
         yield site
 

@@ -118,7 +118,7 @@ def test_receive_tells_that_the_client_has_left_its_own_body(site: Site) -> None
 
 
 def test_receive_tells_that_the_response_is_complete(site: Site, wire: Wire) -> None:
-    assert wire.ask("/told-at-the-end").body == b"complete"
+    assert wire.ask("/sees-the-end").body == b"complete"
     assert site.notes.next() == "http.disconnect"
     assert still_in_step(wire)
 
@@ -233,9 +233,7 @@ def test_a_failure_is_500_for_the_client_and_a_traceback_for_the_log(
 
 
 @pytest.mark.parametrize("path", ["/fail-midway", "/incomplete"])
-def test_a_response_that_stays_incomplete_can_be_told_from_a_whole_one(
-    wire: Wire, path: str
-) -> None:
+def test_a_response_that_stays_incomplete_differs_from_a_whole_one(wire: Wire, path: str) -> None:
     wire.put(path)
     assert wire.head().status == 200
     assert wire.chunk() == b"begun"
@@ -270,7 +268,7 @@ def test_framing_is_the_servers(wire: Wire) -> None:
     assert wire.at_end()
 
 
-def test_an_application_that_never_stops_sending_is_told(site: Site, wire: Wire) -> None:
+def test_an_application_that_never_stops_sending_gets_an_error(site: Site, wire: Wire) -> None:
     assert wire.ask("/endless").body == b"1234"
     assert wire.at_end()
     assert "after the end of the response" in site.log
@@ -344,7 +342,7 @@ def test_root_path_and_trusted_proxies() -> None:
         assert scope["client"] == list(wire.sock.getsockname())
 
 
-def test_nobody_is_trusted_unless_told(wire: Wire) -> None:
+def test_no_proxy_is_trusted_unless_named(wire: Wire) -> None:
     fields = "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nForwarded: for=1.2.3.4\r\n"
     scope = wire.ask_json("/", fields=fields)
     assert (scope["client"][0], scope["scheme"]) == ("127.0.0.1", "http")

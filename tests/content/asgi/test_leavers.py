@@ -89,7 +89,7 @@ def test_leavers_at_a_unix_socket(model: str, tmp_path: Path) -> None:
 
 
 @pairs()
-def test_whoever_listens_is_told(pair: Pair) -> None:
+def test_an_application_that_listens_sees_it(pair: Pair) -> None:
     with hosting(asgi_leavers.app, **pair) as site:
         for _ in range(2):
             waiting(site, "/listening").sock.close()

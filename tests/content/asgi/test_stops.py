@@ -34,7 +34,7 @@ def last_is_the_shutdown(files: Files, *others: str) -> None:
 
 
 @pairs()
-def test_a_stream_is_told_and_may_end(pair: Pair) -> None:
+def test_a_stream_sees_the_stop_and_may_end(pair: Pair) -> None:
     with kept() as files:
         with hosting(asgi_stops.app, **pair, prepare=files.keep) as site:
             wire = begun(site, "/stream")

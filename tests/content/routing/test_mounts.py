@@ -153,7 +153,7 @@ def test_a_mount_shadows_a_folder_of_the_same_name_whatever_the_spelling(folders
 
 @pairs()
 @pytest.mark.parametrize("target", [application, coroutine])
-def test_every_pair_mounts_beside_an_application(
+def test_every_pair_mounts_next_to_an_application(
     pair: dict[str, str], target: Any, folders: Path
 ) -> None:
     settings = Settings.of(

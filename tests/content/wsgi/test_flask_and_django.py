@@ -127,7 +127,7 @@ def test_a_unix_socket_has_the_name_and_port_that_were_asked_for(
     assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == server
 
 
-def test_asgi_is_told_the_path_of_a_unix_socket(tmp_path: Path) -> None:
+def test_asgi_gets_the_path_of_a_unix_socket(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     values = {"target": asgi_sample.app, "bind": f"unix:{path}"}
     with Server(Settings.of(values)):

@@ -66,7 +66,7 @@ def test_a_sized_body_arrives_whole(wire: Wire, size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 70000, 1_048_577])
-def test_a_chunked_body_arrives_whole_and_its_length_is_told(wire: Wire, size: int) -> None:
+def test_a_chunked_body_arrives_whole_and_with_its_length(wire: Wire, size: int) -> None:
     wire.put("/echo", method="POST", fields="Transfer-Encoding: chunked\r\n")
     wire.send(chunked(b"a" * size, b"b", b"c" * size))
     answer = wire.answer()
@@ -311,7 +311,7 @@ def test_a_failure_is_500_for_the_client_and_a_traceback_for_the_log(
     assert "Trouble: secret detail" in site.log[at:]
 
 
-def test_a_failure_midway_can_be_told_from_an_end(site: Site, wire: Wire) -> None:
+def test_a_failure_midway_differs_from_an_end(site: Site, wire: Wire) -> None:
     wire.put("/fail-midway")
     assert wire.head().status == 200
     assert wire.chunk() == b"begun"
@@ -413,14 +413,14 @@ def test_root_path_and_trusted_proxies(way: str) -> None:
         for target, info in {"/shop/a": "/a", "/shop": "", "/shopping": "/shopping"}.items():
             environ = wire.ask_json(target)
             assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/shop", info)
-        told = wire.ask_json(
+        environ = wire.ask_json(
             "/shop/",
             fields="X-Forwarded-For: 6.6.6.6, 1.2.3.4, 10.0.0.1\r\nX-Forwarded-Proto: https\r\n"
             "X-Forwarded-Host: shop.example\r\n",
         )
-        assert told["REMOTE_ADDR"] == "1.2.3.4"
-        assert told["wsgi.url_scheme"] == "https"
-        assert told["HTTP_HOST"] == "shop.example"
+        assert environ["REMOTE_ADDR"] == "1.2.3.4"
+        assert environ["wsgi.url_scheme"] == "https"
+        assert environ["HTTP_HOST"] == "shop.example"
 
 
 def test_the_interface_is_found_out() -> None:

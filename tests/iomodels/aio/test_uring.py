@@ -192,7 +192,7 @@ def test_every_feature_set_receives_more_than_fits(features: Features) -> None:
         assert received == MEGABYTES
 
 
-def test_features_in_use_can_be_told() -> None:
+def test_features_in_use_are_shown() -> None:
     assert Features(deferred=True).in_words().startswith("deferred; without cooperative, multishot")
     assert detected().in_words()
 
@@ -490,7 +490,7 @@ def test_sent_data_leave_although_the_run_ends() -> None:
 
 
 @each_feature_set
-def test_reset_is_told_as_peer_gone(features: Features) -> None:
+def test_reset_is_reported_as_peer_gone(features: Features) -> None:
     async def receive(connection: Any) -> None:
         with pytest.raises(PeerGone):
             await connection.recv()
@@ -649,7 +649,7 @@ def test_cold_file_arrives_through_the_ring(features: Features, tmp_path: Path) 
         assert received == [b"before head " + MEGABYTES[1:]]
 
 
-def test_shrunken_file_is_told(tmp_path: Path) -> None:
+def test_shrunken_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"short")
 

@@ -78,7 +78,7 @@ def pair(io: IOModel) -> Iterator[Pair]:
 
 
 @pytest.fixture
-def beside() -> Iterator[Spare]:
+def in_thread() -> Iterator[Spare]:
     """Run something in another thread; it must have ended when the test does."""
     threads: list[threading.Thread] = []
 

@@ -264,7 +264,7 @@ def test_not_fivefold() -> None:
     assert (code, err) == (1, "fivefold: process 1 is not `fivefold serve`\n")
 
 
-def test_a_second_tracer_is_told_who_was_first(folder: Path) -> None:
+def test_a_second_tracer_learns_the_pid_of_the_first(folder: Path) -> None:
     first = f"process {os.getpid()} is tracing it already"
     with (
         running(target=str(folder)) as (server, _),

@@ -95,7 +95,7 @@ def test_the_end_of_a_handshake() -> None:
     assert record.ours() == expected
 
 
-def test_over_loopback_our_own_other_connections_are_told_apart() -> None:
+def test_over_loopback_our_own_other_connections_are_distinguished() -> None:
     record = Record()
     record.add("net:net_dev_queue", "task", US, skbaddr="a")
     record.add("net:netif_rx", "task", US, skbaddr="a")

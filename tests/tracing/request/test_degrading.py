@@ -145,8 +145,8 @@ def traced_by_nobody(folder: Path) -> dict[str, Any]:
             os.setgid(NOBODY)
             os.setuid(NOBODY)
             with Session(Settings(target=str(folder), serving="async", io="epoll")) as session:
-                told = session.request("/large", cold=True).as_json()
-            os.write(theirs, json.dumps(told).encode())
+                answer = session.request("/large", cold=True).as_json()
+            os.write(theirs, json.dumps(answer).encode())
         except BaseException as error:  # noqa: BLE001 - the parent looks at it
             os.write(theirs, json.dumps({"error": repr(error)}).encode())
         os._exit(0)
@@ -158,7 +158,7 @@ def traced_by_nobody(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-def test_another_user_gets_a_trace_and_is_told_to_be_root(folder: Path) -> None:
+def test_another_user_gets_a_trace_and_the_advice_to_be_root(folder: Path) -> None:
     trace = traced_by_nobody(folder)
     assert "error" not in trace, trace
     assert not trace["privileged"]

@@ -45,7 +45,7 @@ STRACE = re.compile(r"^(\d+) +(\d+\.\d+) (\w+)\(")
 """A call that begins; "<... resumed>" is the end of one that did not return at once."""
 
 
-def told_by_strace(log: Path, offset_ns: int) -> dict[int, list[Call]]:
+def seen_by_strace(log: Path, offset_ns: int) -> dict[int, list[Call]]:
     threads: dict[int, list[Call]] = {}
     for line in log.read_text(errors="replace").splitlines():
         found = STRACE.match(line)
@@ -55,7 +55,7 @@ def told_by_strace(log: Path, offset_ns: int) -> dict[int, list[Call]]:
     return threads
 
 
-def told_by_the_kernel(timeline: Timeline, tids: set[int]) -> dict[int, list[Call]]:
+def seen_by_the_kernel(timeline: Timeline, tids: set[int]) -> dict[int, list[Call]]:
     threads: dict[int, list[Call]] = {}
     for seen in timeline.within(timeline.start_ns, timeline.end_ns):
         if seen.event.startswith(ENTER) and seen.detail["tid"] in tids:
@@ -106,8 +106,8 @@ def test_strace_saw_the_same_calls_of_every_thread_in_the_same_order_at_the_same
             offset_ns = realtime_offset_ns()
             tids = threads_of_tree(session._server.pid)
     assert not trace.notes, "what was lost cannot agree"
-    ours = told_by_the_kernel(timelines[-1], tids)
-    theirs = told_by_strace(log, offset_ns)
+    ours = seen_by_the_kernel(timelines[-1], tids)
+    theirs = seen_by_strace(log, offset_ns)
     assert ours
     for tid, calls in ours.items():
         agree(calls, theirs[tid])

@@ -98,9 +98,9 @@ def test_a_name_chooses_the_certificate(folder: Path, made: Made, serve: Serve) 
             ("WWW.other.example", "other.example"),
         ):
             with shaken(address, trust, name) as secure:
-                told = secure.getpeercert()
-                assert told is not None
-                assert told["subject"] == ((("commonName", wanted),),)
+                certificate = secure.getpeercert()
+                assert certificate is not None
+                assert certificate["subject"] == ((("commonName", wanted),),)
                 assert status(secure) == b"HTTP/1.1 200"
         for name in ("unknown.example", "a.b.other.example"):
             assert "CN = localhost" in s_client(address, "-servername", name)

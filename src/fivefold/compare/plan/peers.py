@@ -143,6 +143,6 @@ def account() -> tuple[str, str]:
 
 def find(program: str) -> str | None:
     """Beside this interpreter first, where its environment's servers are."""
-    beside = str(Path(sys.executable).parent)
-    paths = [beside, *os.get_exec_path(), *DAEMONS]
+    own = str(Path(sys.executable).parent)
+    paths = [own, *os.get_exec_path(), *DAEMONS]
     return shutil.which(program, path=os.pathsep.join(paths))

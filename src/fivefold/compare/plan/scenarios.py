@@ -94,7 +94,7 @@ def special(offer: Offer) -> tuple[Group, ...]:
     return (Group("kept", ACTIVE, offer.special),)
 
 
-def beside(offer: Offer) -> tuple[Group, ...]:
+def mixed(offer: Offer) -> tuple[Group, ...]:
     """What computes or waits, and those who want something quick meanwhile."""
     return (
         Group("kept", FEW, offer.special, counted=False),
@@ -152,7 +152,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(
             "cpu",
             f"{ACTIVE} clients ask for something quick beside {FEW} for what computes",
-            beside,
+            mixed,
             needs_path="that computes before it answers",
         ),
         Scenario(

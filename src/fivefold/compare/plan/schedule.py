@@ -12,7 +12,7 @@ from .scenarios import Scenario
 
 START_S = 0.4
 """What starting a server costs, roughly: they start side by side."""
-BESIDE_S = 0.2
+OVERHEAD_S = 0.2
 """What a run takes besides its seconds: connecting, reading the clocks, settling."""
 ALONE_S = 1.0
 """What a run with a server of its own takes besides: its start and its end."""
@@ -70,9 +70,9 @@ class Plan:
     def expected_s(self) -> float:
         """How long all of it takes, about."""
         wanted = [cell for cell in self.cells() if cell.problem is None]
-        beside = sum(cost(cell.scenario) * (self.rounds + 1) for cell in wanted)
+        overhead = sum(cost(cell.scenario) * (self.rounds + 1) for cell in wanted)
         each = self.seconds * (self.rounds + EXAMINED_SHARE)
-        return beside + START_S * len(self.contenders) + each * len(wanted)
+        return overhead + START_S * len(self.contenders) + each * len(wanted)
 
     @property
     def seconds(self) -> float:
@@ -80,14 +80,14 @@ class Plan:
         wanted = [cell for cell in self.cells() if cell.problem is None]
         if not wanted:
             return SHORTEST_S
-        beside = sum(cost(cell.scenario) * (self.rounds + 1) for cell in wanted)
-        left = self.budget_s - beside - START_S * len(self.contenders)
+        overhead = sum(cost(cell.scenario) * (self.rounds + 1) for cell in wanted)
+        left = self.budget_s - overhead - START_S * len(self.contenders)
         each = left / (len(wanted) * (self.rounds + EXAMINED_SHARE))
         return min(max(each, SHORTEST_S), LONGEST_S)
 
 
 def cost(scenario: Scenario) -> float:
-    return BESIDE_S + (ALONE_S if scenario.alone else 0)
+    return OVERHEAD_S + (ALONE_S if scenario.alone else 0)
 
 
 @dataclass
@@ -103,8 +103,8 @@ class Cell:
 
     @property
     def title(self) -> str:
-        beside = f", {self.idle} idle" if len(self.scenario.grows) > 1 else ""
-        return f"{self.scenario.name}{beside}: {self.contender.name}"
+        idle = f", {self.idle} idle" if len(self.scenario.grows) > 1 else ""
+        return f"{self.scenario.name}{idle}: {self.contender.name}"
 
 
 def by_setting(cells: list[Cell]) -> Iterator[list[Cell]]:

@@ -65,8 +65,8 @@ def tables(document: dict[str, Any]) -> Iterator[str]:
             for row in document["rows"]
             if (row["scenario"], row["idle_connections"]) == (scenario, idle)
         ]
-        beside = f", {idle} idle" if idle else ""
-        yield f"{scenario}{beside}: {document['scenarios'][scenario]}"
+        suffix = f", {idle} idle" if idle else ""
+        yield f"{scenario}{suffix}: {document['scenarios'][scenario]}"
         yield ""
         measured = [row for row in rows if row["available"]]
         if measured:

@@ -111,8 +111,8 @@ class Asgi:
         conn = exchange.conn
         host = conn.io
         if conn.remembered is None:
-            told = {} if conn.tls is None else {"tls": extension(conn.tls)}
-            conn.remembered = conn.peer, conn.local, host.state, told
+            extensions = {} if conn.tls is None else {"tls": extension(conn.tls)}
+            conn.remembered = conn.peer, conn.local, host.state, extensions
         if b"connection" in exchange.request.obeyed and is_websocket(exchange):
             return self._websocket(exchange, host)
         if host.there is not None:

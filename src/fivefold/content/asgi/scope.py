@@ -107,10 +107,10 @@ class Scopes:
 
     def _add_ends(self, scope: Scope, exchange: Exchange) -> None:
         conn = exchange.conn
-        scope["client"], scope["server"], state, told = conn.remembered
+        scope["client"], scope["server"], state, extensions = conn.remembered
         scope["state"] = state.copy()
-        if told:
-            scope["extensions"] |= {name: about.copy() for name, about in told.items()}
+        if extensions:
+            scope["extensions"] |= {name: about.copy() for name, about in extensions.items()}
         if self._proxies.none:
             return
         origin = self._proxies.origin(conn, scope["headers"])

@@ -49,14 +49,14 @@ class Guarded:
     """Asks `content` for those whose password is right."""
 
     def __init__(
-        self, content: Inner, passwords: Passwords, proxies: Proxies, *, beside: bool
+        self, content: Inner, passwords: Passwords, proxies: Proxies, *, in_event_loop: bool
     ) -> None:
         """`beside`: whether one thread serves all connections."""
         self._content = content
         self._passwords = passwords
         self._proxies = proxies
-        self._threads = Threads(CHECKS) if beside else None
-        self._turns: PasswordQueue = InOneThread() if beside else ByLocks()
+        self._threads = Threads(CHECKS) if in_event_loop else None
+        self._turns: PasswordQueue = InOneThread() if in_event_loop else ByLocks()
         self._secret = os.urandom(16)
         self._right: dict[bytes, int] = {}
         self._look_at = 0.0

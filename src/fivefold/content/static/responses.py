@@ -158,9 +158,9 @@ class Responses:
         self, status: int, exchange: Exchange, *fields: Field, hint: str = ""
     ) -> Response:
         """An error, with the page that the rules have for it."""
-        told = [*fields, *self._policy.always]
+        lines = [*fields, *self._policy.always]
         if status == BUSY:
-            told.append(RETRY)
+            lines.append(RETRY)
         page = self._policy.error_pages.get(status)
         if page is not None:
             try:
@@ -168,6 +168,6 @@ class Responses:
             except (OSError, FileChanged):
                 pass  # it was there when the server started
             else:
-                told.append(entry.fields[0])  # its type
-                return self._answers.slice(status, told, entry, (0, entry.size))
-        return plain(status, hint, fields=told)
+                lines.append(entry.fields[0])  # its type
+                return self._answers.slice(status, lines, entry, (0, entry.size))
+        return plain(status, hint, fields=lines)

@@ -15,7 +15,7 @@ from ...http1.request import Request
 from ...http1.response import Response
 from ...iomodels.base import File, IOModel
 from ...iomodels.files import pages_in_memory
-from ...iomodels.telling import Tell
+from ...iomodels.probes import Tell
 from ..application.thread_pool import Threads
 from .file_responses import Answers
 from .files.entry import Entry
@@ -48,7 +48,7 @@ class Static:
         self._look_at = 0.0
         """Monotonic seconds from which `folder` must be looked at again."""
         policy = Policy(rules, prefix)
-        self._threads = Threads(LONG_TASKS) if shared.beside else None
+        self._threads = Threads(LONG_TASKS) if shared.in_event_loop else None
         self._hot = Hot()
         forget, siblings = self._hot.forget_entry, policy.precompressed
         self._cache = FileCache(self._root.fd, shared.kept, forget, siblings=siblings)
@@ -76,7 +76,7 @@ class Static:
         """Tell of each file that is opened from now on; for tracing."""
         open_file = self._cache.open
 
-        def told(path: bytes) -> Entry:
+        def reporting(path: bytes) -> Entry:
             tell("open.enter", {})
             entry = open_file(path)
             tell("open.exit", {"bytes": entry.size})
@@ -84,7 +84,7 @@ class Static:
             tell("cachestat", pages_in_memory(entry.file))
             return entry
 
-        self._cache.open = told  # type: ignore[method-assign]
+        self._cache.open = reporting  # type: ignore[method-assign]
 
     def ready(
         self, request: Request, head: bytes, conn: HttpConnection, now: float
@@ -109,7 +109,7 @@ class Static:
     def _look(self, now: float) -> None:
         """Once a second: whether the path of the folder leads to another one."""
         self._look_at = self._answers.second_of(now)
-        self._cache.beside.clear()
+        self._cache.precompressed.clear()
         if self._root.moved():
             self._cache.clear()
 

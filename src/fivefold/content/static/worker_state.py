@@ -14,7 +14,7 @@ class Shared:
 
     base: str = ""
     """The absolute path of the folder from which relative ones are seen."""
-    beside: bool = False
+    in_event_loop: bool = False
     """Whether one thread serves all connections, so that what takes long must not be done in it."""
     kept: KeptFiles = field(default_factory=KeptFiles)
 

@@ -72,7 +72,7 @@ class Process(ServingModel):
         self._acceptor = 0
         self._acceptor_backoff = Backoff()
         self._cut_at = self._kill_at = math.inf
-        self._told = False
+        self._passed_on = False
         """Whether all have been asked to end."""
         self._asked = False
         """Whether those that do not end have been asked where they are."""
@@ -83,7 +83,7 @@ class Process(ServingModel):
         """Whether any child was ever idle: the application can be started."""
         self._failure: ApplicationError | None = None
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.house.begin()
+        self.hooks.started()
         flushing.hand_down()
         descendants.give_up(self._give_up)
         self._begin_accepting()
@@ -108,7 +108,7 @@ class Process(ServingModel):
     def _turn(self) -> None:
         """Do whatever is due, then wait for a signal or a wish of the acceptor."""
         now = monotonic()
-        if self.stopping and not self._told:
+        if self.stopping and not self._passed_on:
             self._bury()  # who has died by itself was not asked to end
             self._pass_on()
         if now >= self._cut_at:
@@ -248,9 +248,9 @@ class Process(ServingModel):
             del self._children[pid]
             if self._acceptor:
                 self._say_dead(number)
-            if self._told and not is_clean(status):
+            if self._passed_on and not is_clean(status):
                 self._unclean = f"a connection process ({pid}) {describe(status)}"
-            elif not self._told:
+            elif not self._passed_on:
                 self._died_by_itself(pid, status)
         status = reap(self._acceptor) if self._acceptor else None
         if status is not None:
@@ -281,7 +281,7 @@ class Process(ServingModel):
         self._acceptor_backoff.crashed(now, now - self._acceptor_since)
 
     def _pass_on(self) -> None:
-        self._told = True
+        self._passed_on = True
         self._cut_at = self.options.grace.until()
         self._kill_at = self.options.grace.end() + CUT_S
         for sock in self.listeners:

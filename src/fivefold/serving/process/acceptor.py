@@ -48,7 +48,7 @@ class Acceptor:
             io.run(self._main(io))
         finally:
             close_woken(io)
-            self._model.house.end()
+            self._model.hooks.ended()
         self._model.raise_deaf()
 
     def _stop(self, io: IOModel) -> None:
@@ -106,7 +106,7 @@ class Acceptor:
             live = Live()
             live.finish()
             await live.attend(self._model.handler, connection)
-            self._model.house.rest()
+            self._model.hooks.idle()
 
     def _idle_child(self) -> int:
         """The number of an idle child; waits for one, at the limit until one is free."""

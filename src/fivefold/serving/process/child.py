@@ -63,7 +63,7 @@ class Child:
         # but let each of them end after its exchange.  Set first: making the I/O model
         # starts an ASGI application, which must not be left half started.
         self._model.stops.begin(self._finish, again=self._cut, says=self._number == 1)
-        self._model.house.begin()
+        self._model.hooks.started()
         io = self._model.new_io(1)
         self._is_starting = False
         if self._model.stopping:
@@ -81,10 +81,10 @@ class Child:
                     break
         finally:
             close_woken(io)
-            self._model.house.end()
+            self._model.hooks.ended()
 
     def _next(self, io: IOModel) -> socket.socket | None:
-        self._model.house.rest()
+        self._model.hooks.idle()
         try:
             tell(self._to_acceptor, IDLE, self._number)
             io.until_readable(self._channel)

@@ -17,7 +17,7 @@ from typing import Any
 
 from ...http1.request import Request
 from ...iomodels.base import Connection
-from ..control.pipe import LINE_BYTES, Outlet, batches
+from ..control.pipe import LINE_BYTES, EventPipe, batches
 from ..sampling.line import SHOWN_TARGET, status_of
 from ..steps.thread_counters import accounting
 
@@ -130,7 +130,7 @@ class Recording:
         self._answered = self._counted = False
 
 
-def written(recording: Recording, generation: int, pair: dict[str, str], outlet: Outlet) -> None:
+def written(recording: Recording, generation: int, pair: dict[str, str], pipe: EventPipe) -> None:
     """An exchange as lines: its observations, then what it was."""
     name = f"{os.getpid()}.{next(NUMBERS)}"
     frame = json.dumps({"g": generation, "x": name})[:-1].encode()
@@ -139,7 +139,7 @@ def written(recording: Recording, generation: int, pair: dict[str, str], outlet:
         for at_ns, tid, event, detail in recording.seen
     ]
     for group in batches(texts, LINE_BYTES - len(frame) - LINE_FRAME):
-        outlet.write(b'%b,"seen":[%b]}\n' % (frame, ",".join(group).encode()))
+        pipe.write(b'%b,"seen":[%b]}\n' % (frame, ",".join(group).encode()))
     request, conn = recording.request, recording.conn
     assert request is not None
     local, peer = conn.socket_ends or (conn.local, conn.peer)
@@ -153,8 +153,8 @@ def written(recording: Recording, generation: int, pair: dict[str, str], outlet:
         "fd": conn.fd,
         "since_ns": recording.since_ns,
         "dropped": recording.dropped,
-        "lost": outlet.lost,
+        "lost": pipe.lost,
         "notes": recording.notes,
     }
-    outlet.lost = 0
-    outlet.tell({"g": generation, "x": name, "done": done})
+    pipe.lost = 0
+    pipe.tell({"g": generation, "x": name, "done": done})

@@ -29,8 +29,8 @@ from ...iomodels.base import Connection
 from ...server.composition import Server
 from ...server.sample_rate import interval
 from ...serving.base import Handler
-from ..control.pipe import Outlet
-from ..control.supervised import beside
+from ..control.pipe import EventPipe
+from ..control.supervised import control_process
 from ..control.switch import NOTICE, Switch
 from ..sampling.sampler import Sampler
 from ..sampling.sinks import Samples
@@ -46,13 +46,13 @@ class LiveObserver:
 
     # runs in: the supervisor
 
-    def beside(self, server: Server) -> AbstractContextManager[None]:
+    def running(self, server: Server) -> AbstractContextManager[None]:
         """Raises `SettingsError` if the file for spans cannot be had."""
         self._server = server
         self.switch = Switch()
         samples = Samples(server.settings)
-        self.outlet = Outlet()
-        return beside(server, self.switch, self.outlet, samples)
+        self.pipe = EventPipe()
+        return control_process(server, self.switch, self.pipe, samples)
 
     # runs in: a worker
 
@@ -60,7 +60,7 @@ class LiveObserver:
         self._content: Any = content
         every = interval(self._server.settings.trace_sample)
         if every:
-            Sampler(every, self.outlet).install(content)
+            Sampler(every, self.pipe).install(content)
         self._generation, self._tracing = 0, False  # this content has not been looked at
         return content
 
@@ -86,7 +86,7 @@ class LiveObserver:
                     self._stop()
                 if self._generation & 1:
                     self._start()
-                self.outlet.tell({"g": self._generation, "looked": os.getpid()})
+                self.pipe.tell({"g": self._generation, "looked": os.getpid()})
 
     def _start(self) -> None:
         self._wanted = self.switch.wanted()
@@ -121,7 +121,7 @@ class LiveObserver:
     def _hand_on(self, recording: Recording) -> None:
         if self._tracing and self._left > 0:
             self._left -= 1
-            written(recording, self._generation, self._pair(), self.outlet)
+            written(recording, self._generation, self._pair(), self.pipe)
 
     def _pair(self) -> dict[str, str]:
         engine = self._server.engine

@@ -55,13 +55,13 @@ class Control:
         self,
         supervisor: int,
         listener: socket.socket | None,
-        inlet: int,
+        reading_end: int,
         switch: Switch,
         samples: Samples,
     ) -> None:
         self._supervisor = supervisor
         self._listener = listener
-        self._inlet = inlet
+        self._reading_end = reading_end
         self._switch = switch
         self._samples = samples
         self._stopping = False
@@ -94,12 +94,12 @@ class Control:
         sources: list[Any] = [wake, *others]
         due = None if self._tracer is None else monotonic() + AGAIN_S
         if self._tracer is not None or self._rested:
-            sources.append(self._inlet)
+            sources.append(self._reading_end)
         else:
             due = monotonic() + REST_S
         ready = select.select(sources, [], [], None if due is None else max(0.0, due - monotonic()))
-        self._rested = self._inlet not in ready[0]
-        if self._inlet in ready[0]:
+        self._rested = self._reading_end not in ready[0]
+        if self._reading_end in ready[0]:
             self._drain()
         if self._tracer in ready[0]:
             self._hear()
@@ -176,7 +176,7 @@ class Control:
 
     def _read(self) -> bool:
         """Take what the workers have told; whether it was anything."""
-        data = os.read(self._inlet, READ_BYTES)
+        data = os.read(self._reading_end, READ_BYTES)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             if line.startswith(START):

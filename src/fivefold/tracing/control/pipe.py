@@ -21,11 +21,11 @@ ROOM_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 
 
-class Outlet:
-    """Make it before the first fork; `inlet` is the control process's end."""
+class EventPipe:
+    """Make it before the first fork; `reading_end` is the control process's end."""
 
     def __init__(self) -> None:
-        self.inlet, self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.reading_end, self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             fcntl.fcntl(self._pipe, F_SETPIPE_SZ, ROOM_BYTES)
         except OSError:
@@ -43,8 +43,8 @@ class Outlet:
         except OSError:  # full, or the control process is gone
             self.lost += 1
 
-    def close_inlet(self) -> None:
-        os.close(self.inlet)
+    def close_reading_end(self) -> None:
+        os.close(self.reading_end)
 
     def close(self) -> None:
         os.close(self._pipe)

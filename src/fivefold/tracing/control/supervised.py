@@ -16,7 +16,7 @@ from ...processes.forking import forked
 from ...server.composition import Server
 from ..sampling.sinks import Samples
 from .conversation import Control
-from .pipe import Outlet
+from .pipe import EventPipe
 from .rendezvous import bound
 from .switch import Switch
 
@@ -27,16 +27,18 @@ NAME = "fivefold-trace"
 
 
 @contextmanager
-def beside(server: Server, switch: Switch, outlet: Outlet, samples: Samples) -> Iterator[None]:
+def control_process(
+    server: Server, switch: Switch, pipe: EventPipe, samples: Samples
+) -> Iterator[None]:
     """A control process for the calling supervisor."""
     supervisor = os.getpid()
     sock, path = listening(supervisor)
 
     def life() -> None:
         server.close_sockets()
-        outlet.close()
+        pipe.close()
         log_cheaply()
-        Control(supervisor, sock, outlet.inlet, switch, samples).run()
+        Control(supervisor, sock, pipe.reading_end, switch, samples).run()
         if path is not None:
             path.unlink(missing_ok=True)
 
@@ -45,11 +47,11 @@ def beside(server: Server, switch: Switch, outlet: Outlet, samples: Samples) -> 
     if sock is not None:
         sock.close()
     samples.close()
-    outlet.close_inlet()
+    pipe.close_reading_end()
     try:
         yield
     finally:
-        outlet.close()
+        pipe.close()
         end(pid, path)
 
 

@@ -65,7 +65,7 @@ class ServerObserver:
     def __init__(self, pipe: int) -> None:
         self._recorder = EventRecorder(pipe)
 
-    def beside(self, server: Server) -> AbstractContextManager[None]:
+    def running(self, server: Server) -> AbstractContextManager[None]:
         return nullcontext()
 
     def content(self, content: Opened) -> Opened:

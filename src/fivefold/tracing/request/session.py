@@ -44,7 +44,7 @@ class Session:
         self.unprivileged = tracefs.available() if privileged else "not asked for"
         """Why the kernel's trace events cannot be used; None if they are."""
         self._lines: list[Observation] = []
-        self._told = threading.Condition()
+        self._arrived = threading.Condition()
 
     def __enter__(self) -> Self:
         self._server.__enter__()
@@ -148,14 +148,14 @@ class Session:
             for line in pipe:
                 at_ns, event, detail = json.loads(line)
                 source = "accounting" if event in ("accounting", "cachestat") else "clock"
-                with self._told:
+                with self._arrived:
                     self._lines.append(Observation(at_ns, source, event, detail))
-                    self._told.notify_all()
+                    self._arrived.notify_all()
 
     def _wait_for(self, event: str, matches: Any) -> None:
         def came() -> bool:
             return any(o.event == event and matches(o) for o in self._lines)
 
-        with self._told:
-            if not self._told.wait_for(came, SETTLE_S):
+        with self._arrived:
+            if not self._arrived.wait_for(came, SETTLE_S):
                 raise TraceFailed(f"the server did not report {event!r} in {SETTLE_S} s")

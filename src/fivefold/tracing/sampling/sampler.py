@@ -22,7 +22,7 @@ from ...http1.connection import Later, Ready
 from ...http1.exchange import Exchange
 from ...http1.request import Request
 from ...linux.tcp_info import tcp_info
-from ..control.pipe import Outlet
+from ..control.pipe import EventPipe
 from .line import LINE, NO_TCP, SHOWN_TARGET, status_of
 
 TRACEPARENT = b"\r\ntraceparent:"
@@ -34,9 +34,9 @@ FINAL, SWITCHING = 200, 101
 class Sampler:
     """Counts the requests of one process."""
 
-    def __init__(self, every: int, outlet: Outlet) -> None:
+    def __init__(self, every: int, pipe: EventPipe) -> None:
         self._every = every
-        self._outlet = outlet
+        self._pipe = pipe
 
     def install(self, content: Opened) -> None:
         """Let `content` count, in this process and in those that are forked from it."""
@@ -75,7 +75,7 @@ class Sampler:
                     await self._send(sample, exchange, whole)
             finally:
                 sample.restore()
-                self._outlet.write(sample.measured(self._outlet))
+                self._pipe.write(sample.measured(self._pipe))
 
         return respond
 
@@ -128,13 +128,13 @@ class SampledRequest:
             else:
                 setattr(self.conn, name, before)
 
-    def measured(self, outlet: Outlet) -> bytes:
+    def measured(self, pipe: EventPipe) -> bytes:
         """What the control process is told; see `line`."""
         end_ns = monotonic_ns()
         thread_ns = thread_time_ns() - self._thread_ns
         info = tcp_info(self.conn.sock)
         opened_ns = self._opened_ns or end_ns
-        lost, outlet.lost = outlet.lost, 0
+        lost, pipe.lost = pipe.lost, 0
         return LINE % (
             self._request.method.encode(),
             self._request.target[:SHOWN_TARGET],

@@ -23,7 +23,7 @@ NO_FILE = "no file was asked for: {}"
 NOT_READ = "an application answered, or a folder from memory"
 """The server does not tell them apart: a folder's 404 and 304 are made without a file, too."""
 IN_MEMORY = "the pages were in memory already ({})"
-NOT_TOLD = "a disk had to be read ({}), but nothing here tells the disk from the send"
+INDISTINCT = "a disk had to be read ({}), but nothing here tells the disk from the send"
 NOT_KNOWN = "no disk was seen, but whether one was read cannot be told: {}"
 NO_COPY = "sendfile(2) makes no copy to the process"
 IN_RING = "the ring copies while it reads: the completion tells of both"
@@ -202,15 +202,15 @@ class Assembly:
         begun = timeline.first(BEGUN, after=asked_ns, before=done.at_ns)
         ended = done if by_read else timeline.last(ENDED, after=asked_ns, before=done.at_ns)
         self._until(begun.at_ns if begun else None)
-        self._until(ended.at_ns if ended else None, None if ended else self._not_told(), shown)
+        self._until(ended.at_ns if ended else None, None if ended else self._indistinct(), shown)
         self._until(None)
 
     def _no_disk(self) -> str:
         reason = refused(self._timeline)
         return NOT_KNOWN.format(reason) if reason else IN_MEMORY.format(self._by_cachestat())
 
-    def _not_told(self) -> str:
-        return NOT_TOLD.format(self._by_cachestat())
+    def _indistinct(self) -> str:
+        return INDISTINCT.format(self._by_cachestat())
 
     def _by_cachestat(self) -> str:
         stat = self._timeline.first("cachestat")

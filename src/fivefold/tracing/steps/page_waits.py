@@ -19,7 +19,7 @@ from .timeline import Timeline
 BEGUN, ENDED = "pages.begin", "pages.end"
 
 
-def told_waits(timeline: Timeline) -> list[Wait]:
+def waits_for_pages(timeline: Timeline) -> list[Wait]:
     """When the server waited for pages before it sent them."""
     begun = [one.at_ns for one in timeline.of(BEGUN)]
     ended = [one.at_ns for one in timeline.of(ENDED)]

@@ -65,7 +65,7 @@ def sending(timeline: Timeline, disk: list[Wait]) -> Sending:
     calls = list(parts(timeline, CALLS))
     seen = calls or operations
     between = sum(_between(operation, calls, disk) for operation in operations)
-    asleep = _asleep(timeline, [one for one in seen if _told_apart(one, timeline)], disk)
+    asleep = _asleep(timeline, [one for one in seen if _is_attributable(one, timeline)], disk)
     return Sending(sum(part.processor_ns for part in seen), asleep + between)
 
 
@@ -80,7 +80,7 @@ def parts(timeline: Timeline, kinds: Iterable[tuple[str, str]]) -> Iterator[Part
             yield Part(open_since.pop(ends[seen.event]), seen)
 
 
-def _told_apart(part: Part, timeline: Timeline) -> bool:
+def _is_attributable(part: Part, timeline: Timeline) -> bool:
     """Whether its sleep can be told to be for the client."""
     if part.ended.event not in OF_FILES:
         return True

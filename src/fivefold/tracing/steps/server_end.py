@@ -96,8 +96,8 @@ class ServedAssembly(Assembly):
         if reached is None and timeline.first("recv.end", before=got_ns - 1) is not None:
             reached = got  # it came in parts: the last one was waited for
         self._until(reached.at_ns if reached else None, None if reached else BEFORE)
-        told = ready or probe
-        self._until(told.at_ns if told else None)
+        noticed = ready or probe
+        self._until(noticed.at_ns if noticed else None)
         self._until(got_ns)
 
     def _last_packet(self, got_ns: int) -> list[Observation | None]:

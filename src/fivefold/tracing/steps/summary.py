@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...iomodels.telling import OPERATIONS
+from ...iomodels.probes import OPERATIONS
 from ..kernel.disk_waits import Wait, disk_waits, merged
 from ..kernel.off_cpu import run_queue_ns
 from ..model import Step, Summary
-from .page_waits import told_waits
+from .page_waits import waits_for_pages
 from .sending import sending
 from .timeline import Timeline
 
@@ -17,12 +17,12 @@ ARRIVED = ("sock:sk_data_ready", "tcp:tcp_probe")
 
 def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     """Sums over the whole request, not only over the part of it that a step shows."""
-    told = told_waits(timeline)
-    waits = disk_waits(timeline.all, timeline.end_ns) or told
+    for_pages = waits_for_pages(timeline)
+    waits = disk_waits(timeline.all, timeline.end_ns) or for_pages
     in_waits = sum(end - start for start, end in waits)
     shown = sum(s.duration_us for s in steps if s.step in (5, 6, 7) and s.happened)
     copied = steps[7].duration_us if steps[7].happened else 0.0
-    sent = sending(timeline, merged([*waits, *told]))
+    sent = sending(timeline, merged([*waits, *for_pages]))
     waited = sum(s.duration_us for s in steps if s.step in (1, 2, 11))
     return Summary(
         network_wait_us=waited + (sent.waited_ns + awaited_body(timeline)) / 1000,

@@ -141,10 +141,10 @@ def tried(settings: TlsSettings, material: Material) -> tuple[Names, ...]:
     """The names of each certificate, which clients can accept. Raises `SettingsError`."""
     names = []
     for at, (cert, _) in enumerate(settings.pairs):
-        told = described(load(settings, material, (at,)), cert, material.pairs[at][0])
-        if ssl.cert_time_to_seconds(str(told["notAfter"])) < time():
-            log.warning("tls_cert: %s has expired: %s", cert, told["notAfter"])
-        names.append(names_in(told))
+        fields = described(load(settings, material, (at,)), cert, material.pairs[at][0])
+        if ssl.cert_time_to_seconds(str(fields["notAfter"])) < time():
+            log.warning("tls_cert: %s has expired: %s", cert, fields["notAfter"])
+        names.append(names_in(fields))
     return tuple(names)
 
 
@@ -181,12 +181,12 @@ def shaken(client: ssl.SSLContext, server: ssl.SSLContext) -> dict[str, object]:
     return dict(theirs.getpeercert() or {})
 
 
-def names_in(told: dict[str, object]) -> Names:
+def names_in(fields: dict[str, object]) -> Names:
     """Of subjectAltName, addresses too; without one the common name, as OpenSSL has it."""
-    alternatives: object = told.get("subjectAltName", ())
+    alternatives: object = fields.get("subjectAltName", ())
     assert isinstance(alternatives, tuple)
     names = [name for kind, name in alternatives if kind in ("DNS", "IP Address")]
-    subject: object = told.get("subject", ())
+    subject: object = fields.get("subject", ())
     assert isinstance(subject, tuple)
     common = [value for part in subject for kind, value in part if kind == "commonName"]
     return frozenset(name.lower() for name in names or common)

@@ -128,11 +128,11 @@ def test_many_messages_before_the_application_listens(site: Site) -> None:
 def test_scope_and_subprotocol(site: Site) -> None:
     offered = [Subprotocol("first"), Subprotocol("second")]
     with opened(site, "/describe", subprotocols=offered) as client:
-        told = json.loads(client.recv(timeout=30))
-        assert told["type"] == "websocket"
-        assert told["scheme"] == "ws"
-        assert told["subprotocols"] == offered
-        assert told["client"] == list(client.local_address)
+        answer = json.loads(client.recv(timeout=30))
+        assert answer["type"] == "websocket"
+        assert answer["scheme"] == "ws"
+        assert answer["subprotocols"] == offered
+        assert answer["client"] == list(client.local_address)
         assert client.subprotocol == "second"
         assert client.response is not None
         assert client.response.headers["X-Accepted"] == "yes"

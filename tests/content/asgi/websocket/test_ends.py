@@ -48,7 +48,7 @@ BREAKING: dict[str, tuple[bytes, int]] = {
 
 
 @pairs()
-def test_an_end_is_told_with_its_code(pair: Pair) -> None:
+def test_an_end_is_reported_with_its_code(pair: Pair) -> None:
     with hosting(
         websocket_ends.app, websocket_message_bytes=1000, max_connections=1, **pair
     ) as site:
@@ -63,7 +63,7 @@ def test_an_end_is_told_with_its_code(pair: Pair) -> None:
         agreed(site, "/echo").sock.close()
         assert json.loads(site.notes.next()) == ["websocket.disconnect", 1006]
         wire = site.wire()
-        handshake(wire, "/told_in_handshake")
+        handshake(wire, "/closed_in_handshake")
         site.notes.until("called")
         wire.sock.close()
         assert json.loads(site.notes.next()) == ["websocket.disconnect", 1006]
@@ -110,7 +110,7 @@ def test_leavers_keep_nobody_out(pair: Pair) -> None:
                 leave(wire)
         assert answered(site)
         wire = site.wire()
-        handshake(wire, "/told_in_handshake")
+        handshake(wire, "/closed_in_handshake")
         site.notes.until("called")
         wire.sock.close()
         assert json.loads(site.notes.next()) == ["websocket.disconnect", 1006]

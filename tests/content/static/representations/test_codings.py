@@ -49,8 +49,8 @@ def test_the_best_is_taken_and_nothing_that_is_refused(given_: dict[str, int | N
     found = [coding.decode() for coding in preferred(field.encode())]
 
     def weight(name: str) -> int:
-        told = given_.get(name, given_.get("*", 0) if name != "identity" else 0)
-        return 1000 if told is None else told
+        weight = given_.get(name, given_.get("*", 0) if name != "identity" else 0)
+        return 1000 if weight is None else weight
 
     assert set(found) == {
         name

@@ -41,7 +41,7 @@ def coding(answer: Answer) -> str | None:
     return answer.fields.get("content-encoding")
 
 
-def test_files_beside_a_file(folder: Path, serve: Serve) -> None:
+def test_sidecars_of_a_file(folder: Path, serve: Serve) -> None:
     with serve(target=str(folder)) as address, Client(address) as client:
         for accepts, expected in (
             ("gzip, br", "br"),
@@ -94,7 +94,7 @@ def test_every_coding_has_validators_of_its_own(folder: Path, serve: Serve) -> N
         assert ranged.status == 200
 
 
-def test_what_appears_or_vanishes_beside_a_file_is_noticed(folder: Path, serve: Serve) -> None:
+def test_a_sidecar_that_appears_or_vanishes_is_noticed(folder: Path, serve: Serve) -> None:
     with serve(target=str(folder)) as address, Client(address) as client:
         assert coding(client.get("/plain.txt", accept_encoding="gzip")) is None
         (folder / "plain.txt.gz").write_bytes(gzip.compress(TEXT))

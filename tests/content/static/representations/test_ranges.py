@@ -73,5 +73,5 @@ def test_exactly_the_bytes_that_were_asked_for(
     assert len(got) == len(wanted), "no byte is sent twice"
 
 
-def test_what_is_told_of_a_range() -> None:
+def test_the_fields_of_a_range() -> None:
     assert content_range((2, 3), 10) == b"bytes 2-4/10"

@@ -67,8 +67,8 @@ def by_setting(rows: list[Row]) -> dict[str, list[Row]]:
     """The rows that may be compared with each other, under the name of what they share."""
     found: dict[str, list[Row]] = {}
     for row in rows:
-        beside = f", {row['idle_connections']} idle" if row["idle_connections"] else ""
-        found.setdefault(row["scenario"] + beside, []).append(row)
+        suffix = f", {row['idle_connections']} idle" if row["idle_connections"] else ""
+        found.setdefault(row["scenario"] + suffix, []).append(row)
     return found
 
 

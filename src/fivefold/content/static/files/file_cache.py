@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable
 
 from ....http1.bounded import Bounded
-from ..representations.precompressed import PATH_BYTES, Beside
+from ..representations.precompressed import PATH_BYTES, Precompressed
 from .beneath import open_inside
 from .entry import Entry, Identity, identity
 from .kept import KeptFiles
@@ -47,7 +47,7 @@ class FileCache:
         self._kept = KeptFiles() if kept is None else kept
         self._lock = self._kept.lock
         self._forget = forget
-        self.beside = Beside(folder, wanted=siblings)
+        self.precompressed = Precompressed(folder, wanted=siblings)
         self._entries: dict[bytes, Entry] = {}
         self._young: Bounded[bytes, Identity] = Bounded(YOUNG_BYTES, PATH_BYTES)
         """What was sent of a file within the second after its last write."""
@@ -80,7 +80,9 @@ class FileCache:
             status = os.stat(entry.path, dir_fd=self._folder)
             if identity(status) != entry.identity or not entry.settled:
                 return False
-            return not entry.compressible or self.beside.unchanged(entry.path, entry.siblings)
+            return not entry.compressible or self.precompressed.unchanged(
+                entry.path, entry.siblings
+            )
         except OSError:
             return False
 
@@ -141,7 +143,7 @@ class FileCache:
         with self._lock:
             for entry in list(self._entries.values()):
                 self._kept.remove(entry)
-            self.beside.clear()
+            self.precompressed.clear()
 
 
 def of_a_file(fd: int) -> os.stat_result:

@@ -39,7 +39,7 @@ class Siblings(NamedTuple):
     """The folder as it was then."""
 
 
-class Beside:
+class Precompressed:
     """Looks beside the files of one folder and its folders."""
 
     def __init__(self, folder: int, *, wanted: bool) -> None:

@@ -39,5 +39,5 @@ def select(request: Request, entry: Entry) -> Selection:
         return Selection(416, [(b"Content-Range", b"bytes */%d" % entry.size)], [])
     if len(ranges) > 1:
         return Selection(206, entry.fields, ranges)
-    told = (b"Content-Range", content_range(ranges[0], entry.size))
-    return Selection(206, [*entry.fields, told], ranges)
+    part = (b"Content-Range", content_range(ranges[0], entry.size))
+    return Selection(206, [*entry.fields, part], ranges)

@@ -82,7 +82,7 @@ class Finder:
             kind = self._policy.media_type(path)
             entry.compressible = not entry.coding and compressible(kind)
             if entry.compressible:
-                entry.siblings = self._cache.beside.look(path)
+                entry.siblings = self._cache.precompressed.look(path)
                 entry.varies = bool(entry.siblings.codings) or self._worth_compressing(entry)
             await self._load(entry, entry, conn)
         except BaseException:
