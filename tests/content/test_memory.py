@@ -14,8 +14,8 @@ from fivefold import Server, Settings
 from fivefold.content.application import fields
 from fivefold.content.asgi import messages as asgi_messages
 from fivefold.content.routing import virtual_hosts as hosts
-from fivefold.content.static import file_responses as answers
-from fivefold.content.static.files import recent as hot
+from fivefold.content.static import file_responses
+from fivefold.content.static.files import recent
 from fivefold.content.static.files.entry import ENTRY_BYTES, SMALL_BYTES
 from fivefold.content.static.files.kept import MEMORY_BYTES
 from fivefold.content.wsgi import call as wsgi_response
@@ -68,16 +68,19 @@ def ranges_of_many_files() -> Iterator[bytes]:
 
 
 FLOODS = {
-    "ranges": (ranges_of_many_files, answers.MOST_BYTES + 60 * (SMALL_BYTES + ENTRY_BYTES)),
+    "ranges": (ranges_of_many_files, file_responses.MOST_BYTES + 60 * (SMALL_BYTES + ENTRY_BYTES)),
     "dates": (lambda: asked(1000, "/page.html", f"If-Modified-Since: %{LONG}"), 0),
-    "tags": (lambda: asked(1000, "/page.html", f'If-None-Match: "%{LONG}"'), answers.MOST_BYTES),
+    "tags": (
+        lambda: asked(1000, "/page.html", f'If-None-Match: "%{LONG}"'),
+        file_responses.MOST_BYTES,
+    ),
     "codings": (lambda: asked(1000, "/page.html", f"Accept-Encoding: %{LONG}"), 0),
     "short codings": (
         lambda: asked(9000, "/page.html", "Accept-Encoding: gzip, %"),
-        hot.MOST_BYTES,
+        recent.MOST_BYTES,
     ),
     "hosts": (lambda: asked(1000, "/page.html", f"Host: %{LONG}"), hosts.REMEMBERED_BYTES),
-    "targets": (lambda: asked(9000, f"/000000?%{LONG[:250]}"), hot.MOST_BYTES),
+    "targets": (lambda: asked(9000, f"/000000?%{LONG[:250]}"), recent.MOST_BYTES),
     "files": (lambda: asked(FILES, "/%"), MEMORY_BYTES * 5 // 4),
 }
 """Requests, and how many bytes may be remembered of them."""

@@ -25,7 +25,7 @@ of these."""
 PARTIAL = 206
 
 
-class Answers:
+class FileResponses:
     """The answers of one folder."""
 
     def __init__(self, cache: FileCache, always: Fields) -> None:

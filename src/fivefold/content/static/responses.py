@@ -15,8 +15,8 @@ from ...errors import FileChanged
 from ...http1.exchange import Exchange
 from ...http1.response import Response, plain
 from ..application.thread_pool import Threads
-from .file_responses import Answers
-from .files.recent import Hot
+from .file_responses import FileResponses
+from .files.recent import Recent
 from .files.root import Root
 from .listing.contents import Listing
 from .locations import with_slash
@@ -26,7 +26,7 @@ from .preflight import preflight
 from .refusals import BUSY, METHOD_NOT_ALLOWED, NOT_FOUND, RETRY, status_of
 from .representations.codings import accepted
 from .representations.multipart import ByteRanges
-from .representations.variants import Finder
+from .representations.variants import Variants
 
 INDEX, HTML = b"index.html", b".html"
 
@@ -47,17 +47,17 @@ class Responses:
         self,
         root: Root,
         policy: Policy,
-        finder: Finder,
-        answers: Answers,
-        hot: Hot,
+        variants: Variants,
+        file_responses: FileResponses,
+        recent: Recent,
         threads: Threads | None,
     ) -> None:
         self._root = root
         self._policy = policy
         self._prefix = policy.prefix
-        self._finder = finder
-        self._answers = answers
-        self._hot = hot
+        self._variants = variants
+        self._file_responses = file_responses
+        self._recent = recent
         self._threads = threads
 
     async def to(self, exchange: Exchange) -> Outcome:
@@ -92,14 +92,14 @@ class Responses:
             path += INDEX
         request, accepts = exchange.request, accepted(exchange.request_head)
         ranged = b"range" in request.obeyed
-        entry = await self._finder.find(path, exchange.conn, accepts, ranged=ranged)
-        self._answers.freshen(entry, monotonic())
+        entry = await self._variants.find(path, exchange.conn, accepts, ranged=ranged)
+        self._file_responses.freshen(entry, monotonic())
         if not (ranged and entry.varies and self._policy.compress):  # others get another coding
             if instead:
-                self._hot.remember_for_now(request, entry, accepts, entry.fresh_until)
+                self._recent.remember_for_now(request, entry, accepts, entry.fresh_until)
             else:
-                self._hot.remember(request, entry, accepts)
-        return self._answers.to(request, entry)
+                self._recent.remember(request, entry, accepts)
+        return self._file_responses.to(request, entry)
 
     async def _folder_without_slash(self, path: bytes, exchange: Exchange) -> Outcome:
         if not path or path.endswith(b"/"):
@@ -164,10 +164,10 @@ class Responses:
         page = self._policy.error_pages.get(status)
         if page is not None:
             try:
-                entry = await self._finder.find(page, exchange.conn)
+                entry = await self._variants.find(page, exchange.conn)
             except (OSError, FileChanged):
                 pass  # it was there when the server started
             else:
                 lines.append(entry.fields[0])  # its type
-                return self._answers.slice(status, lines, entry, (0, entry.size))
+                return self._file_responses.slice(status, lines, entry, (0, entry.size))
         return plain(status, hint, fields=lines)

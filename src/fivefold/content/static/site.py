@@ -17,13 +17,13 @@ from ...iomodels.base import File, IOModel
 from ...iomodels.files import pages_in_memory
 from ...iomodels.probes import Tell
 from ..application.thread_pool import Threads
-from .file_responses import Answers
+from .file_responses import FileResponses
 from .files.entry import Entry
 from .files.file_cache import FileCache
-from .files.recent import Hot
+from .files.recent import Recent
 from .files.root import Root
 from .policy import Policy
-from .representations.variants import Finder
+from .representations.variants import Variants
 from .responses import Responses
 from .rules import DEFAULT, Rules
 from .worker_state import ALONE, Shared
@@ -49,19 +49,19 @@ class Static:
         """Monotonic seconds from which `folder` must be looked at again."""
         policy = Policy(rules, prefix)
         self._threads = Threads(LONG_TASKS) if shared.in_event_loop else None
-        self._hot = Hot()
-        forget, siblings = self._hot.forget_entry, policy.precompressed
+        self._recent = Recent()
+        forget, siblings = self._recent.forget_entry, policy.precompressed
         self._cache = FileCache(self._root.fd, shared.kept, forget, siblings=siblings)
-        self._answers = Answers(self._cache, policy.always)
+        self._file_responses = FileResponses(self._cache, policy.always)
         self._responses = Responses(
             self._root,
             policy,
-            Finder(self._cache, policy, self._threads),
-            self._answers,
-            self._hot,
+            Variants(self._cache, policy, self._threads),
+            self._file_responses,
+            self._recent,
             self._threads,
         )
-        self._plainly_hot = self._hot.plain.get
+        self._recent_plain = self._recent.plain.get
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         return engine(tick_s=tick_s, connections=connections)
@@ -90,25 +90,25 @@ class Static:
         self, request: Request, head: bytes, conn: HttpConnection, now: float
     ) -> Ready | None:
         target = request.plain_target
-        entry = self._plainly_hot(target)
+        entry = self._recent_plain(target)
         if entry is None:
             if target is None:
                 return self._again(request, head, now)
-            entry = self._hot.of(target, head, now)
+            entry = self._recent.of(target, head, now)
             if entry is None:
                 return None
         if now >= entry.fresh_until and not self._renewed(entry, now):
-            self._hot.forget(target)
+            self._recent.forget(target)
             return None
         if not entry.in_memory:
             if not self._cache.hold(entry):
                 return None
-            return entry.whole, self._answers.part(entry, (0, entry.size))
+            return entry.whole, self._file_responses.part(entry, (0, entry.size))
         return entry.whole
 
     def _look(self, now: float) -> None:
         """Once a second: whether the path of the folder leads to another one."""
-        self._look_at = self._answers.second_of(now)
+        self._look_at = self._file_responses.second_of(now)
         self._cache.precompressed.clear()
         if self._root.moved():
             self._cache.clear()
@@ -119,7 +119,7 @@ class Static:
             self._look(now)
         if entry.varies or not self._cache.renewed(entry):
             return False
-        self._answers.freshen(entry, now)
+        self._file_responses.freshen(entry, now)
         return True
 
     def _again(self, request: Request, head: bytes, now: float) -> Ready | None:
@@ -127,10 +127,10 @@ class Static:
         target = request.selective_target
         if target is None:
             return None
-        entry = self._plainly_hot(target) or self._hot.of(target, head, now)
+        entry = self._recent_plain(target) or self._recent.of(target, head, now)
         if entry is None or (now >= entry.fresh_until and not self._renewed(entry, now)):
             return None
-        return self._answers.again(request, entry, now)
+        return self._file_responses.again(request, entry, now)
 
     async def respond(self, exchange: Exchange) -> None:
         body = exchange.body

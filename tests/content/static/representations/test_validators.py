@@ -16,7 +16,7 @@ import pytest
 
 from fivefold.content.static.files.file_cache import FileCache
 from fivefold.content.static.policy import Policy
-from fivefold.content.static.representations.variants import Finder
+from fivefold.content.static.representations.variants import Variants
 from fivefold.content.static.rules import DEFAULT
 from fivefold.errors import FileShrank
 from fivefold.iomodels.base import File
@@ -257,7 +257,7 @@ def test_whatever_happens_no_descriptor_is_lost(
     (tmp_path / "large.html.gz").write_bytes(b"c" * SMALL)
     root = os.open(tmp_path, os.O_RDONLY)
     cache = FileCache(root, siblings=True)
-    finder = Finder(cache, Policy(DEFAULT), None)
+    variants = Variants(cache, Policy(DEFAULT), None)
 
     def failing(self: Policy, path: bytes) -> bytes:
         raise error
@@ -267,7 +267,7 @@ def test_whatever_happens_no_descriptor_is_lost(
     before = len(os.listdir("/proc/self/fd"))
     for name in (b"page.html", b"large.html"):
         for _ in range(3):
-            found: Any = finder.find(name, Failing(error), b"gzip")  # type: ignore[arg-type]
+            found: Any = variants.find(name, Failing(error), b"gzip")  # type: ignore[arg-type]
             try:
                 found.send(None)
             except StopIteration as done:

@@ -102,7 +102,7 @@ class Entry:
         """Monotonic seconds until which nothing needs to be checked."""
         self.uses = 1
         self.targets: set[tuple[int, object]] = set()
-        """What leads to it in `hot`: the number of a table, and a key there."""
+        """What leads to it in `Recent`: the number of a table, and a key there."""
         self.on_given_up: Callable[[Entry], None] | None = None
 
     def check(self) -> None:

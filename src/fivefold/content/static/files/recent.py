@@ -50,7 +50,7 @@ class Targets(Bounded[K, Entry]):
         super().clear()
 
 
-class Hot:
+class Recent:
     """Entries by target; whoever looks checks whether they are still fresh."""
 
     def __init__(self) -> None:

@@ -47,7 +47,7 @@ class Listing:
         self, root: int, path: bytes, shown_as: bytes, fields: Fields, threads: Threads | None
     ) -> None:
         """`path` is relative to `root`, `shown_as` what the client asked for; `threads` as for
-        `Finder`. Raises OSError.
+        `Variants`. Raises OSError.
         """
         self._shown_as = shown_as
         self._fields = fields

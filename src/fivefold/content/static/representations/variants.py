@@ -29,7 +29,7 @@ QUIET_S = 0.01
 """More than a tick of the clock by which Linux tells the time of a write (4 ms, 10 ms at most)."""
 
 
-class Finder:
+class Variants:
     """The files of one folder. Whoever gets an entry holds it, and drops it in the end."""
 
     def __init__(self, cache: FileCache, policy: Policy, threads: Threads | None) -> None:
