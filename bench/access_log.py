@@ -19,7 +19,7 @@ from typing import Any
 
 from fivefold.accesslog.log import AccessLog
 from fivefold.accesslog.shared import SharedLog
-from fivefold.content.application.forwarded import Proxies
+from fivefold.content.application.forwarded import TrustedProxies
 from fivefold.http1.request import examined
 
 LINES = 100_000
@@ -49,7 +49,7 @@ ANSWERS = {
 
 
 def opened(file: Path, form: str) -> AccessLog:
-    log = SharedLog(str(file), form, Proxies(), "").opened()
+    log = SharedLog(str(file), form, TrustedProxies(), "").opened()
     assert log is not None
     return log
 

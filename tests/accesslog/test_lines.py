@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fivefold.accesslog.formats import FROM_HEAD, NAMED, ONCE_A_SECOND, TIMES, compiled
 from fivefold.accesslog.heads import Heads
 from fivefold.accesslog.shared import SharedLog
-from fivefold.content.application.forwarded import Proxies
+from fivefold.content.application.forwarded import TrustedProxies
 from fivefold.errors import PeerGone, SettingsError
 from fivefold.http1.connection import Http1
 from fivefold.http1.limits import Limits
@@ -46,7 +46,7 @@ def logged(
     """What one scripted connection leaves in the log, and what was sent."""
     file = tmp_path / "log"
     file.unlink(missing_ok=True)
-    log = SharedLog(str(file), form, Proxies(trusted), "").opened()
+    log = SharedLog(str(file), form, TrustedProxies(trusted), "").opened()
     connection = kind(script)
     asyncio.run(Http1(Echo(), limits or Limits(), log).serve(connection))
     assert log is not None
@@ -81,7 +81,7 @@ def test_every_field_and_text_around_it(tmp_path: Path) -> None:
     form = "\t100% %s {{ü}} " + " ".join(f"{name}={{{name}}}" for name in names)
     head = GET + b"X-ID:7%s\r\nReferer: %d%%\r\n\r\n"
     file = tmp_path / "log"
-    log = SharedLog(str(file), form, Proxies(), "").opened()
+    log = SharedLog(str(file), form, TrustedProxies(), "").opened()
     assert log is not None
     asyncio.run(Http1(Echo(), Limits(), log).serve(FakeConnection([head])))
     log.close()

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from fivefold.content.application.forwarded import Proxies
+from fivefold.content.application.forwarded import TrustedProxies
 from fivefold.errors import LimitReached
 from fivefold.http1.limits import Limits
 from fivefold.iomodels.base import Connection
@@ -27,7 +27,7 @@ def tls() -> Handler:
 
 
 def proxy_protocol() -> Handler:
-    return ProxyProtocol(handler, Proxies(("*",)), Limits()).serve
+    return ProxyProtocol(handler, TrustedProxies(("*",)), Limits()).serve
 
 
 class Broken(FakeConnection):

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable
 from time import monotonic
 
-from ..content.application.forwarded import Proxies
+from ..content.application.forwarded import TrustedProxies
 from ..http1.exchange import HttpConnection
-from ..http1.recorded import Asked
+from ..http1.logged import LoggedRequest
 from ..http1.request import Request, fields_of
 from ..serving.base import WorkerHooks
 from .formats import Format, Line
@@ -57,7 +57,7 @@ MS = Milliseconds()
 class AccessLog(WorkerHooks):
     """One per process; what is forked from it goes on with a log of its own, still empty."""
 
-    def __init__(self, form: Format, proxies: Proxies, writer: Writer) -> None:
+    def __init__(self, form: Format, proxies: TrustedProxies, writer: Writer) -> None:
         self.format = form
         self.timed = form.has_times
         self.has_all_times = form.has_all_times
@@ -81,7 +81,7 @@ class AccessLog(WorkerHooks):
             return ConnectionLines(self, self._heads, address, None)
 
         def forwarded(head: bytes) -> str | None:
-            client = self._proxies.origin(conn, fields_of(head)).client
+            client = self._proxies.forwarded(conn, fields_of(head)).client
             return None if client is None or client is peer else client[0]
 
         return ConnectionLines(self, self._forwarded, address, forwarded)
@@ -118,7 +118,7 @@ class AccessLog(WorkerHooks):
 
 
 class ConnectionLines:
-    """One connection: `http1.recorded.ConnectionLog`."""
+    """One connection: `http1.logged.ConnectionLog`."""
 
     def __init__(
         self,
@@ -166,7 +166,9 @@ class ConnectionLines:
             log.flush()
         return end
 
-    def record(self, asked: Asked, status: int, size: int, *, complete: bool = False) -> float:
+    def record(
+        self, asked: LoggedRequest, status: int, size: int, *, complete: bool = False
+    ) -> float:
         """Record any other exchange, when it is over; the present moment."""
         log = self._log
         end = monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..content.application.forwarded import Proxies
+from ..content.application.forwarded import TrustedProxies
 from .destination import Destination
 from .formats import compiled
 from .log import AccessLog
@@ -13,7 +13,7 @@ from .writer import Writer
 class SharedLog:
     """Where lines go and when that is opened anew; `opened` makes a process's own log of it."""
 
-    def __init__(self, name: str | None, form: str, proxies: Proxies, base: str) -> None:
+    def __init__(self, name: str | None, form: str, proxies: TrustedProxies, base: str) -> None:
         """`name`: a path seen from `base`, or `-`; None for no log."""
         self._destination = None if name is None else Destination(name, base)
         self._form = form

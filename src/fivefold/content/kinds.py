@@ -14,7 +14,7 @@ from ..http1.limits import Limits
 from ..iomodels.base import IOModel
 from ..processes.grace import Grace
 from .application.broken import Broken
-from .application.forwarded import Proxies
+from .application.forwarded import TrustedProxies
 from .application.loading import load, refuse_patches
 from .application.thread_pool import Threads
 from .asgi.scope import Scopes
@@ -22,7 +22,7 @@ from .static.folder import probe
 from .static.rules import Rules
 from .static.site import Static
 from .static.worker_state import Shared
-from .wsgi.environ import Surroundings
+from .wsgi.environ import WsgiConstants
 from .wsgi.gateway import Wsgi
 from .wsgi.places import InPlace, InPool
 
@@ -37,13 +37,13 @@ class Opened(Content, Protocol):
 
 
 @dataclass(frozen=True)
-class Surrounded:
-    """What content may need to know of the server around it."""
+class ContentContext:
+    """What content may need to know of its server."""
 
     target: Any
     """A folder, `module:attribute`, or an application; for `BROKEN` an exception."""
     root_path: str
-    proxies: Proxies
+    proxies: TrustedProxies
     threads: int | None
     """How many calls of the application at once; None to call it in place."""
     multithread: bool
@@ -70,7 +70,7 @@ class Kind:
     """Facts about a kind of content."""
 
     name: str
-    open: Callable[[Surrounded], Opened]
+    open: Callable[[ContentContext], Opened]
     serving: str
     """The serving model that `auto` takes."""
     io: str
@@ -81,53 +81,53 @@ class Kind:
     """Raises `SettingsError` if the target cannot be served; cheap and without traces."""
 
 
-def open_static(around: Surrounded) -> Opened:
-    return Static(around.target, rules=around.rules, shared=around.shared)
+def open_static(context: ContentContext) -> Opened:
+    return Static(context.target, rules=context.rules, shared=context.shared)
 
 
-def application(around: Surrounded) -> Any:
+def application(context: ContentContext) -> Any:
     """Raises `ApplicationError`; a reload may have found another application than the start."""
-    if not isinstance(around.target, str):
-        return around.target
-    loaded = load(around.target)
+    if not isinstance(context.target, str):
+        return context.target
+    loaded = load(context.target)
     refuse_patches()
     return loaded
 
 
-def open_wsgi(around: Surrounded) -> Opened:
-    surroundings = Surroundings(
-        multithread=around.multithread,
-        multiprocess=around.multiprocess,
-        script_name=around.root_path,
-        proxies=around.proxies,
+def open_wsgi(context: ContentContext) -> Opened:
+    constants = WsgiConstants(
+        multithread=context.multithread,
+        multiprocess=context.multiprocess,
+        script_name=context.root_path,
+        proxies=context.proxies,
     )
-    if around.threads is None:
-        place = InPlace(around.limits, shared=around.shared.in_event_loop)
-        return Wsgi(application(around), surroundings, place)
-    threads = Threads(around.threads)
-    return Wsgi(application(around), surroundings, InPool(threads), threads)
+    if context.threads is None:
+        place = InPlace(context.limits, shared=context.shared.in_event_loop)
+        return Wsgi(application(context), constants, place)
+    threads = Threads(context.threads)
+    return Wsgi(application(context), constants, InPool(threads), threads)
 
 
-def open_asgi(around: Surrounded) -> Opened:
+def open_asgi(context: ContentContext) -> Opened:
     from .asgi.protocol_server import (  # noqa: PLC0415 - asyncio and websockets take 50 ms to import
         Asgi,
     )
 
-    scopes = Scopes(around.root_path, around.proxies, around.asgi_extensions)
+    scopes = Scopes(context.root_path, context.proxies, context.asgi_extensions)
     return Asgi(
-        application(around),
+        application(context),
         scopes,
-        around.limits,
-        lifespan=around.lifespan,
-        lifespan_s=around.lifespan_s,
-        deflate=around.websocket_deflate,
-        grace=around.grace,
-        apart=around.many_threads,
+        context.limits,
+        lifespan=context.lifespan,
+        lifespan_s=context.lifespan_s,
+        deflate=context.websocket_deflate,
+        grace=context.grace,
+        apart=context.many_threads,
     )
 
 
-def open_broken(around: Surrounded) -> Opened:
-    return Broken(around.target)
+def open_broken(context: ContentContext) -> Opened:
+    return Broken(context.target)
 
 
 KINDS: dict[str, Kind] = {

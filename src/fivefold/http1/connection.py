@@ -22,7 +22,7 @@ from .escaping import as_text
 from .exchange import CLOSE, OVER, Exchange, HttpConnection, send_part
 from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
-from .recorded import NOTHING_SENT, AccessLogger, Asked, ConnectionLog, RecordedExchange, sent
+from .logged import NOTHING_SENT, AccessLogger, ConnectionLog, LoggedExchange, LoggedRequest, sent
 from .request import Request
 from .response import DateField, FilePart, plain, serialized
 
@@ -65,11 +65,11 @@ class Http1:
     """What the connections of one worker share. `serve` is the connection coroutine."""
 
     def __init__(
-        self, content: Content, limits: Limits, recorder: AccessLogger | None = None
+        self, content: Content, limits: Limits, access_logger: AccessLogger | None = None
     ) -> None:
         self._content = content
         self._limits = limits
-        self._recorder = recorder
+        self._access_logger = access_logger
         self._memory = Memory()
         self._date = DateField()
 
@@ -107,7 +107,7 @@ class Http1:
         conn.progress_s = send_s = limits.send_s
         patience = limits.first_byte_s
         now = turn_ends = monotonic()
-        access_log = None if self._recorder is None else self._recorder.log_of(conn)
+        access_log = None if self._access_logger is None else self._access_logger.log_of(conn)
         data: bytes | None = b""
         try:
             while data is not None:
@@ -155,17 +155,21 @@ class Http1:
                     elif conn.send_soon(whole):
                         now = access_log.whole(request, head, whole, now, begun)
                     else:
-                        now = await sent(access_log, conn, whole, Asked(request, head, now, begun))
+                        now = await sent(
+                            access_log, conn, whole, LoggedRequest(request, head, now, begun)
+                        )
                 else:
                     record = None if access_log is None else (access_log, now)
                     data = await self._exchange(conn, request, head, data, whole, record=record)
                     now = monotonic()
         except ProtocolError as refusal:
-            asked = Asked(request, bytes(reader.partial) or head, now, monotonic())
+            asked = LoggedRequest(request, bytes(reader.partial) or head, now, monotonic())
             await self._refuse(conn, refusal, asked, access_log)
         except BaseException:
             if access_log is not None and reader.partial:
-                access_log.record(Asked(None, bytes(reader.partial), now, now), NOTHING_SENT, 0)
+                access_log.record(
+                    LoggedRequest(None, bytes(reader.partial), now, now), NOTHING_SENT, 0
+                )
             raise
 
     async def _exchange(
@@ -185,9 +189,9 @@ class Http1:
                 conn.deadline = monotonic() + self._limits.send_s
                 await (conn.send(whole) if isinstance(whole, bytes) else send_part(conn, *whole))
                 return data if request.keep_alive else None
-            begun = partial(RecordedExchange.pass_on, whole=whole)
+            begun = partial(LoggedExchange.pass_on, whole=whole)
         body = Body(conn, request, data, self._limits) if request.has_body else None
-        kind = Exchange if record is None else RecordedExchange
+        kind = Exchange if record is None else LoggedExchange
         exchange = kind(conn, request, head, body, self._limits, self._date)
         if data and body is None:
             exchange.beyond = data
@@ -213,8 +217,8 @@ class Http1:
     ) -> None:
         """Let content answer. Raises `ProtocolError` for what is still to be refused."""
         try:
-            if isinstance(exchange, RecordedExchange) and record is not None:
-                await exchange.recorded(*record, respond)
+            if isinstance(exchange, LoggedExchange) and record is not None:
+                await exchange.logged(*record, respond)
             else:
                 await respond(exchange)
         except OVER:
@@ -232,7 +236,7 @@ class Http1:
         self,
         conn: HttpConnection,
         refusal: ProtocolError,
-        asked: Asked,
+        asked: LoggedRequest,
         access_log: ConnectionLog | None,
     ) -> None:
         """Say why, then close so that the client can still read it (RFC 9112, section 9.6)."""

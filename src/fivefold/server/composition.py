@@ -16,8 +16,8 @@ from typing import Any, Protocol, Self
 
 from ..accesslog.shared import SharedLog
 from ..content.application.broken import trace_of
-from ..content.application.forwarded import Proxies
-from ..content.kinds import BROKEN, KINDS, Kind, Opened, Surrounded
+from ..content.application.forwarded import TrustedProxies
+from ..content.kinds import BROKEN, KINDS, ContentContext, Kind, Opened
 from ..content.routing import mounts
 from ..content.routing import virtual_hosts as hosts
 from ..content.routing.basic_auth import Guarded
@@ -87,7 +87,7 @@ class Server:
             if not settings.reload:
                 raise
             self._compose(BROKEN)  # the workers will look for themselves, and say why
-        self._proxies = Proxies(settings.trusted_proxies, settings.forwarded_fields)
+        self._proxies = TrustedProxies(settings.trusted_proxies, settings.forwarded_fields)
         self._access_log = SharedLog(
             settings.access_log,
             settings.access_log_format,
@@ -304,7 +304,7 @@ class Server:
             settings.limits,
             certificates=self._certificates,
             https_port=self._listening.https_port,
-            recorder=access_log,
+            access_logger=access_log,
             proxies=self._proxies if settings.proxy_protocol else None,
         )
 
@@ -339,7 +339,7 @@ class Server:
 
     def _content(self, target: Any, shared: Shared) -> Opened:
         settings = self.settings
-        content = self._kind.open(self._surrounded(target, shared))
+        content = self._kind.open(self._context(target, shared))
         if settings.mount and self._kind is not BROKEN:
             parsed = mounts.parsed(settings.mount)
             content = mounts.Mounts(content, parsed, settings.rules, shared)
@@ -350,10 +350,10 @@ class Server:
             content = Guarded(content, passwords, self._proxies, in_event_loop=shared.in_event_loop)
         return content
 
-    def _surrounded(self, target: Any, shared: Shared) -> Surrounded:
+    def _context(self, target: Any, shared: Shared) -> ContentContext:
         settings, serving = self.settings, self.model.traits
         in_pool = shared.in_event_loop and not settings.inline
-        return Surrounded(
+        return ContentContext(
             target=target,
             root_path=settings.root_path,
             proxies=self._proxies,

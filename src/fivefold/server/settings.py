@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..accesslog import formats
-from ..content.application.forwarded import Proxies
+from ..content.application.forwarded import TrustedProxies
 from ..content.asgi.scope import FILES, LIFESPANS
 from ..content.kinds import KINDS
 from ..content.routing import mounts
@@ -194,7 +194,7 @@ class Settings:
         self._check_root_path()
         if not interval(self.trace_sample) and self.trace_spans is not None:
             raise SettingsError("trace_spans: nothing is sampled; add --trace-sample 1/1000")
-        Proxies(self.trusted_proxies, self.forwarded_fields)
+        TrustedProxies(self.trusted_proxies, self.forwarded_fields)
         self._check_access_log()
         if self.serving != AUTO:
             self.check_serving(self.serving)

@@ -17,7 +17,7 @@ import socket
 from time import monotonic
 
 from ..iomodels.base import Connection, IOModel, Listener, Traits, Waiter
-from .base import CUT_S, Live, ServingModel, ServingTraits, close_woken, opened
+from .base import CUT_S, OpenConnections, ServingModel, ServingTraits, close_woken, opened
 from .limit import DESCRIPTORS, SETTING, Limit, affordable
 
 DRAIN_STEP_S = 0.02
@@ -40,10 +40,10 @@ class Async(ServingModel):
 
     def run(self) -> None:
         io = self._io = self.new_io(min(self.options.max_connections, affordable(1)))
-        self._live = Live()
+        self._open = OpenConnections()
         self._full: list[Waiter] = []
         self._attended = 0
-        """Connections whose coroutine has been made; those that run already are in `_live`."""
+        """Connections whose coroutine has been made; those that run already are in `_open`."""
         self._limit = self._affordable(io.traits)
         self.hooks.started()
         self._begin(io)
@@ -56,8 +56,8 @@ class Async(ServingModel):
     def stop(self) -> None:
         # Here and not only when it is drained: an iterative server gets there once the client
         # has gone whom it serves now.
-        if hasattr(self, "_live"):
-            self._live.finish()
+        if hasattr(self, "_open"):
+            self._open.finish()
         super().stop()
 
     def _affordable(self, traits: Traits) -> Limit:
@@ -95,7 +95,7 @@ class Async(ServingModel):
     async def _attend(self, connection: Connection) -> None:
         assert self._io is not None
         try:
-            await self._live.attend(self.handler, connection)
+            await self._open.attend(self.handler, connection)
         finally:
             self._attended -= 1
             while self._full:
@@ -104,9 +104,9 @@ class Async(ServingModel):
     async def _drain(self, io: IOModel, listeners: list[Listener]) -> None:
         """Serve whoever is connected already, then let everybody go."""
         await self.close_listeners(listeners, self._start)
-        self._live.finish()
+        self._open.finish()
         await self._until_gone(io, self.options.grace.until())
-        self._live.cut()
+        self._open.cut()
         await self._until_gone(io, monotonic() + CUT_S)
 
     async def _until_gone(self, io: IOModel, until: float) -> None:

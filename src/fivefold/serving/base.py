@@ -206,7 +206,7 @@ class ServingModel(ABC):
 HandOver = Callable[[socket.socket], Awaitable[Any]]
 
 
-class Live:
+class OpenConnections:
     """The connections of one worker that are open now, and how to end them gently."""
 
     def __init__(self) -> None:

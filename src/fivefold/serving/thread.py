@@ -25,7 +25,7 @@ from ..isolation.starting_threads import made_thread
 from .base import (
     CUT_S,
     EXHAUSTED_PAUSE_S,
-    Live,
+    OpenConnections,
     ServingModel,
     ServingTraits,
     close_woken,
@@ -55,7 +55,7 @@ class Thread(ServingModel):
     )
 
     def run(self) -> None:
-        self._live = Live()
+        self._open = OpenConnections()
         # A mailbox stands for an idle thread.  SimpleQueue, because its `put` may be called
         # from a signal handler that interrupted its `get` (queue module, "reentrant").
         self._idle: queue.SimpleQueue[Mailbox | None] = queue.SimpleQueue()
@@ -128,7 +128,7 @@ class Thread(ServingModel):
             if mailbox is not None:
                 return mailbox
             if self.stopping:
-                self._live.finish()  # so that somebody becomes idle
+                self._open.finish()  # so that somebody becomes idle
         return None
 
     def _next_idle(self) -> Mailbox | None:
@@ -138,7 +138,7 @@ class Thread(ServingModel):
         try:
             return self._idle.get(timeout=max(0.0, self.options.grace.until() - monotonic()))
         except queue.Empty:
-            self._live.cut()
+            self._open.cut()
             return self._idle.get()
 
     def _add_spares(self) -> None:
@@ -157,10 +157,10 @@ class Thread(ServingModel):
             time.sleep(EXHAUSTED_PAUSE_S)
 
     def _drain(self) -> None:
-        self._live.finish()
+        self._open.finish()
         while self._threads and monotonic() < self.options.grace.until():
             self._dismiss_one(max(0.0, self.options.grace.until() - monotonic()))
-        self._live.cut()
+        self._open.cut()
         end = monotonic() + CUT_S
         while self._threads and monotonic() < end:
             self._dismiss_one(0.1)
@@ -208,5 +208,5 @@ class Thread(ServingModel):
             return False
         connection = opened(io, sock)
         if connection is not None:
-            io.run(self._live.attend(self.handler, connection))
+            io.run(self._open.attend(self.handler, connection))
         return True

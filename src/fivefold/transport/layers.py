@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..content.application.forwarded import Proxies
+from ..content.application.forwarded import TrustedProxies
 from ..http1.connection import Http1
 from ..http1.limits import Limits
-from ..http1.recorded import AccessLogger
+from ..http1.logged import AccessLogger
 from ..serving.base import Handler
 from .plain_http import PlainHttp
 from .proxy_protocol import ProxyProtocol
@@ -19,14 +19,14 @@ def layered(
     *,
     certificates: Certificates | None,
     https_port: int | None,
-    recorder: AccessLogger | None,
-    proxies: Proxies | None,
+    access_logger: AccessLogger | None,
+    proxies: TrustedProxies | None,
 ) -> Handler:
     """`certificates`: of TLS, if it is spoken; `https_port`: where plain HTTP is sent, if it is;
-    `recorder`: who keeps the access log, of that, too;
+    `access_logger`: the access log, of that, too;
     `proxies`: whose PROXY protocol is believed, if it is expected."""
     if certificates is not None:
-        plain = Http1(PlainHttp(https_port), limits, recorder)
+        plain = Http1(PlainHttp(https_port), limits, access_logger)
         handler = Tls(handler, certificates, plain, limits).serve
     if proxies is not None:
         handler = ProxyProtocol(handler, proxies, limits).serve

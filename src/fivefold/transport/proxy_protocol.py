@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 from time import monotonic
 
-from ..content.application.forwarded import Proxies
+from ..content.application.forwarded import TrustedProxies
 from ..errors import DeadlineExceeded, FivefoldError, PeerGone
 from ..http1.connection import close_at_once, closed
 from ..http1.limits import Limits
@@ -65,7 +65,7 @@ class Header:
 class ProxyProtocol:
     """Wraps the connection coroutine; `serve` is one itself."""
 
-    def __init__(self, handler: Handler, trusted: Proxies, limits: Limits) -> None:
+    def __init__(self, handler: Handler, trusted: TrustedProxies, limits: Limits) -> None:
         self._handler = handler
         self._trusted = trusted
         self._limits = limits

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fivefold.content.application.forwarded import Origin, Proxies
+from fivefold.content.application.forwarded import Forwarded, TrustedProxies
 from fivefold.errors import SettingsError
 from fivefold.server.settings import Settings
 from support.client import Client
@@ -32,7 +32,7 @@ def test_a_redirect_into_a_folder_names_no_host(trusted: tuple[str, ...], serve:
 
 
 def test_ipv4_through_a_socket_of_both_families() -> None:
-    proxies = Proxies(("10.0.0.0/8", "fd00::/8"))
+    proxies = TrustedProxies(("10.0.0.0/8", "fd00::/8"))
     assert proxies.trusts("10.1.2.3")
     assert proxies.trusts("::ffff:10.1.2.3")
     assert proxies.trusts("fd00::1")
@@ -53,12 +53,14 @@ class Conn:
     socket_ends = None
 
 
-def origin(
+def forwarded(
     *fields: str, trusted: tuple[str, ...] = ("10.0.0.0/8",), believed: tuple[str, ...] = ALL
 ) -> tuple[str | None, str, str | None]:
     named = [tuple(field.encode().split(b": ", 1)) for field in fields]
     conn: Any = Conn()
-    found: Origin = Proxies(trusted, believed).origin(conn, [(n.lower(), v) for n, v in named])
+    found: Forwarded = TrustedProxies(trusted, believed).forwarded(
+        conn, [(n.lower(), v) for n, v in named]
+    )
     return found.client and found.client[0], found.scheme, found.host
 
 
@@ -74,36 +76,36 @@ def test_what_the_proxy_passes_on_is_not_believed() -> None:
     """A proxy that appends to one field, sets another, and knows nothing of the others."""
     nginx = ("X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: http")
     believed = ("x-forwarded",)
-    assert origin(*CLIENTS_OWN, *nginx, believed=believed) == ("203.0.113.9", "http", None)
+    assert forwarded(*CLIENTS_OWN, *nginx, believed=believed) == ("203.0.113.9", "http", None)
     rfc7239 = "Forwarded: for=203.0.113.9"
     believed = ("forwarded",)
-    assert origin(*CLIENTS_OWN, rfc7239, believed=believed) == ("203.0.113.9", "http", None)
-    assert origin(*CLIENTS_OWN[1:], believed=believed) == (PROXY, "http", None)
-    assert origin(CLIENTS_OWN[0], believed=("x-forwarded",)) == (PROXY, "http", None)
-    assert origin(*CLIENTS_OWN, believed=("x-forwarded-for",)) == ("6.6.6.6", "http", None)
+    assert forwarded(*CLIENTS_OWN, rfc7239, believed=believed) == ("203.0.113.9", "http", None)
+    assert forwarded(*CLIENTS_OWN[1:], believed=believed) == (PROXY, "http", None)
+    assert forwarded(CLIENTS_OWN[0], believed=("x-forwarded",)) == (PROXY, "http", None)
+    assert forwarded(*CLIENTS_OWN, believed=("x-forwarded-for",)) == ("6.6.6.6", "http", None)
 
 
 def test_everybody_is_a_peer_and_nobody_on_the_way() -> None:
     chain = "X-Forwarded-For: 6.6.6.6, 203.0.113.9"
     for trusted in (("*",), ("unix", "*"), ("10.0.0.0/8",)):
-        assert origin(chain, trusted=trusted)[0] == "203.0.113.9"
-    assert origin(chain + ", 10.0.0.7", trusted=("*", "10.0.0.0/8"))[0] == "203.0.113.9"
+        assert forwarded(chain, trusted=trusted)[0] == "203.0.113.9"
+    assert forwarded(chain + ", 10.0.0.7", trusted=("*", "10.0.0.0/8"))[0] == "203.0.113.9"
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example/<x> y", "a b", "a@b", "[::1", "[::1::]", "a,b c", "a\tb", 'a"b', "ä"]
 )
 def test_a_host_is_checked_as_strictly_as_the_field(host: str) -> None:
-    assert origin(f"X-Forwarded-Host: {host}")[2] is None
+    assert forwarded(f"X-Forwarded-Host: {host}")[2] is None
     quoted = f'Forwarded: for=203.0.113.9;host="{host}"'
-    assert origin(quoted, believed=("forwarded",))[2] is None
+    assert forwarded(quoted, believed=("forwarded",))[2] is None
 
 
 def test_a_host_that_is_one() -> None:
     for host in ("shop.example", "shop.example:8443", "[::1]:80"):
-        assert origin(f"X-Forwarded-Host: a.example, {host}")[2] == host
+        assert forwarded(f"X-Forwarded-Host: a.example, {host}")[2] == host
         quoted = f'Forwarded: for=x;host="{host}"'
-        assert origin(quoted, believed=("forwarded",))[2] == host
+        assert forwarded(quoted, believed=("forwarded",))[2] == host
 
 
 @pytest.mark.parametrize(
@@ -114,13 +116,13 @@ def test_a_host_that_is_one() -> None:
     ],
 )
 def test_a_hop_that_is_no_address_ends_the_way(hop: str) -> None:
-    assert origin(f"X-Forwarded-For: 6.6.6.6, {hop}")[0] == PROXY
+    assert forwarded(f"X-Forwarded-For: 6.6.6.6, {hop}")[0] == PROXY
 
 
 def test_a_way_of_thousands_of_hops_is_not_walked_to_its_end() -> None:
     """Whoever it is that says so: the last of those that are looked at is the client."""
     hops = ", ".join(f"10.0.{n // 256}.{n % 256}" for n in range(3000))
-    assert origin(f"X-Forwarded-For: {hops}")[0] == "10.0.11.152"
+    assert forwarded(f"X-Forwarded-For: {hops}")[0] == "10.0.11.152"
 
 
 def test_forwarded_is_read_from_the_right() -> None:
@@ -132,7 +134,7 @@ def test_forwarded_is_read_from_the_right() -> None:
         ("xfor=6.6.6.6;by-proto=https", (PROXY, "http", None)),
         ("FOR=203.0.113.9;Host=a.example", ("203.0.113.9", "http", "a.example")),
     ):
-        assert origin(f"Forwarded: {text}", believed=believed) == client
+        assert forwarded(f"Forwarded: {text}", believed=believed) == client
 
 
 def test_wrong_settings() -> None:

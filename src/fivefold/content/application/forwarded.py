@@ -48,7 +48,7 @@ like ours, 50 us each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Forwarded:
     """Where a request came from, and how it was addressed."""
 
     client: tuple[str, int] | None
@@ -57,7 +57,7 @@ class Origin:
     """What the client asked the proxy for; None: the Host field stands."""
 
 
-class Proxies:
+class TrustedProxies:
     """The trusted proxies: networks, `*` for every peer, `unix` for peers without address."""
 
     def __init__(
@@ -105,28 +105,30 @@ class Proxies:
     def none(self) -> bool:
         return not (self._networks or self._unix)
 
-    def origin(self, conn: HttpConnection, fields: list[tuple[bytes, bytes]]) -> Origin:
+    def forwarded(self, conn: HttpConnection, fields: list[tuple[bytes, bytes]]) -> Forwarded:
         """The peer, or what a trusted peer says of the client."""
         if self.none or not self._believes(conn):
-            return Origin(conn.peer, conn.scheme)
+            return Forwarded(conn.peer, conn.scheme)
         if FORWARDED in self._believed:
             return self._from_forwarded(joined(fields, FORWARDED), conn)
         said = {name: joined(fields, name) for name in self._believed}
         hops = [hop.strip() for hop in last_of(said.get(FOR, ""))]
         scheme, host = (said.get(name, "").split(",")[-1].strip() for name in (PROTO, HOST))
-        return self._origin(hops, scheme, host, conn)
+        return self._forwarded(hops, scheme, host, conn)
 
-    def _from_forwarded(self, text: str, conn: HttpConnection) -> Origin:
+    def _from_forwarded(self, text: str, conn: HttpConnection) -> Forwarded:
         """RFC 7239, section 4. A comma in quotes divides as well: what is on the right of it is
         then nonsense, while a quote that a client leaves open hides nothing that follows."""
         elements = [element_of(part) for part in last_of(text)]
         last = elements[-1]
         hops = [element.get("for", "") for element in elements]
-        return self._origin(hops, last.get("proto", ""), last.get("host", ""), conn)
+        return self._forwarded(hops, last.get("proto", ""), last.get("host", ""), conn)
 
-    def _origin(self, hops: list[str], scheme: str, host: str, conn: HttpConnection) -> Origin:
-        """What is not told, or nonsense, is as the connection has it."""
-        return Origin(
+    def _forwarded(
+        self, hops: list[str], scheme: str, host: str, conn: HttpConnection
+    ) -> Forwarded:
+        """What is missing, or nonsense, is as the connection has it."""
+        return Forwarded(
             self._client(hops, conn.peer),
             SCHEMES.get(scheme.lower(), conn.scheme),
             host if host and is_host(host.encode("latin-1")) else None,

@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from ...http1.exchange import Exchange
 from ...http1.request import fields_of
-from ..application.forwarded import Proxies
+from ..application.forwarded import TrustedProxies
 
 Scope = dict[str, Any]
 
@@ -40,7 +40,9 @@ def http_extensions() -> dict[str, dict[str, Any]]:
 class Scopes:
     """Makes scopes, and remembers those of short heads that come again."""
 
-    def __init__(self, root_path: str, proxies: Proxies, extensions: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, root_path: str, proxies: TrustedProxies, extensions: tuple[str, ...] = ()
+    ) -> None:
         """`extensions`: of `FILES`, those that may be announced."""
         self._root_path = root_path
         self._proxies = proxies
@@ -113,10 +115,10 @@ class Scopes:
             scope["extensions"] |= {name: about.copy() for name, about in extensions.items()}
         if self._proxies.none:
             return
-        origin = self._proxies.origin(conn, scope["headers"])
-        scope["client"], scope["scheme"] = origin.client, origin.scheme
-        if origin.host is not None:
-            host = origin.host.encode("latin-1")
+        forwarded = self._proxies.forwarded(conn, scope["headers"])
+        scope["client"], scope["scheme"] = forwarded.client, forwarded.scheme
+        if forwarded.host is not None:
+            host = forwarded.host.encode("latin-1")
             scope["headers"] = [
                 (name, host if name == b"host" else value) for name, value in scope["headers"]
             ]

@@ -20,7 +20,7 @@ from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request, fields_of
 from ...http1.response import plain
 from ...iomodels.base import IOModel
-from ..application.forwarded import Proxies
+from ..application.forwarded import TrustedProxies
 from ..application.thread_pool import Threads
 from ..static.refusals import RETRY
 from .htpasswd import Passwords
@@ -49,7 +49,7 @@ class Guarded:
     """Asks `content` for those whose password is right."""
 
     def __init__(
-        self, content: Inner, passwords: Passwords, proxies: Proxies, *, in_event_loop: bool
+        self, content: Inner, passwords: Passwords, proxies: TrustedProxies, *, in_event_loop: bool
     ) -> None:
         """`beside`: whether one thread serves all connections."""
         self._content = content
@@ -92,8 +92,8 @@ class Guarded:
     async def _in_turn(
         self, exchange: Exchange, digest: bytes, user_and_password: tuple[bytes, bytes]
     ) -> None:
-        origin = self._proxies.origin(exchange.conn, fields_of(exchange.request_head))
-        address = one_client(origin.client and origin.client[0])
+        forwarded = self._proxies.forwarded(exchange.conn, fields_of(exchange.request_head))
+        address = one_client(forwarded.client and forwarded.client[0])
         begun = monotonic()
         turn = await self._turns.enter(exchange.conn.io, address)
         if turn < 0:

@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 from ...http1.exchange import HttpConnection
 from ...http1.request import Request, fields_of
 from ..application import client_certificate
-from ..application.forwarded import Proxies
+from ..application.forwarded import TrustedProxies
 from .file_wrapper import FileWrapper
 
 Environ = dict[str, Any]
@@ -43,29 +43,29 @@ REMEMBERED_BYTES = 512
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class WsgiConstants:
     """What is the same for all requests of a worker."""
 
     multithread: bool
     multiprocess: bool
     script_name: str = ""
-    proxies: Proxies = Proxies()  # noqa: RUF009 - trusts nobody and never changes
+    proxies: TrustedProxies = TrustedProxies()  # noqa: RUF009 - trusts nobody and never changes
 
 
 class Environs:
     """Makes environs, and remembers those of short heads that come again."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._proxies = surroundings.proxies
-        self._script_name = surroundings.script_name
+    def __init__(self, constants: WsgiConstants) -> None:
+        self._proxies = constants.proxies
+        self._script_name = constants.script_name
         self._known: dict[bytes, Environ] = {}
         self._base: Environ = {
-            "SCRIPT_NAME": surroundings.script_name,
+            "SCRIPT_NAME": constants.script_name,
             "SERVER_SOFTWARE": "fivefold",
             "wsgi.version": (1, 0),
             "wsgi.errors": sys.stderr,
-            "wsgi.multithread": surroundings.multithread,
-            "wsgi.multiprocess": surroundings.multiprocess,
+            "wsgi.multithread": constants.multithread,
+            "wsgi.multiprocess": constants.multiprocess,
             "wsgi.run_once": False,
             "wsgi.url_scheme": "http",
             "wsgi.file_wrapper": FileWrapper,
@@ -121,15 +121,15 @@ class Environs:
         return path
 
     def _apply_proxies(self, environ: Environ, head: bytes, conn: HttpConnection) -> None:
-        origin = self._proxies.origin(conn, fields_of(head))
-        environ["wsgi.url_scheme"] = origin.scheme
-        if origin.client is not None:
-            environ["REMOTE_ADDR"] = origin.client[0]
-            environ["REMOTE_PORT"] = str(origin.client[1])
-        if origin.scheme == "https":
+        forwarded = self._proxies.forwarded(conn, fields_of(head))
+        environ["wsgi.url_scheme"] = forwarded.scheme
+        if forwarded.client is not None:
+            environ["REMOTE_ADDR"] = forwarded.client[0]
+            environ["REMOTE_PORT"] = str(forwarded.client[1])
+        if forwarded.scheme == "https":
             environ["HTTPS"] = "on"
-        if origin.host is not None:
-            environ["HTTP_HOST"] = origin.host
+        if forwarded.host is not None:
+            environ["HTTP_HOST"] = forwarded.host
 
 
 def add_server(environ: Environ) -> None:

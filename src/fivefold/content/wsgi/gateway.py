@@ -30,7 +30,7 @@ from ...iomodels.base import IOModel
 from ...isolation.reporting import is_a, logger, report
 from ..application.thread_pool import Threads
 from .call import Application, Call, Failed, Misbehaved
-from .environ import Environs, Surroundings
+from .environ import Environs, WsgiConstants
 from .input import NO_BODY, received
 from .places import Place
 
@@ -45,13 +45,13 @@ class Wsgi:
     def __init__(
         self,
         application: Application,
-        surroundings: Surroundings,
+        constants: WsgiConstants,
         place: Place,
         threads: Threads | None = None,
     ) -> None:
         """`place`: where it is called; `threads`: those of a pool, to be closed."""
         self._application = application
-        self._environs = Environs(surroundings)
+        self._environs = Environs(constants)
         self._place = place
         self._threads = threads
         self._context = copy_context()

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from ...http1.exchange import Exchange
 from ...http1.limits import Limits
-from ...http1.recorded import RecordedExchange
+from ...http1.logged import LoggedExchange
 from ...http1.response import DateField, ResponseHead
 from ...iomodels.base import NEVER, Waiter
 from ..application.thread_pool import Lease, Threads
@@ -90,7 +90,7 @@ class InPlace:
         """For what was asked before there was an exchange (`Wsgi.ready`)."""
         request, head = call.asked
         # One that counts, for whichever it will be continued by.
-        return RecordedExchange(call.conn, request, head, None, self._limits, self._date)
+        return LoggedExchange(call.conn, request, head, None, self._limits, self._date)
 
     def _release(self) -> None:
         self.occupied = False

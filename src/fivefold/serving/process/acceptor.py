@@ -10,7 +10,15 @@ import time
 from ...errors import WorkerFailed
 from ...iomodels.base import IOModel
 from ...processes.stopping import Stopping
-from ..base import EXHAUSTED_PAUSE_S, Live, ServingModel, close_woken, log, opened, wake_on_signals
+from ..base import (
+    EXHAUSTED_PAUSE_S,
+    OpenConnections,
+    ServingModel,
+    close_woken,
+    log,
+    opened,
+    wake_on_signals,
+)
 from ..limit import Limit
 from .channel import BORN, DEAD, GONE, IDLE, MORE, SERVE, hear, tell
 
@@ -103,9 +111,9 @@ class Acceptor:
         assert self._io is not None
         connection = opened(self._io, sock)
         if connection is not None:
-            live = Live()
-            live.finish()
-            await live.attend(self._model.handler, connection)
+            only = OpenConnections()
+            only.finish()
+            await only.attend(self._model.handler, connection)
             self._model.hooks.idle()
 
     def _idle_child(self) -> int:

@@ -9,7 +9,7 @@ from time import monotonic
 
 from ...iomodels.base import IOModel
 from ...isolation.descendants import descendants
-from ..base import Live, ServingModel, close_woken, opened, wake_on_signals
+from ..base import OpenConnections, ServingModel, close_woken, opened, wake_on_signals
 from .channel import IDLE, hear, tell
 
 SOON_S = 0.2
@@ -33,7 +33,7 @@ class Child:
         self._channel = channel
         self._to_acceptor = to_acceptor
         self._say_idle = say_idle
-        self._live = Live()
+        self._open = OpenConnections()
         self._forker = os.getppid()
         self._is_starting = True
 
@@ -49,14 +49,14 @@ class Child:
     def _finish(self) -> None:
         self._end_if_orphaned()
         self._model.options.grace.begin()
-        self._live.finish()
+        self._open.finish()
 
     def _cut(self) -> None:
         """The forker asks again when the grace time is over; others may at any time."""
         self._end_if_orphaned()
         grace = self._model.options.grace
         if monotonic() >= grace.until() - SOON_S:
-            self._live.cut()
+            self._open.cut()
 
     def run(self) -> None:
         # Told to leave, we go on as long as the acceptor has connections to hand over,
@@ -67,7 +67,7 @@ class Child:
         io = self._model.new_io(1)
         self._is_starting = False
         if self._model.stopping:
-            self._live.finish()
+            self._open.finish()
         self._model.stops.look()
         wake_on_signals(io)
         descendants.give_up(self._channel.close, self._to_acceptor.close, io.give_up)
@@ -76,7 +76,7 @@ class Child:
             while (sock := self._next(io)) is not None:
                 connection = opened(io, sock)
                 if connection is not None:
-                    io.run(self._live.attend(self._model.handler, connection))
+                    io.run(self._open.attend(self._model.handler, connection))
                 if self._model.options.fresh:
                     break
         finally:

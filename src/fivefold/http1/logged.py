@@ -1,7 +1,7 @@
-"""Exchanges that are recorded, for the access log: what of a response has really left.
+"""Exchanges for the access log: what of a response has really left.
 
 Only a server that keeps a log makes these instead of `Exchange`, so one that keeps none
-does not pay for them.  Whoever keeps the log comes in as an `AccessLogger`; HTTP knows nothing
+does not pay for them.  The log itself comes in as an `AccessLogger`; HTTP knows nothing
 of files and formats.
 
 Three moments divide the time.  *Waited*: from when the exchange before was over (or the
@@ -27,7 +27,7 @@ HEAD_END = b"\r\n\r\n"
 
 
 @dataclass(slots=True)
-class Asked:
+class LoggedRequest:
     """A request as the log sees it."""
 
     request: Request | None
@@ -47,19 +47,21 @@ class ConnectionLog(Protocol):
     def whole(
         self, request: Request, head: bytes, answer: bytes, now: float, begun: float
     ) -> float:
-        """An answer that was ready, and was sent; `now` and `begun` as in `Asked`."""
+        """An answer that was ready, and was sent; `now` and `begun` as in `LoggedRequest`."""
 
-    def record(self, asked: Asked, status: int, size: int, *, complete: bool = False) -> float:
+    def record(
+        self, asked: LoggedRequest, status: int, size: int, *, complete: bool = False
+    ) -> float:
         """Any other: what was sent for it, and whether that was all."""
 
 
 class AccessLogger(Protocol):
-    """Who keeps the log."""
+    """The log of one process."""
 
     def log_of(self, conn: HttpConnection) -> ConnectionLog: ...
 
 
-class RecordedExchange(Exchange):
+class LoggedExchange(Exchange):
     """An exchange that counts what it gives to the connection."""
 
     _status = 0
@@ -131,7 +133,7 @@ class RecordedExchange(Exchange):
         self._counts(len(lead) + count)
         await super()._send_part(lead, part, count)
 
-    async def recorded(
+    async def logged(
         self, access_log: ConnectionLog, now: float, respond: Callable[[Exchange], Awaitable[Any]]
     ) -> None:
         """Let `respond` answer and record what became of it, unless it is still to be refused."""
@@ -150,14 +152,14 @@ class RecordedExchange(Exchange):
 
     def _record(self, access_log: ConnectionLog, now: float, *, complete: bool) -> None:
         unsent = self.conn.unsent
-        asked = Asked(self.request, self.request_head, now, self._begun or monotonic())
+        asked = LoggedRequest(self.request, self.request_head, now, self._begun or monotonic())
         size = max(0, self._size - unsent)
         status = self._status or NOTHING_SENT
         access_log.record(asked, status, size, complete=complete and not unsent)
 
 
 async def sent(
-    access_log: ConnectionLog, conn: HttpConnection, answer: bytes, asked: Asked
+    access_log: ConnectionLog, conn: HttpConnection, answer: bytes, asked: LoggedRequest
 ) -> float:
     """Send a whole response and record it; the present moment. Raises what `conn.send` raises."""
     complete = False
