@@ -154,7 +154,7 @@ def test_an_import_may_do_whatever_it_likes(case: str, tmp_path: Path) -> None:
     else:
         with pytest.raises(ApplicationError, match=re.escape(message)):
             interface(settings)
-    assert children() == before, "the child that looked is buried"
+    assert children() == before, "the child that looked is reaped"
 
 
 @pytest.mark.parametrize("serving", ["process", "thread", "async"])

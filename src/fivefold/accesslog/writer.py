@@ -38,7 +38,7 @@ log = logger("fivefold.accesslog")
 KEPT_BYTES = 1_048_576
 """What cannot be written is kept up to this size."""
 
-PATIENCE_S, LOOK_S = 0.1, 0.001
+PATIENCE_S, RETRY_S = 0.1, 0.001
 """How long, and how often is looked, until lines are dropped: a server that makes more lines
 than the disk takes is slowed down a little, and one whose log hangs is held up once."""
 
@@ -125,7 +125,7 @@ class Writer:
         while (kept := self._added - self._written) and kept + size > KEPT_BYTES:
             if monotonic() >= until:
                 return False
-            sleep(LOOK_S)
+            sleep(RETRY_S)
         return True
 
     def _start(self) -> None:

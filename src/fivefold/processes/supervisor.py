@@ -130,7 +130,7 @@ class Supervisor:
         for slot, worker in self._workers():
             if worker.hear():
                 self._is_ready(slot, worker)
-        self._bury()
+        self._reap()
         for _, worker in self._workers():
             worker.look_at_clocks(monotonic())
         if not self._stopping:
@@ -164,7 +164,7 @@ class Supervisor:
 
     def _received(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
-            self._bury()  # who has died by itself was not asked to end
+            self._reap()  # who has died by itself was not asked to end
             self._stop(impatient=number == signal.SIGINT)
         elif number == signal.SIGHUP:
             self._generation += 1
@@ -186,7 +186,7 @@ class Supervisor:
             if replaced is not None:
                 replaced.dismiss(self._grace_s)
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         if os.getpid() == INIT:
             reap_orphans(spared=[worker.pid for _, worker in self._workers()])
         for slot, worker in list(self._workers()):

@@ -115,7 +115,7 @@ def stop(pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
     except (ProcessLookupError, ChildProcessError):
-        pass  # it died, and as PID 1 the supervisor has buried it
+        pass  # it died, and as PID 1 the supervisor has reaped it
 
 
 # runs in: the watcher

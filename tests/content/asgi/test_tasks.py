@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from applications.asgi import tasks as asgi_tasks
-from fivefold.content.asgi.tasks import Carriers
+from fivefold.content.asgi.tasks import LentTasks
 from support.every_pair import pairs
 from support.servers.embedded import MODELS, Site, hosting
 
@@ -73,10 +73,10 @@ def test_calls_of_one_moment_wait_for_the_same_future() -> None:
                 over.set_result(None)
 
         def begin() -> None:  # where no task is current
-            carriers = Carriers(loop)
+            lent_tasks = LentTasks(loop)
             for _ in range(3):
                 try:
-                    assert not carriers.begin(call(), ended)
+                    assert not lent_tasks.begin(call(), ended)
                 except RuntimeError as error:
                     ended(error)
             # Whoever is no call of ours may wait for it as well.

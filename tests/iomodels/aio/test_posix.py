@@ -91,7 +91,7 @@ def test_limit_is_an_error_and_ends_with_a_close(io: Posix) -> None:
 
 
 def test_threads_are_counted_across_the_models_of_a_process(io: Posix) -> None:
-    spoken_for = posix_pool.THREADS - 2  # one is left beside that of `io` itself
+    spoken_for = posix_pool.AIO_THREADS - 2  # one is left beside that of `io` itself
     posix_pool.pool.take(spoken_for)
     ours, peer = socket.socketpair()
     with ours, peer, pytest.raises(LimitReached, match="spoken for"):
@@ -393,5 +393,5 @@ def test_statistics_and_traits(io: Posix) -> None:
     with peer:
         io.run(main())
     assert io.statistics()["operations"] >= 2
-    assert io.statistics()["threads"] == posix_pool.THREADS
+    assert io.statistics()["threads"] == posix_pool.AIO_THREADS
     assert Posix.traits.max_connections == MAX_CONNECTIONS

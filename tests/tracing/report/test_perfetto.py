@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fivefold.tracing.report.labels import actor_of
-from fivefold.tracing.report.perfetto import THREADS, TRACKS, as_perfetto
+from fivefold.tracing.report.perfetto import TRACK_IDS, TRACKS, as_perfetto
 from support.hand_made.traces import KINDS, all_io, cold_file, warm_file
 
 KIND = pytest.mark.parametrize("kind", KINDS)
@@ -57,14 +57,14 @@ def test_steps_that_happened_are_slices_on_the_track_of_who_did_them(kind: str) 
     for step in KINDS[kind]().steps:
         assert (step.step in slices) == step.happened
         if step.happened:
-            assert slices[step.step]["tid"] == THREADS[actor_of(step)]
+            assert slices[step.step]["tid"] == TRACK_IDS[actor_of(step)]
             assert slices[step.step]["ts"] == step.start_us
             assert slices[step.step]["dur"] == step.duration_us
 
 
 @KIND
 def test_slices_of_a_track_do_not_overlap(kind: str) -> None:
-    for tid in THREADS.values():
+    for tid in TRACK_IDS.values():
         slices = sorted((e["ts"], e["dur"]) for e in events(kind, "X") if e["tid"] == tid)
         for (start, took), (then, _) in pairwise(slices):
             assert start + took <= then + 1e-6

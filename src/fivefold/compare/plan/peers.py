@@ -49,7 +49,12 @@ def apache(mpm: str, *limits: str) -> Peer:
     return Peer("apache2", "apache2", FOLDER, command, "apache.conf", words, scales=False)
 
 
-THREADS = ("ServerLimit 1", "ThreadLimit 128", "ThreadsPerChild 128", "MaxRequestWorkers 128")
+APACHE_THREADS = (
+    "ServerLimit 1",
+    "ThreadLimit 128",
+    "ThreadsPerChild 128",
+    "MaxRequestWorkers 128",
+)
 PROCESSES = ("StartServers 64", "ServerLimit 128", "MaxRequestWorkers 128")
 
 HTTP_SERVER = "-m http.server {port} --bind 127.0.0.1 --protocol HTTP/1.1 --directory {target}"
@@ -64,8 +69,8 @@ PEERS: dict[str, Peer] = {
         "lighttpd", "lighttpd", FOLDER, "-D -f {config}", "lighttpd.conf", scales=False
     ),
     "apache-prefork": apache("prefork", *PROCESSES),
-    "apache-worker": apache("worker", *THREADS),
-    "apache-event": apache("event", *THREADS),
+    "apache-worker": apache("worker", *APACHE_THREADS),
+    "apache-event": apache("event", *APACHE_THREADS),
     "http.server": Peer(sys.executable, "python3", FOLDER, HTTP_SERVER, scales=False),
     "gunicorn": Peer("gunicorn", "gunicorn", ("wsgi",), GUNICORN),
     "uvicorn": Peer("uvicorn", "uvicorn", ("asgi",), UVICORN),

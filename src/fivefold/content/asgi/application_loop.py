@@ -18,7 +18,7 @@ from ...processes.grace import Grace
 from .client_watch import Watches
 from .lifespan import AUTO, Application, Lifespan
 from .loop_thread.crossing import Crossing
-from .tasks import Carriers
+from .tasks import LentTasks
 
 log = logger("fivefold.asgi")
 
@@ -52,7 +52,7 @@ class AsgiHost(Host):
         self._grace = grace or Grace()
         self._rule = lifespan
         self._lifespan_s = lifespan_s
-        self.carriers = Carriers(self.loop)
+        self.lent_tasks = LentTasks(self.loop)
         self.crossing = Crossing(io)
         self.watches = Watches(self.loop)
         self.state: dict[str, Any] = {}
@@ -134,7 +134,7 @@ class AsgiHost(Host):
     def _end_calls(self) -> None:
         """Those that go on without their connections may, as long as the grace time lasts; the
         lifespan's shutdown takes away what they use."""
-        left = self._wait(set(self.carriers.running), self._grace.until() - monotonic())
+        left = self._wait(set(self.lent_tasks.running), self._grace.until() - monotonic())
         if left:
             log.warning(
                 "%d calls of the application have not ended in time (--grace-s), and are cancelled",

@@ -31,7 +31,7 @@ from typing import Any, Protocol, cast
 from ...errors import DeadlineExceeded
 from ...iomodels.base import NEVER, Connection, Task, Waiter
 
-LOOK_S = 0.25
+PEEK_S = 0.25
 """Between two looks: a FIN and an answer to it must both be noticed within a second."""
 
 ASK_S = 0.5
@@ -196,13 +196,13 @@ class Watches:
     def add(self, looked: Looked) -> None:
         self._looked.add(looked)
         if self._timer is None:
-            self._timer = self._loop.call_later(LOOK_S, self._look)
+            self._timer = self._loop.call_later(PEEK_S, self._look)
 
     def discard(self, looked: Looked) -> None:
         self._looked.discard(looked)
 
     def _look(self) -> None:
-        self._timer = self._loop.call_later(LOOK_S, self._look) if self._looked else None
+        self._timer = self._loop.call_later(PEEK_S, self._look) if self._looked else None
         for looked in tuple(self._looked):
             if looked in self._looked:
                 looked.look()

@@ -3,7 +3,7 @@
 An application needs a running asyncio loop, and every I/O model hosts one: the loop's
 selector is the model, and our connections go on inside its wait (iomodels.asyncio_host).
 The application is called there, at once, in a context of its own and in a task that is
-lent to it (asgi_carrier); so nothing is queued between the request's arrival and the
+lent to it (`tasks`); so nothing is queued between the request's arrival and the
 application's first line.
 
 A loop has a lifespan, because what an application opens at its start belongs to the loop that
@@ -149,7 +149,7 @@ class Asgi:
         cycle = HttpCycle(exchange, host)
         try:
             scope = self._scopes.http(exchange)
-            over = host.carriers.begin(
+            over = host.lent_tasks.begin(
                 self._application(scope, cycle.receive, cycle.send), cycle.ended
             )
         except BaseException as error:  # noqa: BLE001 - the edge of an application
@@ -169,7 +169,7 @@ class Asgi:
         socket = WebSocket(exchange, self._limits, deflate=self._deflate)
         scope = self._scopes.websocket(exchange)
         call = self._call(scope, socket, host, path_of(exchange))
-        if host.carriers.begin(call, socket.ended):
+        if host.lent_tasks.begin(call, socket.ended):
             socket.ended(None)
         await socket.read()
         await socket.end()

@@ -82,7 +82,7 @@ for _name in (
 
 
 class Arrival(Bridge):
-    """What an idle carrier waits for."""
+    """What the coroutine of an idle task waits for."""
 
     __slots__ = ("task",)
 
@@ -95,7 +95,7 @@ class Arrival(Bridge):
         return super().cancel(msg)
 
 
-class Carrier(Coroutine[Any, Any, None]):
+class LentTask(Coroutine[Any, Any, None]):
     """The coroutine of one task: idle while that is lent, then the rest of a call that waits.
 
     asyncio never sees what a call raises: `SystemExit` or `KeyboardInterrupt` out of a task
@@ -206,7 +206,7 @@ class Carrier(Coroutine[Any, Any, None]):
             self._call.close()
 
     def __await__(self) -> Any:
-        raise RuntimeError("a carrier is the coroutine of its task, and nobody else's")
+        raise RuntimeError("the coroutine of a lent task belongs to that task alone")
 
     def _wait_for_call(self) -> Arrival:
         if self._over:
@@ -255,13 +255,13 @@ class Carrier(Coroutine[Any, Any, None]):
         return getattr(self.shown, name)
 
 
-class Carriers:
-    """The calls of one loop, and the carriers that are free to be lent again."""
+class LentTasks:
+    """The calls of one loop, and the tasks that are free to be lent again."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._factory = loop.get_task_factory
-        self._free: list[Carrier] = []
+        self._free: list[LentTask] = []
         self._running: dict[object, asyncio.Task[None]] = {}
         """The tasks of calls that wait; asyncio itself keeps weak references only."""
 
@@ -277,16 +277,16 @@ class Carriers:
         """
         steps = call if type(call) is types.CoroutineType else _awaited(call)
         loop = self._loop
-        carrier = self._free.pop() if self._free else Carrier(loop, self._running)
-        task = carrier.task
+        lent = self._free.pop() if self._free else LentTask(loop, self._running)
+        task = lent.task
         references = getrefcount(task)
         if task.marked or asyncio.Task is not NATIVE_TASK or self._factory() is not None:
-            return self._begin_apart(carrier, steps, ended)
+            return self._begin_apart(lent, steps, ended)
         try:
             _enter_task(loop, task)
         except RuntimeError:  # a loop in a loop: the task around it is current already
-            return self._begin_apart(carrier, steps, ended)
-        carrier.shown = steps
+            return self._begin_apart(lent, steps, ended)
+        lent.shown = steps
         context = copy_context()
         try:
             parked = context.run(steps.send, None)
@@ -294,31 +294,31 @@ class Carriers:
             _leave_task(loop, task)
         except BaseException:
             _leave_task(loop, task)
-            carrier.end()  # rare: whatever it was, it must not be another's
+            lent.end()  # rare: whatever it was, it must not be another's
             raise
         else:
             _leave_task(loop, task)
-            self._running[carrier] = task
-            carrier.carry(steps, context, parked, ended)
+            self._running[lent] = task
+            lent.carry(steps, context, parked, ended)
             return False
-        carrier.shown = _nobody
+        lent.shown = _nobody
         del context, call, steps  # what they keep is nobody's any more
         if (
             getrefcount(task) == references
             and not task.marked
-            and getweakrefcount(task) == carrier.weak_references
+            and getweakrefcount(task) == lent.weak_references
         ):
-            self._free.append(carrier)
+            self._free.append(lent)
         else:
-            carrier.end()
+            lent.end()
         return True
 
-    def _begin_apart(self, carrier: Carrier, call: Call, ended: Ended) -> bool:
-        """In a task as anybody makes it: `carrier` cannot be lent, or not now."""
-        if carrier.task.marked:  # cancelled with all tasks of the loop
-            carrier.end()
+    def _begin_apart(self, lent: LentTask, call: Call, ended: Ended) -> bool:
+        """In a task as anybody makes it: that of `lent` cannot be lent, or not now."""
+        if lent.task.marked:  # cancelled with all tasks of the loop
+            lent.end()
         else:
-            self._free.append(carrier)
+            self._free.append(lent)
         task = self._running[call] = self._loop.create_task(_edged(call, ended))
         task.add_done_callback(lambda _: self._running.pop(call, None))
         return False
@@ -343,7 +343,7 @@ async def _awaited(call: Awaitable[Any]) -> None:
 
 
 async def _nothing() -> None:
-    """The coroutine of an idle carrier, as others see it."""
+    """The coroutine of an idle task, as others see it."""
 
 
 _nobody = _nothing()

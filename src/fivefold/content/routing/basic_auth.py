@@ -41,7 +41,7 @@ PATIENCE_S = 0.05
 REMEMBERED = 4096
 """Right passwords; a full table is emptied."""
 
-LOOK_S = 1.0
+PASSWORDS_CHECK_S = 1.0
 """How long a change of the file may go unnoticed."""
 
 
@@ -74,7 +74,7 @@ class Guarded:
         self, request: Request, head: bytes, conn: HttpConnection, now: float
     ) -> Ready | None:
         if now >= self._look_at:
-            self._look_at = now + LOOK_S
+            self._look_at = now + PASSWORDS_CHECK_S
             self._passwords.look_again()
         if not self._is_known(self._digest(head)):
             return None

@@ -41,7 +41,7 @@ from ...processes.stopping import LEAVE
 from ..base import CUT_S, ServingModel, ServingTraits, log
 from ..limit import SETTING, Limit
 from .acceptor import Acceptor
-from .channel import BORN, DEAD, GONE, MESSAGE, capacity, pair, tell
+from .channel import ENDED, GONE, MESSAGE, STARTED, capacity, pair, tell
 from .child import Child
 
 OVERDUE = "it has not ended within the grace time; this is where it is:"
@@ -66,9 +66,9 @@ class Process(ServingModel):
 
     def run(self) -> None:
         self._children: dict[int, int] = {}  # pid: the number that the acceptor knows
-        self._births = 0
+        self._forked = 0
         self._wanted = 0
-        self._births_backoff = Backoff()
+        self._fork_backoff = Backoff()
         self._acceptor = 0
         self._acceptor_backoff = Backoff()
         self._cut_at = self._kill_at = math.inf
@@ -109,7 +109,7 @@ class Process(ServingModel):
         """Do whatever is due, then wait for a signal or a wish of the acceptor."""
         now = monotonic()
         if self.stopping and not self._passed_on:
-            self._bury()  # who has died by itself was not asked to end
+            self._reap()  # who has died by itself was not asked to end
             self._pass_on()
         if now >= self._cut_at:
             self._cut()
@@ -117,11 +117,11 @@ class Process(ServingModel):
             self._kill()
         if not self.stopping and not self._acceptor and now >= self._acceptor_backoff.at:
             self._replace_acceptor()
-        while self._may_bear(now):
+        while self._may_fork(now):
             self._wanted -= 1
-            self._bear()
+            self._fork_child()
         self._wait()
-        self._bury()
+        self._reap()
 
     def _wait(self) -> None:
         sources: list[Any] = [self._wake_read, self._said.pipe]
@@ -140,7 +140,7 @@ class Process(ServingModel):
         if not self.stopping and not self._acceptor:
             due = min(due, self._acceptor_backoff.at)
         if self._wanted and self._acceptor and len(self._children) < self._limit:
-            due = min(due, self._births_backoff.at)
+            due = min(due, self._fork_backoff.at)
         return due
 
     def _hear(self) -> None:
@@ -153,14 +153,14 @@ class Process(ServingModel):
         idle, reason = self._said.heard()
         if idle:
             self._proved = True
-            self._births_backoff.succeeded()
+            self._fork_backoff.succeeded()
         if not reason or self.stopping:
             return
         text = f"no connection process can start: {reason}"
         if not self._proved:
             self._failure = ApplicationError(text)
             self.stopping = True
-        elif self._births_backoff.failed(monotonic(), reason):
+        elif self._fork_backoff.failed(monotonic(), reason):
             log.error("%s; trying again", text)
 
     def _notify(self) -> None:
@@ -196,14 +196,14 @@ class Process(ServingModel):
         acceptor_inbox.close()
         to_forker.close()
 
-    def _may_bear(self, now: float) -> bool:
+    def _may_fork(self, now: float) -> bool:
         room = len(self._children) < self._limit if self._acceptor else False
-        return bool(self._wanted) and room and now >= self._births_backoff.at
+        return bool(self._wanted) and room and now >= self._fork_backoff.at
 
-    def _bear(self) -> None:
+    def _fork_child(self) -> None:
         """Fork a child; if the kernel refuses, the wish stays, and is tried again later."""
-        self._births += 1
-        number = self._births
+        self._forked += 1
+        number = self._forked
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:
@@ -214,7 +214,7 @@ class Process(ServingModel):
             # Announced first, so that it is known when it says that it is idle.
             try:
                 with ours:
-                    tell(self._to_acceptor, BORN, number, ours)
+                    tell(self._to_acceptor, STARTED, number, ours)
             except GONE:
                 return  # it has ended since it wished, and is reaped in this turn
             except OSError as error:
@@ -225,21 +225,21 @@ class Process(ServingModel):
                     lambda: self._serve(number, theirs), with_application=True, ended_by=LEAVE
                 )
             except (OSError, MemoryError) as error:
-                self._say_dead(number)
+                self._say_ended(number)
                 self._refused(error)
                 return
         self._children[pid] = number
 
     def _refused(self, error: BaseException) -> None:
         self._wanted += 1
-        if self._births_backoff.failed(monotonic(), str(error)):
+        if self._fork_backoff.failed(monotonic(), str(error)):
             log.error("no connection process can be had: %s; trying again", error)
 
-    def _say_dead(self, number: int) -> None:
+    def _say_ended(self, number: int) -> None:
         with contextlib.suppress(OSError):  # it has ended, or will see the end of the channel
-            tell(self._to_acceptor, DEAD, number)
+            tell(self._to_acceptor, ENDED, number)
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         """Reap by pid: whoever embeds the server may have children of its own."""
         for pid, number in list(self._children.items()):
             status = reap(pid)
@@ -247,7 +247,7 @@ class Process(ServingModel):
                 continue
             del self._children[pid]
             if self._acceptor:
-                self._say_dead(number)
+                self._say_ended(number)
             if self._passed_on and not is_clean(status):
                 self._unclean = f"a connection process ({pid}) {describe(status)}"
             elif not self._passed_on:
@@ -263,8 +263,8 @@ class Process(ServingModel):
         self._hear_children()  # what it has said counts more than its death
         if not status and self._proved:
             return
-        self._births_backoff.failed(monotonic(), "", free=1)
-        hopeless = not self._proved and self._births_backoff.failures >= YOUNG_DEATHS
+        self._fork_backoff.failed(monotonic(), "", free=1)
+        hopeless = not self._proved and self._fork_backoff.failures >= YOUNG_DEATHS
         if hopeless and not self.stopping:
             death = f"it {describe(status)} before it was ready"
             self._failure = ApplicationError(f"no connection process becomes ready: {death}")

@@ -20,7 +20,7 @@ from ..base import (
     wake_on_signals,
 )
 from ..limit import Limit
-from .channel import BORN, DEAD, GONE, IDLE, MORE, SERVE, hear, tell
+from .channel import ENDED, GONE, IDLE, MORE, SERVE, STARTED, hear, tell
 
 SPARES = 4
 """Children idle before they are needed: a fork takes a millisecond, and so the client."""
@@ -99,7 +99,7 @@ class Acceptor:
                     tell(self._channels[child], SERVE, child, sock)
                     break
                 except GONE:
-                    self._bury(child)  # it died while it was idle; DEAD is on its way
+                    self._forget(child)  # it died while it was idle; ENDED is on its way
                 except OSError as error:
                     self._idle.append(child)
                     self._pause(error)
@@ -156,17 +156,17 @@ class Acceptor:
         if heard is None:
             raise WorkerFailed("the forker of the process pool is gone")
         what, number, attached = heard
-        if what == BORN:
+        if what == STARTED:
             self._expected -= 1
             if attached is not None:  # else we are out of descriptors, and the child will end
                 self._channels[number] = attached
         elif what == IDLE and number in self._channels:
             self._idle.append(number)
-        elif what == DEAD:
-            self._bury(number)
+        elif what == ENDED:
+            self._forget(number)
         return True
 
-    def _bury(self, number: int) -> None:
+    def _forget(self, number: int) -> None:
         channel = self._channels.pop(number, None)
         if channel is not None:
             channel.close()

@@ -1,8 +1,8 @@
 """What the processes of the process model say to each other.
 
 One datagram each (SOCK_SEQPACKET: whole messages, in order, and an end), on one channel
-towards the acceptor: BORN a child, with the child's own channel attached; IDLE, a child
-can take a connection; DEAD, it is no more.  The acceptor tells the forker MORE, and
+towards the acceptor: STARTED a child, with the child's own channel attached; IDLE, a child
+can take a connection; ENDED, it is no more.  The acceptor tells the forker MORE, and
 sends a child a connected socket (SCM_RIGHTS, unix(7)).
 """
 
@@ -12,7 +12,7 @@ import array
 import socket
 import struct
 
-BORN, IDLE, DEAD, MORE, SERVE = range(5)
+STARTED, IDLE, ENDED, MORE, SERVE = range(5)
 
 MESSAGE = struct.Struct("=ii")
 """What, and the child's number."""

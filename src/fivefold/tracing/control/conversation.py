@@ -34,7 +34,7 @@ AGAIN_S = 0.5
 """How often, while somebody is attached, all are told again to look: a process that was just
 forked may have been overlooked, and to look twice is harmless."""
 
-LOOK_S = 5.0
+SWITCH_S = 5.0
 """How long workers may take to look at the switch, before the tracer is told regardless."""
 
 REST_S = 0.1
@@ -132,7 +132,7 @@ class Control:
         self._tracer = sock
         self._seen.clear()
         self._unseen = self._notify()
-        self._announce_at = monotonic() + LOOK_S
+        self._announce_at = monotonic() + SWITCH_S
 
     def metrics(self, sock: socket.socket, asked: dict[str, Any]) -> None:
         self._drain()

@@ -76,6 +76,6 @@ def end(pid: int, path: Path | None) -> None:
         os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
     except (ProcessLookupError, ChildProcessError):
-        pass  # it died, and as PID 1 the supervisor has buried it
+        pass  # it died, and as PID 1 the supervisor has reaped it
     if path is not None:
         path.unlink(missing_ok=True)

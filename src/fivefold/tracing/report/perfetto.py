@@ -25,7 +25,7 @@ TRACKS = {
 }
 """Who acts, and what the track is called; top to bottom, as a request passes them."""
 
-THREADS = {actor: number for number, actor in enumerate(TRACKS, 1)}
+TRACK_IDS = {actor: number for number, actor in enumerate(TRACKS, 1)}
 
 
 def as_perfetto(traces: Trace | Sequence[Trace]) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _about(trace: Trace) -> dict[str, Any]:
 def _events(pid: int, trace: Trace) -> Iterator[Event]:
     yield from _names(pid, trace)
     for step in trace.steps:
-        where = {"pid": pid, "tid": THREADS[actor_of(step)]}
+        where = {"pid": pid, "tid": TRACK_IDS[actor_of(step)]}
         yield {**_step(step), **where}
         for evidence in step.evidence:
             yield {**_evidence(step, evidence), **where}
@@ -64,7 +64,7 @@ def _names(pid: int, trace: Trace) -> Iterator[Event]:
     process = f"{request_of(trace)} ({pair_of(trace)})"
     yield _metadata("process_name", pid, 0, name=process)
     yield _metadata("process_sort_index", pid, 0, sort_index=pid)
-    for actor, tid in THREADS.items():
+    for actor, tid in TRACK_IDS.items():
         yield _metadata("thread_name", pid, tid, name=TRACKS[actor])
         yield _metadata("thread_sort_index", pid, tid, sort_index=tid)
 

@@ -25,7 +25,7 @@ from .renewals import Renewal, Renewals, Stamps
 
 log = logger("fivefold.tls")
 
-LOOK_S = 2.0
+FILES_CHECK_S = 2.0
 """How long a change of the files may go unnoticed."""
 
 
@@ -56,7 +56,7 @@ class Certificates:
         if not self._lock.acquire(blocking=False):
             return  # another thread is just doing that
         try:
-            self._look_at, self._seen = monotonic() + LOOK_S, self._renewals.number
+            self._look_at, self._seen = monotonic() + FILES_CHECK_S, self._renewals.number
             self._look()
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker serves on
             log.error("the certificate stays, and is looked at again: %s", said(error))

@@ -21,7 +21,7 @@ from ....errors import ClientLeft
 from ....iomodels.asyncio_loop.bridge import Bridge
 from ....isolation.reporting import is_a, logger, report
 from ..messages import Message, remembered_head
-from ..tasks import Carriers
+from ..tasks import LentTasks
 
 if TYPE_CHECKING:
     from .near_end import NearEnd
@@ -70,10 +70,10 @@ class FarEnd:
         """Whether it had sent the whole response before."""
 
     def begin(
-        self, application: Callable[..., Awaitable[Any]], scope: Any, carriers: Carriers
+        self, application: Callable[..., Awaitable[Any]], scope: Any, lent_tasks: LentTasks
     ) -> None:
         try:
-            over = carriers.begin(application(scope, self.receive, self.send), self.ended)
+            over = lent_tasks.begin(application(scope, self.receive, self.send), self.ended)
         except BaseException as error:  # noqa: BLE001 - the edge of an application
             self.ended(error)
         else:

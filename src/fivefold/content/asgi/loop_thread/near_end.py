@@ -42,7 +42,7 @@ class NearEnd:
         there = here.there
         assert there is not None
         self.post = here.crossing.post
-        self._carriers = here.carriers
+        self._lent_tasks = here.lent_tasks
         self._there = there
         self._post = there.crossing.post
         self._receive = receive
@@ -69,7 +69,7 @@ class NearEnd:
             raise RuntimeError("the application's event loop has ended")
         self._over = False
         self._far = FarEnd(self, first, disconnect, at)
-        self._post(self._far.begin, application, scope, self._there.carriers)
+        self._post(self._far.begin, application, scope, self._there.lent_tasks)
 
     def part(self, left: Sequence[Message] = ()) -> None:
         """The connection goes on; what the call still does is its own business. `left`: messages
@@ -88,7 +88,7 @@ class NearEnd:
     def take(self) -> None:
         """It wants a message."""
         if not self._over:
-            self._carriers.begin(self._taking(), ignore)
+            self._lent_tasks.begin(self._taking(), ignore)
 
     def give(self, sending: PendingSend) -> None:
         """It has one."""
@@ -105,13 +105,13 @@ class NearEnd:
         """It is over."""
         if not self._over:
             self._over = True
-            self._carriers.begin(self._ending(head, error), ignore)
+            self._lent_tasks.begin(self._ending(head, error), ignore)
 
     def _line_up(self, give: Callable[..., Awaitable[None]], *what: Any) -> None:
         """One after the other: what the application gives up before its turn never begins."""
         self._line.append((give, what))
         if len(self._line) == 1:
-            self._carriers.begin(self._work_off(), ignore)
+            self._lent_tasks.begin(self._work_off(), ignore)
 
     async def _work_off(self) -> None:
         while self._line:

@@ -80,7 +80,7 @@ class WebSocket:
         add_fields(self._answer.headers, message)
         self._frames.send_response(self._answer)
         self._exchange.take_over(SWITCHING)
-        self._endpoint.heartbeat.start()
+        self._endpoint.keepalive.start()
         # Settled before it is sent: that goes to its end also if the application is cancelled.
         self._settle(agreed=True)
         await to_its_end(self._endpoint.flush())

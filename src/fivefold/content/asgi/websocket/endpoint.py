@@ -20,7 +20,7 @@ from ..client_watch import polled
 from ..send_lock import SendLock
 from .frames import Frames
 from .inbox import Inbox
-from .keepalive import Heartbeat
+from .keepalive import Keepalive
 
 CLOSE, PING, PONG = Opcode.CLOSE, Opcode.PING, Opcode.PONG
 NORMAL, NO_STATUS, ABNORMAL, NOT_UTF8, FAILED, RESTART = 1000, 1005, 1006, 1007, 1011, 1012
@@ -50,7 +50,7 @@ class Endpoint:
         """When the client must have closed its side, too."""
         self._unsent: list[bytes] = []
         """What the protocol wanted sent and could not be sent soon."""
-        self.heartbeat = Heartbeat(
+        self.keepalive = Keepalive(
             limits.websocket_ping_s, self._ping, self._unanswered, self._excused
         )
 
@@ -117,7 +117,7 @@ class Endpoint:
             finally:
                 conn.idle = conn.interruptible = False
             early = b""
-            self.heartbeat.heard()  # also while a long frame keeps its pong back
+            self.keepalive.heard()  # also while a long frame keeps its pong back
             try:
                 if len(data) > PIECE_BYTES:
                     await self._understand(data)
@@ -147,7 +147,7 @@ class Endpoint:
                 await self.inbox.room()
             finally:
                 self._io.watches.discard(self)
-            self.heartbeat.heard()  # what it said meanwhile was not read
+            self.keepalive.heard()  # what it said meanwhile was not read
 
     def look(self) -> None:
         """Called now and then while nobody reads."""
@@ -219,7 +219,7 @@ class Endpoint:
         self._until = monotonic() + self._limits.linger_s
         self._exchange.conn.deadline = self._until
         self.inbox.release()
-        self.heartbeat.stop()
+        self.keepalive.stop()
         self.inbox.put({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.inbox.tell()
 

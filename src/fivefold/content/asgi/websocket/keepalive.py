@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-class Heartbeat:
+class Keepalive:
     """Pings every `every_s` seconds, and tells if nothing was heard from one to the next,
     unless that is `excused`."""
 

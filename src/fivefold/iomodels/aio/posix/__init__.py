@@ -55,7 +55,7 @@ class Posix(Scheduler):
         overlaps=True,
         waits_in="aio_suspend(3)",
         files="aio_read(3)",
-        limit=f"{MAX_CONNECTIONS} connections, {pool.THREADS} threads in the process"
+        limit=f"{MAX_CONNECTIONS} connections, {pool.AIO_THREADS} threads in the process"
         " (a waiting operation keeps one)",
         descriptors=2,
         own_descriptors=2,
@@ -199,7 +199,7 @@ class Posix(Scheduler):
         return {
             "operations": self._operations,
             "suspends": self._suspends,
-            "threads": pool.THREADS,
+            "threads": pool.AIO_THREADS,
         }
 
 

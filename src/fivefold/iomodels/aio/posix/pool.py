@@ -31,7 +31,7 @@ from ....errors import LimitReached, Unavailable
 from ....linux import posix_aio
 from ....linux.libc import libc
 
-THREADS = 1600
+AIO_THREADS = 1600
 """512 threads that serve one connection each take three apiece: a wake-up pipe, two directions."""
 
 PROBE_S = 2.0
@@ -54,7 +54,7 @@ class Pool:
             reason = why_not() if self._user else None
             if reason:
                 raise Unavailable(reason)
-            posix_aio.init(THREADS)
+            posix_aio.init(AIO_THREADS)
             self._user = os.getpid()
             self._taken = 0
 
@@ -68,9 +68,9 @@ class Pool:
     def take(self, threads: int) -> None:
         """Reserve. Raises `LimitReached`."""
         with self._lock:
-            if self._taken + threads > THREADS:
+            if self._taken + threads > AIO_THREADS:
                 raise LimitReached(
-                    f"the {THREADS} aio threads of this process are all spoken for;"
+                    f"the {AIO_THREADS} aio threads of this process are all spoken for;"
                     " take --io aio:uring or lower --max-connections"
                 )
             self._taken += threads
