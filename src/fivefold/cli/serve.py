@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from ..configuration.setting import HELP
 from ..content.kinds import BROKEN
-from ..http1.limits import HELP
 from ..server.composition import Server
 from ..server.settings import FILE_ONLY, GROUPS, Settings
 from ..tracing.attach.traced_server import LiveObserver

@@ -16,8 +16,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..configuration.setting import from_text
 from ..errors import SettingsError
-from ..server.settings import AUTO, GROUPS, TYPES, Settings, from_text
+from ..server.settings import AUTO, FIELDS, GROUPS, Settings
 from ..serving import MODELS
 
 PREFIX = "FIVEFOLD_"
@@ -74,12 +75,12 @@ class Sources:
             if not variable.startswith(PREFIX):
                 continue
             name = variable.removeprefix(PREFIX).lower()
-            if name not in TYPES:
+            if name not in FIELDS:
                 self.warnings.append(unknown(variable))
                 continue
             self.add({name: text}, f"variable {variable}")
             with self.blamed():
-                self.values[name] = from_text(name, text)
+                self.values[name] = from_text(FIELDS[name], text)
 
     def add_options(self, given: Mapping[str, Any]) -> None:
         """Options of the command line; those that were not given are None or empty."""
@@ -121,7 +122,7 @@ class Sources:
 
 def unknown(variable: str) -> str:
     """What is said of a variable that is no setting."""
-    near = difflib.get_close_matches(variable.removeprefix(PREFIX).lower(), TYPES)
+    near = difflib.get_close_matches(variable.removeprefix(PREFIX).lower(), FIELDS)
     names = [PREFIX + name.upper() for name in near]
     hint = f"; do you mean {' or '.join(names)}?" if near else ""
     return f"{variable}: there is no such setting; the variable is passed over{hint}"

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ...configuration.setting import check
 from ...errors import SettingsError
 from ...http1.bounded import Bounded
 from ...http1.connection import Content, Ready
@@ -47,7 +48,14 @@ class VirtualHost:
     name: tuple[str, ...]
     target: str
     mount: tuple[str, ...] = ()
-    rules: Rules = Rules()  # noqa: RUF009 - frozen
+    rules: Rules = field(default_factory=Rules)
+
+    def __post_init__(self) -> None:
+        check(self)
+        for name in self.name:
+            if not NAME.fullmatch(name):
+                raise SettingsError(f"{name!r} is not a name (example.org) or *.example.org")
+        mounts.parsed(self.mount)
 
     @classmethod
     def of(cls, table: Any) -> VirtualHost:
@@ -60,24 +68,13 @@ class VirtualHost:
         unknown = table.keys() - known
         if unknown:
             raise SettingsError(f"host: {min(unknown)}: there is no such setting of a host")
-        names, mounted = texts(table, "name"), texts(table, "mount")
-        target = table.get("target")
-        if not names or not isinstance(target, str):
+        if not table.get("name") or "target" not in table:
             raise SettingsError("host: each [[host]] needs a name and a target, a folder")
-        for name in names:
-            if not NAME.fullmatch(name):
-                raise SettingsError(f"host: {name!r} is not a name (example.org) or *.example.org")
-        mounts.parsed(mounted)
-        rules = Rules(**{key: table[key] for key in table if key not in OWN})
-        return cls(name=names, target=target, mount=mounted, rules=rules)
-
-
-def texts(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = table.get(key, ())
-    found = (value,) if isinstance(value, str) else value
-    if not isinstance(found, list | tuple) or not all(isinstance(text, str) for text in found):
-        raise SettingsError(f"host: {key}: {value!r} is not a text or a list of them")
-    return tuple(found)
+        own = {key: table[key] for key in OWN if key in table}
+        try:
+            return cls(**own, rules=Rules(**{key: table[key] for key in table if key not in OWN}))
+        except SettingsError as error:
+            raise SettingsError(f"host: {error}") from None
 
 
 def parsed(tables: Any) -> tuple[VirtualHost, ...]:

@@ -6,12 +6,11 @@ What they mean for a path is in `policy`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 from urllib.parse import quote
 
+from ...configuration.setting import Lines, check, setting
 from ...errors import SettingsError
-from ...http1.limits import HELP
 from .globs import Glob
 from .media_types import UNKNOWN, media_type
 from .paths import relative_path
@@ -33,55 +32,48 @@ FRAMING = frozenset(
 )
 """Fields that are ours: a second one, or a wrong one, would break the response."""
 
-Lines = tuple[str, ...]
-"""Texts that may contain spaces: in the environment each is a line of its own."""
-
-
-def _rule(default: Any, text: str) -> Any:
-    return field(default=default, metadata={HELP: text})
-
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
     """How folders are served. Raises `SettingsError`."""
 
-    listing: bool = _rule(False, "List a folder that has no index.html: HTML, or JSON by Accept.")
-    spa: str | None = _rule(
+    listing: bool = setting(False, "List a folder that has no index.html: HTML, or JSON by Accept.")
+    spa: str | None = setting(
         None, "The file for paths without a suffix that lead to no file, e.g. index.html."
     )
-    error_page: tuple[str, ...] = _rule(
+    error_page: tuple[str, ...] = setting(
         (), "The file for an error: STATUS=FILE, e.g. 404=404.html; repeatable."
     )
-    header: Lines = _rule(  # noqa: RUF009 - a tuple, immutable
+    header: Lines = setting(  # noqa: RUF009 - a tuple, immutable
         (), "A field for some files: 'GLOB: NAME: VALUE', e.g. '*.pdf: X-Robots-Tag: noindex'."
     )
-    cache_control: Lines = _rule(  # noqa: RUF009
+    cache_control: Lines = setting(  # noqa: RUF009
         (), "Cache-Control for some files: 'GLOB: VALUE'; the first that matches counts."
     )
-    immutable_hashed: bool = _rule(
+    immutable_hashed: bool = setting(
         False, "Names with a hash of the content (app.3f2a9c1b.js) may be cached for ever."
     )
-    cors: str | None = _rule(None, "The origin whose pages may read files: https://HOST, or *.")
-    mime: tuple[str, ...] = _rule(
+    cors: str | None = setting(None, "The origin whose pages may read files: https://HOST, or *.")
+    mime: tuple[str, ...] = setting(
         (),
         "A media type for a suffix or for names: .EXT=TYPE/SUBTYPE, 'GLOB=TYPE/SUBTYPE';"
         " repeatable.",
     )
-    content_encoding: tuple[str, ...] = _rule(
+    content_encoding: tuple[str, ...] = setting(
         (), "The coding of files that are asked for by their coded names: '*.br=br'; repeatable."
     )
-    clean_urls: bool = _rule(False, "/guide is guide.html, where there is no file guide.")
-    charset: str = _rule("utf-8", "The charset of text files; empty to say nothing.")
-    nosniff: bool = _rule(True, "X-Content-Type-Options: nosniff with every answer of a folder.")
-    precompressed: bool = _rule(
+    clean_urls: bool = setting(False, "/guide is guide.html, where there is no file guide.")
+    charset: str = setting("utf-8", "The charset of text files; empty to say nothing.")
+    nosniff: bool = setting(True, "X-Content-Type-Options: nosniff with every answer of a folder.")
+    precompressed: bool = setting(
         True, "Send FILE.br, FILE.zst or FILE.gz instead of FILE to clients that take it."
     )
-    compress: bool = _rule(False, "Compress text on the fly, and keep the result in memory.")
+    compress: bool = setting(False, "Compress text on the fly, and keep the result in memory.")
 
     def __post_init__(self) -> None:
-        self._check_types()
-        for check in (self._check_pages, self._check_cors):
-            check()
+        check(self)
+        self._check_pages()
+        self._check_cors()
         for text in self.header:
             header_rule(text)
         for text in self.cache_control:
@@ -97,23 +89,6 @@ class Rules:
     def pages(self) -> list[str]:
         """The settings that name a file of the folder, as far as they are given."""
         return [name for name in ("spa", "error_page") if getattr(self, name)]
-
-    def _check_types(self) -> None:
-        """A TOML file may hold anything."""
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if isinstance(each.default, tuple):
-                texts = (value,) if isinstance(value, str) else value
-                if not isinstance(texts, list | tuple) or not all(
-                    isinstance(text, str) for text in texts
-                ):
-                    raise SettingsError(f"{each.name}: {value!r} is not a text or a list of them")
-                object.__setattr__(self, each.name, tuple(texts))
-            elif isinstance(each.default, bool):
-                if not isinstance(value, bool):
-                    raise SettingsError(f"{each.name}: {value!r} is not true or false")
-            elif value is not each.default and not isinstance(value, str):
-                raise SettingsError(f"{each.name}: {value!r} is not a text")
 
     def _check_pages(self) -> None:
         if self.spa is not None:

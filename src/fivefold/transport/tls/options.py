@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from ...configuration.setting import check, setting
 from ...errors import SettingsError
-from ...http1.limits import HELP
 
 PROTOCOL = "http/1.1"
 """Of ALPN (RFC 7301): all that is spoken here."""
@@ -25,44 +24,36 @@ CLIENTS = {
 Stamp = tuple[int, ...]
 
 
-def _setting(default: Any, text: str) -> Any:
-    return field(default=default, metadata={HELP: text})
-
-
 @dataclass(frozen=True, kw_only=True)
 class TlsSettings:
     """Without a certificate there is no TLS. Raises `SettingsError`."""
 
-    tls_cert: tuple[str, ...] = _setting(
+    tls_cert: tuple[str, ...] = setting(
         (),
         "Speak HTTPS, with the certificate (and its chain) in this PEM file; repeatable: then"
         " the client's name chooses, and the first is for all others.",
     )
-    tls_key: tuple[str, ...] = _setting(
+    tls_key: tuple[str, ...] = setting(
         (), "The private key, one for each certificate; without, it is in the same file."
     )
-    tls_key_password_file: str | None = _setting(
+    tls_key_password_file: str | None = setting(
         None, "A file whose first line opens the encrypted keys."
     )
-    tls_min: str = _setting("1.2", "The oldest version of TLS that is spoken: 1.2 or 1.3.")
-    tls_client_ca: str | None = _setting(
+    tls_min: str = setting(
+        "1.2", "The oldest version of TLS that is spoken: 1.2 or 1.3.", choices=VERSIONS
+    )
+    tls_client_ca: str | None = setting(
         None, "Certificates (PEM) of those who may have signed that of a client."
     )
-    tls_client_auth: str = _setting(
-        "none", "Whether clients show a certificate: none, optional or required."
+    tls_client_auth: str = setting(
+        "none", "Whether clients show a certificate: none, optional or required.", choices=CLIENTS
     )
-    redirect_http: tuple[str, ...] = _setting(
+    redirect_http: tuple[str, ...] = setting(
         (), "An address, HOST:PORT, where plain HTTP is sent on to https; repeatable."
     )
 
     def __post_init__(self) -> None:
-        for name in ("tls_cert", "tls_key", "redirect_http"):
-            self._make_tuple(name)
-        for name in ("tls_key_password_file", "tls_client_ca"):
-            if not isinstance(getattr(self, name), str | None):
-                raise SettingsError(f"{name}: {getattr(self, name)!r} is not a path")
-        _one_of("tls_min", self.tls_min, VERSIONS)
-        _one_of("tls_client_auth", self.tls_client_auth, CLIENTS)
+        check(self)
         if self.tls_client_auth != "none" and self.tls_client_ca is None:
             raise SettingsError("tls_client_auth: whom to believe? Name a file: tls_client_ca")
         if self.tls_client_auth == "none" and self.tls_client_ca is not None:
@@ -77,13 +68,6 @@ class TlsSettings:
             )
         if not self.tls_cert:
             self._check_unused()
-
-    def _make_tuple(self, name: str) -> None:
-        value = getattr(self, name)
-        texts = (value,) if isinstance(value, str) else value
-        if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
-            raise SettingsError(f"{name}: {value!r} is not a text or a list of them")
-        object.__setattr__(self, name, tuple(texts))
 
     def _check_unused(self) -> None:
         for name in ("tls_key_password_file", "tls_client_ca", "redirect_http"):
@@ -124,11 +108,6 @@ class TlsSettings:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise SettingsError(f"tls_key_password_file: cannot read {path}: {reason}") from None
-
-
-def _one_of(name: str, value: Any, choices: dict[str, Any]) -> None:
-    if value not in choices:
-        raise SettingsError(f"{name}: {value!r} is unknown; choose from {', '.join(choices)}")
 
 
 def _stamp(path: str) -> Stamp | None:
