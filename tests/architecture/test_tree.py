@@ -28,7 +28,6 @@ TWICE = {
     "listener": "how an engine accepts",
     "page": "the report of a command as one page",
     "session": "one run of a command, from its wishes to its document",
-    "tables": "the tables of such a page",
 }
 """Module names that stand in more than one folder, and why each is the best name there."""
 

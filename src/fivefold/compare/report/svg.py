@@ -1,4 +1,4 @@
-"""Charts as SVG text: axes, lines and points. Colours are the page's, by class.
+"""Charts as numbers: axes, lines and points, which `chart.html` makes an SVG of.
 
 Each series has a number, written where it ends, and the same number in the legend: that
 tells fifteen series apart on paper, and without seeing colours.
@@ -7,9 +7,8 @@ tells fifteen series apart on paper, and without seeing colours.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 WIDTH, HEIGHT = 720, 380
 LEFT, RIGHT, TOP, BOTTOM = 70, 30, 14, 50
@@ -29,6 +28,10 @@ class Axis:
     end: float
     log: bool = False
     ticks: tuple[tuple[float, str], ...] = ()
+
+    @property
+    def middle(self) -> float:
+        return (self.start + self.end) / 2
 
     def at(self, value: float) -> float:
         if self.log:
@@ -83,53 +86,19 @@ class Series:
     """The ends of bars through a single point: its spread."""
 
 
-def chart(label: str, x: Axis, y: Axis, series: Sequence[Series]) -> str:
-    """The whole picture; `label` says what it shows to who cannot see it."""
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">',
-        *axis_x(x),
-        *axis_y(y),
-        *(drawn(each, x.at, y.at) for each in series),
-        "</svg>",
-    ]
-    return "\n".join(parts)
+@dataclass(frozen=True)
+class Chart:
+    """A picture; `label` says what it shows to a reader who cannot see it."""
 
+    label: str
+    x: Axis
+    y: Axis
+    series: tuple[Series, ...]
 
-def axis_x(axis: Axis) -> list[str]:
-    base = HEIGHT - BOTTOM
-    marks = [
-        f'<path class="grid" d="M{axis.at(value)} {TOP}V{base}"/>'
-        f'<text class="tick middle" x="{axis.at(value)}" y="{base + 18}">{text}</text>'
-        for value, text in axis.ticks
-    ]
-    middle = (axis.start + axis.end) / 2
-    title = f'<text class="axis" x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">'
-    return [*marks, f"{title}{escape(axis.title)}</text>"]
+    def path(self, points: Sequence[Point]) -> str:
+        """Through points that are values."""
+        return "M" + "L".join(f"{self.x.at(a)} {self.y.at(b)}" for a, b in points)
 
-
-def axis_y(axis: Axis) -> list[str]:
-    marks = [
-        f'<path class="grid" d="M{LEFT} {axis.at(value)}H{WIDTH - RIGHT}"/>'
-        f'<text class="tick end" x="{LEFT - 8}" y="{axis.at(value) + 4}">{text}</text>'
-        for value, text in axis.ticks
-    ]
-    middle = (axis.start + axis.end) / 2
-    turn = f'transform="rotate(-90 16 {middle})" text-anchor="middle"'
-    return [*marks, f'<text class="axis" x="16" y="{middle}" {turn}>{escape(axis.title)}</text>']
-
-
-def drawn(series: Series, x: Callable[[float], float], y: Callable[[float], float]) -> str:
-    """A line with its number at the end; a single point as a dot with its spread."""
-    path = "L".join(f"{x(a)} {y(b)}" for a, b in series.points)
-    ends = series.extent
-    bars = [
-        f'<path class="extent" d="M{x(a)} {y(b)}L{x(c)} {y(d)}"/>'
-        for (a, b), (c, d) in zip(ends[::2], ends[1::2], strict=True)
-    ]
-    last_x, last_y = x(series.points[-1][0]), y(series.points[-1][1])
-    shape = f'<path class="line" d="M{path}"/>' if len(series.points) > 1 else ""
-    return (
-        f'<g class="series {escape(series.kind)}"><title>{series.number}: {escape(series.name)}'
-        f'</title>{shape}{"".join(bars)}<circle cx="{last_x}" cy="{last_y}" r="3.5"/>'
-        f'<text class="number" x="{last_x + 6}" y="{last_y + 4}">{series.number}</text></g>'
-    )
+    def bars(self, series: Series) -> list[str]:
+        ends = series.extent
+        return [self.path(pair) for pair in zip(ends[::2], ends[1::2], strict=True)]

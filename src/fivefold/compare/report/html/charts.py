@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 from typing import Any
 
-from ..svg import Axis, Series, chart, horizontal, vertical
+from ..svg import Axis, Chart, Series, horizontal, vertical
 
 Row = dict[str, Any]
 
@@ -26,19 +26,13 @@ def numbered(rows: Sequence[Row]) -> list[tuple[int, Row]]:
     return [(n, row) for n, row in enumerate(rows, 1) if row["available"]]
 
 
-def legend(rows: Sequence[Row]) -> str:
-    items = "".join(
-        f'<li value="{n}" class="{escape(kind(row))}">{escape(row["name"])}</li>'
-        for n, row in numbered(rows)
-    )
-    return f'<ol class="legend">{items}</ol>'
+@dataclass(frozen=True)
+class Drawing:
+    """A chart with its caption."""
 
-
-def figure(title: str, text: str, drawing: str) -> str:
-    return (
-        f"<figure><figcaption><strong>{escape(title)}</strong> {escape(text)}</figcaption>"
-        f'<div class="scroll">{drawing}</div></figure>'
-    )
+    title: str
+    text: str
+    chart: Chart
 
 
 def nines(share: float) -> float:
@@ -52,7 +46,7 @@ NINES = tuple((nines(s), text) for s, text in (
 ))  # fmt: skip
 
 
-def latencies(rows: Sequence[Row]) -> str:
+def latencies(rows: Sequence[Row]) -> Drawing | None:
     """How long how many waited."""
     lines = [
         Series(n, row["name"], kind(row), tuple((nines(s), ms) for s, ms in row["distribution"]))
@@ -61,26 +55,28 @@ def latencies(rows: Sequence[Row]) -> str:
     ]
     values = [ms for line in lines for _, ms in line.points]
     if not values:
-        return ""
+        return None
     y = vertical("milliseconds", values, log=True)
     blank = horizontal("", [1])
     x = Axis("share of the requests", 0, nines(1), blank.start, blank.end, ticks=NINES)
     label = "Latency distributions; the same figures are in the table"
-    return figure("Latency:", "how many answers took at most how long.", chart(label, x, y, lines))
+    return Drawing(
+        "Latency:", "how many answers took at most how long.", Chart(label, x, y, tuple(lines))
+    )
 
 
-def cost(rows: Sequence[Row]) -> str:
+def cost(rows: Sequence[Row]) -> Drawing | None:
     """What a request costs against how many there are in a second, with the spread of both."""
     shown = [(n, row) for n, row in numbered(rows) if row["cpu_us_per_request"]]
     points = [point(n, row) for n, row in shown]
     if not points:
-        return ""
+        return None
     ends = [end for each in points for end in (*each.extent, *each.points)]
     x = horizontal("requests a second", [a for a, _ in ends])
     y = vertical("processor time, us a request", [b for _, b in ends], log=True)
     label = "Processor time a request against requests a second; the same figures are in the table"
     text = "cheap is below, fast is right; bars reach from the lowest round to the highest."
-    return figure("Cost against throughput:", text, chart(label, x, y, points))
+    return Drawing("Cost against throughput:", text, Chart(label, x, y, tuple(points)))
 
 
 def point(number: int, row: Row) -> Series:
@@ -91,18 +87,19 @@ def point(number: int, row: Row) -> Series:
     return Series(number, row["name"], kind(row), middle, across + down)
 
 
-def growth(rows: Sequence[Row]) -> str:
+def growth(rows: Sequence[Row]) -> Drawing | None:
     """All rows of a scenario whose idle connections grow."""
     names = list(dict.fromkeys(row["name"] for row in rows))
     lines = [line for n, name in enumerate(names, 1) if (line := grown(n, name, rows)) is not None]
     if not lines:
-        return ""
+        return None
     x = horizontal("idle connections", [a for line in lines for a, _ in line.points])
     y = vertical(
         "processor time, us a request", [b for line in lines for _, b in line.points], log=True
     )
     label = "Processor time a request over idle connections; the figures are in the tables"
-    return figure("Growth:", "the price of who only waits.", chart(label, x, y, lines))
+    text = "what a request costs, the more connections wait."
+    return Drawing("Growth:", text, Chart(label, x, y, tuple(lines)))
 
 
 def grown(number: int, name: str, rows: Sequence[Row]) -> Series | None:

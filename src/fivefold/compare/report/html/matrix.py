@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 from typing import Any
 
 from ...figures import FIGURES, Figure
@@ -61,46 +61,40 @@ def cells(rows: Sequence[Row]) -> dict[str, dict[str, list[Any]]]:
     return found
 
 
+@dataclass(frozen=True)
+class Shade:
+    """What the matrix shows of one pair."""
+
+    name: str
+    text: str
+    heat: int | None
+
+
 def text(row: Row, figure: Figure) -> str:
     return shown(row, figure) if row["available"] else "not here"
 
 
-def choices(settings: Sequence[str]) -> str:
-    figures = "".join(
-        f'<option value="{each.key}"{" selected" if each.key == FIRST else ""}>'
-        f"{escape(each.title)}</option>"
-        for each in FIGURES
-    )
-    scenarios = "".join(f"<option>{escape(each)}</option>" for each in settings)
-    return (
-        f'<p class="choice" id="choices" hidden><label for="figure">Figure</label>'
-        f'<select id="figure">{figures}</select>'
-        f'<label for="setting">Scenario</label><select id="setting">{scenarios}</select></p>'
-    )
-
-
-def matrix(rows: Sequence[Row], title: str) -> str:
+@dataclass(frozen=True)
+class Matrix:
     """As it is without a script: the first figure of one setting."""
+
+    title: str
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str, tuple[Shade | None, ...]], ...]
+    """By serving model, a cell for each column; None where nothing was measured."""
+
+
+def matrix(rows: Sequence[Row], title: str) -> Matrix | None:
     mine = ours(rows)
-    serving = list(dict.fromkeys(row["serving"] for row in mine))
-    columns = list(dict.fromkeys(map(column, mine)))
+    if not mine:
+        return None
+    columns = tuple(dict.fromkeys(map(column, mine)))
     first = cells(rows)[FIRST]
-    by_place = {(row["serving"], column(row)): row["name"] for row in mine}
-    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in columns)
-    lines = []
-    for model in serving:
-        tds = "".join(cell(by_place.get((model, each)), first) for each in columns)
-        lines.append(f'<tr><th scope="row">{escape(model)}</th>{tds}</tr>')
-    caption = f'<span id="shown">CPU us/request</span>, <span id="where">{escape(title)}</span>'
-    return (
-        f'<table class="matrix" id="matrix"><caption>{caption}</caption>'
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    by_place = {
+        (row["serving"], column(row)): Shade(row["name"], *first[row["name"]]) for row in mine
+    }
+    lines = tuple(
+        (model, tuple(by_place.get((model, each)) for each in columns))
+        for model in dict.fromkeys(row["serving"] for row in mine)
     )
-
-
-def cell(name: str | None, found: dict[str, list[Any]]) -> str:
-    if name is None:
-        return "<td></td>"
-    words, heat = found[name]
-    kind = f' class="heat-{heat}"' if heat is not None else ""
-    return f'<td data-name="{escape(name)}"{kind}>{escape(words)}</td>'
+    return Matrix(title, columns, lines)

@@ -7,9 +7,6 @@ drawing shows stands in the table of steps as well, so it is one image to a scre
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
-
-from ...model import Trace
 
 WIDTH, HEIGHT = 1000, 400
 HALF = 85
@@ -25,6 +22,11 @@ class Station:
     x: int
     top: int
     height: int
+
+    @property
+    def middle(self) -> int:
+        """Where its label stands: at the top of a tall one."""
+        return self.top + (32 if self.height > 2 * HALF else self.height // 2 + 6)
 
 
 STATIONS = (
@@ -57,40 +59,12 @@ LINES: dict[int, tuple[Point, Point]] = {
 HEAD = 11
 
 
-def diagram(trace: Trace) -> str:
-    """An `svg` element; steps without time of their own are dashed."""
-    stations = "\n".join(_station(station) for station in STATIONS)
-    arrows = "\n".join(_arrow(step.step, absent=not step.happened) for step in trace.steps)
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="drawn drawn-more">\n'
-        '<title id="drawn">From the client through the network interface, the kernel and the'
-        " server, to the disk and back</title>\n"
-        '<desc id="drawn-more">Eleven numbered arrows; the table of steps says the same in'
-        " words. Dashed: the step has no time of its own.</desc>\n"
-        f"{stations}\n{arrows}\n</svg>"
-    )
-
-
-def _station(station: Station) -> str:
-    middle = station.top + (32 if station.height > 2 * HALF else station.height // 2 + 6)
-    return (
-        f'<g class="station {station.actor}"><rect x="{station.x - HALF}"'
-        f' y="{station.top}" width="{2 * HALF}" height="{station.height}" rx="8"/>'
-        f'<text x="{station.x}" y="{middle}">{escape(station.label)}</text></g>'
-    )
-
-
-def _arrow(number: int, *, absent: bool) -> str:
-    line, head, (x, y) = _straight(*LINES[number]) if number in LINES else _turn()
-    return (
-        f'<g class="arrow{" absent" if absent else ""}" id="arrow-{number}">'
-        f'<path class="line" pathLength="1" d="{line}"/><path class="head" d="{head}"/>'
-        f'<circle cx="{x}" cy="{y}" r="13"/><text x="{x}" y="{y + 5}">{number}</text></g>'
-    )
+def arrow(number: int) -> tuple[str, str, Point]:
+    """The line, its head, and the middle, where the number stands."""
+    return _straight(*LINES[number]) if number in LINES else _turn()
 
 
 def _straight(start: Point, end: Point) -> tuple[str, str, Point]:
-    """The line, its head, and the middle, where the number stands."""
     (x1, y1), (x2, y2) = start, end
     along = ((x2 > x1) - (x2 < x1), (y2 > y1) - (y2 < y1))
     neck = (x2 - along[0] * HEAD, y2 - along[1] * HEAD)

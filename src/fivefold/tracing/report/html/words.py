@@ -1,0 +1,46 @@
+"""What the tables of the page say of a step, and how long its bar is."""
+
+from __future__ import annotations
+
+import textwrap
+
+from ...model import STEPS, Evidence, Step
+from ..labels import actor_of, duration
+
+SHOWN = 4
+"""How many observations of a step the page names; the data in the page hold all."""
+
+LONGEST_DETAIL = 72
+"""Characters of an observation's detail; likewise."""
+
+AXIS = 1000.0
+"""Length of the common axis in the bars' own units."""
+
+
+def says(step: Step) -> str:
+    """One step as a sentence or two, to be read aloud."""
+    head = f"Step {step.step} of {len(STEPS)} ({actor_of(step)}): {step.name}."
+    if not step.happened:
+        return f"{head} No time of its own: {step.why_not or 'it is not known why'}."
+    times = f"It took {duration(step.duration_us)}, from {duration(step.start_us)} on."
+    seen = "; ".join(evidence(step, in_detail=False)) or "none"
+    return f"{head} {times} Evidence: {seen}."
+
+
+def evidence(step: Step, *, in_detail: bool) -> list[str]:
+    """The first observations, one line each, and how many more there are."""
+    lines = [_observation(each, in_detail=in_detail) for each in step.evidence[:SHOWN]]
+    more = len(step.evidence) - SHOWN
+    return [*lines, f"and {more} more"] if more > 0 else lines
+
+
+def _observation(seen: Evidence, *, in_detail: bool) -> str:
+    line = f"{seen.source} {seen.event} at {duration(seen.at_us)}"
+    detail = textwrap.shorten(seen.detail, LONGEST_DETAIL, placeholder=" …")
+    return f"{line} ({detail})" if in_detail and detail else line
+
+
+def bar(start: float, length: float) -> tuple[float, float]:
+    """Where a bar begins on the axis, and its width; wide enough to be seen if it is there."""
+    width = max(length * AXIS, 4.0) if length > 0 else 0.0
+    return min(max(start, 0.0) * AXIS, AXIS - width), width
