@@ -163,7 +163,7 @@ def test_a_busy_server_is_a_live_one(tmp_path: Path) -> None:
             Server(settings(tmp_path, f"unix:{path}")).listen()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(path + "2")
-        with pytest.raises(BindError, match="somebody uses it for datagrams"):
+        with pytest.raises(BindError, match="another program uses it for datagrams"):
             Server(settings(tmp_path, f"unix:{path}2")).listen()
 
 

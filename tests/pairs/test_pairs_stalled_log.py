@@ -1,4 +1,4 @@
-"""An access log that nobody takes holds up nobody, in every pair, and is bounded."""
+"""An access log whose reader stalls holds up no client, in every pair, and is bounded."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_it_holds_up_nobody_and_is_bounded(site: Path, tmp_path: Path) -> None:
         assert monotonic() - begun < 60.0
     said = (tmp_path / "said").read_text()
     for name, _ in names:
-        assert len(re.findall(rf"/{name}: nobody takes them; 1024 KiB", said)) == 1, name
+        assert len(re.findall(rf"/{name}: the file takes no more; 1024 KiB", said)) == 1, name
         lost = re.findall(rf"/{name}: (\d+) lines were lost", said)
         # A pipe of one page takes no whole line: all of them are lost when the server ends.
         assert sum(map(int, lost)) == REQUESTS, (name, lost)

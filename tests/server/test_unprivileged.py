@@ -55,7 +55,7 @@ def test_unix_sockets(folder: Path) -> None:
         (folder / "ours").chmod(0o600)
         sock.listen()
         said = refused(folder, f"unix:{folder}/ours")
-        assert "a socket of somebody else has this name; choose another path" in said
+        assert "a socket of another user has this name; choose another path" in said
 
 
 @only_root

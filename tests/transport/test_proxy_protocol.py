@@ -92,5 +92,5 @@ def test_a_client_of_a_unix_socket() -> None:
 
 
 def test_nobody_is_trusted_by_default() -> None:
-    with pytest.raises(SettingsError, match="whose word counts"):
+    with pytest.raises(SettingsError, match="name the proxies that send it"):
         Settings(proxy_protocol=True)

@@ -111,7 +111,7 @@ class Writer:
         del self.lines[:count]
         if not self._has_room(len(data)):
             self._dropped += count
-            self._fails("nobody takes them")
+            self._fails("the file takes no more")
             return
         self._added += len(data)
         self._added_lines += count

@@ -141,7 +141,9 @@ compare = click.Command(
     params=[
         click.Argument(["target"], default="."),
         option("serving", "Serving models, separated by commas.  [default: all]", metavar="M,..."),
-        option("io", "I/O models or engines, likewise.  [default: all]", metavar="M,..."),
+        option(
+            "io", "I/O models or engines, separated by commas.  [default: all]", metavar="M,..."
+        ),
         option(
             "against",
             f"Other servers: {', '.join(PEERS)}, or http://HOST:PORT.",

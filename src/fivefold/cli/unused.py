@@ -95,7 +95,7 @@ RULES = (
     Rule(
         "forwarded_fields",
         lambda server: bool(server.settings.trusted_proxies),
-        "nobody is believed; add --trusted-proxies",
+        "no proxy is trusted; add --trusted-proxies",
     ),
     Rule("unix_mode", has_bind("unix:"), "no address is unix:PATH"),
     Rule("access_log_format", lambda s: s.settings.access_log is not None, "add --access-log FILE"),

@@ -55,7 +55,7 @@ class Limits:
         " not read from.",
     )
     websocket_queue_bytes: int = setting(
-        1_048_576, "Memory of the messages that wait likewise, inflated and decoded."
+        1_048_576, "Memory of these messages, inflated and decoded."
     )
     websocket_ping_s: float = setting(
         20.0, "Between two pings to a websocket; without a pong until the next it ends."

@@ -40,18 +40,18 @@ IP_REMEDIES = {
 UNIX_REMEDIES = {
     errno.EADDRINUSE: "another program listens there: stop it, or choose another path",
     errno.EACCES: "choose a folder in which this user may write",
-    errno.EPERM: "choose another path, or become the user whose it is",
+    errno.EPERM: "choose another path, or run as its owner",
     errno.ENOENT: "its folder does not exist: make it first",
     errno.ENOTDIR: "its folder is a file: choose another path",
     errno.EEXIST: "choose another path, or remove it",
     errno.EROFS: "choose a folder in which one may write",
-    errno.EPROTOTYPE: "somebody uses it for datagrams: choose another path",
+    errno.EPROTOTYPE: "another program uses it for datagrams: choose another path",
 }
 
 FD_REMEDIES = {
     errno.EBADF: "no socket was handed over under this number",
     errno.ENOTSOCK: "name the descriptor of a listening socket",
-    errno.EINVAL: "whoever hands it over must have called listen(2)",
+    errno.EINVAL: "the program that hands it over must have called listen(2)",
     errno.EPROTONOSUPPORT: "name one for TCP, or a UNIX socket for streams",
 }
 

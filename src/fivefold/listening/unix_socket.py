@@ -101,7 +101,7 @@ def _remove_stale(path: str) -> None:
         except BlockingIOError:
             pass  # somebody listens, and is busy
         except PermissionError:
-            raise OSError(errno.EPERM, "a socket of somebody else has this name") from None
+            raise OSError(errno.EPERM, "a socket of another user has this name") from None
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 

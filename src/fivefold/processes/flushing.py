@@ -89,7 +89,7 @@ class Flushing:
 
 SAID = (
     "%s is not written to its end: its lock was held by another thread when this process was "
-    "forked, or nobody reads there"
+    "forked, or no process reads its other end"
 )
 
 

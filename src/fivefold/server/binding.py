@@ -73,7 +73,7 @@ class Listening:
         asked = [text for text in self._settings.bind if text == SYSTEMD or text.startswith(FD)]
         given = listen_fds(os.environ) if asked else []
         if not asked and handed_over(os.environ):
-            log.warning("systemd hands over sockets that nobody takes: --bind systemd does")
+            log.warning("systemd hands over sockets that are not used: add --bind systemd")
         for text in self._settings.bind:
             if text != SYSTEMD:
                 addresses.append(text)

@@ -54,7 +54,7 @@ class Settings:
         None, "Permissions of unix:PATH, as chmod writes them: 0660; by default the umask's."
     )
     serving: str = setting(
-        AUTO, "Who runs a connection: process, thread or async.", choices=(AUTO, *SERVING_MODELS)
+        AUTO, "What runs a connection: process, thread or async.", choices=(AUTO, *SERVING_MODELS)
     )
     io: str = setting(
         AUTO, "How a worker waits: an I/O model, or MODEL:ENGINE.", choices=(AUTO, *choices())
@@ -126,7 +126,7 @@ class Settings:
     proxy_protocol: bool = setting(
         False,
         "Connections begin with a header of the PROXY protocol (HAProxy's, version 1 or 2);"
-        " who is no trusted proxy is cut off.",
+        " a peer that is no trusted proxy is cut off.",
     )
     chdir: str | None = setting(
         None, "The folder to enter before the application is loaded and folders are opened."
@@ -206,7 +206,7 @@ class Settings:
             mode(self.unix_mode)
         if self.proxy_protocol and not self.trusted_proxies:
             raise SettingsError(
-                "proxy_protocol: whose word counts? Name them: --trusted-proxies 10.0.0.0/8"
+                "proxy_protocol: name the proxies that send it: --trusted-proxies 10.0.0.0/8"
             )
 
     def _check_target(self) -> None:

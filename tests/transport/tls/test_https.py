@@ -229,7 +229,7 @@ def test_wrong_settings(folder: Path, made: Made) -> None:
         ),
         ({"tls_key": made.key}, "1 keys for 0 certificates"),
         ({"redirect_http": "127.0.0.1:0"}, "name a certificate: tls_cert"),
-        ({"tls_client_auth": "required", "tls_cert": made.cert}, "whom to believe"),
+        ({"tls_client_auth": "required", "tls_cert": made.cert}, "name the authorities"),
         (
             {
                 "tls_client_auth": "required",

@@ -121,7 +121,7 @@ class Attached:
         """Those that are here; waits for at least some bytes."""
         data = self._sock.recv(READ_BYTES)
         if not data:
-            raise TraceFailed(f"process {self._pid} has ended, or lets nobody trace it any more")
+            raise TraceFailed(f"process {self._pid} has ended, or can no longer be traced")
         *lines, self._rest = (self._rest + data).split(b"\n")
         yield from map(json.loads, lines)
 

@@ -105,7 +105,7 @@ def connected(pid: int) -> tuple[socket.socket, int]:
         if peer_of(sock).uid in (owner, ROOT):
             return sock, int(path.stem)
         sock.close()
-    what = "has a control socket that nobody listens to" if stale else "is not `fivefold serve`"
+    what = "has a control socket without a listener" if stale else "is not `fivefold serve`"
     raise TraceFailed(f"process {pid} {what}")
 
 

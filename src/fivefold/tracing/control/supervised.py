@@ -67,7 +67,7 @@ def listening(supervisor: int) -> tuple[socket.socket | None, Path | None]:
     try:
         return bound(supervisor)
     except OSError as error:
-        log.warning("nobody can attach: no control socket: %s", error)
+        log.warning("no tracer can attach: no control socket: %s", error)
         return None, None
 
 

@@ -20,9 +20,9 @@ from ...errors import TraceFailed
 from ...linux import page_cache
 
 EVICT_S = 5.0
-"""How long the kernel may keep pages that it was told to drop."""
+"""How long the kernel may keep pages that it was asked to drop."""
 
-UNCHECKED = "--cold: the kernel was told to drop the file, but does not say whether it did: {}"
+UNCHECKED = "--cold: the kernel was asked to drop the file, but does not say whether it did: {}"
 
 
 def evict(path: Path) -> str | None:

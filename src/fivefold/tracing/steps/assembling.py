@@ -24,7 +24,7 @@ NOT_READ = "an application answered, or a folder from memory"
 """The server does not tell them apart: a folder's 404 and 304 are made without a file, too."""
 IN_MEMORY = "the pages were in memory already ({})"
 INDISTINCT = "a disk had to be read ({}), but nothing here tells the disk from the send"
-NOT_KNOWN = "no disk was seen, but whether one was read cannot be told: {}"
+NOT_KNOWN = "no disk was seen, but whether one was read is not known: {}"
 NO_COPY = "sendfile(2) makes no copy to the process"
 IN_RING = "the ring copies while it reads: the completion tells of both"
 

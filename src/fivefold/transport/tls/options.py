@@ -37,13 +37,13 @@ class TlsSettings:
         (), "The private key, one for each certificate; without, it is in the same file."
     )
     tls_key_password_file: str | None = setting(
-        None, "A file whose first line opens the encrypted keys."
+        None, "A file whose first line is the password of the encrypted keys."
     )
     tls_min: str = setting(
         "1.2", "The oldest version of TLS that is spoken: 1.2 or 1.3.", choices=VERSIONS
     )
     tls_client_ca: str | None = setting(
-        None, "Certificates (PEM) of those who may have signed that of a client."
+        None, "Certificates (PEM) of the authorities that sign those of clients."
     )
     tls_client_auth: str = setting(
         "none", "Whether clients show a certificate: none, optional or required.", choices=CLIENTS
@@ -55,7 +55,10 @@ class TlsSettings:
     def __post_init__(self) -> None:
         check(self)
         if self.tls_client_auth != "none" and self.tls_client_ca is None:
-            raise SettingsError("tls_client_auth: whom to believe? Name a file: tls_client_ca")
+            raise SettingsError(
+                "tls_client_auth: name the authorities that sign clients' certificates,"
+                " in a file: tls_client_ca"
+            )
         if self.tls_client_auth == "none" and self.tls_client_ca is not None:
             raise SettingsError(
                 "tls_client_ca: no client is asked for a certificate;"
