@@ -24,11 +24,11 @@ from ..linux.standard_descriptors import STDOUT, was_closed
 
 STANDARD_OUTPUT = "-"
 
-# O_NONBLOCK: a FIFO that nobody reads is an error instead of an endless wait.
+# O_NONBLOCK: a FIFO without a reader is an error instead of an endless wait.
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
 MODE = 0o640
-"""Who visited whom is not everybody's business."""
+"""Which clients asked for what is for the server's user alone."""
 
 
 class Destination:
@@ -59,7 +59,7 @@ class Destination:
         if not self._path:
             return os.dup(STDOUT)
         fd = os.open(self._path, FLAGS, MODE)
-        os.set_blocking(fd, True)  # whoever writes may wait for a reader that is slow
+        os.set_blocking(fd, True)  # the writing thread may wait for a reader that is slow
         return fd
 
     @contextmanager

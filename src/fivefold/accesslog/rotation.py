@@ -1,7 +1,7 @@
 """Opening the log anew: a page of memory that all processes of a server share.
 
 SIGUSR1 comes to the supervisor, which turns the page before it passes the signal on.  The
-page is the truth: whoever is about to write looks at it, so no line that is written after
+page is the truth: a process that is about to write looks at it, so no line that is written after
 the signal goes to the old file, whatever process had which signal when.  The signal itself
 only wakes those that have nothing to write, so that they do not keep the old file open.
 """

@@ -20,7 +20,7 @@ class SharedLog:
         self._proxies = proxies
         self._rotation = Rotation()
         self.turn = self._rotation.turn
-        """From now on whoever writes opens the file anew; for the supervisor."""
+        """From now on each process opens the file anew before it writes; for the supervisor."""
 
     def probe(self) -> None:
         """Whether lines can be written. Raises `SettingsError`."""

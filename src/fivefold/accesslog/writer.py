@@ -2,10 +2,10 @@
 
 Facts.        Appending to a list and deleting its beginning are each atomic in CPython.
               write(2) of 64 KiB costs about as much as four of 64 bytes.  It may also wait
-              for ever, whatever the file is: a pipe that nobody empties, a terminal that is
+              for ever, whatever the file is: a pipe that no process reads, a terminal that is
               stopped, a server of NFS or FUSE that does not answer; O_NONBLOCK is nothing to
               a regular file (open(2)).
-Consequence.  Whoever has a line appends it without a lock.  Whoever serves must not write.
+Consequence.  A thread that has a line appends it without a lock.  One that serves must not write.
 Choice.       Lines are handed over when 64 KiB are there, when a second is over (the next
               line, or the tick of an I/O model, notices), when a process of the pool becomes
               idle, and at the end; always whole lines.  A thread writes.  It is
@@ -51,7 +51,7 @@ class Writer:
 
     def __init__(self, destination: Destination, rotation: Rotation) -> None:
         self.lines: list[str] = []
-        """Appended to by whoever has one, each with its line feed."""
+        """Appended to by the serving threads, each with its line feed."""
         self._destination = destination
         self._rotation = rotation
         self._lock = threading.Lock()

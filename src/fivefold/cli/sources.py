@@ -2,7 +2,7 @@
 
 The command line wins over the environment, the environment over the file, the file over the
 variables of other people's conventions (PORT, WEB_CONCURRENCY), these over the defaults.
-The environment is foreign: whoever starts the server may have set variables that only look
+The environment is foreign: the user who starts the server may have set variables that only look
 like settings (Kubernetes sets FIVEFOLD_PORT for a Service called fivefold), so an unknown one
 is passed over, with a warning.  A file is the user's own: an unknown key there is an error.
 """

@@ -1,6 +1,6 @@
 """What the server says on standard error, where the command line started it.
 
-Facts.        Whoever configures the root logger first has it: `logging.basicConfig` of an
+Facts.        The first to configure the root logger has it: `logging.basicConfig` of an
               application does nothing once it has a handler.
 Choice.       The handler belongs to the logger "fivefold", and what it has said goes no
               further, so that an application that logs to standard error as well does not say
@@ -66,7 +66,7 @@ def speaking() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """A line of the command line itself, which must not fail where nobody can read it: on a
+    """A line of the command line itself, which must not fail where no terminal shows it: on a
     full disk, on a terminal that is gone, or where standard error is closed."""
     try:
         click.echo(text, err=True)

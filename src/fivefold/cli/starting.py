@@ -7,7 +7,7 @@ Facts.        The default action of SIGHUP, SIGUSR1 and SIGUSR2 ends a process (
 Choice.       Those signals are blocked until the supervisor reads them: a reload that was asked
               for too early is done as soon as there is a worker.  SIGTERM and SIGINT raise
               `Stopped` wherever we are, so that everything that was begun is undone.
-Assumption.   Python itself has started: before that, nobody can help.  A name server that does
+Assumption.   Python itself has started: before that, nothing can help.  A name server that does
               not answer delays `Stopped`, because Python runs handlers between two calls.
 """
 

@@ -26,7 +26,7 @@ from .attach import attached_traces
 from .standard_output import STDOUT
 
 NARROW = 80
-"""Columns, where nobody can be asked."""
+"""Columns, where there is no terminal to ask."""
 
 
 def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword

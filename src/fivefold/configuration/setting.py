@@ -24,7 +24,7 @@ CHOICES = "choices"
 """Likewise: the words that a text may be, if not any."""
 
 LONGEST_S = 366 * 86400.0
-"""The kernel's timers end somewhere beyond; whoever means "never" is served by a year."""
+"""The kernel's timers end somewhere beyond; a user who means "never" is served by a year."""
 
 OPTIONAL = " | None"
 

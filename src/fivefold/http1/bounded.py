@@ -2,9 +2,9 @@
 
 Choice.       A full table is emptied.  That costs less than keeping an order, and what is
               asked often is back at once.  Looking is `dict.get`, in C;
-              whoever looks for each request keeps that bound method, because CPython 3.11
+              code that looks for each request keeps that bound method, because CPython 3.11
               calls a method of dict on a subclass 50 ns more slowly.
-Assumption.   Whoever puts something in says how many bytes its key and value hold; objects
+Assumption.   The caller that puts something in says how many bytes its key and value hold; objects
               around them are counted at `ENTRY_BYTES`.  Several threads may put at once: the
               count may then miss one of them until the table is emptied.
 """

@@ -76,7 +76,7 @@ class Http1:
     async def serve(self, conn: HttpConnection) -> None:
         """All exchanges of one connection, then close it.
 
-        Raises nothing but GeneratorExit, by which an I/O model that closes ends whoever waits
+        Raises nothing but GeneratorExit, by which an I/O model that closes ends the coroutines
         in it; every other exception, of whatever class, comes from content or from an
         application, and is logged.
         """

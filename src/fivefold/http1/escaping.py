@@ -1,7 +1,7 @@
 """What a client says, made harmless for a line of a log or a string of JSON.
 
 A client chooses its target, Referer and User-Agent.  It must not be able to end a line and
-forge the next one, to end a quoted string, or to speak to the terminal of whoever reads the
+forge the next one, to end a quoted string, or to speak to the terminal of a user who reads the
 log.  So what comes out of here is printable ASCII without quotes and backslashes, but for
 those of the escapes.
 """

@@ -166,7 +166,7 @@ class Exchange:
     def whole(self, data: bytes) -> bytes | None:
         """The whole response as bytes to send at once, in the usual case; otherwise None.
 
-        Whoever gets the bytes must send them: the response counts as finished.
+        The caller must send the bytes: the response counts as finished.
         """
         head, request = self._head, self.request
         usual = not self.started and self.body is None and self.keep and not self.conn.closing
@@ -256,7 +256,7 @@ class Exchange:
 
     async def fill(self) -> None:
         """Send what means nothing, to see whether anybody is there who takes it: an interim
-        response (RFC 9110, section 15.2.1: whoever did not ask for it discards it), or a zero
+        response (RFC 9110, section 15.2.1: a client that did not ask for it discards it), or a zero
         before the size of the next chunk (RFC 9112, section 7.1: 1*HEXDIG)."""
         if not self.started:
             await self.inform(100, b"")

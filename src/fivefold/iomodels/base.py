@@ -140,7 +140,7 @@ class Connection(ABC):
     file_copies: int = 0
     """How often `send_file` moves each byte between kernel and process: sendfile(2) does not."""
     processor_ns: Callable[[], int] = staticmethod(thread_time_ns)
-    """The clock of whoever does its operations: it stands still while they wait."""
+    """The clock of the thread that does its operations: it stands still while they wait."""
     closing: bool = False
     """Set when the server stops: finish the current exchange, then close."""
     last_call_s: float = 1.0
@@ -314,13 +314,13 @@ class IOModel(ABC):
     """The system call family; equal to `name` where the model has one engine."""
     traits: ClassVar[Traits]
     woken: Waiter
-    """Awaited by whoever wants to know that somebody called `wake`."""
+    """Awaited by the coroutine that wants to know that `wake` was called."""
     thread: int = 0
     """Which one made it (`threading.get_ident`), for content that has to know; set by that."""
     _ticked: Callable[[], None] = staticmethod(_nothing)
     """Called by the model, see `on_tick`."""
     exhausted: Callable[[], object] = staticmethod(_nothing)
-    """Called when a descriptor is wanted and there is none: whoever keeps some that it can do
+    """Called when a descriptor is wanted and there is none: content that keeps some that it can do
     without sets this, and gives them back. From any thread."""
 
     @classmethod
@@ -373,7 +373,7 @@ class IOModel(ABC):
 
     @abstractmethod
     def wake(self) -> None:
-        """End the current wait, and resume whoever awaits `woken`; from any thread or handler."""
+        """End the current wait, and resume what awaits `woken`; from any thread or handler."""
 
     @property
     @abstractmethod

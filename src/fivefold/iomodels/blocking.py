@@ -118,7 +118,7 @@ class Blocking(IOModel):
         if connection.deadline <= now:
             return True
         if self._wake_called and connection.idle and not connection.closing:
-            return True  # whoever called `wake` waits behind this client
+            return True  # the caller of `wake` waits behind this client
         in_the_way = connection.idle and (connection.heard or now >= connection.hurry_at)
         return in_the_way and bool(self._others.poll(0))
 
@@ -217,7 +217,7 @@ class BlockingListener(Listener):
             raise
 
     def close(self) -> list[socket.socket]:
-        # O_NONBLOCK would be there for whoever shares the listener, too: a successor's accept
+        # O_NONBLOCK would be there for others that share the listener, too: a successor's accept
         # would no longer wait.  So we ask first; if another takes it meanwhile, a tick passes.
         waiting = select.poll()
         waiting.register(self.sock, select.POLLIN)

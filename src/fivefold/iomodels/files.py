@@ -158,7 +158,7 @@ def pread_all(fd: int, offset: int, count: int) -> bytes:
 
 
 def read_and_close(own: list[int], offset: int, count: int) -> bytes:
-    """`own` is emptied: whoever takes the descriptor out of it closes it."""
+    """`own` is emptied: the caller that takes the descriptor out of it closes it."""
     fd = own.pop()
     try:
         return pread_all(fd, offset, count)

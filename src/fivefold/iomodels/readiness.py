@@ -43,7 +43,7 @@ SEND_FILE_BYTES = 262144
 """One sendfile: bounds how long a cold page can stall the call, at 3 % of its throughput."""
 
 LONGEST_QUEUE = 4096
-"""net.core.somaxconn: when a listener is closed, whoever is in its queue is taken."""
+"""net.core.somaxconn: when a listener is closed, the clients in its queue are taken."""
 
 OF_ONE = {
     errno.ECONNABORTED,
@@ -340,7 +340,7 @@ def accept_batch(accept: Accept, most: int) -> tuple[list[socket.socket], bool]:
 
 
 def accept_all(accept: Accept) -> list[socket.socket]:
-    """Whoever is in the queue of a listener that is closed, as far as there are descriptors."""
+    """The clients in the queue of a listener that is closed, as far as there are descriptors."""
     try:
         return accept_batch(accept, LONGEST_QUEUE)[0]
     except OSError:

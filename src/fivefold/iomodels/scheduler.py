@@ -206,7 +206,7 @@ class Scheduler(Hosting):
         return patience if timeout_s is None else min(patience, timeout_s)
 
     def next_turn(self) -> Waiter:
-        """To be awaited by whoever could go on, so that the others have their turn first: it
+        """To be awaited where a coroutine could go on, so that the others have their turn first: it
         is resumed after a wait in which the kernel was asked for all of them."""
         waiter = Waiter()
         self._yielding.append(waiter)
@@ -223,7 +223,7 @@ class Scheduler(Hosting):
         """Raise `DeadlineExceeded` in every operation that is pending past its deadline."""
         late = [c for c in self._connections.values() if c.deadline <= now]
         for connection in late:
-            # Looked up first: whoever goes on (to send a 408) may wait here anew.
+            # Looked up first: a coroutine that goes on (to send a 408) may wait here anew.
             parked = [waiter for waiter in self._waiters(connection) if waiter.task]
             for waiter in parked:
                 self._throw(waiter, DeadlineExceeded())

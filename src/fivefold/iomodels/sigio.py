@@ -7,7 +7,7 @@ Facts.        With O_ASYNC, F_SETSIG and F_SETOWN_EX each event of a descriptor 
               (RLIMIT_SIGPENDING, per user): beyond, signals are lost, and one SIGIO says
               so, to the same thread, ahead of the others.  The default action of these
               signals ends the process.  sigtimedwait(2) takes one signal; a read of a
-              signalfd(2) takes hundreds, but whoever *waits* on one is woken by every
+              signalfd(2) takes hundreds, but a thread that *waits* on one is woken by every
               signal of the process: with 64 threads that wait so, one exchange cost 165 us
               of processor time, and 15 us where they wait in sigtimedwait.
 Consequence.  A signal can be lost, late or about a descriptor that is closed: it is a hint

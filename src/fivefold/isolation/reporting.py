@@ -42,7 +42,7 @@ PATIENCE_S = 1.0
 """How long standard error may take a line, before lines are dropped until it takes some."""
 
 PIPE_BYTES = 4096
-"""PIPE_BUF: what is written whole, whoever else writes (pipe(7))."""
+"""PIPE_BUF: what is written whole, whatever others write (pipe(7))."""
 
 
 class Log(logging.Logger):
@@ -119,7 +119,7 @@ def write(text: str) -> None:
     does not wait for that for long.
 
     By descriptor, because `sys.stderr` is the application's to replace and to close, and
-    keeps what it could not write for whoever writes next.
+    keeps what it could not write for the next write.
     """
     standard_error.write(f"{text}\n".encode(errors="backslashreplace"))
 

@@ -25,7 +25,7 @@ def start_thread(name: str, target: Callable[..., object], *arguments: Any) -> t
 
 
 def made_thread(name: str, target: Callable[..., object], *arguments: Any) -> threading.Thread:
-    """The same, to be started by whoever must know it before."""
+    """The same, to be started by a caller that must know it before."""
 
     def life() -> None:
         vars(threading.current_thread())["_daemonic"] = False

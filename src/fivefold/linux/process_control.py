@@ -29,7 +29,7 @@ def be_called(name: str) -> None:
 
 @contextlib.contextmanager
 def children_called(name: str) -> Iterator[None]:
-    """What the calling thread forks meanwhile is called so from its first moment: whoever looks
+    """What the calling thread forks meanwhile is called so from its first moment: a tool that looks
     for a process by its name must not find another one under its parent's."""
     before = ctypes.create_string_buffer(NAME_BYTES)
     checked(libc.prctl(PR_GET_NAME, before, 0, 0, 0), "prctl")
@@ -43,7 +43,7 @@ def children_called(name: str) -> Iterator[None]:
 def reap_orphans(*, spared: Collection[int]) -> None:
     """Let zombies go that this process has inherited, as PID 1 must (pid_namespaces(7)).
 
-    It ends at the first zombie that is one of `besides`: whoever forked that one waits for it.
+    It ends at the first zombie that is one of `spared`: the code that forked that one waits for it.
     """
     while True:
         try:

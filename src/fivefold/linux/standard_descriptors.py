@@ -1,4 +1,4 @@
-"""Descriptors 0, 1 and 2, where whoever started us has closed them.
+"""Descriptors 0, 1 and 2, where our parent has closed them.
 
 Facts.        open(2) and accept(2) take the lowest number that is free.  A server that is
               started without standard error (`2>&-`, some supervisors and cron jobs do it)

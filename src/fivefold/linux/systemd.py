@@ -14,7 +14,7 @@ FIRST_FD = 3
 
 
 PATIENCE_S = 1.0
-"""How long the queue of notifications may be full; whoever notifies has other things to do."""
+"""How long the queue of notifications may be full; the supervisor has other things to do."""
 
 
 def listen_fds(environment: MutableMapping[str, str]) -> list[int]:
@@ -31,7 +31,7 @@ def listen_fds(environment: MutableMapping[str, str]) -> list[int]:
         try:
             os.set_inheritable(fd, False)
         except OSError:
-            break  # it is not open: whoever binds it will say so
+            break  # it is not open: the code that binds it will say so
     return fds
 
 
@@ -43,7 +43,7 @@ def handed_over(environment: Mapping[str, str]) -> int:
 
 
 def notify(state: str) -> None:
-    """Send `state` ("READY=1") to whoever NOTIFY_SOCKET names; nobody, mostly."""
+    """Send `state` ("READY=1") to the manager that NOTIFY_SOCKET names; mostly there is none."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return

@@ -1,12 +1,12 @@
 """Listening UNIX sockets: the file that stands for one, whose it is, and when it may be replaced.
 
 Facts.        The file stays when its socket is gone, and bind(2) refuses a name that is
-              taken; whoever connects to such a file is refused (unix(7)).
+              taken; a client of such a file is refused (unix(7)).
 Consequence.  A file that was left behind must be told from one that is in use.
 Choice.       Only a socket that refuses is removed, never anything else; a server
               removes its own at the end, and knows it by inode and time, because a file
               system may give the number of a removed file to the next one.
-Cost.         A connection attempt to whoever listens, at the start.
+Cost.         A connection attempt to the present listener, at the start.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _remove_stale(path: str) -> None:
-    """Remove a socket that nobody listens on any more; never anything else. Raises OSError."""
+    """Remove a socket without a listener; never anything else. Raises OSError."""
     try:
         if not stat.S_ISSOCK(Path(path).lstat().st_mode):
             raise OSError(errno.EEXIST, "something else than a socket has this name")
@@ -99,7 +99,7 @@ def _remove_stale(path: str) -> None:
             Path(path).unlink()
             return
         except BlockingIOError:
-            pass  # somebody listens, and is busy
+            pass  # a program listens, and is busy
         except PermissionError:
             raise OSError(errno.EPERM, "a socket of another user has this name") from None
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
@@ -115,7 +115,7 @@ def made(path: str) -> Made | None:
 
 
 def release(file: Made | None) -> None:
-    """Remove what a closed UNIX socket leaves behind, unless somebody has put another there."""
+    """Remove what a closed UNIX socket leaves behind, unless another program has put one there."""
     if file is None:
         return
     path, *identity = file

@@ -56,7 +56,7 @@ class Once(Kept):
 
 
 class Slow(Kept):
-    """A byte of its request now and then; whoever waits for it waits long."""
+    """A byte of its request now and then; a server that waits for it waits long."""
 
     def start(self) -> None:
         self.ask = next(self.asks)

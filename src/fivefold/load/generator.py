@@ -1,7 +1,7 @@
 """The generator's processes: started once, pinned, told one job after the other.
 
 They are programs of their own (`python -m fivefold.load`), so that neither threads nor
-memory of whoever measures weigh on the load.  Jobs go in by standard input, tallies come
+memory of the measuring process weigh on the load.  Jobs go in by standard input, tallies come
 back by standard output.  They end with the parent, however that ended.
 """
 
@@ -107,7 +107,7 @@ def started(core: int | None) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": path},
-        start_new_session=True,  # Ctrl-C is for whoever measures
+        start_new_session=True,  # Ctrl-C is for the measuring process
     )
 
 

@@ -1,4 +1,4 @@
-"""wrk as the load, for who trusts it more: the same jobs, as far as it can do them.
+"""wrk as the load, for users who trust it more: the same jobs, as far as it can do them.
 
 wrk knows one kind of client, the closed loop on kept connections; of an answer it checks
 the status alone.  A script of ours hands it the requests and prints its whole histogram,

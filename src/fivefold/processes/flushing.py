@@ -1,4 +1,4 @@
-"""What is still in a buffer is written at the end of a process, whoever holds the file's lock.
+"""What is still in a buffer is written at the end of a process, whatever holds the file's lock.
 
 Facts.        A buffered file has a lock in C.  If another thread of the parent holds it at the
               moment of a fork (it writes, or waits for a full pipe), it is locked in the child

@@ -26,7 +26,7 @@ class Grace:
 
     def until(self) -> float:
         """When it cuts what it serves, in monotonic seconds; as if it had just been asked, if
-        nobody has asked."""
+        no call has asked."""
         return (monotonic() if self._began_at is None else self._began_at) + self.grace_s
 
     def end(self) -> float:

@@ -1,4 +1,4 @@
-"""Ends workers that hang when nobody is left to end them: the supervisor was killed (SIGKILL).
+"""Ends workers that hang when no supervisor is left to do it: the supervisor was killed (SIGKILL).
 
 Facts.        A worker gets SIGTERM when its supervisor dies (prctl(2), PR_SET_PDEATHSIG), and
               that is all that the kernel offers.  Python's handler runs between two bytecodes of
@@ -111,7 +111,7 @@ def watch(words: int, patience_s: float, others: Iterable[int]) -> None:
     for number in DEAF:
         signal.signal(number, signal.SIG_IGN)
     be_called(NAME)
-    os.setsid()  # a terminal, and whoever waits for our group to be gone, have nothing to do here
+    os.setsid()  # a terminal, and parents that wait for our group to end, have nothing to do here
     workers: dict[int, int] = {}
     while data := os.read(words, WORD.size * 64):
         for (word,) in WORD.iter_unpack(data):

@@ -4,7 +4,7 @@ Facts.        A worker whose only thread never gets back to its I/O model (a han
               lock that nobody gives back), or in which C code holds the GIL for ever, answers
               nobody and hears no signal.  Its clients are lost; new ones are served by other
               workers, if there are any (`stealing`).  Nothing in it can be asked.
-Choice.       Eight bytes of shared memory for each worker.  Whoever takes turns there, its
+Choice.       Eight bytes of shared memory for each worker.  The thread that takes turns there, its
               threads and its processes, writes the time at each tick of its I/O model; the
               supervisor looks at it, and ends a worker that has not written for `stuck_s`, after
               a second look: where the whole server was stopped (a debugger, a frozen container)

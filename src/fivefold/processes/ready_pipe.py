@@ -1,4 +1,4 @@
-"""What a child says to whoever forked it: what it does, then that it is ready or why it cannot be.
+"""What a child says to its parent: what it does, then that it is ready or why it cannot be.
 
 A pipe, lines of JSON that are written whole, so that several children may speak on one.  An
 exit status would not do: any status may come from the application, a C library or a signal,
@@ -27,7 +27,7 @@ class Announcement:
     """The child's end. Calling it says "ready"; it is then closed, and further words go nowhere."""
 
     def __init__(self, pipe: int, alive: Callable[[], None] = lambda: None) -> None:
-        """`alive` is called by whoever takes turns in the child, at each tick, to the end."""
+        """`alive` is called by what takes turns in the child, at each tick, to the end."""
         self._pipe = pipe
         self.alive = alive
 
@@ -36,7 +36,7 @@ class Announcement:
         self.close()
 
     def doing(self, what: str) -> None:
-        """What keeps it from being ready, for whoever waits for it."""
+        """What keeps it from being ready, for the parent that waits for it."""
         self._say(DOING, what)
 
     def failed(self, error: BaseException) -> bool:

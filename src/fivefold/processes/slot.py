@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .worker import Worker
 
 YOUNG_DEATHS = 5
-"""So many in a row before anybody was ready end the start: nginx and systemd
+"""So many in a row before any worker was ready end the start: nginx and systemd
 (StartLimitBurst) agree."""
 
 LONGEST_PAUSE_S = 8.0
@@ -84,7 +84,7 @@ class Slot:
 
     @property
     def served(self) -> bool:
-        """Whether somebody is ready here."""
+        """Whether a worker is ready here."""
         return self.worker is not None and self.worker.was_ready
 
     def remove(self, gone: Worker) -> None:

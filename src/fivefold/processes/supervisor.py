@@ -51,10 +51,10 @@ from .worker import KILL_MARGIN_S, Worker
 log = logger("fivefold.supervisor")
 
 LONGEST_WAIT_S = 10.0
-"""A turn looks after everything even if nobody asked for it."""
+"""A turn looks after everything even if no signal asked for it."""
 
 FAILED_TURN_S = 1.0
-"""Until the next, after one that met an error which nobody expected."""
+"""Until the next, after one that met an error which was not foreseen."""
 
 INIT = 1
 """The process that inherits orphans (pid_namespaces(7))."""
@@ -98,7 +98,7 @@ class Supervisor:
         cleanly."""
         self._on_ready = on_ready
         try:
-            # SIGCHLD, too: whoever started us may ignore it, and no death would be heard of.
+            # SIGCHLD, too: our parent may ignore it, and no death would be heard of.
             self._signals = ProcessSignals(HANDLED)
         except OSError as error:
             raise WorkerFailed(f"no worker can be started: {error}") from error
@@ -290,7 +290,7 @@ class Supervisor:
         for _, worker in self._workers():
             worker.dismiss(self._grace_s)
         # The workers have copies, and close them once their queues are empty; who comes
-        # later shall be refused instead of waiting for nobody.
+        # later shall be refused instead of waiting in vain.
         for slot in self._slots:
             for sock in slot.sockets:
                 sock.close()

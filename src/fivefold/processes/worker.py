@@ -1,7 +1,7 @@
 """A worker as its supervisor knows it: a process, what it said, and the times it is given.
 
 It is starting until it says that it is ready, then serves, and leaves when it was told to.
-Whatever it shall do by some time has a clock here, and whoever misses one is first asked
+Whatever it shall do by some time has a clock here, and a worker that misses one is first asked
 where it is (`stack`), and then killed; the supervisor looks at all clocks in each turn.
 """
 
@@ -51,7 +51,7 @@ class Worker:
     """When its time is over: it is asked for its stack, and killed."""
     kill_at: float = math.inf
     pulse: Pulse | None = None
-    """None if nobody wants to know."""
+    """None if no caller wants to know."""
     why: str = ""
     """Of its being killed."""
 

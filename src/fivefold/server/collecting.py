@@ -1,10 +1,9 @@
 """How often a worker looks for garbage in cycles.
 
 Facts.        CPython looks whenever 700 more containers were made than freed (gc module;
-              2,000 from
-              Python 3.13 on).  With 512 requests waiting at once each look finds them all
-              alive, and looks again at their elders: a quarter of the processor time of an
-              ASGI application that sleeps (`bench`, family `sleep`).
+              2,000 from Python 3.13 on).  With 512 requests waiting at once each look finds
+              them all alive, and looks again at their elders: a quarter of the processor time
+              of an ASGI application that sleeps (`bench`, family `sleep`).
 Choice.       A look every 10,000 containers, unless the application has a threshold of its
               own or none.
 Cost.         Cycles that an application leaves behind live up to fourteen times as long.

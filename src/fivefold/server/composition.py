@@ -51,7 +51,7 @@ log = logger("fivefold.server")
 
 
 class Observer(Protocol):
-    """Somebody who watches from within; tracing has two."""
+    """Tracing, from within; there are two."""
 
     def running(self, server: Server) -> AbstractContextManager[None]:
         """What lives as long as the supervisor does; entered before it forks a worker."""
@@ -380,7 +380,7 @@ class Server:
 
     @property
     def _one_thread(self) -> bool:
-        """Whether one thread serves many connections, so that nobody may block it."""
+        """Whether one thread serves many connections, so that no call may block it."""
         return self.model.traits.one_thread and self.engine.traits.overlaps
 
 

@@ -39,7 +39,7 @@ END = b"\0"
 """Of a report; no text has it."""
 
 PATIENCE_S = 10
-"""How often somebody who waits for a slow import is told why."""
+"""How often a user who waits for a slow import is told why."""
 
 
 def interface(settings: Settings) -> str:

@@ -8,7 +8,7 @@ SIGTERM stops; the I/O model may use real-time signals and SIGIO (`sigio` does).
 
 With an I/O model that cannot overlap connections (`traits.overlaps` is False) this is
 the classical iterative server: one client at a time, and an idle one is let go early,
-because it keeps everybody else waiting.
+because it keeps all others waiting.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Async(ServingModel):
                 self._io.resume(self._full.pop())
 
     async def _drain(self, io: IOModel, listeners: list[Listener]) -> None:
-        """Serve whoever is connected already, then let everybody go."""
+        """Serve the clients that are connected already, then let all go."""
         await self.close_listeners(listeners, self._start)
         self._open.finish()
         await self._until_gone(io, self.options.grace.until())

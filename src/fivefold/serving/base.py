@@ -160,7 +160,7 @@ class ServingModel(ABC):
         return listeners
 
     async def close_listeners(self, listeners: list[Listener], hand_over: HandOver) -> None:
-        """Hand over whoever is connected already; refuse whoever comes later."""
+        """Hand over the clients that are connected already; refuse later ones."""
         for listener in listeners:
             for sock in listener.close():
                 await hand_over(sock)
@@ -224,7 +224,7 @@ class OpenConnections:
         """Let `handler` serve the connection, and count it among the living meanwhile.
 
         Whatever the handler raises is logged, and the connection closed: it may cost this
-        client, and nobody else.  Only GeneratorExit passes, by which a model that closes
+        client, and no other.  Only GeneratorExit passes, by which a model that closes
         ends its coroutines.
         """
         self._add(connection)

@@ -1,7 +1,7 @@
 """The limit of connections at once: what bounds it, and that it is reached.
 
 Facts.        At the limit a worker stops accepting; clients wait in the kernel's queue, and to
-              whoever looks at them the server hangs.
+              their users the server hangs.
 Choice.       One line in the log says so and names what bounds it; the next one comes only when
               half had become free since, or a full server would say it for each client.
               Some descriptors stay free for files, or a client that was accepted with the last

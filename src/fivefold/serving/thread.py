@@ -98,7 +98,7 @@ class Thread(ServingModel):
         return self._limit.most - len(self._threads) + self._idle.qsize()
 
     def _can_serve(self) -> bool:
-        """Wait for the first thread that is idle: before that nobody would be answered."""
+        """Wait for the first thread that is idle: before that no client would be answered."""
         while not self.stopping:
             mailbox = self._idle.get()
             if mailbox is not None:
@@ -128,7 +128,7 @@ class Thread(ServingModel):
             if mailbox is not None:
                 return mailbox
             if self.stopping:
-                self._open.finish()  # so that somebody becomes idle
+                self._open.finish()  # so that a thread becomes idle
         return None
 
     def _next_idle(self) -> Mailbox | None:

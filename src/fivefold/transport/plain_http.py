@@ -15,7 +15,7 @@ class PlainHttp:
     """Content that sends to https, or refuses."""
 
     def __init__(self, port: int | None) -> None:
-        """`port`: where TLS is spoken; None if nobody is redirected."""
+        """`port`: where TLS is spoken; None if no client is redirected."""
         self._port = port
 
     def ready(

@@ -2,9 +2,9 @@
 
 Source: proxy-protocol.txt of HAProxy, versions 1 (a line) and 2 (binary).
 
-Promise.  The header is asked of everybody, and believed of trusted proxies only: whoever else
-          connects is cut off, because an address that anybody can claim is worth nothing.
-          What follows the header is given back to whoever reads next, TLS or HTTP.
+Promise.  The header is asked of every peer, and believed of trusted proxies only: another that
+          connects is cut off, because an address that any client can claim is worth nothing.
+          What follows the header is given back to the layer that reads next, TLS or HTTP.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Giving back what was received, for whoever reads the connection next."""
+"""Giving back what was received, for the layer that reads the connection next."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Facts.        /proc/PID/io counts what sendfile(2) moves, which is no copy, and 
               what sockets receive and send, which is one.  A trace counts what each operation
               moved, and whether it was copied.
 Choice.       A few of the scenario's own requests are traced in the server itself, one after
-              the other, when nobody else asks; it needs no rights.
+              the other, when no other client asks; it needs no rights.
 Cost.         Other people's servers tell nothing, so for them the figure is missing.
 """
 

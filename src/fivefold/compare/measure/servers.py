@@ -146,7 +146,7 @@ class Running:
 @contextlib.contextmanager
 def stops_held_back() -> Iterator[None]:
     """Ctrl-C and SIGTERM come when the block is over: between the fork of a server and its name
-    there would be nobody to end it.
+    there would be no process to end it.
 
     A blocked signal would not do: the kernel gives it to another thread that does not block it,
     and Python runs its handler in this one.  Handlers are run, and can be set, by the main thread

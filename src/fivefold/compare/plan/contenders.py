@@ -57,7 +57,7 @@ def pairs(
 ) -> list[Contender]:
     """The chosen serving models times the chosen I/O models; nothing chosen means all.
 
-    Raises `SettingsError` for a word that nobody knows.
+    Raises `SettingsError` for an unknown word.
     """
     for name in serving:
         if name not in SERVING_MODELS:

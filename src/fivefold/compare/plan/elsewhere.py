@@ -1,6 +1,6 @@
 """A server that runs already, known by its URL: it is loaded, not started nor looked into.
 
-Load is an attack if nobody asked for it.  So the address must be one of this machine, or
+Load is an attack if its target did not ask for it.  So the address must be one of this machine, or
 one that the user has named as their own.
 """
 
@@ -21,7 +21,7 @@ def is_url(name: str) -> bool:
 
 
 def contender(url: str, owned: Collection[str]) -> Contender:
-    """Raises `SettingsError` for a URL that is none, or of a host that is somebody else's."""
+    """Raises `SettingsError` for a URL that is none, or of a host that is not the user's."""
     host, port = parts(url)
     address = resolved(host)
     if host not in owned and not is_here(address):

@@ -83,7 +83,7 @@ def peers(
     names: Sequence[str], target: str, interface: str, workers: Sequence[int]
 ) -> list[Contender]:
     """The named servers; one that is not installed, or serves nothing of this kind, has a
-    reason. Raises `SettingsError` for a name that nobody knows."""
+    reason. Raises `SettingsError` for an unknown name."""
     for name in names:
         if name not in PEERS:
             raise SettingsError(f"against: {name!r} is unknown; choose from {', '.join(PEERS)}")

@@ -16,7 +16,7 @@ from ...load.job import Ask, Group
 ACTIVE = 16
 """Clients that ask while others idle, are slow or do harm."""
 KEPT = 64
-"""Clients that ask, where there is nobody else."""
+"""Clients that ask, where there are no others."""
 SLOW = 64
 FEW = 4
 """Clients that each move much."""
@@ -176,7 +176,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def chosen(names: Sequence[str]) -> list[Scenario]:
-    """Raises `SettingsError` for a name that nobody knows."""
+    """Raises `SettingsError` for an unknown name."""
     for name in names:
         if name not in SCENARIOS:
             raise SettingsError(

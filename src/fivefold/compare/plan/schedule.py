@@ -32,7 +32,7 @@ class Plan:
     cores: Cores
     paths: tuple[str, ...]
     usual: str
-    """The pair that is taken by whoever chooses none."""
+    """The pair that is taken where the user chooses none."""
     folder: str | None = None
     """The folder that is served; None for an application."""
     special: dict[str, str] = field(default_factory=dict)

@@ -33,7 +33,7 @@ def shown(row: Row, figure: Figure) -> str:
     if found is None:
         return "-"
     text = f"{found['median']:.{figure.digits}f}"
-    # Where the load was the limit the server could do more, and nobody knows how much.
+    # Where the load was the limit the server could do more, and how much is not known.
     least = row["load_is_the_limit"] and not figure.less_is_better
     return f">= {text}" if least and figure.name == "requests_per_s" else text
 

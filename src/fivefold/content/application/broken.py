@@ -1,6 +1,6 @@
 """The page that stands for an application that cannot be loaded, under `--reload`.
 
-Whoever edits an application looks at the browser as often as at the terminal; so the
+A developer who edits an application looks at the browser as often as at the terminal; so the
 error is the answer to every request until a change of the code mends it.  It shows
 source lines: nothing for a server that the world can reach, like `--reload` itself.
 """

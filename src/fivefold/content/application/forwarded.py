@@ -3,7 +3,7 @@
 Facts.        A proxy sets some fields, and passes all others on as the client sent them: nginx
               those that its configuration does not name, most proxies `Forwarded`.
 Consequence.  A peer that is trusted is not trusted in every field that comes through it.
-Choice.       Trust nobody by default.  Of a trusted proxy only the fields are believed that the
+Choice.       Trust no proxy by default.  Of a trusted proxy only the fields are believed that the
               user says it sets, and of these the last word, which is its own: the last address
               that is not itself a trusted proxy is the client, because everything left of it
               is what that client claims.

@@ -1,7 +1,7 @@
 """A bounded pool of threads for what blocks, beside an event loop.
 
 Only where one thread serves all connections: there a call that blocks would stop
-everybody.  Where a connection has its own thread or process, the application is called
+all others.  Where a connection has its own thread or process, the application is called
 in place and nothing of this exists.
 
 Facts.        What an application keeps by thread (`threading.local`, a connection of sqlite,
@@ -98,7 +98,7 @@ class Threads:
                 chosen = self._choose()
 
     def close(self) -> None:
-        """Wait for nobody: a call that never returns must not keep the worker alive."""
+        """Wait for no call: one that never returns must not keep the worker alive."""
         with self._lock:
             self._size = 0
             self._waiting.clear()
@@ -184,7 +184,7 @@ class Lease:
         self._deliver()
 
     def ask(self, question: object) -> Any:
-        """Hand `question` to whoever awaits this piece; the answer, waited for.
+        """Hand `question` to the coroutine that awaits this piece; the answer, waited for.
 
         Raises RuntimeError in any thread but this, and when the lease is over.
         """

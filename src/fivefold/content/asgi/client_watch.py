@@ -1,6 +1,6 @@
 """Is the client of a call that waits still there?
 
-Facts.        Nobody reads a connection while its application works, so nobody would notice that
+Facts.        No coroutine reads a connection while its application works, so none would notice that
               the client has left.  recv(2) tells of a FIN, and a FIN has two meanings: a
               client that is gone, or one that has only said all it had to say and waits for
               its answer (`nc -N`; RFC 9112, section 9.6; shutdown(2)).  What tells them

@@ -165,7 +165,7 @@ class HttpCycle:
         )
 
     async def _take_turn(self, operation: Coroutine[Any, Any, None]) -> None:
-        """Begin an operation when nobody else sends; begun, it goes on to its end."""
+        """Begin an operation when no other task sends; begun, it goes on to its end."""
         turns = self._turns
         if turns is None:
             self.has_waited = True
@@ -276,7 +276,7 @@ class HttpCycle:
             await exchange.answer(plain(500))
 
     def close(self) -> None:
-        """The connection has gone on: whoever listens is told that the exchange is over."""
+        """The connection has gone on: an application that listens learns that it is over."""
         self._tell()
 
     def _go_on(self) -> None:

@@ -61,7 +61,7 @@ class SendLock:
             raise
 
     def pass_on(self) -> None:
-        """The next one's turn, if somebody waits."""
+        """The next one's turn, if a task waits."""
         if self._queue:
             self._io.resume(self._queue.popleft())  # `busy` stays: it is the next one's turn
         else:

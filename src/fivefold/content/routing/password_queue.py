@@ -1,6 +1,6 @@
 """Whose turn it is to have a password checked: fair by address, bounded, for those still there.
 
-bcrypt is slow on purpose, so whoever guesses could keep everybody else waiting.  Each address
+bcrypt is slow on purpose, so a client that guesses could keep all others waiting.  Each address
 (of IPv6 each /64, since that is what one client has) is checked one at a time; so many more
 of its requests may wait, and further ones are refused at once.  Who has left while waiting is
 passed over.
@@ -25,7 +25,7 @@ from ...iomodels.base import Waiter
 from ..application.thread_pool import Finishing
 
 CHECKS = 2
-"""Passwords checked at once beside an event loop: whoever guesses shall not have the machine."""
+"""Passwords checked at once beside an event loop: clients that guess shall not have the machine."""
 
 WAITING = 16
 """Requests of one address that may wait: with bcrypt's usual cost they take about two seconds."""

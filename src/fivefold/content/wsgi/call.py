@@ -2,7 +2,7 @@
 
 Everything here is synchronous and is run where the application may block: in place, or in
 a thread of the pool (wsgi_places).  `Call.step` runs the application up to its next part;
-whoever drives it sends the part and calls again.  A part that `write` is given is sent
+its driver sends the part and calls again.  A part that `write` is given is sent
 before it returns.
 """
 

@@ -34,7 +34,7 @@ class Host(IOModel):
 
     @classmethod
     def available(cls) -> str | None:
-        return None  # whoever made the model has asked it
+        return None  # the maker of the model has asked it
 
     @classmethod
     def hosting(cls) -> type[Hosting]:

@@ -88,7 +88,7 @@ class Started:
             error = None  # it knows this frame, which shall not know it in turn
 
     def stop(self, error: BaseException) -> None:
-        """Give it up where it waits; whoever waits for its end gets `error`."""
+        """Give it up where it waits; a coroutine that waits for its end gets `error`."""
         if self._over:
             return
         parked = self._parked

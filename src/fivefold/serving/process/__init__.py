@@ -47,7 +47,7 @@ from .child import Child
 OVERDUE = "it has not ended within the grace time; this is where it is:"
 
 KILLED_AGAIN_S = 1.0
-"""After SIGKILL, until it is sent again: whoever was forked meanwhile gets it, too."""
+"""After SIGKILL, until it is sent again: what was forked meanwhile gets it, too."""
 
 
 class Process(ServingModel):
@@ -240,7 +240,7 @@ class Process(ServingModel):
             tell(self._to_acceptor, ENDED, number)
 
     def _reap(self) -> None:
-        """Reap by pid: whoever embeds the server may have children of its own."""
+        """Reap by pid: an embedding program may have children of its own."""
         for pid, number in list(self._children.items()):
             status = reap(pid)
             if status is None:

@@ -74,11 +74,11 @@ class Acceptor:
             await io.woken
         if os.getppid() == self._forker:
             await model.close_listeners(listeners, self._hand_over)
-        # Else the forker has died, and whoever is still queued is for its successor, who
+        # Else the forker has died, and a client that is still queued is for its successor, who
         # has the same sockets: there may not be an idle child left here.
 
     def _can_serve(self) -> bool:
-        """Wait for the first child that is idle: before that nobody would be answered."""
+        """Wait for the first child that is idle: before that no client would be answered."""
         while not (self._idle or self._model.stopping):
             if select.select([self._inbox], [], [], STOP_LOOK_S)[0]:
                 self._hear()

@@ -40,7 +40,7 @@ class Child:
     def _end_if_orphaned(self) -> None:
         """A start-up may take for ever, and the forker, which would end us then, is dead.
 
-        Nobody is served here yet; the kernel gives a dead parent's children away before it
+        No client is served here yet; the kernel gives a dead parent's children away before it
         sends them the signal that they asked for (PR_SET_PDEATHSIG).
         """
         if self._is_starting and os.getppid() != self._forker:

@@ -1,4 +1,4 @@
-"""What one connection does while somebody is attached, exchange by exchange.
+"""What one connection does while a tracer is attached, exchange by exchange.
 
 An exchange begins with its first bytes and is over when content has answered and the
 connection waits for the next request, has one already, or closes.  Only then is anything

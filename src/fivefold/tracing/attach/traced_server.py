@@ -1,4 +1,4 @@
-"""The server's side of attaching: nothing, until a signal says that somebody traces.
+"""The server's side of attaching: nothing, until a signal says that a tracer is there.
 
 Facts.        SIGURG does nothing to a process that has no handler for it (signal(7)), so it
               may be sent to whatever an application has started; and a signal ends every
@@ -6,7 +6,7 @@ Facts.        SIGURG does nothing to a process that has no handler for it (signa
 Choice.       The handler looks at the shared switch.  When it is on, content and the open
               connections get methods that tell; when it is off, they get their own back.
               A process that is forked meanwhile looks when its first connection begins.
-Cost.         While nobody is attached: one entry of a dictionary for each connection, and
+Cost.         While no tracer is attached: one entry of a dictionary for each connection, and
               nothing for a request.
 """
 

@@ -1,7 +1,7 @@
 """The control process: a child of the supervisor that tracers talk to.
 
 It is a process of its own because the supervisor waits for signals and nothing else, and
-because whoever traces may be slow, or die: neither is the server's trouble.  It has the
+because a tracer may be slow, or die: neither is the server's trouble.  It has the
 control socket, reads what the workers tell, and turns the switch.
 
     tracer ── control socket ── control process ── switch and signal ──> workers
@@ -31,14 +31,14 @@ from .rendezvous import ROOT
 from .switch import NOTICE, Switch, Wanted
 
 AGAIN_S = 0.5
-"""How often, while somebody is attached, all are told again to look: a process that was just
+"""How often, while a tracer is attached, all are told again to look: a process that was just
 forked may have been overlooked, and to look twice is harmless."""
 
 SWITCH_S = 5.0
 """How long workers may take to look at the switch, before the tracer is told regardless."""
 
 REST_S = 0.1
-"""While nobody is attached samples are read so often at most, many at once: waking up for
+"""While no tracer is attached samples are read so often at most, many at once: waking up for
 each of them would cost more than they do."""
 
 PATIENCE_S = 1.0

@@ -1,6 +1,6 @@
 """From those who serve to the control process: lines of JSON through one pipe.
 
-Whoever serves must never wait for whoever traces: a pipe that is full loses the line, and
+A worker must never wait for a tracer: a pipe that is full loses the line, and
 the loss is counted and told with the next one.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 LINE_BYTES = 4096
-"""PIPE_BUF: so much is written whole, whoever else writes (pipe(7))."""
+"""PIPE_BUF: so much is written whole, whatever others write (pipe(7))."""
 
 ROOM_BYTES = 1 << 20
 """What the pipe shall hold; the most that one may ask for without rights."""

@@ -2,7 +2,7 @@
 
 The server makes it in a folder that is its user's alone: under `$XDG_RUNTIME_DIR`, or
 `/run/user/UID`, or `/tmp`, where others could be faster, so the folder is looked at before
-it is trusted.  Whoever attaches looks in the same places, as the server's process names them.
+it is trusted.  A tracer looks in the same places, as the server's process names them.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def sweep(folder: Path) -> None:
     """
     for left in folder.glob("*.sock"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.setblocking(False)  # a queue that is full belongs to somebody
+            sock.setblocking(False)  # a queue that is full belongs to a live process
             if sock.connect_ex(str(left)) == errno.ECONNREFUSED:
                 left.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
-"""A page of memory that all processes of a server share: whether somebody traces, and what.
+"""A page of memory that all processes of a server share: whether a tracer is there, and why.
 
-Only the control process writes it.  Whoever serves looks at it when a signal says so, and
-when a connection begins: nobody asks during a request.
+Only the control process writes it.  A worker looks at it when a signal says so, and
+when a connection begins, never during a request.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Switch:
 
     @property
     def generation(self) -> int:
-        """Grows with each attaching and each detaching; odd while somebody is attached."""
+        """Grows with each attaching and each detaching; odd while a tracer is attached."""
         return self._words[GENERATION]
 
     @property
@@ -58,7 +58,7 @@ class Switch:
         self._page[PATTERN_AT : PATTERN_AT + len(pattern)] = pattern
         self._words[LENGTH] = len(pattern)
         self._words[COUNT] = wanted.count
-        self._words[GENERATION] += 1  # last: whoever sees it sees the rest
+        self._words[GENERATION] += 1  # last: a worker that sees it sees the rest
 
     def turn_off(self) -> None:
         if self.on:

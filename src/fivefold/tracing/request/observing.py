@@ -1,7 +1,7 @@
 """The server's side of a trace: what the traced connection does, told as it happens.
 
 Runs in the worker, installed from outside by `Server(settings, observer)`; a server
-without an observer has none of this in its path.  What is seen goes to whoever traces
+without an observer has none of this in its path.  What is seen goes to the tracer
 through a pipe, a line of JSON each, after the exchange: while it runs, nothing but the
 clock is asked.
 """
@@ -28,7 +28,7 @@ from ...serving.base import Handler
 from ..steps.thread_counters import accounting
 
 LINE_BYTES = 4096
-"""PIPE_BUF: so much is written whole, whoever else writes (pipe(7))."""
+"""PIPE_BUF: so much is written whole, whatever others write (pipe(7))."""
 
 
 class EventRecorder:

@@ -67,7 +67,7 @@ def refuse_waiting(settings: TlsSettings) -> None:
         try:
             mode = os.stat(path).st_mode  # noqa: PTH116 - as the stamps are made
         except OSError:
-            continue  # whoever reads it says why
+            continue  # its reader says why
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise SettingsError(f"{path} is no regular file any more: it is read at a start only")
 
@@ -164,7 +164,7 @@ def described(context: ssl.SSLContext, cert: str, text: str) -> dict[str, object
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", "") or error.reason
         raise SettingsError(f"tls_cert: no client can accept {cert}: {reason}") from None
-    except ValueError as error:  # the names are bytes of whoever signed it (UnicodeDecodeError)
+    except ValueError as error:  # the names are bytes of its authority (UnicodeDecodeError)
         raise SettingsError(f"tls_cert: {cert} has a name that cannot be read: {error}") from None
 
 

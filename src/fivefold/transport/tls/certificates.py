@@ -42,7 +42,7 @@ class Certificates:
         self._renewals = Renewals()
         self._used = self._seen = self._renewals.number
         self._lock = threading.Lock()
-        self._look_at = 0.0  # whoever begins to serve looks first
+        self._look_at = 0.0  # a process that begins to serve looks first
 
     def current(self) -> ssl.SSLContext:
         """The context of the first certificate; it finds the others by the client's name."""

@@ -10,7 +10,7 @@ Facts.        OpenSSL can speak with two buffers in memory instead of a socket
 Consequence.  The operations of the connection below can be used as they are.
               A buffer in memory that has grown never shrinks (BIO_s_mem(3)), and an idle
               connection keeps it.
-Choice.       A receive sends nothing; whoever sends, sends what there is.  Answers and files are
+Choice.       A receive sends nothing; a send sends what there is.  Answers and files are
               sealed a part at a time, and each record is taken out before the next is made:
               memory stays flat, whatever the size, and what is idle keeps one record's room.
 Cost.         No sendfile(2): each byte of a file is copied into the process, sealed, and copied
@@ -193,7 +193,7 @@ class TlsConnection(Connection):
             await self.below.close()
 
     def shutdown_send(self) -> None:
-        # Said by the next `recv`: whoever calls this reads on, and this must not wait.
+        # Said by the next `recv`: the caller of this reads on, and this must not wait.
         self._farewell_due = True
 
     def reset_on_close(self) -> None:

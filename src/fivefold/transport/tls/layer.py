@@ -1,8 +1,8 @@
-"""HTTPS: a handshake before the first request, and an answer for who speaks plain HTTP.
+"""HTTPS: a handshake before the first request, and an answer for clients that speak plain HTTP.
 
 The first byte tells: a TLS client begins with a handshake record, 0x16, which no HTTP
 request begins with.  So the address that only redirects (`--redirect-http`) needs no
-handler of its own, and whoever mistakes the port is told so.
+handler of its own, and a client that mistakes the port is told so.
 """
 
 from __future__ import annotations

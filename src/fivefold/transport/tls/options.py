@@ -119,5 +119,5 @@ def _stamp(path: str) -> Stamp | None:
         status = os.stat(path)  # noqa: PTH116 - a plain tuple is all that is wanted
     except OSError:
         return None
-    # ctime, because whoever copies a file with its time (cp -p) may leave all else as it was.
+    # ctime, because a user who copies a file with its time (cp -p) may leave all else as it was.
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -3,7 +3,7 @@
 Facts.        Workers are forked from a supervisor that reads no files; what a worker has read
               would be lost with it.
 Choice.       Two files in memory, written in turns, and a page with a number that says which of
-              them is the last: whoever reads it later has what was read then, and a writer
+              them is the last: a worker that reads it later has what was read then, and a writer
               that is killed half-way leaves the last one as it was.
 Assumption.   A file in memory is as private as the memory of the process: who may open it by
               /proc/PID/fd may as well trace the process (proc(5)).

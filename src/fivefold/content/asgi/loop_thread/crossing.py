@@ -48,7 +48,7 @@ class Crossing:
         """Called by the model, like the following two."""
         self._woken = False
         self._waiter.task = cast("Task", self)
-        # Only those that are here now: whoever posts for ever must not keep us from the kernel.
+        # Only those that are here now: one that posts for ever must not keep us from the kernel.
         for _ in range(len(self._calls)):
             if not self._calls:
                 break  # a run of the model within a call has made them

@@ -76,7 +76,7 @@ class Endpoint:
             await turns.turn()
         turns.busy = True
         try:
-            # Taken now, because whoever is cancelled before its turn must not lose them.
+            # Taken now, because a sender that is cancelled before its turn must not lose them.
             parts, self._unsent = self._unsent + self.frames.data_to_send(), []
             if parts:
                 data = b"".join(parts)
@@ -150,7 +150,7 @@ class Endpoint:
             self.keepalive.heard()  # what it said meanwhile was not read
 
     def look(self) -> None:
-        """Called now and then while nobody reads."""
+        """Called now and then while no coroutine reads."""
         if polled(self._exchange.conn.fd, 0):
             self.end(ABNORMAL)
         elif self._must_stop():

@@ -2,7 +2,7 @@
 
 What waits is bounded by its number and by the memory that it takes, inflated and decoded; so
 is a message of which fragments are still to come, by the largest message (`frames`).
-The connection's coroutine puts them in and is no task of asyncio, so whoever waits for one
+The connection's coroutine puts them in and is no task of asyncio, so a task that waits for one
 can be resumed there and then (iomodels.asyncio_bridge).
 """
 
@@ -85,7 +85,7 @@ class Inbox:
         self._messages.append((message, 0))
 
     def tell(self) -> None:
-        """Whoever waits for what has been put goes on, at once if no task is running."""
+        """The task that waits for what has been put goes on, at once if no task is running."""
         for _ in range(min(len(self._messages), len(self._takers))):
             self._takers.popleft().send(None)
 
@@ -128,6 +128,6 @@ class Inbox:
         await self._room
 
     def release(self) -> None:
-        """Let whoever waits for room go on."""
+        """Let the connection that waits for room go on."""
         if self._room.task is not None:
             self._io.resume(self._room)

@@ -43,7 +43,7 @@ class KeptItem(Protocol):
 
 
 class KeptFiles:
-    """Items, the least recently used first; `lock` is held by whoever calls."""
+    """Items, the least recently used first; `lock` is held by the caller."""
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
         self.lock = threading.RLock()  # the thread model shares it among its threads

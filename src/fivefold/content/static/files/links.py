@@ -4,7 +4,7 @@ Relative links are followed as the kernel would, and may never rise above the fo
 even to come back.  An absolute link counts as inside if what it leads to lies there, by the
 kernel's own record (proc_pid_fd(5)), reached by whatever other path.
 
-Assumption.   None: the result is a proposal.  Whoever opens it does so beneath the folder
+Assumption.   None: the result is a proposal.  The caller opens it beneath the folder
               and without trust, so a link that is swapped meanwhile leads nowhere.
 """
 

@@ -51,7 +51,7 @@ class Targets(Bounded[K, Entry]):
 
 
 class Recent:
-    """Entries by target; whoever looks checks whether they are still fresh."""
+    """Entries by target; the caller checks whether they are still fresh."""
 
     def __init__(self) -> None:
         self.plain: Targets[bytes | None] = Targets(MOST_BYTES, LONGEST_BYTES)

@@ -9,7 +9,7 @@ Gain.         One stat(2) a second, none per request.
 Assumption.   Device and inode tell folders apart.  They do, because the old one is open, and
               its number is given to no other folder meanwhile.
 Threads.      The number of the descriptor never changes (dup3(2) replaces what it leads to in
-              one step), so whoever uses it meanwhile has either folder, never a third.
+              one step), so a request that uses it meanwhile has either folder, never a third.
 """
 
 from __future__ import annotations

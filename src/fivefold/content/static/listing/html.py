@@ -1,6 +1,6 @@
 """A listing for people: one table, light or dark as the browser is, without any script.
 
-A name is the work of whoever may write to the folder: in text it is escaped, in a link it
+A name is the work of a user who may write to the folder: in text it is escaped, in a link it
 is quoted and begins with `./`, so that no name is taken for a scheme or a host.
 """
 

@@ -30,7 +30,7 @@ QUIET_S = 0.01
 
 
 class Variants:
-    """The files of one folder. Whoever gets an entry holds it, and drops it in the end."""
+    """The files of one folder. A caller that gets an entry holds it, and drops it in the end."""
 
     def __init__(self, cache: FileCache, policy: Policy, threads: Threads | None) -> None:
         """`threads` compress where one thread serves all connections."""

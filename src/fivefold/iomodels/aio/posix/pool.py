@@ -6,7 +6,7 @@ Facts.        Every operation that waits keeps one thread; operations beyond the
               do not exist (they stay for a second after their last work), and queues
               it behind operations that nobody runs.  Threads are started on demand, so
               a high limit costs nothing by itself.
-Consequence.  Whoever may keep a thread must have reserved it, and such a child must
+Consequence.  A model that may keep a thread must have reserved it, and such a child must
               refuse rather than hang; even finding out whether aio works would spoil
               the pool for children yet to be forked.
 Choice.       `take` and `give_back` count; a child that inherits a count refuses.  The

@@ -192,7 +192,7 @@ class Uring(Scheduler):
             raise
 
     def _dispatch(self, batch: Batch) -> None:
-        """Resume whoever waited for these completions."""
+        """Resume the coroutines that waited for these completions."""
         targets = self.targets
         used = self._used
         memory = self.buffers.memory if self.buffers else b""
