@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -164,13 +165,24 @@ def test_a_peer_that_takes_nothing_meets_the_deadline(io: IOModel, pair: Pair) -
 def test_an_observed_connection_posts_nothing(io: IOModel, pair: Pair) -> None:
     connection, _ = pair()
     events: list[str] = []
-    connection.observe(lambda event, details: events.append(event))
+    sizes: list[int] = []
+
+    def tell(event: str, details: dict[str, Any]) -> None:
+        events.append(event)
+        if event == "send.end":
+            sizes.append(details["bytes"])
+
+    overlay = connection.observe(tell)
 
     async def main() -> None:
         assert not await put(connection, b"x")
+        await connection.send(b"head", b"body")
+        overlay.lift()
+        await connection.send(b"nobody watches")
 
     io.run(main())
     assert events[0] == "send.begin"
+    assert sizes == [1, 8]
 
 
 @only(batches)

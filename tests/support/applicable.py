@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from .engines.fixtures import is_watched
+
 OF_FIXTURES: dict[str, Callable[..., bool]] = {"overlapping": lambda engine: engine.traits.overlaps}
 """What a fixture demands of the parameters, for all tests that ask for it."""
 
@@ -28,6 +30,8 @@ def applies(item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
         return True
     params: dict[str, Any] = item.callspec.params
+    if is_watched(params.get("engine")) and "pair" not in item.fixturenames:
+        return False  # it is for those who ask for connections
     demands = [mark.args[0] for mark in item.iter_markers("only")]
     demands += [OF_FIXTURES[name] for name in item.fixturenames if name in OF_FIXTURES]
     return all(

@@ -24,12 +24,13 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from ssl import SSLObject
 from time import monotonic, thread_time_ns
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..isolation.descendants import descendants, end_copy
+from .overlay import Around, Overlay
 from .probes import OPERATIONS, Tell, observed
 
 if TYPE_CHECKING:
@@ -169,6 +170,13 @@ class Connection(ABC):
             name = "@" + os.fsdecode(name[1:])  # an abstract one (unix(7))
         return name[:2] if isinstance(name, tuple) else (str(name), None)
 
+    def speak_for(self, client: tuple[str, int] | None, server: tuple[str, int] | None) -> None:
+        """The peer is a proxy: from now on `peer` and `local` are the ends of its client's
+        connection. `server` is None where it does not say which address that has reached."""
+        self.socket_ends = self.local, self.peer
+        self.peer = client
+        self.local = server or self.local
+
     @abstractmethod
     async def recv(self) -> bytes:
         """Some bytes; b"" at the end of the stream."""
@@ -212,14 +220,17 @@ class Connection(ABC):
     async def close(self) -> None:
         """Give the descriptor back, after whatever the kernel still does with it."""
 
-    def observe(self, tell: Tell) -> None:
-        """Tell of each operation from now on when it begins and ends; for tracing.
-
-        Costs nothing until it is called: this one connection gets other methods.
+    def observe(self, tell: Tell) -> Overlay:
+        """Tell of each operation when it begins and ends, until the overlay is lifted; for
+        tracing.  Costs nothing until it is called: this one connection gets other methods.
         """
-        for name in OPERATIONS:
-            setattr(self, name, observed(self, name, tell))
-        self.send_soon = _never  # type: ignore[assignment]
+        return Overlay(self, **self._observing(tell))
+
+    def _observing(self, tell: Tell) -> dict[str, Around]:
+        watched: dict[str, Around] = {
+            name: partial(observed, self, name, tell) for name in OPERATIONS
+        }
+        return watched | {"send_soon": lambda _: _never}
 
     def progressed(self) -> None:
         """Called by the model after each part of a send but the last."""
@@ -258,8 +269,7 @@ class Connection(ABC):
         """In a process that an application has forked: close this copy, at once and without a
         word to the client or to the model, whose descriptors are shared with the parent."""
         self.sock.close()
-        for name in (*OPERATIONS, "send_soon"):
-            setattr(self, name, end_copy)
+        Overlay(self, **dict.fromkeys((*OPERATIONS, "send_soon"), lambda _: end_copy))
 
     def _close_socket(self) -> None:
         """Close the descriptor, and end the connection also where somebody has a copy of it."""

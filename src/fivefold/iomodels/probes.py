@@ -25,13 +25,15 @@ class Observable(Protocol):
     processor_ns: Callable[[], int]
 
 
-def observed(conn: Observable, name: str, tell: Tell) -> Callable[..., Coroutine[Any, Any, Any]]:
+def observed(
+    conn: Observable, name: str, tell: Tell, operation: Callable[..., Coroutine[Any, Any, Any]]
+) -> Callable[..., Coroutine[Any, Any, Any]]:
     """An operation that tells when it is asked for and when it is done.
 
     `processor_ns` grows by what the operation needed of a processor, and by what the same
     thread did meanwhile for others; in the rest of the time it waited.
     """
-    operation, clock, copies = getattr(conn, name), conn.processor_ns, conn.file_copies
+    clock, copies = conn.processor_ns, conn.file_copies
 
     async def wrapped(*arguments: Any) -> Any:
         tell(f"{name}.begin", {"processor_ns": clock()})
@@ -40,7 +42,8 @@ def observed(conn: Observable, name: str, tell: Tell) -> Callable[..., Coroutine
         except BaseException as error:
             tell(f"{name}.end", {"error": type(error).__name__, "processor_ns": clock()})
             raise
-        moved = len(result) if isinstance(result, bytes) else len(arguments[0])
+        parts = [result] if isinstance(result, bytes) else arguments
+        moved = sum(len(part) for part in parts if isinstance(part, bytes))
         detail = {"bytes": moved, "processor_ns": clock()}
         if name == "send_file":
             detail["bytes"] += arguments[3]
@@ -51,7 +54,7 @@ def observed(conn: Observable, name: str, tell: Tell) -> Callable[..., Coroutine
     return wrapped
 
 
-def timed(call: Callable[..., Any], name: str, tell: Tell) -> Callable[..., Any]:
+def timed(name: str, tell: Tell, call: Callable[..., Any]) -> Callable[..., Any]:
     """A system call that tells when it is entered and left."""
 
     def wrapped(*arguments: Any) -> Any:
@@ -69,7 +72,7 @@ def timed(call: Callable[..., Any], name: str, tell: Tell) -> Callable[..., Any]
     return wrapped
 
 
-def awaited(wait: Callable[..., Generator[Any, None, None]], name: str, tell: Tell) -> Any:
+def awaited(name: str, tell: Tell, wait: Callable[..., Generator[Any, None, None]]) -> Any:
     """A wait that tells when it begins and ends; nothing, if there was nothing to wait for."""
 
     def wrapped(*arguments: Any) -> Generator[Any, None, None]:

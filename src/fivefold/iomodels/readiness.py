@@ -26,12 +26,14 @@ import os
 import socket
 import types
 from collections.abc import Callable, Generator
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, FileShrank, PeerGone
 from .base import Connection, File, Listener, Waiter
 from .files import FileAccess
+from .overlay import Around
 from .probes import Tell, awaited, timed
 
 Accept = Callable[[], tuple[socket.socket, Any]]
@@ -273,12 +275,13 @@ class ReadyConnection(Connection):
         self._io.forget(self)
         self._close_socket()
 
-    def observe(self, tell: Tell) -> None:
-        super().observe(tell)
-        self._recv = timed(self._recv, "recvfrom", tell)
-        self._send = timed(self._send, "sendto", tell)
-        self._sendfile = timed(self._sendfile, "sendfile64", tell)
-        self._until_resident = awaited(self._until_resident, "pages", tell)
+    def _observing(self, tell: Tell) -> dict[str, Around]:
+        return super()._observing(tell) | {
+            "_recv": partial(timed, "recvfrom", tell),
+            "_send": partial(timed, "sendto", tell),
+            "_sendfile": partial(timed, "sendfile64", tell),
+            "_until_resident": partial(awaited, "pages", tell),
+        }
 
 
 class ReadyListener(Listener):

@@ -104,9 +104,7 @@ class ProxyProtocol:
             data += received
             header = parsed(data)
         if header.proxied:
-            conn.socket_ends = conn.local, peer
-            conn.__dict__["peer"] = header.client
-            conn.__dict__["local"] = header.server or conn.local
+            conn.speak_for(header.client, header.server)
         if len(data) > header.length:
             unread(conn, data[header.length :])
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 from ..iomodels.base import Connection
+from ..iomodels.overlay import Overlay
 
 
 def unread(conn: Connection, data: bytes) -> None:
     """Let the next `recv` return `data`, at once."""
-    receive, pending = conn.recv, [data]
+    pending = [data]
 
-    async def first() -> bytes:
-        if not pending:
-            return await receive()  # an observer has wrapped this, and keeps it
-        if vars(conn).get("recv") is first:
-            del conn.recv  # the method of its class is there again, and costs nothing more
-        return pending.pop()
+    def around(receive: Callable[[], Coroutine[Any, Any, bytes]]) -> Callable[..., Any]:
+        async def first() -> bytes:
+            if not pending:
+                return await receive()
+            overlay.lift()  # the method of its class is there again, and costs nothing more
+            return pending.pop()
 
-    conn.recv = first  # type: ignore[method-assign]
+        return first
+
+    overlay = Overlay(conn, recv=around)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any, get_type_hints
 
 import pytest
 
 from fivefold.iomodels import ENGINES
+from fivefold.iomodels.aio.uring import Uring
 from fivefold.iomodels.base import Connection, IOModel
+from fivefold.iomodels.multiplexing import Epoll
 from fivefold.iomodels.pace import Pace
 from fivefold.iomodels.readiness import ReadyConnection
 
@@ -20,7 +23,35 @@ Pair = Callable[..., tuple[Connection, socket.socket]]
 Spare = Callable[[Callable[[], Any]], threading.Thread]
 
 
-@pytest.fixture(params=ENGINES, ids=lambda engine: engine.engine)
+def nothing(event: str, detail: dict[str, Any]) -> None:
+    """Hears what a watched connection does."""
+
+
+def watched(engine: type[IOModel]) -> type[IOModel]:
+    """The same engine, but a tracer watches each of its connections."""
+
+    @wraps(engine.connection)
+    def connection(self: IOModel, sock: socket.socket) -> Connection:
+        made = engine.connection(self, sock)
+        made.observe(nothing)
+        return made
+
+    return type(f"Watched{engine.__name__}", (engine,), {"connection": connection})
+
+
+WATCHED = [watched(Epoll), watched(Uring)]
+"""An engine that makes system calls, which are watched, too, and one that does not."""
+
+
+def is_watched(engine: Any) -> bool:
+    return engine in WATCHED
+
+
+def name_of(engine: type[IOModel]) -> str:
+    return f"watched-{engine.engine}" if is_watched(engine) else engine.engine
+
+
+@pytest.fixture(params=[*ENGINES, *WATCHED], ids=name_of)
 def engine(request: pytest.FixtureRequest) -> type[IOModel]:
     engine: type[IOModel] = request.param
     reason = engine.available()
@@ -101,7 +132,8 @@ def makes_calls(engine: type[IOModel]) -> bool:
 
 def batches(engine: type[IOModel]) -> bool:
     """Whether its connections take an answer to send it later (`Connection.send_soon`)."""
-    return engine.traits.overlaps and engine.engine not in {"nonblocking", "posix"}
+    can = engine.traits.overlaps and engine.engine not in {"nonblocking", "posix"}
+    return can and not is_watched(engine)
 
 
 def received_by(peer: socket.socket) -> bytes:

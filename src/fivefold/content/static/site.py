@@ -7,6 +7,7 @@ the file, check it, read it (small) or have it sent from the page cache (large).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 
 from ...http1.connection import Ready
@@ -15,6 +16,7 @@ from ...http1.request import Request
 from ...http1.response import Response
 from ...iomodels.base import File, IOModel
 from ...iomodels.files import pages_in_memory
+from ...iomodels.overlay import Overlay
 from ...iomodels.probes import Tell
 from ..application.thread_pool import Threads
 from .file_responses import FileResponses
@@ -72,19 +74,21 @@ class Static:
         self._cache.clear()
         self._root.close()
 
-    def observe(self, tell: Tell) -> None:
-        """Tell of each file that is opened from now on; for tracing."""
-        open_file = self._cache.open
+    def observe(self, tell: Tell) -> Overlay:
+        """Tell of each file that is opened until the overlay is lifted; for tracing."""
 
-        def reporting(path: bytes) -> Entry:
-            tell("open.enter", {})
-            entry = open_file(path)
-            tell("open.exit", {"bytes": entry.size})
-            assert isinstance(entry.file, File)
-            tell("cachestat", pages_in_memory(entry.file))
-            return entry
+        def around(open_file: Callable[[bytes], Entry]) -> Callable[[bytes], Entry]:
+            def reporting(path: bytes) -> Entry:
+                tell("open.enter", {})
+                entry = open_file(path)
+                tell("open.exit", {"bytes": entry.size})
+                assert isinstance(entry.file, File)
+                tell("cachestat", pages_in_memory(entry.file))
+                return entry
 
-        self._cache.open = reporting  # type: ignore[method-assign]
+            return reporting
+
+        return Overlay(self._cache, open=around)
 
     def ready(
         self, request: Request, head: bytes, conn: HttpConnection, now: float

@@ -21,6 +21,7 @@ from typing import Any
 from ...isolation.descendants import end_copy
 from .. import resolve
 from ..base import Connection, IOModel, Listener, Task, Waiter
+from ..overlay import Overlay
 from .bridge import hosted
 from .hosting import Hosting
 from .selector import HostSelector
@@ -119,7 +120,7 @@ class Host(IOModel):
     def give_up(self) -> None:
         self.io.give_up()
         # A loop goes on by itself, and would hear what is meant for the parent's.
-        vars(self.loop)["_run_once"] = end_copy
+        Overlay(self.loop, _run_once=lambda _: end_copy)
 
     def on_tick(self, call: Callable[[], None]) -> None:
         self.io.on_tick(call)

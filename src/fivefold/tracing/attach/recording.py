@@ -17,6 +17,7 @@ from typing import Any
 
 from ...http1.request import Request
 from ...iomodels.base import Connection
+from ...iomodels.overlay import Overlay
 from ..control.pipe import LINE_BYTES, EventPipe, batches
 from ..sampling.line import SHOWN_TARGET, status_of
 from ..steps.thread_counters import accounting
@@ -28,11 +29,12 @@ GIVEN = ("send.begin", "send_file.begin")
 LINE_FRAME = 64
 NUMBERS = count()
 
+Operation = Callable[..., Coroutine[Any, Any, None]]
 Seen = tuple[int, int, str, dict[str, Any]]
 
 
 class Recording:
-    """Takes the observations of one connection; `undo` gives it its methods back."""
+    """Takes the observations of one connection; `lift` gives it its methods back."""
 
     def __init__(self, conn: Connection, hand_on: Callable[[Recording], None]) -> None:
         self.conn = conn
@@ -48,36 +50,28 @@ class Recording:
         self._answered = False
         self._hand_on = hand_on
         self._counted = False
-        before = dict(vars(conn))
-        conn.observe(self.tell)
-        self._wrap()
-        changed = [name for name, value in vars(conn).items() if before.get(name) is not value]
-        self._undo = {name: before.get(name) for name in changed}
+        self._overlays = (
+            conn.observe(self.tell),
+            Overlay(conn, send=self._sending, send_file=self._sending, close=self._closing),
+        )
 
-    def _wrap(self) -> None:
-        conn: Any = self.conn
-        send, send_file, close = conn.send, conn.send_file, conn.close
+    def _sending(self, send: Operation) -> Operation:
+        def sending(first: bytes, *others: Any) -> Coroutine[Any, Any, None]:
+            self.head = self.head or first[:16]
+            return send(first, *others)
 
-        def sending(*buffers: bytes) -> Coroutine[Any, Any, None]:
-            self.head = self.head or buffers[0][:16]
-            return send(*buffers)  # type: ignore[no-any-return]
+        return sending
 
-        def sending_file(head: bytes, *rest: Any) -> Coroutine[Any, Any, None]:
-            self.head = self.head or head[:16]
-            return send_file(head, *rest)  # type: ignore[no-any-return]
-
+    def _closing(self, close: Operation) -> Operation:
         def closing() -> Coroutine[Any, Any, None]:
             self.over()
-            return close()  # type: ignore[no-any-return]
+            return close()
 
-        conn.send, conn.send_file, conn.close = sending, sending_file, closing
+        return closing
 
-    def undo(self) -> None:
-        for name, value in self._undo.items():
-            if value is None:
-                delattr(self.conn, name)  # its class has it
-            else:
-                setattr(self.conn, name, value)
+    def lift(self) -> None:
+        for overlay in self._overlays:
+            overlay.lift()
 
     def tell(self, event: str, detail: dict[str, Any]) -> None:
         if event == "recv.begin" and self._answered:

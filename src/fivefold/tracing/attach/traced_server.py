@@ -26,6 +26,7 @@ from ...http1.connection import Ready
 from ...http1.exchange import Exchange
 from ...http1.request import Request
 from ...iomodels.base import Connection
+from ...iomodels.overlay import Overlay
 from ...server.composition import Server
 from ...server.sample_rate import interval
 from ...serving.base import Handler
@@ -57,7 +58,7 @@ class LiveObserver:
     # runs in: a worker
 
     def content(self, content: Opened) -> Opened:
-        self._content: Any = content
+        self._content = content
         every = interval(self._server.settings.trace_sample)
         if every:
             Sampler(every, self.pipe).install(content)
@@ -92,11 +93,7 @@ class LiveObserver:
         self._wanted = self.switch.wanted()
         self._left = self._wanted.count
         self._tracing = True
-        content = self._content
-        own = vars(content)
-        self._before = {name: own[name] for name in ("ready", "respond") if name in own}
-        content.ready = self._ready(content.ready)
-        content.respond = self._respond(content.respond)
+        self._overlay = Overlay(self._content, ready=self._ready, respond=self._respond)
         for reference in self._connections.keyrefs():
             conn = reference()
             if conn is not None:
@@ -104,13 +101,12 @@ class LiveObserver:
 
     def _stop(self) -> None:
         self._tracing = False
-        del self._content.ready, self._content.respond
-        vars(self._content).update(self._before)  # what sampling has put there
+        self._overlay.lift()
         for reference in self._connections.keyrefs():
             conn = reference()
             recording = None if conn is None else self._connections.get(conn)
             if conn is not None and recording is not None:
-                recording.undo()
+                recording.lift()
                 self._connections[conn] = None
 
     def _watch(self, conn: Connection) -> None:

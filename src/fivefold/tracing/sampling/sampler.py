@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic_ns, thread_time_ns, time_ns
 from typing import Any
 
@@ -21,6 +22,7 @@ from ...content.kinds import Opened
 from ...http1.connection import Later, Ready
 from ...http1.exchange import Exchange
 from ...http1.request import Request
+from ...iomodels.overlay import Overlay
 from ...linux.tcp_info import tcp_info
 from ..control.pipe import EventPipe
 from .line import LINE, NO_TCP, SHOWN_TARGET, status_of
@@ -41,27 +43,27 @@ class Sampler:
     def install(self, content: Opened) -> None:
         """Let `content` count, in this process and in those that are forked from it."""
         self._respond = content.respond
-        vars(content)["ready"] = self._counting(content.ready)
-
-    def _counting(self, inner: Callable[..., Ready | None]) -> Callable[..., Ready | None]:
         every = left = self._every
 
         def begin_anywhere() -> None:
             nonlocal left
             left = random.randint(1, every)  # noqa: S311 - no secret
 
-        def ready(request: Request, head: bytes, conn: Any, now: float) -> Ready | None:
-            nonlocal left
-            left -= 1
-            if left > 0:  # threads may count over each other, and past zero
-                return inner(request, head, conn, now)
-            left = every
-            sample = SampledRequest(request, head, conn, now)
-            return self._sampled(sample, inner(request, head, conn, now))
+        def counting(inner: Callable[..., Ready | None]) -> Callable[..., Ready | None]:
+            def ready(request: Request, head: bytes, conn: Any, now: float) -> Ready | None:
+                nonlocal left
+                left -= 1
+                if left > 0:  # threads may count over each other, and past zero
+                    return inner(request, head, conn, now)
+                left = every
+                sample = SampledRequest(request, head, conn, now)
+                return self._sampled(sample, inner(request, head, conn, now))
+
+            return ready
 
         # A process that serves few requests in its life shall be sampled as often as one of many.
         os.register_at_fork(after_in_child=begin_anywhere)
-        return ready
+        Overlay(content, ready=counting)
 
     def _sampled(self, sample: SampledRequest, whole: Ready | None) -> Later:
         """The response of a sampled request: however it comes, it is timed to its end."""
@@ -69,12 +71,11 @@ class Sampler:
         async def respond(exchange: Exchange) -> None:
             try:
                 if whole is None or callable(whole):
-                    with_field(sample)
-                    await (whole or self._respond)(exchange)
+                    with with_field(sample):
+                        await (whole or self._respond)(exchange)
                 else:
                     await self._send(sample, exchange, whole)
             finally:
-                sample.restore()
                 self._pipe.write(sample.measured(self._pipe))
 
         return respond
@@ -100,8 +101,6 @@ class SampledRequest:
         self._opened_ns = 0
         self._answer = b""
         self._thread_ns = thread_time_ns()
-        self.wrapped: dict[str, tuple[Any, Any]] = {}
-        """Methods of the connection: ours, and what was there before or None."""
 
     def opened(self, data: bytes) -> bytes:
         """The first bytes of the response leave; with our field if a whole head is in them."""
@@ -117,16 +116,6 @@ class SampledRequest:
         app = (self._opened_ns - self._asked_ns) / 1e6
         field = b"Server-Timing: read;dur=%.3f, app;dur=%.3f\r\n" % (read, app)
         return b"".join((data[:end], field, data[end:]))
-
-    def restore(self) -> None:
-        """Give the connection its methods back, unless somebody else has put others there."""
-        for name, (ours, before) in self.wrapped.items():
-            if vars(self.conn).get(name) is not ours:
-                continue
-            if before is None:
-                delattr(self.conn, name)
-            else:
-                setattr(self.conn, name, before)
 
     def measured(self, pipe: EventPipe) -> bytes:
         """What the control process is told; see `line`."""
@@ -151,23 +140,21 @@ class SampledRequest:
         )
 
 
-def with_field(sample: SampledRequest) -> None:
-    """Until it ends, the connection's sends look for the head of the response."""
-    conn = sample.conn
-    send, send_file = conn.send, conn.send_file
+@contextmanager
+def with_field(sample: SampledRequest) -> Iterator[None]:
+    """Meanwhile the connection's sends look for the head of the response."""
 
-    def sending(first: bytes, *others: bytes) -> Coroutine[Any, Any, None]:
-        return send(sample.opened(first), *others)  # type: ignore[no-any-return]
+    def sending(send: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda first, *others: send(sample.opened(first), *others)
 
-    def sending_file(head: bytes, *rest: Any) -> Coroutine[Any, Any, None]:
-        return send_file(sample.opened(head), *rest)  # type: ignore[no-any-return]
+    def never(_: object) -> Callable[..., Any]:
+        return lambda _: False  # it is to be sent by the above
 
-    def sending_soon(_: bytes) -> bool:
-        return False  # it is to be sent, by the above
-
-    for name, ours in (("send", sending), ("send_file", sending_file), ("send_soon", sending_soon)):
-        sample.wrapped[name] = ours, vars(conn).get(name)
-        setattr(conn, name, ours)
+    overlay = Overlay(sample.conn, send=sending, send_file=sending, send_soon=never)
+    try:
+        yield
+    finally:
+        overlay.lift()
 
 
 def parent_in(head: bytes) -> bytes:
