@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from fivefold.errors import LoadFailed
+from fivefold.load.expected_answers import HOST, learn
 from fivefold.load.generator import Generator, shares
 from fivefold.load.job import Ask, Group, Job, request
-from fivefold.load.learning import HOST, learn
 from fivefold.testing import running
 from support.measured_again import measured_again
 

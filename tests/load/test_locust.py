@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from fivefold.errors import LoadFailed, SettingsError
+from fivefold.load.expected_answers import HOST, learn
 from fivefold.load.generator import Generator
 from fivefold.load.job import Ask, Expected, Group, Job, request
-from fivefold.load.learning import HOST, learn
 from fivefold.load.locust import Locust, described, read
 from fivefold.testing import running
 from support.measured_again import measured_again

@@ -1,6 +1,6 @@
 """One client: a connection that never blocks, a request, an answer that is checked.
 
-What a client does next is its kind's business (`conduct.py`).  One clock reading per
+What a client does next is its kind's business (`client_kinds.py`).  One clock reading per
 answer: the end of one request is the beginning of the next.
 """
 
@@ -16,7 +16,7 @@ from time import monotonic_ns
 from typing import ClassVar
 
 from .answers import Finished, Reader
-from .field import Field
+from .client_loop import ClientLoop
 from .job import Ask, Group
 
 CONNECT, RESET = "connect", "reset"
@@ -46,13 +46,13 @@ class Client:
     keeps: ClassVar[bool] = True
     """Whether it asks for its connection to be kept."""
 
-    def __init__(self, field: Field, group: Group, number: int) -> None:
-        self.field, self.group, self.tally = field, group, field.tally
-        self.known = field.known
+    def __init__(self, loop: ClientLoop, group: Group, number: int) -> None:
+        self.loop, self.group, self.tally = loop, group, loop.tally
+        self.known = loop.known
         self.asks: Iterator[Ask] = itertools.islice(
             itertools.cycle(group.asks), number % len(group.asks), None
         )
-        self.reader = Reader(field.known, keeps=self.keeps)
+        self.reader = Reader(loop.known, keeps=self.keeps)
         self.sock: socket.socket | None = None
         self.ask: Ask | None = None
         """What is being asked; None between two requests."""
@@ -73,7 +73,7 @@ class Client:
         raise NotImplementedError
 
     def act(self, now: int) -> None:
-        """The time has come that it asked the field for."""
+        """The time has come that it asked the loop for."""
         raise NotImplementedError
 
     def broken(self) -> None:
@@ -87,11 +87,11 @@ class Client:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock, self.fd = sock, sock.fileno()
-        problem = sock.connect_ex(self.field.address)
+        problem = sock.connect_ex(self.loop.address)
         if problem not in (0, EINPROGRESS):
             self.fail(CONNECT)
             return
-        self.field.watch(self.fd, self, EPOLLIN)
+        self.loop.watch(self.fd, self, EPOLLIN)
         self.tally.connected += 1
 
     def begin(self, due: int) -> None:
@@ -112,7 +112,7 @@ class Client:
             return
         if sent < len(ask.data):
             self.unsent = memoryview(ask.data)[sent:]
-            self.field.change(self.fd, EPOLLIN | EPOLLOUT)
+            self.loop.change(self.fd, EPOLLIN | EPOLLOUT)
 
     def ready(self, events: int) -> None:
         """The kernel has something for us."""
@@ -131,11 +131,11 @@ class Client:
             self.fail(kind_of(error))
             return
         if not self.unsent:
-            self.field.change(self.fd, EPOLLIN)
+            self.loop.change(self.fd, EPOLLIN)
 
     def read(self) -> None:
         assert self.sock is not None
-        buffer = self.field.buffer
+        buffer = self.loop.buffer
         try:
             count = self.sock.recv_into(buffer)
         except BlockingIOError:
@@ -170,7 +170,7 @@ class Client:
         if not self.begun:
             self.begun = True
             self.reader.begin(self.ask)
-        finished = self.reader.feed(self.field.view[:count]) if count else self.reader.end()
+        finished = self.reader.feed(self.loop.view[:count]) if count else self.reader.end()
         if finished is not None:
             self.finish(finished, count)
         elif not count:
@@ -197,11 +197,11 @@ class Client:
             self.tally.errors[kind] += 1
         elif self.group.counted:
             self.tally.lost += 1
-        self.field.at(monotonic_ns() + AGAIN_NS, Again(self))
+        self.loop.at(monotonic_ns() + AGAIN_NS, Again(self))
 
     def drop(self) -> None:
         if self.sock is not None:
-            self.field.forget(self.fd)
+            self.loop.forget(self.fd)
             self.sock.close()
             self.sock = None
             self.unsent = memoryview(b"")

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from .client import Client
-from .conduct import KINDS
-from .field import Field
+from .client_kinds import KINDS
+from .client_loop import ClientLoop
 from .job import Job
 from .tally import Tally
 
@@ -36,9 +36,9 @@ class Run:
     def __init__(self, job: Job) -> None:
         allow_descriptors(job)
         self.job = job
-        self.field = Field(job)
+        self.loop = ClientLoop(job)
         self.clients = [
-            KINDS[group.kind](self.field, group, number)
+            KINDS[group.kind](self.loop, group, number)
             for group in job.groups
             for number in range(group.count)
         ]
@@ -54,7 +54,7 @@ class Run:
     ) -> None:
         for client in self.clients:
             client.drop()
-        self.field.epoll.close()
+        self.loop.epoll.close()
 
     def prepare(self) -> None:
         """A server may leave some of those who ask at first unanswered: not for ever."""
@@ -65,18 +65,18 @@ class Run:
             client.start()
         end = monotonic_ns() + PREPARED_NS
         while monotonic_ns() < end and not all(client.served for client in first):
-            turn_until(self.field, monotonic_ns() + STEP_NS)
+            turn_until(self.loop, monotonic_ns() + STEP_NS)
 
     def go(self) -> Tally:
         used, begun = process_time(), monotonic_ns()
         for client in self.clients:
             if not client.group.first:
                 client.start()
-        turn_until(self.field, begun + int(self.job.seconds * 1e9))
-        ended, tally = monotonic_ns(), self.field.tally
+        turn_until(self.loop, begun + int(self.job.seconds * 1e9))
+        ended, tally = monotonic_ns(), self.loop.tally
         tally.elapsed_s = (ended - begun) / 1e9
         tally.busy = (process_time() - used) / tally.elapsed_s
-        take_stock(self.field, self.clients, ended)
+        take_stock(self.loop, self.clients, ended)
         return tally
 
 
@@ -87,11 +87,11 @@ def run(job: Job) -> Tally:
         return one.go()
 
 
-def turn_until(field: Field, end: int) -> None:
-    poll, clients = field.epoll.poll, field.clients
+def turn_until(loop: ClientLoop, end: int) -> None:
+    poll, clients = loop.epoll.poll, loop.clients
     while (now := monotonic_ns()) < end:
-        field.run_due(now)
-        following = field.next_time()
+        loop.run_due(now)
+        following = loop.next_time()
         limit = end if following is None else min(end, following)
         wait = max(min((limit - monotonic_ns()) / 1e9, LONGEST_WAIT_S), 0.0)
         for fd, events in poll(wait):
@@ -100,12 +100,12 @@ def turn_until(field: Field, end: int) -> None:
                 client.ready(events)
 
 
-def take_stock(field: Field, clients: list[Client], now: int) -> None:
+def take_stock(loop: ClientLoop, clients: list[Client], now: int) -> None:
     """What is still open, and who was served."""
-    tally = field.tally
+    tally = loop.tally
     counted = [client for client in clients if client.group.counted]
     open_asks = [client.due for client in counted if client.ask is not None]
-    for group, schedule in field.schedules.items():
+    for group, schedule in loop.schedules.items():
         if group.counted:
             open_asks += schedule.overdue(now)
     tally.unanswered = len(open_asks)

@@ -30,7 +30,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Group:
-    """Clients that behave alike; `kind` is a word of `conduct.KINDS`."""
+    """Clients that behave alike; `kind` is a word of `client_kinds.KINDS`."""
 
     kind: str
     count: int

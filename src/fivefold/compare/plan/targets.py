@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...errors import SettingsError
+from ...load.expected_answers import HOST, learn
 from ...load.job import CLOSE, KEEP, Ask, Expected, request
-from ...load.learning import HOST, learn
 from .scenarios import Scenario
 
 MOST_PATHS = 64

@@ -6,7 +6,7 @@ from collections import deque
 from time import monotonic_ns
 
 from .client import Client, kind_of
-from .field import Field
+from .client_loop import ClientLoop
 
 PAUSE_NS = 100_000_000
 """Between two bytes of a slow client."""
@@ -46,7 +46,7 @@ class Once(Kept):
     """One request after `after_s`; whatever becomes of it is not counted."""
 
     def start(self) -> None:
-        self.field.at(monotonic_ns() + int(self.group.after_s * 1e9), self)
+        self.loop.at(monotonic_ns() + int(self.group.after_s * 1e9), self)
 
     def answered(self, now: int) -> None:
         """It had its effect."""
@@ -79,7 +79,7 @@ class Slow(Kept):
             self.fail(kind_of(error))
             return
         if self._sent < len(self.ask.data):
-            self.field.at(now + PAUSE_NS, self)
+            self.loop.at(now + PAUSE_NS, self)
 
 
 class Schedule:
@@ -89,8 +89,8 @@ class Schedule:
     was due; so a server that stalls cannot hide the requests it would have had meanwhile.
     """
 
-    def __init__(self, field: Field, rate: float) -> None:
-        self.field = field
+    def __init__(self, loop: ClientLoop, rate: float) -> None:
+        self.loop = loop
         self.step = 1e9 / rate
         self.begun = monotonic_ns()
         self.number = 0
@@ -116,7 +116,7 @@ class Schedule:
     def _arm(self) -> None:
         if self.free and not self._armed:
             self._armed = True
-            self.field.at(self.begun + int(self.number * self.step), self)
+            self.loop.at(self.begun + int(self.number * self.step), self)
 
     def act(self, now: int) -> None:
         self._armed = False
@@ -129,9 +129,9 @@ class Scheduled(Kept):
     """Open loop: requests at a rate, each on a connection that is free."""
 
     def start(self) -> None:
-        schedules = self.field.schedules
+        schedules = self.loop.schedules
         if self.group not in schedules:
-            schedules[self.group] = Schedule(self.field, self.group.rate)
+            schedules[self.group] = Schedule(self.loop, self.group.rate)
         self.schedule = schedules[self.group]
         self.answered(monotonic_ns())
 

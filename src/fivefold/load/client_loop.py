@@ -21,7 +21,7 @@ class Ready(Acts, Protocol):
     def ready(self, events: int) -> None: ...
 
 
-class Field:
+class ClientLoop:
     """Owned by the engine; closes what it opened."""
 
     def __init__(self, job: Job) -> None:
