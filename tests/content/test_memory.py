@@ -16,8 +16,9 @@ from fivefold.content.asgi import messages as asgi_messages
 from fivefold.content.routing import virtual_hosts as hosts
 from fivefold.content.static import file_responses
 from fivefold.content.static.files import recent
-from fivefold.content.static.files.entry import ENTRY_BYTES, SMALL_BYTES
+from fivefold.content.static.files.entry import ENTRY_BYTES
 from fivefold.content.static.files.kept import MEMORY_BYTES
+from fivefold.content.static.files.open_file import SMALL_BYTES
 from fivefold.content.wsgi import call as wsgi_response
 from support.client import Client
 

@@ -16,7 +16,11 @@ from urllib.parse import urljoin
 import pytest
 
 from fivefold import Server, Settings
+from fivefold.content.static.files.entry import Entry
 from fivefold.content.static.files.file_cache import FileCache
+from fivefold.content.static.policy import Policy
+from fivefold.content.static.representations.validators import validators_of
+from fivefold.content.static.rules import DEFAULT
 from support import TESTS
 from support.client import Client
 from support.servers.folder import SIZES, Serve
@@ -237,11 +241,13 @@ def test_a_file_that_was_being_written_is_read_again(folder: Path) -> None:
     for age_s, trusted in ((0, False), (60, True)):
         then = time.time() - age_s
         os.utime(folder / "page.html", (then, then))
-        opened = cache.open(b"page.html")
-        cache.keep(opened)
+        with cache.open(b"page.html") as file:
+            known, metadata = validators_of(file, None), Policy(DEFAULT).metadata(file.path)
+            made = Entry(file.path, file, None, known, metadata, varies=False)
+        cache.keep(made)
         found = cache.lookup(b"page.html")
         assert (found is not None) is trusted
-        for entry in filter(None, (opened, found)):
-            cache.drop(entry)
+        for entry in filter(None, (made, found)):
+            entry.drop()
     cache.clear()
     os.close(root)

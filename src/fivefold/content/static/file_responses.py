@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ...http1.connection import Ready
 from ...http1.request import Request
-from ...http1.response import DateField, Fields, FilePart, Response, plain, serialized
+from ...http1.response import DateField, Fields, Response, plain, serialized
 from .files.entry import Answer, Entry
-from .files.file_cache import FileCache
 from .representations.conditions import NOT_MODIFIED
 from .representations.multipart import ByteRanges
-from .representations.ranges import Range
 from .representations.selection import Selection, select
 
 MOST_BYTES = 4_194_304
@@ -26,14 +22,13 @@ PARTIAL = 206
 
 
 class FileResponses:
-    """The answers of one folder."""
+    """The responses of one folder's files."""
 
-    def __init__(self, cache: FileCache, always: Fields) -> None:
+    def __init__(self, always: Fields) -> None:
         """`always`: fields that refusals have, too."""
-        self._cache = cache
         self._always = always
         self._date = DateField()
-        self._holding: list[Entry] = []
+        self._with_answers: list[Entry] = []
         """Entries that have answers of this second."""
         self._until = 0.0
         self._bytes = 0
@@ -48,9 +43,8 @@ class FileResponses:
 
     def freshen(self, entry: Entry, now: float) -> None:
         """Make it ready for the requests of this second."""
-        self.second_of(now)
-        entry.dated(b"%b%b\r\n" % (entry.lines, self._date.at(now)))
-        entry.fresh_until = self._date.until
+        until = self.second_of(now)
+        entry.with_date(self._date.at(now), until)
 
     def again(self, request: Request, entry: Entry, now: float) -> Ready | None:
         """What this request was answered with in this second: 304, or a part of the file."""
@@ -60,7 +54,7 @@ class FileResponses:
         if answer is None or isinstance(answer, bytes):
             return answer
         head, offset, count = answer
-        return (head, self.part(entry, (offset, count))) if self._cache.hold(entry) else None
+        return (head, entry.file_part(offset, count)) if entry.hold() else None
 
     def _remembered(self, request: Request, entry: Entry, now: float) -> Answer | None:
         """None for what is not asked often enough to be kept."""
@@ -82,45 +76,34 @@ class FileResponses:
             self._forget()
         self._bytes += size
         if not entry.answers:
-            self._holding.append(entry)
-        entry.answers[request] = answer
+            self._with_answers.append(entry)
+        entry.add_answer(request, answer)
 
     def _forget(self) -> None:
-        holding, self._holding, self._bytes = self._holding, [], 0
-        for entry in holding:
-            entry.answers.clear()
+        entries, self._with_answers, self._bytes = self._with_answers, [], 0
+        for entry in entries:
+            entry.forget_answers()
 
-    def to(self, request: Request, entry: Entry) -> Response | ByteRanges:
-        """The answer to this request; takes over the caller's use of the entry."""
+    def to(self, request: Request, entry: Entry, now: float) -> Response | ByteRanges:
+        """The answer to this request; takes over the caller's hold of the entry, which is fresh
+        from then on."""
         try:
+            until = self.second_of(now)
             chosen = select(request, entry)
+            entry.with_date(self._date.line, until)
         except BaseException:
-            self._cache.drop(entry)
+            entry.drop()
             raise
         if len(chosen.ranges) > 1:
-            kind, *others = entry.fields
-            release = partial(self._cache.drop, entry)
-            return ByteRanges(entry, kind[1], others, chosen.ranges, release)
+            return ByteRanges(entry, chosen.ranges)
         if chosen.ranges:
-            return self.slice(chosen.status, chosen.fields, entry, chosen.ranges[0])
-        self._cache.drop(entry)
+            return Response(chosen.status, chosen.fields, entry.part(*chosen.ranges[0]))
+        entry.drop()
         if chosen.status == NOT_MODIFIED:
             return Response(NOT_MODIFIED, chosen.fields)
         # The validators come with all that is always said.
-        always = [] if chosen.fields is entry.validators else self._always
+        always = [] if chosen.fields is entry.fields_of_304 else self._always
         return plain(chosen.status, fields=[*chosen.fields, *always])
-
-    def slice(self, status: int, fields: Fields, entry: Entry, part: Range) -> Response:
-        """Takes over the caller's use of the entry."""
-        if not entry.in_memory:
-            return Response(status, fields, self.part(entry, part))
-        self._cache.drop(entry)  # what is in memory stays as long as it is referred to
-        return Response(status, fields, entry.content(*part))
-
-    def part(self, entry: Entry, part: Range) -> FilePart:
-        offset, count = part
-        release = partial(self._cache.drop, entry)
-        return FilePart(entry.file, offset, count, release, entry.check)
 
 
 def ready_made(chosen: Selection, entry: Entry, date: bytes) -> Answer:

@@ -6,6 +6,7 @@ Asked when a file is read, not when it is sent: rules cost nothing per request.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from ...http1.bounded import Bounded
 from ...http1.response import Fields
@@ -26,6 +27,17 @@ REMEMBERED_BYTES = 262_144
 """Of media types, by suffix."""
 
 EXPOSED = b"Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag"
+
+
+class FileMetadata(NamedTuple):
+    """What the rules say of one file."""
+
+    media_type: bytes
+    """The value of Content-Type."""
+    coding: bytes
+    """The content coding that it has by its name; empty for none."""
+    lasting: Fields
+    """What its 200 and its 304 both say, but for the validators."""
 
 
 class Policy:
@@ -57,6 +69,9 @@ class Policy:
         """Settings and the files that they name."""
         found = [("error_page", path) for path in self.error_pages.values()]
         return found if self.spa is None else [("spa", self.spa), *found]
+
+    def metadata(self, path: bytes) -> FileMetadata:
+        return FileMetadata(self.media_type(path), self.coding(path), self.lasting(path))
 
     def media_type(self, path: bytes) -> bytes:
         """The value of Content-Type."""

@@ -93,13 +93,13 @@ class Responses:
         request, accepts = exchange.request, accepted(exchange.request_head)
         ranged = b"range" in request.obeyed
         entry = await self._variants.find(path, exchange.conn, accepts, ranged=ranged)
-        self._file_responses.freshen(entry, monotonic())
+        response = self._file_responses.to(request, entry, monotonic())
         if not (ranged and entry.varies and self._policy.compress):  # others get another coding
             if instead:
                 self._recent.remember_for_now(request, entry, accepts, entry.fresh_until)
             else:
                 self._recent.remember(request, entry, accepts)
-        return self._file_responses.to(request, entry)
+        return response
 
     async def _folder_without_slash(self, path: bytes, exchange: Exchange) -> Outcome:
         if not path or path.endswith(b"/"):
@@ -169,5 +169,5 @@ class Responses:
                 pass  # it was there when the server started
             else:
                 lines.append(entry.fields[0])  # its type
-                return self._file_responses.slice(status, lines, entry, (0, entry.size))
+                return Response(status, lines, entry.part(0, entry.size))
         return plain(status, hint, fields=lines)

@@ -14,7 +14,7 @@ from ...http1.connection import Ready
 from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
 from ...http1.response import Response
-from ...iomodels.base import File, IOModel
+from ...iomodels.base import IOModel
 from ...iomodels.files import pages_in_memory
 from ...iomodels.overlay import Overlay
 from ...iomodels.probes import Tell
@@ -22,6 +22,7 @@ from ..application.thread_pool import Threads
 from .file_responses import FileResponses
 from .files.entry import Entry
 from .files.file_cache import FileCache
+from .files.open_file import OpenFile
 from .files.recent import Recent
 from .files.root import Root
 from .policy import Policy
@@ -54,7 +55,7 @@ class Static:
         self._recent = Recent()
         forget, siblings = self._recent.forget_entry, policy.precompressed
         self._cache = FileCache(self._root.fd, shared.kept, forget, siblings=siblings)
-        self._file_responses = FileResponses(self._cache, policy.always)
+        self._file_responses = FileResponses(policy.always)
         self._responses = Responses(
             self._root,
             policy,
@@ -77,14 +78,13 @@ class Static:
     def observe(self, tell: Tell) -> Overlay:
         """Tell of each file that is opened until the overlay is lifted; for tracing."""
 
-        def around(open_file: Callable[[bytes], Entry]) -> Callable[[bytes], Entry]:
-            def reporting(path: bytes) -> Entry:
+        def around(open_file: Callable[[bytes], OpenFile]) -> Callable[[bytes], OpenFile]:
+            def reporting(path: bytes) -> OpenFile:
                 tell("open.enter", {})
-                entry = open_file(path)
-                tell("open.exit", {"bytes": entry.size})
-                assert isinstance(entry.file, File)
-                tell("cachestat", pages_in_memory(entry.file))
-                return entry
+                file = open_file(path)
+                tell("open.exit", {"bytes": file.size})
+                tell("cachestat", pages_in_memory(file))
+                return file
 
             return reporting
 
@@ -105,9 +105,7 @@ class Static:
             self._recent.forget(target)
             return None
         if not entry.in_memory:
-            if not self._cache.hold(entry):
-                return None
-            return entry.whole, self._file_responses.part(entry, (0, entry.size))
+            return (entry.whole, entry.file_part(0, entry.size)) if entry.hold() else None
         return entry.whole
 
     def _look(self, now: float) -> None:

@@ -271,7 +271,7 @@ def test_whatever_happens_no_descriptor_is_lost(
             try:
                 found.send(None)
             except StopIteration as done:
-                cache.drop(done.value)  # the file itself is there
+                done.value.drop()  # the file itself is there
             except BaseException as raised:  # noqa: BLE001 - it is ours
                 assert raised is error
     cache.clear()

@@ -1,18 +1,27 @@
-"""One file as it was when it was last looked at, and what is sent of it."""
+"""What is sent of one file, as the file was when it was opened.
+
+An entry is complete when it is made: status, fields and body are data, for any version of HTTP.
+The bytes of HTTP/1.1 are made from them once a second, since `Date` is among them (`with_date`).
+
+Changes.      Nobody changes an entry but by its methods, and they change what belongs to the
+              second (`whole`, `answers`, `fresh_until`), and `not_smaller`, which only grows.
+Holders.      Of a large file, which is open (`OpenFile`): the cache for as long as it keeps the
+              entry, each response until it is sent.  What returns an entry holds it for its
+              caller, who calls `drop`, or hands it on: to `FileResponses.to`, to `part`.
+Gain.         `body` is a view of the end of `whole`: the content is in memory once.
+Assumption.   Several threads may put a new `whole` in place at once: each has the same content
+              at its end, and `body` is good whichever it belongs to.
+"""
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Callable
-
 from ....errors import FileChanged
-from ....iomodels.base import File
-from ..representations import validators
+from ....http1.exchange import HttpConnection
+from ....http1.response import FilePart, head_lines
+from ..policy import FileMetadata
 from ..representations.precompressed import Siblings
-
-SMALL_BYTES = 65536
-"""Up to this size a file is kept in memory with its head; above it sendfile is cheaper."""
+from ..representations.validators import Validators
+from .open_file import OpenFile
 
 ENTRY_BYTES = 4096
 """Of an entry besides its content: its fields, its heads, its path, all objects counted
@@ -21,163 +30,136 @@ ENTRY_BYTES = 4096
 Answer = bytes | tuple[bytes, int, int]
 """All of a response; or its head, and offset and count of what follows from a large file."""
 
-Identity = tuple[int, int, int, int, int]
-
-Field = tuple[bytes, bytes]
-
-
-def identity(status: os.stat_result) -> Identity:
-    """Changes whenever the content may have changed."""
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
-
 
 class Entry:
-    """`file` is open for a large file, the content of a small one is `in_memory`. Of a file that
-    is offered in several codings there are several entries, told apart by `key`.
-
-    `uses` counts who may still read `file`: the cache, and each response under way.
-    """
+    """`file` is open for a large file, the `body` of a small one is `in_memory`. Of a file that
+    is offered in several codings there are several entries, told apart by `key`."""
 
     __slots__ = (
-        *(
-            "answers",
-            "coding",
-            "compressible",
-            "date_is_shared",
-            "etag",
-            "fields",
-            "file",
-            "fresh_until",
-        ),
-        *("hopeless", "identity", "in_memory", "key", "lines", "on_given_up", "path"),
-        *("ranged", "settled", "siblings", "size", "status", "targets", "uses"),
-        *("validators", "varies", "whole"),
+        *("answers", "body", "coding", "cost", "fields", "fields_of_304", "file", "fresh_until"),
+        *("in_memory", "key", "lines", "metadata", "not_smaller", "origin", "path", "ranged"),
+        *("siblings", "size", "validators", "varies", "whole"),
     )
 
-    def __init__(self, path: bytes, status: os.stat_result, fd: int | None = None) -> None:
-        """Held for the caller. `fd` is open, and closed when nobody needs it any more."""
-        self.path = path
-        self.key = path
-        self.coding = b""
+    status = 200
+
+    def __init__(
+        self,
+        key: bytes,
+        origin: OpenFile,
+        content: bytes | None,
+        validators: Validators,
+        metadata: FileMetadata,
+        *,
+        coding: bytes = b"",
+        varies: bool,
+        ranged: bool = True,
+        siblings: Siblings | None = None,
+    ) -> None:
+        """Held for the caller. `content` is what is sent; without it all of `origin`, which is
+        held, too. `validators` and `metadata` are what is said of it, `coding` is another one
+        than that of the file."""
+        # What it is of.
+        self.key, self.path = key, origin.path
+        self.origin = origin
+        self.validators = validators
+        self.metadata = metadata
+        self.siblings = siblings
+        """What lay by the side of the file; None where that does not matter."""
+        self.coding = coding or metadata.coding
         """The content coding of what is sent; empty for the file as it is."""
-        self.compressible = False
-        self.siblings = Siblings()
-        self.varies = False
+        self.varies = varies
         """Whether other clients may get another coding."""
-        self.hopeless: frozenset[bytes] = frozenset()
-        """Codings that would not make it smaller."""
-        self.status = status
-        """Of the file from which it is made."""
-        self.identity = identity(status)
-        self.size = status.st_size
-        """Of what is sent."""
-        self.settled = validators.is_settled(status.st_mtime)
-        """Whether the last write was long over when the file was opened. A write changes the time
-        first and the bytes after it, so what is read in between looks like the final state."""
-        self.date_is_shared = False
-        """Whether a client may have another version with the same Last-Modified."""
-        self.file = None if fd is None else File(fd, status.st_size)
-        self.in_memory = False
-        self.ranged = True
+        self.ranged = ranged
         """Whether the same bytes can be promised again: not of what is compressed on the fly."""
-        self.etag = b""
-        self.validators: list[Field] = []
-        """With all that a 304 repeats."""
-        self.fields: list[Field] = []
-        """Content-Type first, then the validators and the rest."""
-        self.lines = b""
+
+        # What is sent.
+        self.in_memory = content is not None
+        self.file = None if self.in_memory else origin
+        self.body = memoryview(content or b"")
+        self.size = origin.size if content is None else len(content)
+        self.fields_of_304 = [(b"ETag", validators.etag), *metadata.lasting]
+        if validators.last_modified:
+            self.fields_of_304.insert(0, (b"Last-Modified", validators.last_modified))
+        kind = [(b"Content-Type", metadata.media_type)]
+        if self.coding:
+            kind.append((b"Content-Encoding", self.coding))
+        if varies:
+            self.fields_of_304.append((b"Vary", b"Accept-Encoding"))
+        self.fields = [*kind, *self.fields_of_304]
+        """Content-Type first; without Content-Length, which is `size`."""
+        if ranged:
+            self.fields.append((b"Accept-Ranges", b"bytes"))
+
+        # The same for HTTP/1.1; what has a Date belongs to this second.
+        self.lines = head_lines(self.status, [*self.fields, (b"Content-Length", b"%d" % self.size)])
         """The head of a response to a plain GET, but for its Date."""
         self.whole = b""
-        """The response to a plain GET with the Date of this second; of a large file its head.
-        What is in memory ends it, and is nowhere else."""
+        """The response to a plain GET with its Date; of a large file its head."""
         self.answers: dict[object, Answer] = {}
-        """By request, with the Date of this second: to conditional requests and for ranges."""
+        """By request: to conditional requests and for ranges, with their Date."""
         self.fresh_until = 0.0
         """Monotonic seconds until which nothing needs to be checked."""
-        self.uses = 1
-        self.targets: set[tuple[int, object]] = set()
-        """What leads to it in `Recent`: the number of a table, and a key there."""
-        self.on_given_up: Callable[[Entry], None] | None = None
 
-    def check(self) -> None:
-        """Raises `FileChanged` if the open file is no longer what it was when it was opened.
+        # How it is kept.
+        self.cost = ENTRY_BYTES + len(self.body)
+        self.not_smaller: frozenset[bytes] = frozenset()
+        """Codings that would not make it smaller."""
+        self.hold()
 
-        Removing or replacing it does not count: what is open stays.
-        """
-        assert self.file is not None
-        status, known = os.fstat(self.file.fd), self.status
-        if status.st_mtime_ns != known.st_mtime_ns or status.st_size != known.st_size:
-            self.fresh_until = 0.0
-            raise FileChanged(os.fsdecode(self.path))
+    def with_date(self, line: bytes, until: float) -> None:
+        """Make the bytes of HTTP/1.1 with this `Date` line: fresh for as long as the line is."""
+        whole = b"".join((self.lines, line, b"\r\n", self.body))
+        self.body = memoryview(whole)[len(whole) - len(self.body) :]
+        self.whole, self.fresh_until = whole, until
 
-    @property
-    def modified_s(self) -> int | None:
-        """Seconds since 1970, if they say when the content was made."""
-        return validators.modified(self.status)
+    def add_answer(self, request: object, answer: Answer) -> None:
+        self.answers[request] = answer
 
-    @property
-    def strongly_modified_s(self) -> int | None:
-        """The same, if no other version can have had them."""
-        alone = validators.only_written(self.status) and not self.date_is_shared
-        return self.modified_s if alone else None
+    def forget_answers(self) -> None:
+        self.answers.clear()
 
-    @property
-    def size_is_made_up(self) -> bool:
-        """Whether the kernel makes the content when it is read, and cannot tell its size before:
-        a file of sysfs has a page by its size, and no block on any disk."""
-        return stat.S_ISREG(self.status.st_mode) and not self.status.st_blocks
+    def expire(self) -> None:
+        """Have it compared with the file system before it is used again."""
+        self.fresh_until = 0.0
+
+    def add_not_smaller(self, coding: bytes) -> None:
+        self.not_smaller |= {coding}
+
+    async def read(self, conn: HttpConnection) -> bytes:
+        """All of the content. Raises OSError, `FileChanged`, `FileShrank`."""
+        return bytes(self.body) if self.file is None else await self.file.read(conn)
 
     def content(self, offset: int, count: int) -> bytes:
         """A part of what is in memory."""
-        whole = self.whole  # one look: another thread may put another head before it
-        start = len(whole) - self.size + offset
-        return whole[start : start + count]
+        return bytes(self.body[offset : offset + count])
 
-    def load(self, content: bytes) -> None:
-        """Have the content in memory; the file is closed."""
-        self.whole, self.size, self.in_memory = content, len(content), True
-        self._close()
+    def part(self, offset: int, count: int) -> bytes | FilePart:
+        """A part of the content as the body of a response; takes over the caller's hold."""
+        return self.content(offset, count) if self.in_memory else self.file_part(offset, count)
 
-    def dated(self, head: bytes) -> None:
-        """Put this head before the content."""
-        if self.in_memory:
-            whole = self.whole
-            head = b"".join((head, memoryview(whole)[len(whole) - self.size :]))
-        self.whole = head
+    def file_part(self, offset: int, count: int) -> FilePart:
+        """The same, of a large file."""
+        return FilePart(self.file, offset, count, self.drop, self.check)
+
+    def check(self) -> None:
+        """Raises `FileChanged` if the open file is no longer what it was when it was opened."""
+        try:
+            self.origin.check()
+        except FileChanged:
+            self.expire()
+            raise
+
+    def hold(self) -> bool:
+        """For one more holder; False if the file was closed meanwhile."""
+        return self.file is None or self.file.hold()
 
     def drop(self) -> None:
-        """One use less."""
-        self.uses -= 1
-        if self.uses == 0:
-            self._close()
-
-    def _close(self) -> None:
+        """One holder less."""
         if self.file is not None:
-            os.close(self.file.fd)
-            self.file = None
-
-    # What `kept` asks.
-
-    @property
-    def cost(self) -> int:
-        return self.size + ENTRY_BYTES if self.in_memory else ENTRY_BYTES
-
-    @property
-    def is_open(self) -> bool:
-        return not self.in_memory
+            self.file.drop()
 
     @property
     def is_used(self) -> bool:
-        return self.uses > 1
-
-    def give_up(self) -> None:
-        self.fresh_until = 0.0
-        if self.on_given_up is not None:
-            self.on_given_up(self)
-        self.drop()
+        """Whether somebody besides the cache holds it."""
+        return self.file is not None and self.file.holders > 1

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Callable
 
 from ....http1.bounded import Bounded
 from ..representations.precompressed import PATH_BYTES, Precompressed
 from .beneath import open_inside
-from .entry import Entry, Identity, identity
+from .entry import Entry
 from .kept import KeptFiles
+from .open_file import Identity, OpenFile, identity
 
 YOUNG_BYTES = 262_144
 """For paths of files that were asked for as soon as they were written."""
@@ -58,35 +58,36 @@ class FileCache:
             entry = self._entries.get(key)
             if entry is None:
                 return None
-            if not self._unchanged(entry):
-                if not (entry.settled or entry.date_is_shared):
-                    self._young.remember(key, entry.identity, len(key))
+            if not self._is_unchanged(entry):
+                if entry.ranged and not (
+                    entry.validators.is_settled or entry.origin.date_is_shared
+                ):
+                    self._young.remember(entry.path, entry.origin.identity, len(entry.path))
                 self._kept.remove(entry)
                 return None
             self._kept.used(entry)
-            entry.uses += 1
+            entry.hold()
             return entry
 
     def renewed(self, entry: Entry) -> bool:
         """Whether an entry of `lookup` still is what it was; nobody holds it for that."""
         with self._lock:
-            if self._entries.get(entry.key) is not entry or not self._unchanged(entry):
+            if self._entries.get(entry.key) is not entry or not self._is_unchanged(entry):
                 return False
             self._kept.used(entry)
             return True
 
-    def _unchanged(self, entry: Entry) -> bool:
+    def _is_unchanged(self, entry: Entry) -> bool:
         try:
             status = os.stat(entry.path, dir_fd=self._folder)
-            if identity(status) != entry.identity or not entry.settled:
+            if identity(status) != entry.origin.identity or not entry.validators.is_settled:
                 return False
-            return not entry.compressible or self.precompressed.unchanged(
-                entry.path, entry.siblings
-            )
+            siblings = entry.siblings
+            return siblings is None or self.precompressed.unchanged(entry.path, siblings)
         except OSError:
             return False
 
-    def open(self, path: bytes) -> Entry:
+    def open(self, path: bytes) -> OpenFile:
         """Open a regular file beneath the folder, held for the caller. Raises OSError.
 
         IsADirectoryError for a folder; PermissionError for what is neither: opening a
@@ -99,58 +100,30 @@ class FileCache:
                 raise
             fd = open_inside(self._folder, path)
         try:
-            entry = Entry(path, of_a_file(fd), fd)
+            return OpenFile(fd, path, self._lock, self._young.get(path))
         except BaseException:
             os.close(fd)
             raise
-        entry.date_is_shared = self._is_date_shared(entry)
-        return entry
 
-    def _is_date_shared(self, entry: Entry) -> bool:
-        """Whether another version with the same date has been sent."""
-        young, now = self._young.get(entry.path), entry.identity
-        return young is not None and young != now and young[3] // 10**9 == now[3] // 10**9
-
-    def hold(self, entry: Entry) -> bool:
-        """One more use; False if the entry was given up meanwhile."""
-        with self._lock:
-            if entry.uses == 0:
-                return False
-            entry.uses += 1
-            return True
-
-    def drop(self, entry: Entry) -> None:
-        """One use less; the last one out closes the file."""
-        with self._lock:
-            entry.drop()
-
-    def keep(self, entry: Entry) -> None:
-        """Remember an entry, within the bounds."""
+    def keep(self, entry: Entry) -> Entry:
+        """Remember an entry, within the bounds; the caller goes on holding it."""
         with self._lock:
             previous = self._entries.get(entry.key)
             if previous is not None:
                 self._kept.remove(previous)
-            entry.uses += 1
-            entry.on_given_up = self._given_up
+            entry.hold()
             self._entries[entry.key] = entry
-            self._kept.add(entry)
+            self._kept.add(entry, self._given_up)
+        return entry
 
     def _given_up(self, entry: Entry) -> None:
         del self._entries[entry.key]
+        entry.expire()
         self._forget(entry)
+        entry.drop()
 
     def clear(self) -> None:
         with self._lock:
             for entry in list(self._entries.values()):
                 self._kept.remove(entry)
             self.precompressed.clear()
-
-
-def of_a_file(fd: int) -> os.stat_result:
-    """Raises OSError for what is no regular file."""
-    status = os.fstat(fd)
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, "a folder")
-    if not stat.S_ISREG(status.st_mode):
-        raise PermissionError(errno.EACCES, "not a regular file")
-    return status

@@ -11,7 +11,9 @@ from __future__ import annotations
 import resource
 import threading
 from collections import OrderedDict
-from typing import Protocol
+from collections.abc import Callable
+
+from .entry import Entry
 
 MEMORY_BYTES = 134_217_728
 """For all bodies and what is known of them together: 10,000 files of 4 KiB take 82 MB of it.
@@ -24,56 +26,42 @@ OPEN_FILES = 512
 OPEN_SHARE = 8
 """Of all descriptors, one in so many is for kept files: the others are for connections."""
 
-
-class KeptItem(Protocol):
-    """What is kept."""
-
-    @property
-    def cost(self) -> int:
-        """Bytes of memory; the same for as long as it is kept."""
-
-    @property
-    def is_open(self) -> bool: ...
-    @property
-    def is_used(self) -> bool:
-        """Whether somebody besides the keeper has it."""
-
-    def give_up(self) -> None:
-        """It is kept no longer. Called with the lock held."""
+GiveUp = Callable[[Entry], None]
+"""What is done with an entry that is kept no longer; the lock is held."""
 
 
 class KeptFiles:
-    """Items, the least recently used first; `lock` is held by the caller."""
+    """Entries, the least recently used first; `lock` is held by the caller."""
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
         self.lock = threading.RLock()  # the thread model shares it among its threads
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.most_open = min(OPEN_FILES, max(soft // OPEN_SHARE, 1))
         self._memory_bytes = memory_bytes
-        self._items: OrderedDict[KeptItem, None] = OrderedDict()
+        self._entries: OrderedDict[Entry, GiveUp] = OrderedDict()
         self._bytes = 0
         self._open = 0
 
-    def add(self, item: KeptItem) -> None:
-        self._items[item] = None
-        self._bytes += item.cost
-        self._open += item.is_open
+    def add(self, entry: Entry, give_up: GiveUp) -> None:
+        self._entries[entry] = give_up
+        self._bytes += entry.cost
+        self._open += not entry.in_memory
         while self._bytes > self._memory_bytes or self._open > self.most_open:
-            self.remove(next(iter(self._items)))
+            self.remove(next(iter(self._entries)))
 
-    def used(self, item: KeptItem) -> None:
-        self._items.move_to_end(item)
+    def used(self, entry: Entry) -> None:
+        self._entries.move_to_end(entry)
 
-    def remove(self, item: KeptItem) -> None:
-        del self._items[item]
-        self._bytes -= item.cost
-        self._open -= item.is_open
-        item.give_up()
+    def remove(self, entry: Entry) -> None:
+        give_up = self._entries.pop(entry)
+        self._bytes -= entry.cost
+        self._open -= not entry.in_memory
+        give_up(entry)
 
     def give_back(self) -> bool:
         """Close what nobody uses; whether there was anything. From any thread."""
         with self.lock:
-            unused = [item for item in self._items if item.is_open and not item.is_used]
-            for item in unused:
-                self.remove(item)
+            unused = [entry for entry in self._entries if not (entry.in_memory or entry.is_used)]
+            for entry in unused:
+                self.remove(entry)
         return bool(unused)

@@ -31,38 +31,46 @@ K = TypeVar("K")
 
 
 class Targets(Bounded[K, Entry]):
-    """What leads to entries; each entry knows by `targets` what leads to it."""
+    """What leads to entries, and for each of these all that leads to it."""
 
-    __slots__ = ()
+    __slots__ = ("_keys",)
+
+    def __init__(self) -> None:
+        super().__init__(MOST_BYTES, LONGEST_BYTES)
+        self._keys: dict[Entry, set[K]] = {}
 
     def lead(self, key: K, entry: Entry, size: int) -> None:
         if self.remember(key, entry, size):
-            entry.targets.add((id(self), key))
+            self._keys.setdefault(entry, set()).add(key)
 
     def lose(self, key: K) -> None:
         entry = self.pop(key, None)
         if entry is not None:  # otherwise another thread was faster
-            entry.targets.discard((id(self), key))
+            keys = self._keys.get(entry, set())
+            keys.discard(key)
+            if not keys:
+                self._keys.pop(entry, None)
+
+    def lose_entry(self, entry: Entry) -> None:
+        for key in list(self._keys.pop(entry, ())):
+            self.pop(key, None)
 
     def clear(self) -> None:
-        for key, entry in list(self.items()):
-            entry.targets.discard((id(self), key))
         super().clear()
+        self._keys.clear()
 
 
 class Recent:
     """Entries by target; the caller checks whether they are still fresh."""
 
     def __init__(self) -> None:
-        self.plain: Targets[bytes | None] = Targets(MOST_BYTES, LONGEST_BYTES)
+        self.plain: Targets[bytes | None] = Targets()
         """For everybody, whatever they accept."""
-        self._varied: Targets[tuple[bytes, bytes]] = Targets(MOST_BYTES, LONGEST_BYTES)
+        self._varied: Targets[tuple[bytes, bytes]] = Targets()
         self._varying: Bounded[bytes, None] = Bounded(MOST_BYTES, LONGEST_BYTES)
         """Targets for which Accept-Encoding is worth looking at."""
-        self._passing: Targets[bytes] = Targets(MOST_BYTES, LONGEST_BYTES)
+        self._passing: Targets[bytes] = Targets()
         self._passing_until = 0.0
-        tables: tuple[Targets[Any], ...] = (self.plain, self._varied, self._passing)
-        self._tables = {id(table): table for table in tables}
 
     def of(self, target: bytes, head: bytes, now: float) -> Entry | None:
         """The entry for a target that is not `plain`."""
@@ -100,10 +108,6 @@ class Recent:
 
     def forget_entry(self, entry: Entry) -> None:
         """All that leads to an entry which the cache has given up."""
-        for number, key in list(entry.targets):
-            self._tables[number].pop(key, None)
-        entry.targets.clear()
-
-    def clear(self) -> None:
-        for table in (self.plain, self._varied, self._varying, self._passing):
-            table.clear()
+        tables: tuple[Targets[Any], ...] = (self.plain, self._varied, self._passing)
+        for table in tables:
+            table.lose_entry(entry)

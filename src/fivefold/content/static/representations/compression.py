@@ -60,6 +60,11 @@ def compressible(media_type: bytes) -> bool:
     return kind.startswith(b"text/") or kind in COMPRESSIBLE or kind.endswith((b"+xml", b"+json"))
 
 
+def is_worth_it(size: int) -> bool:
+    """Whether a file of so many bytes is compressed on the fly, if its type shrinks."""
+    return LEAST_BYTES <= size <= MOST_BYTES
+
+
 def brotli() -> Compress:
     compress: Compress = partial(import_module("brotli").compress, quality=5)
     return compress

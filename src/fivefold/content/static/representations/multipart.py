@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ....http1.exchange import Exchange
@@ -20,19 +19,18 @@ KIND = b"multipart/byteranges; boundary=" + BOUNDARY
 
 @dataclass
 class ByteRanges:
-    """The response, for an entry that is held until `close` is called."""
+    """The response, for an entry that is held for it until `close` is called."""
 
     entry: Entry
-    media_type: bytes
-    fields: list[tuple[bytes, bytes]]
-    """But for Content-Type."""
     ranges: list[Range]
-    close: Callable[[], None]
+
+    def close(self) -> None:
+        self.entry.drop()
 
     async def answer(self, exchange: Exchange) -> None:
         openings = [self._opening(one) for one in self.ranges]
         length = sum(map(len, openings)) + sum(count for _, count in self.ranges) + len(END)
-        fields = [(b"Content-Type", KIND), *self.fields]
+        fields = [(b"Content-Type", KIND), *self.entry.fields[1:]]
         exchange.start(ResponseHead(206, head_lines(206, fields), length))
         for opening, one in zip(openings, self.ranges, strict=True):
             await exchange.write(opening, more=True)
@@ -44,7 +42,7 @@ class ByteRanges:
     def _opening(self, one: Range) -> bytes:
         return b"\r\n--%b\r\nContent-Type: %b\r\nContent-Range: %b\r\n\r\n" % (
             BOUNDARY,
-            self.media_type,
+            self.entry.metadata.media_type,
             content_range(one, self.entry.size),
         )
 

@@ -23,13 +23,14 @@ class Selection:
 
 def select(request: Request, entry: Entry) -> Selection:
     """By the conditions first, then by the range (RFC 9110, section 13.2.2)."""
-    status = outcome(request.obeyed, entry.etag, entry.modified_s)
+    known = entry.validators
+    status = outcome(request.obeyed, known.etag, known.modified_s)
     if status is not None:
-        return Selection(status, entry.validators, [])
+        return Selection(status, entry.fields_of_304, [])
     field = request.obeyed.get(b"range") if request.method == "GET" else None
-    whole = Selection(200, entry.fields, [(0, entry.size)])
+    whole = Selection(entry.status, entry.fields, [(0, entry.size)])
     condition = request.obeyed.get(b"if-range")
-    if field is None or not still_valid(condition, entry.etag, entry.strongly_modified_s):
+    if field is None or not still_valid(condition, known.etag, known.strongly_modified_s):
         return whole
     ranges = asked_for(field, entry.size)
     if ranges is None or (len(ranges) > 1 and entry.coding):

@@ -21,8 +21,10 @@ from __future__ import annotations
 import os
 import time
 from hashlib import sha256
+from typing import NamedTuple
 
 from ....http1.response import http_date
+from ..files.open_file import OpenFile
 
 EARLIEST_S = 631_152_000
 """1990. Tools write 0 and 1 (Nix), 1980 (ZIP, App Engine), 1984 (yarn), 1985 (npm)."""
@@ -32,6 +34,39 @@ SETTLED_S = 1.0
 
 DIGEST_BYTES = 12
 """Of the digest: two contents that differ have the same once in 2^96."""
+
+
+class Validators(NamedTuple):
+    """What a client can know a file by."""
+
+    etag: bytes
+    modified_s: int | None
+    """Seconds since 1970, if they say when the content was made."""
+    strongly_modified_s: int | None
+    """The same, if no other version can have had them."""
+    is_settled: bool
+    """Whether the last write was long over when the file was opened. A write changes the time
+    first and the bytes after it, so what is read in between looks like the final state."""
+    last_modified: bytes
+    """What is sent of `modified_s`, if it is known."""
+
+    def weakly(self, mark: bytes) -> Validators:
+        """Of what is made of the file: nobody can promise to make the same bytes again."""
+        return self._replace(etag=b"W/" + self.etag.removeprefix(b"W/")[:-1] + mark + b'"')
+
+
+def validators_of(file: OpenFile, content: bytes | None, mark: bytes = b"") -> Validators:
+    """`content` of a small file; `mark` tells its coding."""
+    status = file.status
+    seconds = modified(status)
+    alone = only_written(status) and not file.date_is_shared
+    return Validators(
+        of_state(status, mark) if content is None else of_content(content, mark),
+        seconds,
+        seconds if alone else None,
+        is_settled(status.st_mtime, file.opened_s) and not file.is_cut_short,
+        b"" if seconds is None else last_modified(seconds),
+    )
 
 
 def modified(status: os.stat_result) -> int | None:
@@ -45,9 +80,9 @@ def last_modified(seconds: int) -> bytes:
     return http_date(min(seconds, int(time.time())))
 
 
-def is_settled(seconds: float) -> bool:
+def is_settled(seconds: float, now: float | None = None) -> bool:
     """Whether a time is far enough from now, that a later change must show another one."""
-    return abs(time.time() - seconds) > SETTLED_S
+    return abs((time.time() if now is None else now) - seconds) > SETTLED_S
 
 
 def only_written(status: os.stat_result) -> bool:
