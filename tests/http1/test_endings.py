@@ -221,7 +221,8 @@ class Stopping:
     async def respond(self, exchange: Exchange) -> None:
         exchange.start(ResponseHead(200, b"HTTP/1.1 200 OK\r\n", None))
         await exchange.write(b"begun", more=True)
-        exchange.conn.closing = True
+        assert isinstance(exchange.conn, FakeConnection)
+        exchange.conn.finish()
         await exchange.write(b"ended", more=False)
 
 
@@ -238,12 +239,12 @@ def test_a_response_that_promised_to_keep_the_connection_keeps_it_for_one_more()
 def test_what_arrived_by_the_end_of_the_last_call_is_answered() -> None:
     connection = FakeConnection([GET, SILENCE, GET])
     content = Deaf()
-    connection.closing = True
-    connection.new = False
+    connection.heard()
+    connection.finish()
     run(Http1(content, Limits()).serve(connection))
     assert statuses(connection.sent) == [200]
     connection = FakeConnection([SILENCE, GET])
-    connection.closing = True
+    connection.finish()
     run(Http1(content, Limits()).serve(connection))
     assert statuses(connection.sent) == [200]
 

@@ -14,24 +14,18 @@ from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
 from fivefold.http1.response import Response
+from fivefold.iomodels.lifetime import Lifetime
 
 SILENCE = None
 """In a script: nothing comes until the deadline has passed."""
 
 
-class FakeConnection:
+class FakeConnection(Lifetime):
     """Hands out `script` part by part, then the end of the stream; keeps what is sent."""
 
     def __init__(self, script: Iterable[bytes | None]) -> None:
         self._script = iter(script)
         self.sent = b""
-        self.deadline = math.inf
-        self.progress_s = math.inf
-        self.idle = False
-        self.new = True
-        self.closing = False
-        self.last_call_s = 1.0
-        self.interruptible = False
         self.socket_ends: tuple[Any, Any] | None = None
         self.closed = False
         self.half_closed = False
@@ -41,6 +35,7 @@ class FakeConnection:
     fd = -1
     peer = ("192.0.2.1", 4711)
     local = ("192.0.2.2", 80)
+    sock = None
     io = None
     scheme = "http"
     tls = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import ssl
+from time import monotonic
 from typing import Any, cast
 
 import pytest
@@ -11,10 +13,12 @@ from fivefold.content.application.forwarded import TrustedProxies
 from fivefold.errors import LimitReached
 from fivefold.http1.limits import Limits
 from fivefold.iomodels.base import Connection
+from fivefold.iomodels.lifetime import LAST_CALL_S, LAST_WORDS_S, Lifetime
 from fivefold.serving.base import Handler
 from fivefold.transport.proxy_protocol import ProxyProtocol
+from fivefold.transport.tls.connection import TlsConnection
 from fivefold.transport.tls.layer import Tls
-from support.scripted_connection import FakeConnection
+from support.scripted_connection import SILENCE, FakeConnection
 
 
 async def handler(conn: Connection) -> None:
@@ -57,9 +61,66 @@ def test_an_error_before_http_ends_one_connection(
     assert [record.getMessage() for record in caplog.records] == ["a connection failed"]
 
 
+class Silent(FakeConnection):
+    """Says nothing until it is interrupted, and then what had come."""
+
+    def __init__(self, late: bytes) -> None:
+        super().__init__([SILENCE, late])
+        self.given: list[float] = []
+
+    async def recv(self) -> bytes:
+        self.given.append(self.deadline - monotonic())
+        return await super().recv()
+
+
+class Http:
+    """Notes whom it is given."""
+
+    def __init__(self) -> None:
+        self.served: list[Any] = []
+
+    async def serve(self, conn: Any) -> None:
+        self.served.append(conn)
+
+
+@pytest.mark.parametrize("late", [b"GET / HTTP/1.1\r\n\r\n", b"PROXY UNKNOWN\r\n"])
+def test_a_server_that_stops_hears_what_has_come_by_the_end_of_a_last_call(late: bytes) -> None:
+    http = Http()
+    nothing = cast("Any", None)
+    layer = (
+        Tls(handler, nothing, cast("Any", http), Limits())
+        if late.startswith(b"GET")
+        else ProxyProtocol(http.serve, TrustedProxies(("*",)), Limits())
+    )
+    connection = Silent(late)
+    connection.finish()
+    with pytest.raises(StopIteration):
+        layer.serve(cast("Any", connection)).send(None)
+    assert http.served == [connection]
+    first_s, last_s = connection.given
+    assert first_s <= LAST_CALL_S
+    assert last_s <= LAST_WORDS_S
+
+
 @pytest.mark.parametrize("layer", [tls, proxy_protocol])
 def test_a_model_that_closes_ends_it(layer: Any) -> None:
     connection = Broken(GeneratorExit())
     with pytest.raises(GeneratorExit):
         layer()(connection).send(None)
     assert connection.closed
+
+
+OWN = {"recv", "next_bytes", "last_words"}
+"""What a layer does itself, by what it asks below."""
+
+
+def test_a_connection_around_another_has_its_life() -> None:
+    """Deadlines, idleness and the end are those of the one that the server and engine look at."""
+    below = FakeConnection([])
+    below.allow(7.0)
+    below.begin_listening()
+    below.finish()
+    around = TlsConnection(cast("Any", below), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    names = {name for name in vars(Lifetime) if not name.startswith("_")} - OWN
+    assert {"deadline", "begin_waiting", "interrupt"} <= names
+    assert [getattr(around, name) for name in names] == [getattr(below, name) for name in names]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import Protocol
 
 from ..errors import DeadlineExceeded, PeerGone, ProtocolError
@@ -15,8 +14,8 @@ from .response import CONTINUE
 class Stream(Protocol):
     """What this package needs of a connection; iomodels.base says the rest."""
 
-    deadline: float
-
+    def allow(self, seconds: float) -> None: ...
+    def wait_until(self, deadline: float) -> None: ...
     async def recv(self) -> bytes: ...
     async def send(self, *buffers: bytes) -> None: ...
 
@@ -80,7 +79,7 @@ class Body:
         return self.finished
 
     async def _more(self) -> bytes:
-        self._conn.deadline = monotonic() + self._limits.body_s
+        self._conn.allow(self._limits.body_s)
         if self._promise:
             self._promise = False
             await self._conn.send(CONTINUE)

@@ -28,9 +28,6 @@ from .response import DateField, FilePart, plain, serialized
 
 log = logger("fivefold.http")
 
-LAST_WORDS_S = 0.1
-"""For what has arrived by the end of the last call: it is there already."""
-
 TURN_S = 0.001
 """So long a client whose requests are all here already is answered before the others have their
 turn: a hundred small answers, one request at the least. What a client does not send at once
@@ -104,7 +101,8 @@ class Http1:
         reader = HeadReader(conn, limits, self._memory)
         request: Request | None = None
         head = b""
-        conn.progress_s = send_s = limits.send_s
+        send_s, keep_alive_s = limits.send_s, limits.keep_alive_s
+        conn.expect_progress(send_s)
         patience = limits.first_byte_s
         now = turn_ends = monotonic()
         access_log = None if self._access_logger is None else self._access_logger.log_of(conn)
@@ -112,18 +110,16 @@ class Http1:
         try:
             while data is not None:
                 if not data:
-                    conn.deadline = now + patience
-                    conn.idle = True
-                    if conn.closing:
-                        conn.deadline = now + conn.last_call_s
+                    # `next_bytes`, written out: all small requests pass this.
+                    conn.begin_waiting(now + patience)
                     try:
                         data = await conn.recv()
                     except DeadlineExceeded:
-                        data = await last_words(conn)
-                    conn.idle = conn.new = False
+                        data = await conn.last_words()
+                    conn.heard()
                     if not data:
                         return
-                    patience = limits.keep_alive_s
+                    patience = keep_alive_s
                     now = monotonic()
                     turn_ends = now + TURN_S
                 elif now > turn_ends:
@@ -144,17 +140,19 @@ class Http1:
                     whole = None if conn.closing else content.ready(request, head, conn, now)
                 except BaseException as error:  # noqa: BLE001 - the edge of content
                     raise unforeseen(request, error) from None
-                if isinstance(whole, bytes) and request.keep_alive:
+                if type(whole) is bytes and request.keep_alive:
                     begun = monotonic()  # content may have taken its time
-                    conn.deadline = begun + send_s
+                    # What `send_soon` takes has `progress_s` if it meets a full buffer.
                     if access_log is None:
                         now = begun
                         if not conn.send_soon(whole):
+                            conn.wait_until(begun + send_s)
                             await conn.send(whole)
                             now = monotonic()
                     elif conn.send_soon(whole):
                         now = access_log.whole(request, head, whole, now, begun)
                     else:
+                        conn.wait_until(begun + send_s)
                         now = await sent(
                             access_log, conn, whole, LoggedRequest(request, head, now, begun)
                         )
@@ -186,7 +184,7 @@ class Http1:
         if isinstance(begun, bytes | tuple):
             whole = begun if request.keep_alive else closing(begun)
             if record is None:
-                conn.deadline = monotonic() + self._limits.send_s
+                conn.allow(self._limits.send_s)
                 await (conn.send(whole) if isinstance(whole, bytes) else send_part(conn, *whole))
                 return data if request.keep_alive else None
             begun = partial(LoggedExchange.pass_on, whole=whole)
@@ -202,13 +200,12 @@ class Http1:
             # What content read while it watched the client came after what came with the body.
             exchange.beyond = body.rest + exchange.beyond
             if exchange.finished and not body.finished:
-                await self._linger(conn, self._limits.linger_s)
+                await self._linger(conn)
         if not keep:
-            if exchange.beyond and exchange.started:
-                await self._linger(conn, self._limits.linger_s)
-            elif conn.closing and request.keep_alive and exchange.finished:
-                # It did not know of the end, and may have sent the next request already.
-                await self._linger(conn, min(self._limits.linger_s, conn.last_call_s))
+            # It may not have known of the end, and have sent the next request already.
+            unaware = conn.closing and request.keep_alive and exchange.finished
+            if unaware or (exchange.beyond and exchange.started):
+                await self._linger(conn)
             return None
         return exchange.beyond
 
@@ -241,7 +238,7 @@ class Http1:
     ) -> None:
         """Say why, then close so that the client can still read it (RFC 9112, section 9.6)."""
         now = monotonic()
-        conn.deadline = now + self._limits.send_s
+        conn.wait_until(now + self._limits.send_s)
         response = plain(refusal.status, refusal.detail, list(refusal.fields))
         bodiless = asked.head.lstrip(b"\r\n").startswith(b"HEAD ")
         fields = [*response.fields, (b"Content-Length", b"%d" % response.length)]
@@ -252,27 +249,16 @@ class Http1:
             await conn.send(answer)
         else:
             await sent(access_log, conn, answer, asked)
-        await self._linger(conn, self._limits.linger_s)
+        await self._linger(conn)
 
-    async def _linger(self, conn: HttpConnection, most_s: float) -> None:
+    async def _linger(self, conn: HttpConnection) -> None:
         """Before a close: what the client still sends would turn it into a reset, which may
         destroy the answer on its way (RFC 9112, section 9.6)."""
         conn.shutdown_send()
-        conn.idle = True  # it owes us nothing: no reset when its time is over
-        conn.deadline = monotonic() + most_s
+        # It owes us nothing: no reset when its time is over.
+        conn.begin_waiting(monotonic() + self._limits.linger_s)
         while await conn.recv():
             pass
-
-
-async def last_words(conn: HttpConnection) -> bytes:
-    """An idle connection has had its time. What has arrived meanwhile is served all the same if
-    the server stops: then many connections end at once, and each with a request on its way
-    would be a client that is refused without need.  Raises `DeadlineExceeded`."""
-    if not conn.closing:
-        raise DeadlineExceeded
-    conn.interrupt()
-    conn.deadline = monotonic() + LAST_WORDS_S
-    return await conn.recv()
 
 
 def closing(answer: bytes | tuple[bytes, FilePart]) -> bytes | tuple[bytes, FilePart]:

@@ -45,10 +45,7 @@ class HttpConnection(Stream, Protocol):
 
     fd: int
     idle: bool
-    new: bool
     closing: bool
-    last_call_s: float
-    interruptible: bool
     progress_s: float
     scheme: str
     socket_ends: tuple[Any, Any] | None
@@ -62,6 +59,11 @@ class HttpConnection(Stream, Protocol):
     @property
     def local(self) -> tuple[str, int | None]: ...
 
+    def expect_progress(self, seconds: float) -> float: ...
+    def begin_waiting(self, deadline: float) -> None: ...
+    def begin_listening(self) -> None: ...
+    def heard(self) -> None: ...
+    async def last_words(self) -> bytes: ...
     def send_soon(self, data: bytes) -> bool: ...
     async def send_file(self, head: bytes, file: Any, offset: int, count: int) -> None: ...
     async def read_file(self, file: Any, offset: int, count: int) -> bytes: ...
@@ -123,7 +125,7 @@ class Exchange:
         conn, request = self.conn, self.request
         self._settle_keep()
         now = monotonic()
-        conn.deadline = now + self._limits.send_s
+        conn.wait_until(now + self._limits.send_s)
         fields = response.fields
         if response.status not in BODILESS:
             fields = [*fields, (b"Content-Length", b"%d" % response.length)]
@@ -141,7 +143,7 @@ class Exchange:
     async def pass_on(self, whole: bytes | tuple[bytes, FilePart]) -> None:
         """The whole response, as content had it ready."""
         self.started = self.finished = True
-        self.conn.deadline = monotonic() + self._limits.send_s
+        self.conn.allow(self._limits.send_s)
         if isinstance(whole, bytes):
             await self.conn.send(whole)
         else:
@@ -178,7 +180,7 @@ class Exchange:
         out = joined(head, data, self._date.at(now))
         if out is not None:
             self.started = self.finished = True
-            self.conn.deadline = now + self._limits.send_s
+            self.conn.wait_until(now + self._limits.send_s)
         return out
 
     async def write(self, data: bytes, *, more: bool) -> None:
@@ -264,11 +266,11 @@ class Exchange:
             await self._send(LEADING_ZERO)
 
     async def _send(self, data: bytes) -> None:
-        self.conn.deadline = monotonic() + self._limits.send_s
+        self.conn.allow(self._limits.send_s)
         await self._unbroken(self.conn.send(data))
 
     async def _send_part(self, lead: bytes, part: FilePart, count: int) -> None:
-        self.conn.deadline = monotonic() + self._limits.send_s
+        self.conn.allow(self._limits.send_s)
         await self._unbroken(self.conn.send_file(lead, part.file, part.offset, count))
 
     async def _unbroken(self, operation: Any) -> None:

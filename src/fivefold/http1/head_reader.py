@@ -80,7 +80,7 @@ class HeadReader:
             data = data.lstrip(b"\r\n")  # RFC 9112, section 2.2: tolerate empty lines before
         end = data.find(END)
         if end < 0:
-            self._conn.deadline = now + self._limits.head_s
+            self._conn.wait_until(now + self._limits.head_s)
             data, end = await self._complete(bytearray(data))
         head, rest = data[: end + 4], data[end + 4 :]
         self.partial = head

@@ -17,7 +17,6 @@ Rules of the file:
 
 from __future__ import annotations
 
-import math
 import os
 import socket
 import struct
@@ -26,10 +25,11 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from ssl import SSLObject
-from time import monotonic, thread_time_ns
+from time import thread_time_ns
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..isolation.descendants import descendants, end_copy
+from .lifetime import Lifetime
 from .overlay import Around, Overlay
 from .probes import OPERATIONS, Tell, observed
 
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 Task = Coroutine[Any, None, Any]
 """A coroutine that yields `Waiter` objects to the model that drives it."""
-
-NEVER = math.inf
-"""The deadline of an operation that may wait for ever."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ class File:
         self.resident_until = 0.0
 
 
-class Connection(ABC):
+class Connection(Lifetime):
     """A connected stream socket; every operation completes whole or raises.
 
     Raises (all operations): `PeerGone`, `DeadlineExceeded`.
@@ -116,25 +113,16 @@ class Connection(ABC):
     sock: socket.socket
     fd: int
     io: IOModel
-    """The model it waits with; set by the serving model, for content that must wait, too."""
+    """The model it waits with, for content that must wait, too; see `belong_to`."""
     remembered: Any = None
     """What content knows of this connection: made once, used for every request."""
     socket_ends: tuple[tuple[str, int | None], tuple[str, int] | None] | None = None
     """Our end and the other one of the socket itself, where a proxy has told of others: what
-    the kernel knows it by."""
+    the kernel knows it by. See `speak_for`."""
     scheme: str = "http"
     """How the client addresses it; a layer that decrypts says https."""
     tls: SSLObject | None = None
     """What has decrypted it."""
-    deadline: float = NEVER
-    """Absolute `time.monotonic` seconds at which a pending operation gives up."""
-    progress_s: float = NEVER
-    """A send that moves some bytes, but not yet all, gets so much more time; by
-    default the deadline stands."""
-    idle: bool = False
-    """True while the peer owes us nothing: between two requests. Set by the protocol."""
-    new: bool = True
-    """True until its first bytes have come: a request may be on its way. Set by the protocol."""
     unsent: int = 0
     """Of the send that is under way or has failed: bytes that the kernel has not taken; 0
     once all has been sent."""
@@ -142,15 +130,6 @@ class Connection(ABC):
     """How often `send_file` moves each byte between kernel and process: sendfile(2) does not."""
     processor_ns: Callable[[], int] = staticmethod(thread_time_ns)
     """The clock of the thread that does its operations: it stands still while they wait."""
-    closing: bool = False
-    """Set when the server stops: finish the current exchange, then close."""
-    last_call_s: float = 1.0
-    """How long, when the server stops, a connection may be without a request before it is closed.
-    A client that is about to use it does so within that time, mostly, and is told with the
-    answer that it was the last; one that comes later meets a reset."""
-    interruptible: bool = False
-    """Whether a receive is to be interrupted at once when the server stops, and not after that
-    time: set by content that reads on and wants to say something itself (websockets)."""
     _resets = False
 
     @cached_property
@@ -169,6 +148,10 @@ class Connection(ABC):
         if isinstance(name, bytes):
             name = "@" + os.fsdecode(name[1:])  # an abstract one (unix(7))
         return name[:2] if isinstance(name, tuple) else (str(name), None)
+
+    def belong_to(self, io: IOModel) -> None:
+        """Called by the serving model: `io` may be a loop around the model that made it."""
+        self.io = io
 
     def speak_for(self, client: tuple[str, int] | None, server: tuple[str, int] | None) -> None:
         """The peer is a proxy: from now on `peer` and `local` are the ends of its client's
@@ -206,7 +189,7 @@ class Connection(ABC):
     async def read_file(self, file: File, offset: int, count: int) -> bytes:
         """Up to `count` bytes of a regular file; fewer only at its end."""
 
-    async def settled(self) -> None:  # noqa: B027 - most have sent when `send` returns
+    async def settled(self) -> None:
         """Wait until the kernel has all that was sent, where `send` does not."""
 
     @abstractmethod
@@ -232,11 +215,6 @@ class Connection(ABC):
         }
         return watched | {"send_soon": lambda _: _never}
 
-    def progressed(self) -> None:
-        """Called by the model after each part of a send but the last."""
-        if self.progress_s < NEVER:
-            self.deadline = monotonic() + self.progress_s
-
     def shutdown_send(self) -> None:
         """Tell the peer that nothing follows, but keep reading (shutdown(2), SHUT_WR)."""
         self._shutdown(socket.SHUT_WR)
@@ -251,7 +229,7 @@ class Connection(ABC):
 
     def abort(self) -> None:
         """End whatever is pending with an error, within a tick; from any thread."""
-        self.deadline = self.progress_s = 0.0
+        self.expire()
         self._shutdown(socket.SHUT_RDWR)
 
     def reset_on_close(self) -> None:

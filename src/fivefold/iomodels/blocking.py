@@ -119,7 +119,7 @@ class Blocking(IOModel):
             return True
         if self._wake_called and connection.idle and not connection.closing:
             return True  # the caller of `wake` waits behind this client
-        in_the_way = connection.idle and (connection.heard or now >= connection.hurry_at)
+        in_the_way = connection.idle and (not connection.new or now >= connection.hurry_at)
         return in_the_way and bool(self._others.poll(0))
 
     def spawn(self, task: Task) -> None:
@@ -172,8 +172,6 @@ class BlockingConnection(ReadyConnection):
 
     def __init__(self, io: Blocking, sock: socket.socket) -> None:
         super().__init__(io, sock)
-        self.heard = False
-        """Whether it has sent anything."""
         self.hurry_at = monotonic() + ITERATIVE_FIRST_S
 
     @types.coroutine
@@ -189,7 +187,6 @@ class BlockingConnection(ReadyConnection):
             except OSError as error:
                 yield from self._pause(error)
             else:
-                self.heard = True
                 return data
 
 

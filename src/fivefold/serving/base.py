@@ -14,7 +14,6 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any, ClassVar, Protocol
 
 from ..errors import LimitReached
@@ -241,7 +240,8 @@ class OpenConnections:
     def _add(self, connection: Connection) -> None:
         with self._lock:
             self._connections.add(connection)
-            connection.closing = self._closing
+            if self._closing:
+                connection.finish()
 
     def _discard(self, connection: Connection) -> None:
         with self._lock:
@@ -252,22 +252,11 @@ class OpenConnections:
             connection.give_up()
 
     def finish(self) -> None:
-        """Let each connection end after its exchange.  One that is idle may have a request on
-        the way, which would meet a reset: it has a moment for it, and is told with the answer
-        that it was the last (RFC 9112, section 9.6)."""
+        """Let each connection end after its exchange (`Lifetime.finish`)."""
         with self._lock:
             self._closing = True
             for connection in self._connections:
-                if not connection.closing:
-                    connection.closing = True
-                    self._last_call(connection)
-
-    def _last_call(self, connection: Connection) -> None:
-        if connection.interruptible:
-            connection.interrupt()
-        elif connection.new or connection.idle:
-            last_call = monotonic() + connection.last_call_s
-            connection.deadline = min(connection.deadline, last_call)
+                connection.finish()
 
     def cut(self) -> None:
         """End all of them, exchange or not: grace is over."""
@@ -284,7 +273,7 @@ def opened(io: IOModel, sock: socket.socket) -> Connection | None:
     """The socket as a connection of `io`; None (closed, and logged) if it cannot be one."""
     try:
         connection = io.connection(sock)
-        connection.io = io
+        connection.belong_to(io)
         return connection
     except LimitReached as error:
         log.error("connection refused: %s", error)

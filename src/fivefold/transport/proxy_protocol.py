@@ -12,7 +12,6 @@ from __future__ import annotations
 import ipaddress
 import struct
 from dataclasses import dataclass
-from time import monotonic
 
 from ..content.application.forwarded import TrustedProxies
 from ..errors import DeadlineExceeded, FivefoldError, PeerGone
@@ -93,16 +92,12 @@ class ProxyProtocol:
         peer = conn.peer
         if not self._trusted.trusts(peer[0] if peer else None):
             raise Malformed("it is no trusted proxy (trusted_proxies)")
-        patience = conn.last_call_s if conn.closing else self._limits.first_byte_s
-        conn.deadline = monotonic() + patience
-        data = b""
-        header = None
-        while header is None:
-            received = await conn.recv()
+        data = received = await conn.next_bytes(self._limits.first_byte_s)
+        while (header := parsed(data)) is None:
             if not received:
                 raise PeerGone("closed before the end of the header")
+            received = await conn.recv()
             data += received
-            header = parsed(data)
         if header.proxied:
             conn.speak_for(header.client, header.server)
         if len(data) > header.length:

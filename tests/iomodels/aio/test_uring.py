@@ -24,7 +24,8 @@ from fivefold.iomodels.aio.uring.connection import HIGH_WATER_BYTES
 from fivefold.iomodels.aio.uring.files import CHUNK_BYTES
 from fivefold.iomodels.aio.uring.sender import SILENT_BYTES
 from fivefold.iomodels.aio.uring.setup import BUFFER_BYTES, Features, detected
-from fivefold.iomodels.base import NEVER, File
+from fivefold.iomodels.base import File
+from fivefold.iomodels.lifetime import NEVER
 from fivefold.linux import page_cache
 
 REASON = Uring.available()

@@ -17,6 +17,7 @@ from fivefold.iomodels.asyncio_loop.bridge import hosted
 from fivefold.iomodels.asyncio_loop.loop import Host
 from fivefold.iomodels.base import Connection, IOModel
 from fivefold.iomodels.blocking import Blocking
+from fivefold.iomodels.lifetime import NEVER
 from support.applicable import only
 from support.engines.fixtures import TICK_S, tcp_pair
 
@@ -292,7 +293,8 @@ def test_an_idle_client_goes_when_another_waits() -> None:
     async def serve(sock: socket.socket) -> None:
         connection = host.connection(sock)
         served.append((await connection.recv()).decode())
-        connection.idle = True
+        connection.heard()
+        connection.begin_waiting(NEVER)
         try:
             await connection.recv()
         except DeadlineExceeded:

@@ -29,7 +29,8 @@ from time import monotonic
 from typing import Any, Protocol, cast
 
 from ...errors import DeadlineExceeded
-from ...iomodels.base import NEVER, Connection, Task, Waiter
+from ...iomodels.base import Connection, Task, Waiter
+from ...iomodels.lifetime import NEVER
 
 PEEK_S = 0.25
 """Between two looks: a FIN and an answer to it must both be noticed within a second."""
@@ -145,7 +146,7 @@ class Watch:
 
     def _no_deadline(self) -> None:
         if not self._watched.is_sending():
-            self._conn.deadline = NEVER
+            self._conn.wait_until(NEVER)
 
     def _hang_up(self) -> None:
         if self._ended_at == NEVER:

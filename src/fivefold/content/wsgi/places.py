@@ -25,7 +25,8 @@ from ...http1.exchange import Exchange
 from ...http1.limits import Limits
 from ...http1.logged import LoggedExchange
 from ...http1.response import DateField, ResponseHead
-from ...iomodels.base import NEVER, Waiter
+from ...iomodels.base import Waiter
+from ...iomodels.lifetime import NEVER
 from ..application.thread_pool import Lease, Threads
 from .call import Call
 
@@ -75,14 +76,14 @@ class InPlace:
         exchange = call.exchange
         if exchange is None:
             exchange = call.exchange = self._begun(call)
-        before = conn.progress_s
         if self._shared:
-            self.occupied, conn.progress_s = True, NEVER
+            self.occupied = True
+            before = conn.expect_progress(NEVER)
         try:
             error: BaseException | None = conn.io.run(sent(exchange, call.head, data))
         finally:
             if self._shared:
-                conn.progress_s = before
+                conn.expect_progress(before)
                 self._release()
         return error
 

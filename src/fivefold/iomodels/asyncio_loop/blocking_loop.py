@@ -94,7 +94,7 @@ class BlockingHost(Poll):
 
     def _sweep(self, now: float) -> None:
         super()._sweep(now)
-        idle = [c for c in self._idle() if c.heard or now >= c.hurry_at]
+        idle = [c for c in self._idle() if not c.new or now >= c.hurry_at]
         if idle and self._others.poll(0):
             self._let_go(idle)
 
@@ -127,16 +127,13 @@ class PolledConnection(ReadyConnection):
 
     def __init__(self, io: BlockingHost, sock: socket.socket) -> None:
         super().__init__(io, sock)
-        self.heard = False
         self.hurry_at = monotonic() + ITERATIVE_FIRST_S
 
     @types.coroutine
     def recv(self) -> Generator[Waiter, None, bytes]:
         if self.reader.hints < ENDED:
             self.reader.hints = 0  # a hint may be wrong, and then the call would sleep
-        data = yield from super().recv()
-        self.heard = True
-        return data
+        return (yield from super().recv())
 
 
 class IterativeListener(ReadyListener):

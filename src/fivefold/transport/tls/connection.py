@@ -57,12 +57,9 @@ def unsent(self: TlsConnection) -> int:
 
 
 def below(name: str) -> Any:
-    """An attribute of the connection below: the engine looks at it, HTTP sets it."""
-
-    def put(self: TlsConnection, value: Any) -> None:
-        setattr(self.below, name, value)
-
-    return property(attrgetter(f"below.{name}"), put)
+    """What the connection below is asked instead: it is the one that the engine looks at, and
+    the one that the server ends."""
+    return property(attrgetter(f"below.{name}"))
 
 
 class TlsConnection(Connection):
@@ -75,13 +72,24 @@ class TlsConnection(Connection):
     peer = below("peer")
     local = below("local")
     socket_ends = below("socket_ends")
+    # One life, and it is lived below (`iomodels/lifetime.py`).
     deadline = below("deadline")
     progress_s = below("progress_s")
     idle = below("idle")
     new = below("new")
     closing = below("closing")
-    last_call_s = below("last_call_s")
     interruptible = below("interruptible")
+    wait_until = below("wait_until")
+    allow = below("allow")
+    expect_progress = below("expect_progress")
+    progressed = below("progressed")
+    begin_waiting = below("begin_waiting")
+    begin_listening = below("begin_listening")
+    heard = below("heard")
+    finish = below("finish")
+    interrupt = below("interrupt")
+    expire = below("expire")
+    abort = below("abort")
 
     def __init__(self, connection: Connection, context: ssl.SSLContext) -> None:
         self.below = connection
@@ -206,7 +214,7 @@ class TlsConnection(Connection):
             self._unwrap()
         except ssl.SSLError:
             pass  # it waits for the peer's; or the connection has failed already
-        self.deadline = min(self.deadline, monotonic() + FAREWELL_S)
+        self.wait_until(min(self.deadline, monotonic() + FAREWELL_S))
         await self._flush()
 
     def _seal(self, data: bytes | memoryview) -> list[bytes]:

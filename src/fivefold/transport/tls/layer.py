@@ -7,8 +7,6 @@ handler of its own, and a client that mistakes the port is told so.
 
 from __future__ import annotations
 
-from time import monotonic
-
 from ...errors import DeadlineExceeded, PeerGone
 from ...http1.connection import Http1, close_at_once, closed
 from ...http1.limits import Limits
@@ -59,15 +57,14 @@ class Tls:
     async def _agreed(self, conn: Connection) -> TlsConnection | None:
         """The connection, decrypted; None if the client speaks plain HTTP."""
         limits = self._limits
-        conn.progress_s = limits.send_s
-        conn.deadline = monotonic() + limits.first_byte_s
-        data = await conn.recv()
+        conn.expect_progress(limits.send_s)
+        data = await conn.next_bytes(limits.first_byte_s)
         if not data:
             raise PeerGone("a client that said nothing")
         if data[0] != HANDSHAKE:
             unread(conn, data)
             return None
-        conn.deadline = monotonic() + limits.tls_handshake_s
+        conn.allow(limits.tls_handshake_s)
         tls = TlsConnection(conn, self._certificates.current())
         await tls.handshake(data)
         return tls

@@ -14,7 +14,7 @@ from websockets.frames import Frame, Opcode
 from ....errors import ClientLeft, DeadlineExceeded, PeerGone
 from ....http1.exchange import Exchange
 from ....http1.limits import Limits
-from ....iomodels.base import NEVER
+from ....iomodels.lifetime import NEVER
 from ..application_loop import AsgiHost
 from ..client_watch import polled
 from ..send_lock import SendLock
@@ -82,12 +82,12 @@ class Endpoint:
                 data = b"".join(parts)
                 self._exchange.took(data)
                 if not conn.send_soon(data):
-                    conn.deadline = monotonic() + self._limits.send_s
+                    conn.allow(self._limits.send_s)
                     await conn.send(data)
                 # An empty part stands for the end: after a failure it alone lets the client go.
                 if not parts[-1]:
                     conn.shutdown_send()
-                conn.deadline = self._until
+                conn.wait_until(self._until)
         except (PeerGone, DeadlineExceeded) as error:
             self.end(ABNORMAL)
             raise ClientLeft(str(error)) from None
@@ -100,22 +100,22 @@ class Endpoint:
         """Until it is over: messages to the application, answers to the client."""
         conn = self._exchange.conn
         if not self.turns.busy:
-            conn.deadline = self._until
+            conn.wait_until(self._until)
         early, self._exchange.beyond = self._exchange.beyond, b""
         while not (self.over and self._closed()):
-            conn.idle = conn.interruptible = True  # so that a server that stops tells us
+            conn.begin_listening()  # so that a server that stops tells us
             stops = self._must_stop()
             try:
                 data = b"" if stops else early or await conn.recv()
             except DeadlineExceeded:
                 if self.turns.busy or self.over:
                     break  # the client takes nothing, or does not answer our close
-                conn.deadline = self._until
+                conn.wait_until(self._until)
                 continue
             except PeerGone:
                 data = b""
             finally:
-                conn.idle = conn.interruptible = False
+                conn.heard()
             early = b""
             self.keepalive.heard()  # also while a long frame keeps its pong back
             try:
@@ -217,7 +217,7 @@ class Endpoint:
         self.over = True
         # The closing handshake has a moment.
         self._until = monotonic() + self._limits.linger_s
-        self._exchange.conn.deadline = self._until
+        self._exchange.conn.wait_until(self._until)
         self.inbox.release()
         self.keepalive.stop()
         self.inbox.put({"type": "websocket.disconnect", "code": code, "reason": reason})
