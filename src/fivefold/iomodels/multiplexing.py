@@ -29,7 +29,7 @@ from .base import Connection, Traits, Waiter
 from .batching import BatchingConnection
 from .files import FileAccess, Helped
 from .outcome import ended_badly
-from .readiness import ENDED, ReadyConnection, ReadyListener
+from .readiness import ReadyConnection, ReadyListener
 from .scheduler import Scheduler, milliseconds
 from .wakeup import WakePipe
 
@@ -151,7 +151,7 @@ class Epoll(Multiplexing):
                 continue
             reader = source.reader
             if events & OVER:
-                reader.hints = ENDED  # before the step: no further edge will tell of it
+                reader.ended = True  # before the step: no further edge will tell of it
             task = reader.task
             if task is None:
                 reader.hints = reader.hints or 1

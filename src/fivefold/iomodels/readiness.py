@@ -63,9 +63,6 @@ OF_ONE = {
 """Errors of one connection that accept(2) passes on: it was gone before we looked, or a rule
 forbids it. The next one is another."""
 
-ENDED = 1 << 30
-"""So many hints that they never run out: the stream has ended, a call will not block."""
-
 BURST = 64
 """So many operations in a row may need no wait before the others have their turn; a larger one
 counts once more for each `SENT_PART` or `RECEIVED_PART`. About a millisecond, if what happens
@@ -145,7 +142,7 @@ class ReadyConnection(Connection):
     @types.coroutine
     def recv(self) -> Generator[Waiter, None, bytes]:
         reader = self.reader
-        if not reader.hints:
+        if not (reader.hints or reader.ended):
             yield reader
         elif self._burst > BURST:
             yield from self.yield_turn()
@@ -155,6 +152,7 @@ class ReadyConnection(Connection):
                 data = self._recv(RECV_BYTES)
             except BlockingIOError:
                 reader.hints = 0
+                reader.ended = False  # an error that was queued looked like it (ip(7))
                 yield reader
             except OSError as error:
                 yield from self._pause(error)
@@ -164,7 +162,7 @@ class ReadyConnection(Connection):
             reader.hints = reader.hints or 1
             self._burst += RECV_BYTES // RECEIVED_PART
         elif not data:
-            reader.hints = ENDED  # an edge or a signal tells of the end only once
+            reader.ended = True  # an edge or a signal tells of it only once
         elif reader.hints:
             reader.hints -= 1
         return data

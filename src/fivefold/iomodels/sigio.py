@@ -41,7 +41,7 @@ from .base import Connection, Traits, Waiter
 from .batching import BatchingConnection
 from .files import FileAccess, Helped
 from .outcome import ended_badly
-from .readiness import ENDED, ReadyConnection, ReadyListener
+from .readiness import ReadyConnection, ReadyListener
 from .readiness_thread import ReadinessThread
 from .scheduler import Scheduler
 from .wakeup import WakePipe
@@ -227,7 +227,7 @@ class Sigio(Scheduler):
             if ready is None:
                 continue  # closed by a coroutine that ran earlier in this loop
             if events & OVER:
-                ready.reader.hints = ENDED  # its signal may be among the lost ones
+                ready.reader.ended = True  # its signal may be among the lost ones
             self._hint(ready)
 
     def _hint(self, source: Watched) -> None:
@@ -251,7 +251,7 @@ class Sigio(Scheduler):
     def _on_wake(self) -> None:
         while self._interrupted:
             reader = self._interrupted.popleft()
-            reader.hints = ENDED
+            reader.ended = True
             self.resume(reader)
         while self._helper.noticed:
             self._note(self._helper.noticed.popleft())

@@ -25,7 +25,7 @@ from ..base import Waiter
 from ..blocking import ITERATIVE_FIRST_S, ITERATIVE_TICK_S, Blocking, make_blocking
 from ..files import ReadInPlace
 from ..multiplexing import Poll, Watched
-from ..readiness import ENDED, ReadyConnection, ReadyListener
+from ..readiness import ReadyConnection, ReadyListener
 
 
 class BlockingHost(Poll):
@@ -131,7 +131,7 @@ class PolledConnection(ReadyConnection):
 
     @types.coroutine
     def recv(self) -> Generator[Waiter, None, bytes]:
-        if self.reader.hints < ENDED:
+        if not self.reader.ended:
             self.reader.hints = 0  # a hint may be wrong, and then the call would sleep
         return (yield from super().recv())
 
