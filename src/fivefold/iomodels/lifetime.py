@@ -11,7 +11,7 @@ section 9.6).
 
 `finish` is called in the thread that stops the server, the others in the connection's own.
 Either way round the last call is heard: `begin_waiting` says that the connection is idle before
-it looks whether the server stops, `finish` says that it stops before it looks who is idle.
+it looks whether the server stops, `finish` says that it stops before it looks whether that is idle.
 """
 
 from __future__ import annotations
