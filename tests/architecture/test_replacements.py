@@ -46,7 +46,6 @@ STATE = {
     "isolation/starting_threads.py": "a flag of threading's that it lets nobody set",
     "load/tally.py": "counters are added up",
     "processes/ending.py": "a set of multiprocessing's that the child has inherited",
-    "transport/tls/connection.py": "what is set on a layer is set on the one below",
 }
 """Where attributes are set by a computed name all the same, and why that replaces no method."""
 
