@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from fivefold.errors import DeadlineExceeded, PeerGone
-from fivefold.iomodels import batching
 from fivefold.iomodels.aio.uring import sender as uring_sender
 from fivefold.iomodels.base import Connection, File, IOModel
+from fivefold.iomodels.batching import connection as batching
 from support.applicable import only
 from support.engines.fixtures import Pair, Spare, batches, pace_of, received_by, reset
 

@@ -26,7 +26,7 @@ from abc import abstractmethod
 
 from ..errors import LimitReached
 from .base import Connection, Traits, Waiter
-from .batching import BatchingConnection
+from .batching.connection import BatchingConnection
 from .files import FileAccess, Helped
 from .outcome import ended_badly
 from .readiness import ReadyConnection, ReadyListener

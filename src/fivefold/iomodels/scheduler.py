@@ -22,7 +22,7 @@ from typing import Any
 from ..errors import DeadlineExceeded
 from .asyncio_loop.hosting import Hosting
 from .base import Connection, Task, Waiter
-from .batching import Outbox
+from .batching.connection import Outbox
 from .outcome import Outcome, ended_badly
 from .wakeup import WakePipe
 

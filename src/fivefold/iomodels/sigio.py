@@ -38,7 +38,7 @@ from threading import get_native_id
 
 from ..linux import signals
 from .base import Connection, Traits, Waiter
-from .batching import BatchingConnection
+from .batching.connection import BatchingConnection
 from .files import FileAccess, Helped
 from .outcome import ended_badly
 from .readiness import ReadyConnection, ReadyListener

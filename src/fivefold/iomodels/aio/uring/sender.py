@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ....linux.io_uring import abi
 from ....linux.io_uring.queues import BYTES_HEADER, Ring
 from ...base import Connection, Waiter
-from ...pace import HELD_S, Pace
+from ...batching.pace import HELD_S, Pace
 from ...readiness import BURST, SENT_PART, peer_gone
 from .files import Chunk
 from .operations import SEND, SILENT, Target

@@ -21,10 +21,10 @@ from socket import socket
 from time import monotonic
 from typing import Any, Protocol
 
-from ..errors import DeadlineExceeded, PeerGone
-from .base import File, Task, Waiter
+from ...errors import DeadlineExceeded, PeerGone
+from ..base import File, Task, Waiter
+from ..readiness import BURST, Readiness, ReadyConnection, peer_gone
 from .pace import HELD_S, Pace
-from .readiness import BURST, Readiness, ReadyConnection, peer_gone
 
 BATCHED_BYTES = 16384
 """Larger answers gain nothing, and would be copied when they are joined."""

@@ -1,6 +1,6 @@
 """Whether finished answers may wait for each other: only while whatever else runs is quick.
 
-Facts.        Answers that leave together cost less (`batching`, `aio/uring/sender`).  But between
+Facts.        Answers that leave together cost less (`connection`, `aio/uring/sender`).  But between
               two of them a coroutine runs, and that may be an application that takes half a
               second.  A thread that was kept from its processor looks the same.
 Consequence.  A finished answer would wait for another client's handler: nobody can know

@@ -1,0 +1,1 @@
+"""Small answers of one turn leave together: what is held, and for how long it may be."""
