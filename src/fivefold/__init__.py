@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .errors import FivefoldError
 from .http1.limits import Limits
-from .server.composition import Server, serve
+from .server.parent import Server, serve
 from .server.settings import Settings
 
 if TYPE_CHECKING:

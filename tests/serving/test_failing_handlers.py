@@ -7,12 +7,18 @@ of ours?  Here it is replaced by one that raises whatever may be raised.
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import struct
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fivefold.accesslog.log import AccessLog
 from fivefold.http1.connection import Http1
 from fivefold.server import composition
 from fivefold.transport.unread import unread
@@ -103,3 +109,46 @@ def test_an_application_that_breaks_its_event_loop_is_served_on(
     with serve(target=breaks_its_loop, **pair) as address, Client(address) as client:
         for path in ("/task", "/callback", "/stop") * 2:
             assert client.get(path).body == path.encode()
+
+
+TICK = struct.Struct("=ii")
+"""The process and the thread in which a tick was."""
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A pipe that has a message for each tick of a worker; and each tick raises."""
+    read, write = os.pipe2(os.O_NONBLOCK)
+
+    def tick(_: AccessLog) -> None:
+        os.write(write, TICK.pack(os.getpid(), threading.get_native_id()))
+        raise RAISED[next(numbers) % len(RAISED)]
+
+    numbers = iter(range(10**9))
+    monkeypatch.setattr(AccessLog, "tick", tick)
+    yield read
+    os.close(read)
+    os.close(write)
+
+
+def ticks_on(read: int) -> None:
+    """Wait for a thread that ticks again, after a tick that has raised."""
+    seen: set[tuple[int, ...]] = set()
+    while select.select([read], [], [], PATIENCE_S)[0]:
+        ticked = TICK.unpack(os.read(read, TICK.size))
+        if ticked in seen:
+            return
+        seen.add(ticked)
+    pytest.fail("no thread has ticked twice")
+
+
+@pairs()
+def test_a_tick_that_fails_ends_neither_thread_nor_worker(
+    serve: Serve, pair: dict[str, str], ticks: int, tmp_path: Path
+) -> None:
+    short = {"access_log": str(tmp_path / "log"), "linger_s": 0.1}  # a tick is a quarter of that
+    with serve(**pair, **short) as address, Client(address) as client:
+        ticks_on(ticks)
+        assert client.get("/1k.bin").status == 200

@@ -12,7 +12,7 @@ import click
 
 from ..configuration.setting import HELP
 from ..content.kinds import BROKEN
-from ..server.composition import Server
+from ..server.parent import Server
 from ..server.settings import FILE_ONLY, GROUPS, Settings
 from ..tracing.attach.traced_server import LiveObserver
 from .sources import Sources

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 from ..content.kinds import BROKEN
 from ..content.static.rules import Rules
-from ..server.composition import Server
+from ..server.parent import Server
 from ..server.settings import GROUPS, Settings
 
 

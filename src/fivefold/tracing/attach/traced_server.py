@@ -27,7 +27,7 @@ from ...http1.exchange import Exchange
 from ...http1.request import Request
 from ...iomodels.base import Connection
 from ...iomodels.overlay import Overlay
-from ...server.composition import Server
+from ...server.parent import Server
 from ...server.sample_rate import interval
 from ...serving.base import Handler
 from ..control.pipe import EventPipe

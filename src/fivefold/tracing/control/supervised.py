@@ -13,7 +13,7 @@ from pathlib import Path
 from ...isolation.reporting import logger
 from ...linux.process_control import children_called
 from ...processes.forking import forked
-from ...server.composition import Server
+from ...server.parent import Server
 from ..sampling.sinks import Samples
 from .conversation import Control
 from .pipe import EventPipe

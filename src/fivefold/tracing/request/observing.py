@@ -23,7 +23,7 @@ from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
 from ...iomodels.base import Connection as IOConnection
 from ...iomodels.base import IOModel
-from ...server.composition import Server
+from ...server.parent import Server
 from ...serving.base import Handler
 from ..steps.thread_counters import accounting
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from ...errors import TraceFailed
 from ...linux.tracepoints import tracefs
-from ...server.composition import Server
+from ...server.parent import Server
 from ...server.settings import Settings
 from ..kernel.capture import KernelTrace
 from ..model import Observation, Trace

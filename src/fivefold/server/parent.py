@@ -1,0 +1,221 @@
+"""A server as its parent process has it: checked, bound and supervised, above its workers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from ..content.kinds import BROKEN, KINDS
+from ..content.routing import mounts
+from ..content.routing import virtual_hosts as hosts
+from ..content.routing.htpasswd import Passwords
+from ..content.static.files.root import start_folder
+from ..errors import ApplicationError, FivefoldError, SettingsError, WorkerFailed
+from ..iomodels.base import IOModel
+from ..isolation.reporting import logger
+from ..linux.standard_descriptors import fill_standard_descriptors
+from ..processes.forking import describe, forked
+from ..processes.ready_pipe import Announcement, Attention
+from ..processes.supervisor import Supervisor
+from ..serving.base import ServingModel
+from . import reloading
+from .binding import Listening
+from .choice import Choice
+from .composition import Composition, WorkerObserver
+from .probing import interface
+from .settings import Settings
+
+log = logger("fivefold.server")
+
+
+class Observer(WorkerObserver, Protocol):
+    """Tracing, from within; there are two."""
+
+    def running(self, server: Server) -> AbstractContextManager[None]:
+        """What lives as long as the supervisor does; entered before it forks a worker."""
+
+
+class Server:
+    """A server, for embedding and for tests.
+
+    As a context manager it listens at once and serves from a process of its own until the
+    block ends; enter it before you start threads, because it forks.
+    `run` serves from the calling process instead, until a signal stops it.
+    """
+
+    def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
+        """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
+        if not isinstance(settings, Settings):
+            raise SettingsError(f"Server takes Settings(...), not {settings!r}")
+        fill_standard_descriptors()  # before anything is opened
+        if settings.reload:
+            reloading.check(settings)
+        if settings.trace_sample is not None and observer is None:
+            raise SettingsError("trace_sample: only `fivefold serve` samples (or an observer)")
+        self.settings = settings
+        self._observer = observer
+        self._listening = Listening(settings)
+        # Paths, not descriptors: the folder in which we are may be replaced by another one.
+        base = os.path.join(start_folder(), settings.chdir or "")  # noqa: PTH118
+        choice = chosen(settings)
+        self._composition = Composition(settings, choice, base, self._listening, observer)
+        self._pid = 0
+        """The process that serves, as a context manager."""
+
+    @property
+    def interface(self) -> str:
+        """`static`, `wsgi` or `asgi`."""
+        return self._composition.choice.kind.name
+
+    @property
+    def model(self) -> type[ServingModel]:
+        """Who runs a connection."""
+        return self._composition.choice.model
+
+    @property
+    def engine(self) -> type[IOModel]:
+        """How a thread waits."""
+        return self._composition.choice.engine
+
+    @property
+    def passed_over(self) -> list[str]:
+        """A sentence for each better engine that cannot run here."""
+        return self._composition.choice.passed_over
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where clients reach it, e.g. `http://127.0.0.1:8000`; known once it listens."""
+        return self._listening.addresses
+
+    @property
+    def pid(self) -> int:
+        """The process that serves, as a context manager; 0 outside of it."""
+        return self._pid
+
+    def listen(self) -> None:
+        """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""
+        # A reloaded application may come to be served by threads that wait for one thing only.
+        alone = not self.engine.traits.overlaps or self.settings.reload
+        self._listening.listen(apart=alone, shared=self.engine.traits.takes_turns)
+
+    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until SIGTERM or SIGINT. Call it in the main thread.
+
+        Raises `BindError`, `SettingsError` (nothing to serve there), `WorkerFailed`.
+        """
+        self.check_target()
+        if not self._listening.slots:
+            self.listen()
+        try:
+            self._supervise(on_ready)
+        finally:
+            self.close()
+
+    def _supervise(self, on_ready: Callable[[], None]) -> None:
+        settings, composition = self.settings, self._composition
+        with contextlib.ExitStack() as stack:
+            if self._observer is not None:
+                stack.enter_context(self._observer.running(self))
+            if settings.reload:
+                sockets = [sock for row in self._listening.slots for sock in row]
+                stack.enter_context(reloading.watching(settings, sockets))
+            Supervisor(
+                self._listening.slots,
+                composition.work,
+                settings.grace_s + composition.shutdown_s,
+                composition.shared_log.turn,
+                startup_s=settings.startup_s,
+                stuck_s=settings.stuck_s,
+            ).run(on_ready)
+
+    def check_target(self) -> None:
+        """A folder that is not there fails here, not in every worker; applications were probed."""
+        settings = self.settings
+        kind = self._composition.choice.kind
+        base = settings.chdir or ""  # the workers will be there
+        if kind.probe is not None:
+            if settings.root_path:
+                raise SettingsError(
+                    "root_path: a folder needs none: its redirects and links are relative, so they"
+                    " hold below every prefix"
+                )
+            kind.probe(os.fspath(Path(base, settings.target)), settings.rules)
+        elif settings.rules.pages:
+            raise SettingsError(f"{settings.rules.pages[0]}: only a folder has it, no application")
+        mounts.probe(mounts.parsed(settings.mount), base)
+        for host in settings.host:
+            hosts.probe(host, base)
+        if settings.auth is not None:
+            Passwords(os.fspath(Path(base, settings.auth)))
+        self._composition.shared_log.probe()
+
+    def close(self) -> None:
+        """Close the listening sockets, and give their addresses back."""
+        self._listening.close()
+
+    def close_sockets(self) -> None:
+        """Close the listening sockets in this process: what it forked does not listen."""
+        self._listening.close_sockets()
+
+    def __enter__(self) -> Self:
+        self.check_target()
+        self.listen()
+        ready, announce = os.pipe2(os.O_CLOEXEC)
+
+        def life() -> None:
+            os.close(ready)
+            announcement = Announcement(announce)
+            try:
+                self._supervise(announcement)
+            except FivefoldError as error:
+                if not announcement.failed(error):
+                    raise
+
+        self._pid = forked(life)
+        os.close(announce)
+        heard = Attention(ready)
+        heard.wait()
+        if not heard.ready:
+            self.__exit__(WorkerFailed, None, None)
+            raise WorkerFailed(heard.reason or "the server ended before it accepted a connection")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop gently and wait for the end. Raises `WorkerFailed` if it was not a clean one."""
+        pid, self._pid = self._pid, 0
+        if not pid:
+            return
+        os.kill(pid, signal.SIGTERM)
+        _, status = os.waitpid(pid, 0)
+        self.close()
+        if status and kind is None:
+            raise WorkerFailed(f"the server {describe(status)}")
+
+
+def chosen(settings: Settings) -> Choice:
+    """What serves the target. Raises `SettingsError`, `ApplicationError`, `Unavailable`."""
+    try:
+        return Choice.of(settings, KINDS[interface(settings)])
+    except ApplicationError:
+        if not settings.reload:
+            raise
+        return Choice.of(settings, BROKEN)  # the workers will look for themselves, and say why
+
+
+def serve(target: Any = ".", **settings: Any) -> None:
+    """Serve `target` (a folder, `module:attribute`, an application) until SIGTERM or SIGINT.
+
+    The other settings by name; see `Settings`.
+    """
+    Server(Settings.of({"target": target, **settings})).run()
