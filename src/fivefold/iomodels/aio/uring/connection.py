@@ -8,19 +8,16 @@ from collections.abc import Generator
 from errno import ENOBUFS
 from socket import socket
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from ....errors import DeadlineExceeded, FileShrank, PeerGone
 from ....linux.io_uring import abi
 from ....linux.io_uring import queues as io_uring
 from ...base import File, Waiter
 from ...readiness import BURST, RECEIVED_PART, RECV_BYTES
-from .files import CHUNK_BYTES
+from .files import CHUNK_BYTES, FileReads
 from .operations import RECEIVE, SEND
+from .ring_scheduler import RingScheduler
 from .sender import AGAIN, UringSender
-
-if TYPE_CHECKING:
-    from . import Uring
 
 HIGH_WATER_BYTES = 32768
 """What may lie in the inbox unread; above it the receive is cancelled and TCP holds the rest.
@@ -35,8 +32,9 @@ class UringConnection(UringSender):
 
     file_copies = 2
 
-    def __init__(self, io: Uring, sock: socket) -> None:
+    def __init__(self, io: RingScheduler, sock: socket, files: FileReads) -> None:
         super().__init__(io, sock)
+        self._files = files
         self.reader = Waiter()
         self._released = Waiter()
         self._recv_user_data = self.number << 2 | RECEIVE
@@ -142,7 +140,7 @@ class UringConnection(UringSender):
             yield from self._send_whole(head)
             head = b""
         yield from self._earlier(len(head) + count)
-        files = self._io.files
+        files = self._files
         chunk = files.chunk()
         filled = len(head)
         chunk.memory[:filled] = head
@@ -165,7 +163,7 @@ class UringConnection(UringSender):
 
     @types.coroutine
     def read_file(self, file: File, offset: int, count: int) -> Generator[Waiter, None, bytes]:
-        return (yield from self._io.files.read(file, offset, count))
+        return (yield from self._files.read(file, offset, count))
 
     async def close(self) -> None:
         if self._closed:
@@ -177,7 +175,7 @@ class UringConnection(UringSender):
                 pass  # nobody is there to take the rest
         self._closed = True
         self._unread = bool(self._inbox)
-        self._io.forget(self)
+        self._io.forget(self.number)
         self._sends.queued.pop(self, None)
         self._inbox.clear()
         if self._receiving or self._sending is not None:

@@ -13,15 +13,12 @@ import os
 import types
 from collections.abc import Generator
 from errno import EAGAIN, EINTR
-from typing import TYPE_CHECKING
 
 from ....linux.io_uring import abi
 from ....linux.io_uring import queues as io_uring
 from ...base import File, Waiter
 from .operations import OTHER, Target
-
-if TYPE_CHECKING:
-    from . import Uring
+from .ring_scheduler import RingScheduler
 
 CHUNK_BYTES = 131072
 """One read and one send of `send_file`; fits into a core's second-level cache."""
@@ -42,7 +39,7 @@ class Read(Target):
     """One read; it holds the buffer until the kernel has done with it."""
 
     def __init__(
-        self, io: Uring, fd: int, chunk: Chunk, *, at: int, count: int, offset: int
+        self, io: RingScheduler, fd: int, chunk: Chunk, *, at: int, count: int, offset: int
     ) -> None:
         self.waiter = Waiter()
         self.result: int | None = None
@@ -69,7 +66,7 @@ class Read(Target):
 class FileReads:
     """The reads of one ring, and their spare buffers."""
 
-    def __init__(self, io: Uring) -> None:
+    def __init__(self, io: RingScheduler) -> None:
         self._io = io
         self._spare: list[Chunk] = []
 

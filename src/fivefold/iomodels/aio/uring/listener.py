@@ -9,16 +9,13 @@ import types
 from collections.abc import Generator
 from errno import EAGAIN, ECANCELED, EINTR
 from socket import SO_RCVTIMEO, SOCK_CLOEXEC, SOL_SOCKET, socket
-from typing import TYPE_CHECKING
 
 from ....linux.io_uring import abi
 from ...base import Listener, Waiter
 from ...readiness import LONGEST_QUEUE, OF_ONE, accept_all
 from ...scheduler import ACCEPT_BATCH
 from .operations import OTHER, Target
-
-if TYPE_CHECKING:
-    from . import Uring
+from .ring_scheduler import RingScheduler
 
 AGAIN = {EAGAIN, ECANCELED, EINTR} | OF_ONE
 """An accept that ended so is simply submitted again."""
@@ -30,7 +27,7 @@ CLOSING_TIMEVAL = struct.pack("ll", 0, 1000)
 class UringListener(Listener, Target):
     """A listening socket: one multishot accept, or one accept at a time."""
 
-    def __init__(self, io: Uring, sock: socket) -> None:
+    def __init__(self, io: RingScheduler, sock: socket) -> None:
         self.sock = sock
         self.reader = Waiter()
         self.armed = False

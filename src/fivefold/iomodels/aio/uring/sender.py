@@ -12,22 +12,19 @@ from __future__ import annotations
 import os
 import types
 from abc import abstractmethod
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from errno import EAGAIN, ECANCELED, EINTR, ENOBUFS, ENOMEM
-from socket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, socket
+from socket import MSG_NOSIGNAL, socket
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from ....linux.io_uring import abi
-from ....linux.io_uring.queues import BYTES_HEADER, Ring
+from ....linux.io_uring.queues import BYTES_HEADER
 from ...base import Connection, Waiter
-from ...batching.pace import HELD_S, Pace
+from ...batching.pace import HELD_S
 from ...readiness import BURST, SENT_PART, peer_gone
 from .files import Chunk
 from .operations import SEND, SILENT, Target
-
-if TYPE_CHECKING:
-    from . import Uring
+from .ring_scheduler import RingScheduler
 
 SILENT_BYTES = 65536
 """Sends up to this size return before they are submitted; larger ones wait until all is sent."""
@@ -36,71 +33,10 @@ AGAIN = {EAGAIN, ECANCELED, EINTR, ENOMEM, ENOBUFS}
 """A receive or send that ended so is simply submitted again, until there is memory each turn."""
 
 
-SILENT_FLAGS = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
-"""Not all of it at once (WAITALL) is a failure, not to be retried by the kernel (DONTWAIT)."""
-
-
-class SilentSends(Pace):
-    """The silent sends of one ring; at most one of each connection."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.queued: dict[UringSender, bytes] = {}
-        """What goes out with the next io_uring_enter."""
-        self.flying: dict[UringSender, bytes] = {}
-        """What went out with the last ones; some of it may yet prove to have failed."""
-        self.unsettled: list[UringSender] = []
-        """Who wants to know when they are certainly sent."""
-        self._tail = 0
-        self._failed: set[int] = set()
-        """The connections whose failures have been collected, but not dealt with."""
-
-    def push(self, ring: Ring) -> None:
-        """Submit what is queued, unless an earlier send of the connection is in the air."""
-        if self.flying:
-            later, self.queued = self.queued, {}
-            for connection, data in later.items():
-                if connection in self.flying:
-                    self.queued[connection] = data
-                else:
-                    self.flying[connection] = data
-                    ring.push_bytes(((connection, data),), SILENT_FLAGS)
-        else:
-            self.flying, self.queued = self.queued, self.flying
-            ring.push_bytes(self.flying.items(), SILENT_FLAGS)
-        self._tail = ring.tail
-
-    def expect(self, completions: Iterable[tuple[int, int, int]]) -> None:
-        """These have been collected, and will be dealt with later."""
-        self._failed.update(data >> 2 for data, _, _ in completions if data & 3 == SILENT)
-
-    def land(self, ring: Ring) -> None:
-        """Whatever has not failed by now is sent: all completions are known, or expected."""
-        if ring.known >= self._tail:  # else the kernel has not taken, or not told, all of it
-            self.flying = {c: d for c, d in self.flying.items() if c.number in self._failed}
-
-    def settle(self, ring: Ring, later: list[tuple[int, int, int]]) -> None:
-        """All completions have been dealt with, but for those that come `later`."""
-        if self._failed:
-            self._failed.clear()
-        if later:
-            self.expect(later)
-            self.land(ring)
-        elif ring.known >= self._tail:
-            self.flying.clear()
-        if self.unsettled:
-            waiting, self.unsettled = self.unsettled, []
-            for connection in waiting:
-                connection.settle()
-
-    def holds(self, connection: UringSender) -> bool:
-        return connection in self.queued or connection in self.flying
-
-
 class UringSender(Connection, Target):
     """The sending half of a connection."""
 
-    def __init__(self, io: Uring, sock: socket) -> None:
+    def __init__(self, io: RingScheduler, sock: socket) -> None:
         self.sock = sock
         self.fd = sock.fileno()
         self.writer = Waiter()
