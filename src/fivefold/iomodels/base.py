@@ -26,15 +26,12 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from ssl import SSLObject
 from time import thread_time_ns
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ..isolation.descendants import descendants, end_copy
 from .lifetime import Lifetime
 from .overlay import Around, Overlay
 from .probes import OPERATIONS, Tell, observed
-
-if TYPE_CHECKING:
-    from .asyncio_loop.hosting import Hosting
 
 Task = Coroutine[Any, None, Any]
 """A coroutine that yields `Waiter` objects to the model that drives it."""
@@ -317,11 +314,6 @@ class IOModel(ABC):
     @abstractmethod
     def available(cls) -> str | None:
         """None, or the reason why this engine cannot run here."""
-
-    @classmethod
-    @abstractmethod
-    def hosting(cls) -> type[Hosting]:
-        """The class that lets another event loop, asyncio's, wait in this I/O model."""
 
     @abstractmethod
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:

@@ -31,7 +31,6 @@ from time import monotonic
 from typing import Any
 
 from ..errors import DeadlineExceeded
-from .asyncio_loop.hosting import Hosting
 from .base import IOModel, Listener, Task, Traits, Waiter
 from .files import FileAccess, ReadInPlace
 from .outcome import ended_badly
@@ -60,13 +59,6 @@ class Blocking(IOModel):
     @classmethod
     def available(cls) -> str | None:
         return None
-
-    @classmethod
-    def hosting(cls) -> type[Hosting]:
-        # Here, because that class needs this one.
-        from .asyncio_loop.blocking_loop import BlockingHost  # noqa: PLC0415
-
-        return BlockingHost
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1) -> None:
         self.woken = Waiter()

@@ -20,7 +20,7 @@ from time import monotonic
 from typing import Any
 
 from ..errors import DeadlineExceeded
-from .asyncio_loop.hosting import Hosting
+from .asyncio_loop.foreign_loop import ForeignLoopSupport
 from .base import Connection, Task, Waiter
 from .batching.connection import Outbox
 from .outcome import Outcome, ended_badly
@@ -30,7 +30,7 @@ ACCEPT_BATCH = 64
 """Accepts in one go: batches gain up to 70 % (Brecht 2004), but others must get a turn."""
 
 
-class Scheduler(Hosting):
+class Scheduler(ForeignLoopSupport):
     """An I/O model whose thread serves many coroutines."""
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:

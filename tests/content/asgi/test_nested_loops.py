@@ -75,9 +75,10 @@ def test_a_handler_may_be_the_first_that_applies_it(model: str) -> None:
 RUN = """
 import nest_asyncio
 from fivefold.iomodels import resolve
-from fivefold.iomodels.asyncio_loop.loop import Host
+from fivefold.iomodels.asyncio_loop.engines import loop_engine
+from fivefold.iomodels.asyncio_loop.loop import LoopModel
 
-host = Host(resolve("multiplexing")[0].hosting()(tick_s=1.0, connections=1))
+host = LoopModel(loop_engine(resolve("multiplexing")[0])(tick_s=1.0, connections=1))
 nest_asyncio.apply(host.loop)
 over = host.loop.create_future()
 

@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from fivefold.iomodels import resolve
-from fivefold.iomodels.asyncio_loop.selector import HostSelector
+from fivefold.iomodels.asyncio_loop.engines import loop_engine
+from fivefold.iomodels.asyncio_loop.selector import LoopSelector
 
 HANGS_AFTER_S = 50.0
 """Longer than everything takes, shorter than whoever started this waits."""
@@ -80,7 +81,7 @@ def use_ours(test: unittest.TestCase) -> None:
 
 def check_that_loops_are_ours() -> None:
     loop = cast("Any", asyncio.new_event_loop())
-    assert isinstance(loop._selector, HostSelector)
+    assert isinstance(loop._selector, LoopSelector)
     loop.close()
 
 
@@ -101,7 +102,7 @@ class Timed(unittest.TextTestResult):
 def main(choice: str, modules: list[str]) -> int:
     faulthandler.dump_traceback_later(HANGS_AFTER_S, exit=True)
     engine, _ = resolve(choice)
-    cast("Any", selectors).DefaultSelector = lambda: HostSelector(engine.hosting()())
+    cast("Any", selectors).DefaultSelector = lambda: LoopSelector(loop_engine(engine)())
     loader = unittest.TestLoader()
     found = tests_of(loader.loadTestsFromNames([f"test.test_asyncio.{m}" for m in modules]))
     tests = [test for test in found if not is_excluded(test, engine.engine)]

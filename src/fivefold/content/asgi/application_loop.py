@@ -9,8 +9,8 @@ from time import monotonic
 from typing import Any
 
 from ...errors import ShutdownCut
-from ...iomodels.asyncio_loop.hosting import Hosting
-from ...iomodels.asyncio_loop.loop import Host
+from ...iomodels.asyncio_loop.foreign_loop import ForeignLoopSupport
+from ...iomodels.asyncio_loop.loop import LoopModel
 from ...iomodels.base import Task
 from ...iomodels.outcome import Outcome
 from ...isolation.reporting import is_a, logger, report
@@ -29,7 +29,7 @@ LAST_S = 1.0
 """The same for what else still runs, if the shutdown has left no time for it."""
 
 
-class AsgiHost(Host):
+class ApplicationLoop(LoopModel):
     """A loop that begins and ends with the application's lifespan.
 
     Connections are coroutines of the I/O model here, not tasks of asyncio: what of them
@@ -37,12 +37,12 @@ class AsgiHost(Host):
     """
 
     lifespan: Lifespan | None = None
-    there: AsgiHost | None = None
+    there: ApplicationLoop | None = None
     """On which the application runs, if that is another one (`loop_thread.own_thread`)."""
 
     def __init__(
         self,
-        io: Hosting,
+        io: ForeignLoopSupport,
         *,
         grace: Grace | None = None,
         lifespan: str = AUTO,

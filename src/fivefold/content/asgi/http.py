@@ -20,11 +20,11 @@ from ...errors import ClientLeft, DeadlineExceeded, FileShrank, PeerGone, Protoc
 from ...http1.escaping import as_text
 from ...http1.exchange import Exchange
 from ...http1.response import FilePart, plain
-from ...iomodels.asyncio_loop.bridge import hosted
+from ...iomodels.asyncio_loop.bridge import await_in_task
 from ...iomodels.asyncio_loop.started import Started, to_its_end
 from ...iomodels.base import Connection, Waiter
 from ...isolation.reporting import is_a, logger, report
-from .application_loop import AsgiHost
+from .application_loop import ApplicationLoop
 from .client_watch import Watch
 from .messages import PARTS, Message, checked_lines, remembered_head
 from .send_lock import SendLock
@@ -67,7 +67,7 @@ class HttpCycle:
     _refusal: ProtocolError | None = None
     """Why the request could not be read whole; it is answered when the application ends."""
 
-    def __init__(self, exchange: Exchange, host: AsgiHost) -> None:
+    def __init__(self, exchange: Exchange, host: ApplicationLoop) -> None:
         self._exchange = exchange
         self._host = host
         self._body = exchange.body
@@ -94,7 +94,7 @@ class HttpCycle:
             turns = self._reading = SendLock(self._host)
         elif turns.busy:
             # Frameworks listen for the client's end while a handler reads.
-            await hosted(turns.turn())
+            await await_in_task(turns.turn())
             turns.pass_on()
             return None
         turns.busy = True
@@ -172,7 +172,7 @@ class HttpCycle:
             turns = self._turns = SendLock(self._host)
         elif turns.busy:
             try:
-                await hosted(turns.turn())
+                await await_in_task(turns.turn())
             except BaseException:
                 operation.close()  # it never ran
                 raise

@@ -1,7 +1,7 @@
 """ASGI 3.0 applications: http, websocket, lifespan.
 
 An application needs a running asyncio loop, and every I/O model hosts one: the loop's
-selector is the model, and our connections go on inside its wait (iomodels.asyncio_host).
+selector is the model, and our connections go on inside its wait (`iomodels.asyncio_loop`).
 The application is called there, at once, in a context of its own and in a task that is
 lent to it (`tasks`); so nothing is queued between the request's arrival and the
 application's first line.
@@ -22,12 +22,13 @@ from ...http1.connection import Ready
 from ...http1.exchange import Exchange, HttpConnection
 from ...http1.limits import Limits
 from ...http1.request import Request
+from ...iomodels.asyncio_loop.engines import loop_engine
 from ...iomodels.base import IOModel
 from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from ...processes.grace import Grace
 from ..application.client_certificate import extension
-from .application_loop import AsgiHost
+from .application_loop import ApplicationLoop
 from .http import HttpCycle, path_of
 from .lifespan import Application
 from .loop_thread.near_end import HTTP_DISCONNECT, NearEnd, carried_apart
@@ -82,11 +83,13 @@ class Asgi:
         here.state, here.there = there.state, there
         return here
 
-    def _host(self, engine: type[IOModel], tick_s: float, connections: int) -> AsgiHost:
-        io = engine.hosting()(tick_s=tick_s, connections=connections)
-        return AsgiHost(io, grace=self._grace, lifespan=self._lifespan, lifespan_s=self._lifespan_s)
+    def _host(self, engine: type[IOModel], tick_s: float, connections: int) -> ApplicationLoop:
+        io = loop_engine(engine)(tick_s=tick_s, connections=connections)
+        return ApplicationLoop(
+            io, grace=self._grace, lifespan=self._lifespan, lifespan_s=self._lifespan_s
+        )
 
-    def _started(self, engine: type[IOModel], tick_s: float, connections: int) -> AsgiHost:
+    def _started(self, engine: type[IOModel], tick_s: float, connections: int) -> ApplicationLoop:
         host = self._host(engine, tick_s, connections)
         descendants.give_up(host.give_up)
         try:
@@ -119,7 +122,7 @@ class Asgi:
             return self._http_apart(exchange, host)
         return self._http(exchange, host)
 
-    async def _http_apart(self, exchange: Exchange, host: AsgiHost) -> None:
+    async def _http_apart(self, exchange: Exchange, host: ApplicationLoop) -> None:
         """The same, where the application runs on another host."""
         cycle = HttpCycle(exchange, host)
         near = NearEnd(
@@ -145,7 +148,7 @@ class Asgi:
             near.part()
             cycle.close()
 
-    async def _http(self, exchange: Exchange, host: AsgiHost) -> None:
+    async def _http(self, exchange: Exchange, host: ApplicationLoop) -> None:
         cycle = HttpCycle(exchange, host)
         try:
             scope = self._scopes.http(exchange)
@@ -164,7 +167,7 @@ class Asgi:
             await cycle.give_up()
         cycle.close()
 
-    async def _websocket(self, exchange: Exchange, host: AsgiHost) -> None:
+    async def _websocket(self, exchange: Exchange, host: ApplicationLoop) -> None:
         exchange.keep = False
         socket = WebSocket(exchange, self._limits, deflate=self._deflate)
         scope = self._scopes.websocket(exchange)
@@ -174,7 +177,7 @@ class Asgi:
         await socket.read()
         await socket.end()
 
-    async def _call(self, scope: Scope, socket: WebSocket, host: AsgiHost, at: str) -> None:
+    async def _call(self, scope: Scope, socket: WebSocket, host: ApplicationLoop, at: str) -> None:
         failed = False
         try:
             if host.there is None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Coroutine, Generator
 from typing import Any
 
-from ...iomodels.asyncio_loop.bridge import hosted
+from ...iomodels.asyncio_loop.bridge import await_in_task
 from ...iomodels.asyncio_loop.started import to_its_end
 from ...iomodels.base import IOModel, Waiter
 
@@ -30,7 +30,7 @@ class SendLock:
         """
         if self.busy:
             try:
-                await hosted(self.turn())
+                await await_in_task(self.turn())
             except BaseException:
                 operation.close()  # it never ran
                 raise

@@ -28,7 +28,7 @@ from ..multiplexing import Poll, Watched
 from ..readiness import ReadyConnection, ReadyListener
 
 
-class BlockingHost(Poll):
+class PolledBlocking(Poll):
     """One connection whose calls block, and a loop beside it."""
 
     name = Blocking.name
@@ -125,7 +125,7 @@ class BlockingHost(Poll):
 class PolledConnection(ReadyConnection):
     """A blocking connection that is read only after poll(2) said so."""
 
-    def __init__(self, io: BlockingHost, sock: socket.socket) -> None:
+    def __init__(self, io: PolledBlocking, sock: socket.socket) -> None:
         super().__init__(io, sock)
         self.hurry_at = monotonic() + ITERATIVE_FIRST_S
 
@@ -139,7 +139,7 @@ class PolledConnection(ReadyConnection):
 class IterativeListener(ReadyListener):
     """Accepts the next client when the last one has gone."""
 
-    def __init__(self, io: BlockingHost, sock: socket.socket) -> None:
+    def __init__(self, io: PolledBlocking, sock: socket.socket) -> None:
         super().__init__(io, sock)
         self._host = io
 

@@ -149,7 +149,7 @@ def _raise(error: BaseException) -> None:
 
 
 @types.coroutine
-def hosted(operation: Awaitable[T]) -> Generator[Any, Any, T]:
+def await_in_task(operation: Awaitable[T]) -> Generator[Any, Any, T]:
     """Await a coroutine of an I/O model inside a task of asyncio.
 
     What else it waits for, futures of asyncio or operations that are hosted themselves,

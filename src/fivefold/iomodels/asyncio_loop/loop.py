@@ -4,7 +4,7 @@ Facts.        Applications and libraries written for asyncio need a running loop
               timers, threads, signals and descriptors.  SelectorEventLoop takes any
               selector; all of its waiting is there.
 Consequence.  A loop per I/O model takes no loop of our own.
-Choice.       `event_loop` is asyncio's loop over `HostSelector`; `Host` is the same thing
+Choice.       `event_loop` is asyncio's loop over `LoopSelector`; `LoopModel` is the same thing
               seen as an I/O model, whose coroutines run as tasks of that loop and may
               await whatever asyncio offers.
 Cost.         One pass of asyncio's loop per turn of the model: 2 us, shared by all that
@@ -22,26 +22,23 @@ from ...isolation.descendants import end_copy
 from .. import resolve
 from ..base import Connection, IOModel, Listener, Task, Waiter
 from ..overlay import Overlay
-from .bridge import hosted
-from .hosting import Hosting
-from .selector import HostSelector
+from .bridge import await_in_task
+from .engines import loop_engine
+from .foreign_loop import ForeignLoopSupport
+from .selector import LoopSelector
 
 BEST = "multiplexing"
 """What `auto` means: epoll, in which a thread with few connections fares best."""
 
 
-class Host(IOModel):
+class LoopModel(IOModel):
     """An I/O model whose coroutines are tasks of asyncio."""
 
     @classmethod
     def available(cls) -> str | None:
         return None  # the maker of the model has asked it
 
-    @classmethod
-    def hosting(cls) -> type[Hosting]:
-        raise TypeError("a host is no engine")
-
-    def __init__(self, io: Hosting) -> None:
+    def __init__(self, io: ForeignLoopSupport) -> None:
         # Class variables elsewhere; here they are those of the model inside.
         self.name = io.name  # type: ignore[misc]
         self.engine = io.engine  # type: ignore[misc]
@@ -130,8 +127,8 @@ class Host(IOModel):
 
 
 async def _as_coroutine(operation: Coroutine[Any, Any, Any]) -> Any:
-    """A task of asyncio is made of a coroutine; `hosted` is a generator."""
-    return await hosted(operation)
+    """A task of asyncio is made of a coroutine; `await_in_task` is a generator."""
+    return await await_in_task(operation)
 
 
 def event_loop(io: str = "auto") -> asyncio.AbstractEventLoop:
@@ -140,11 +137,11 @@ def event_loop(io: str = "auto") -> asyncio.AbstractEventLoop:
     Raises `SettingsError` for an unknown word, `Unavailable` if it cannot run here.
     """
     engine, _ = resolve(BEST if io == "auto" else io)
-    return loop_on(engine.hosting()())
+    return loop_on(loop_engine(engine)())
 
 
-def loop_on(io: Hosting) -> asyncio.AbstractEventLoop:
-    selector = HostSelector(io)
+def loop_on(io: ForeignLoopSupport) -> asyncio.AbstractEventLoop:
+    selector = LoopSelector(io)
     loop = asyncio.SelectorEventLoop(selector)
     selector.attach(loop)
     return loop

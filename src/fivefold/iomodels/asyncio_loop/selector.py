@@ -15,7 +15,7 @@ from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from time import monotonic
 from typing import Any
 
-from .hosting import Hosting
+from .foreign_loop import ForeignLoopSupport
 
 NOT_EMPTY = (None,)
 """What an unknown queue is taken for."""
@@ -27,10 +27,10 @@ NATIVE_PASS = getattr(asyncio.BaseEventLoop, "_run_once", None)
 """A pass of asyncio's own loop, as it was before anybody replaced it."""
 
 
-class HostSelector(BaseSelector):
+class LoopSelector(BaseSelector):
     """What asyncio asks instead of epoll; closing it closes the model."""
 
-    def __init__(self, io: Hosting) -> None:
+    def __init__(self, io: ForeignLoopSupport) -> None:
         self.io = io
         self._keys: dict[int, SelectorKey] = {}
         self._map = KeyMap(self)
@@ -161,7 +161,7 @@ class HostSelector(BaseSelector):
 class KeyMap(Mapping[Any, SelectorKey]):
     """The registered keys, by file object or descriptor."""
 
-    def __init__(self, selector: HostSelector) -> None:
+    def __init__(self, selector: LoopSelector) -> None:
         self._selector = selector
 
     def __len__(self) -> int:

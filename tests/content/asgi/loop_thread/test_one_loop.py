@@ -15,8 +15,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from applications.asgi import one_loop
-from fivefold.content.asgi.application_loop import AsgiHost
+from fivefold.content.asgi.application_loop import ApplicationLoop
 from fivefold.iomodels import ENGINES
+from fivefold.iomodels.asyncio_loop.engines import loop_engine
 from fivefold.iomodels.multiplexing import Epoll
 from fivefold.serving import MODELS as SERVING
 from support.every_pair import pairs
@@ -180,7 +181,7 @@ def test_a_forked_copy_of_the_loop_ends_and_takes_nothing(site: Site, query: str
 
 
 def test_a_loop_that_cannot_wait_any_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    host = AsgiHost(Epoll.hosting()())
+    host = ApplicationLoop(loop_engine(Epoll)())
 
     def select(timeout: float | None) -> Any:
         raise OSError(errno.EBADF, "its descriptors are closed")

@@ -15,16 +15,13 @@ import asyncio
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ....errors import ClientLeft
 from ....iomodels.asyncio_loop.bridge import Bridge
 from ....isolation.reporting import is_a, logger, report
 from ..messages import Message, remembered_head
 from ..tasks import LentTasks
-
-if TYPE_CHECKING:
-    from .near_end import NearEnd
 
 log = logger("fivefold.asgi")
 
@@ -48,10 +45,28 @@ class PendingSend:
         """Whether `send` was cancelled: what has not begun by then never begins."""
 
 
+class Poster(Protocol):
+    """Has what is to happen in the other thread done there, in order."""
+
+    def __call__(self, act: Callable[..., None], *what: Any) -> None: ...
+
+
+class OtherEnd(Protocol):
+    """What this end says to the connection's; by `post`, for it runs in the other thread."""
+
+    @property
+    def post(self) -> Poster: ...
+
+    def take(self) -> None: ...
+    def give(self, sending: PendingSend) -> None: ...
+    def give_last(self, head: Message | None, message: Message) -> None: ...
+    def end(self, head: Message | None, error: BaseException | None) -> None: ...
+
+
 class FarEnd:
     """`receive` and `send` of one call."""
 
-    def __init__(self, near: NearEnd, first: Message | None, disconnect: Message, at: str) -> None:
+    def __init__(self, near: OtherEnd, first: Message | None, disconnect: Message, at: str) -> None:
         """`first` is a message that was there from the beginning; `disconnect` what `receive`
         says once the connection has gone; `at` names the call in the log."""
         self._near = near

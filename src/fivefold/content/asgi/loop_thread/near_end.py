@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ....errors import ClientLeft
-from ..application_loop import AsgiHost
+from ..application_loop import ApplicationLoop
 from ..messages import Message
 from ..tasks import Ended
 from ..websocket.application_side import WebSocket
@@ -31,7 +31,7 @@ class NearEnd:
 
     def __init__(
         self,
-        here: AsgiHost,
+        here: ApplicationLoop,
         receive: Receive,
         send: Send,
         ended: Ended,
@@ -180,7 +180,7 @@ class NearEnd:
 
 
 async def carried_apart(
-    here: AsgiHost,
+    here: ApplicationLoop,
     application: Callable[..., Awaitable[Any]],
     scope: Any,
     socket: WebSocket,

@@ -25,7 +25,7 @@ from ....errors import ApplicationError, ShutdownCut
 from ....isolation.reporting import logger, report
 from ....isolation.starting_threads import start_thread
 from ....processes.grace import Grace
-from ..application_loop import AsgiHost
+from ..application_loop import ApplicationLoop
 
 log = logger("fivefold.asgi")
 
@@ -43,11 +43,11 @@ class LoopThread:
         """That in which the application was loaded: its calls see what was set there."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._host: AsgiHost | None = None
+        self._host: ApplicationLoop | None = None
         self._over: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
 
-    def host(self, begin: Callable[[], AsgiHost]) -> AsgiHost:
+    def host(self, begin: Callable[[], ApplicationLoop]) -> ApplicationLoop:
         """The host on which the application runs; `begin` makes it, once.
 
         Raises what `begin` raises; `ApplicationError` again and again.
@@ -58,7 +58,7 @@ class LoopThread:
             assert self._host is not None
             return self._host
 
-    def _begin(self, begin: Callable[[], AsgiHost]) -> None:
+    def _begin(self, begin: Callable[[], ApplicationLoop]) -> None:
         if not isinstance(self._failure, ApplicationError):
             begun = threading.Event()
             self._failure = None
@@ -86,7 +86,7 @@ class LoopThread:
 
     # runs in: the application's thread
 
-    def _life(self, begin: Callable[[], AsgiHost], begun: threading.Event) -> None:
+    def _life(self, begin: Callable[[], ApplicationLoop], begun: threading.Event) -> None:
         try:
             host = begin()
             self._over = host.loop.create_future()

@@ -16,7 +16,7 @@ from ....http1.limits import Limits
 from ....iomodels.asyncio_loop.started import to_its_end
 from ....iomodels.base import Waiter
 from ....isolation.reporting import logger, report
-from ..application_loop import AsgiHost
+from ..application_loop import ApplicationLoop
 from ..http import path_of
 from ..messages import Message, remembered_head
 from .endpoint import ABNORMAL, FAILED, NORMAL, Endpoint
@@ -32,7 +32,7 @@ class WebSocket:
         """Raises `ProtocolError` if the request is no valid handshake."""
         self._exchange = exchange
         frames, self._answer = handshake(exchange, limits, deflate=deflate)
-        self._io: AsgiHost = exchange.conn.io
+        self._io: ApplicationLoop = exchange.conn.io
         self._endpoint = Endpoint(exchange, limits, frames)
         self._frames = frames
         self.receive = self._endpoint.inbox.take

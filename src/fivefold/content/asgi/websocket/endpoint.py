@@ -15,7 +15,7 @@ from ....errors import ClientLeft, DeadlineExceeded, PeerGone
 from ....http1.exchange import Exchange
 from ....http1.limits import Limits
 from ....iomodels.lifetime import NEVER
-from ..application_loop import AsgiHost
+from ..application_loop import ApplicationLoop
 from ..client_watch import polled
 from ..send_lock import SendLock
 from .frames import Frames
@@ -40,7 +40,7 @@ class Endpoint:
     def __init__(self, exchange: Exchange, limits: Limits, frames: Frames) -> None:
         self._exchange = exchange
         self._limits = limits
-        self._io: AsgiHost = exchange.conn.io
+        self._io: ApplicationLoop = exchange.conn.io
         self.frames = frames
         self.inbox = Inbox(self._io, limits.websocket_queue_messages, limits.websocket_queue_bytes)
         self.turns = SendLock(self._io)

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from fivefold.errors import DeadlineExceeded
-from fivefold.iomodels.asyncio_loop.bridge import hosted
-from fivefold.iomodels.asyncio_loop.loop import Host
+from fivefold.iomodels.asyncio_loop.bridge import await_in_task
+from fivefold.iomodels.asyncio_loop.engines import loop_engine
+from fivefold.iomodels.asyncio_loop.loop import LoopModel
 from fivefold.iomodels.base import Connection, IOModel
 from fivefold.iomodels.blocking import Blocking
 from fivefold.iomodels.lifetime import NEVER
@@ -23,14 +24,14 @@ from support.engines.fixtures import TICK_S, tcp_pair
 
 
 @pytest.fixture
-def host(engine: type[IOModel]) -> Iterator[Host]:
-    made = Host(engine.hosting()(tick_s=TICK_S, connections=16))
+def host(engine: type[IOModel]) -> Iterator[LoopModel]:
+    made = LoopModel(loop_engine(engine)(tick_s=TICK_S, connections=16))
     yield made
     made.close()
 
 
 @pytest.fixture
-def pair(host: Host) -> Iterator[tuple[Connection, socket.socket]]:
+def pair(host: LoopModel) -> Iterator[tuple[Connection, socket.socket]]:
     server, peer = tcp_pair()
     connection = host.connection(server)
     yield connection, peer
@@ -42,7 +43,7 @@ def pair(host: Host) -> Iterator[tuple[Connection, socket.socket]]:
 Pair = tuple[Connection, socket.socket]
 
 
-def test_a_connection_and_timers_of_asyncio(host: Host, pair: Pair) -> None:
+def test_a_connection_and_timers_of_asyncio(host: LoopModel, pair: Pair) -> None:
     connection, peer = pair
 
     async def main() -> bytes:
@@ -56,7 +57,7 @@ def test_a_connection_and_timers_of_asyncio(host: Host, pair: Pair) -> None:
     assert peer.recv(100) == b"hello again"
 
 
-def test_large_data_both_ways(host: Host, pair: Pair) -> None:
+def test_large_data_both_ways(host: LoopModel, pair: Pair) -> None:
     connection, peer = pair
     data = bytes(range(256)) * 8192
 
@@ -83,7 +84,7 @@ def read_exactly(peer: socket.socket, count: int) -> bytes:
 
 
 @only(lambda engine: engine.traits.overlaps)
-def test_two_connections_at_once(host: Host) -> None:
+def test_two_connections_at_once(host: LoopModel) -> None:
     pairs = [tcp_pair(), tcp_pair()]
     connections = [host.connection(server) for server, _ in pairs]
     heard: list[bytes] = []
@@ -107,10 +108,10 @@ def test_two_connections_at_once(host: Host) -> None:
 
 
 async def as_task(operation: Any) -> Any:
-    return await hosted(operation)
+    return await await_in_task(operation)
 
 
-def test_an_operation_can_be_cancelled_and_repeated(host: Host, pair: Pair) -> None:
+def test_an_operation_can_be_cancelled_and_repeated(host: LoopModel, pair: Pair) -> None:
     connection, peer = pair
 
     async def main() -> bytes:
@@ -122,7 +123,7 @@ def test_an_operation_can_be_cancelled_and_repeated(host: Host, pair: Pair) -> N
     assert host.run(main()) == b"later"
 
 
-def test_a_deadline_passes_in_a_hosted_connection(host: Host, pair: Pair) -> None:
+def test_a_deadline_passes_in_a_hosted_connection(host: LoopModel, pair: Pair) -> None:
     connection, _ = pair
 
     async def main() -> None:
@@ -134,7 +135,7 @@ def test_a_deadline_passes_in_a_hosted_connection(host: Host, pair: Pair) -> Non
 
 
 def test_a_deadline_that_passes_within_the_step_of_another_task_is_not_lost(
-    host: Host, pair: Pair
+    host: LoopModel, pair: Pair
 ) -> None:
     """A loop within a loop sweeps its connections there: the step has to be taken later."""
     connection, _ = pair
@@ -149,12 +150,12 @@ def test_a_deadline_that_passes_within_the_step_of_another_task_is_not_lost(
     host.run(main())
 
 
-def test_an_application_awaits_both_in_tasks_of_its_own(host: Host, pair: Pair) -> None:
+def test_an_application_awaits_both_in_tasks_of_its_own(host: LoopModel, pair: Pair) -> None:
     """What an ASGI server does: `receive` is hosted in whichever task awaits it."""
     connection, peer = pair
 
     async def receive() -> bytes:
-        return await hosted(connection.recv())
+        return await await_in_task(connection.recv())
 
     async def application() -> bytes:
         inner = asyncio.create_task(receive())
@@ -167,7 +168,7 @@ def test_an_application_awaits_both_in_tasks_of_its_own(host: Host, pair: Pair) 
     assert host.run(application()) == b"12"
 
 
-def test_errors_of_futures_reach_the_operation(host: Host) -> None:
+def test_errors_of_futures_reach_the_operation(host: LoopModel) -> None:
     async def main() -> str:
         future = asyncio.get_running_loop().create_future()
         future.get_loop().call_soon(future.set_exception, ValueError("told"))
@@ -180,7 +181,7 @@ def test_errors_of_futures_reach_the_operation(host: Host) -> None:
     assert host.run(main()) == "told"
 
 
-def test_whatever_wakes_the_model_wakes_who_awaits_it(host: Host) -> None:
+def test_whatever_wakes_the_model_wakes_who_awaits_it(host: LoopModel) -> None:
     async def main() -> None:
         asyncio.get_running_loop().call_later(0.002, host.wake)
         await host.woken
@@ -188,7 +189,7 @@ def test_whatever_wakes_the_model_wakes_who_awaits_it(host: Host) -> None:
     host.run(main())
 
 
-def test_sleep_and_resume(host: Host) -> None:
+def test_sleep_and_resume(host: LoopModel) -> None:
     async def main() -> list[str]:
         order: list[str] = []
 
@@ -206,7 +207,7 @@ def test_sleep_and_resume(host: Host) -> None:
     assert host.run(main()) == ["slept", "slept longer", "resumed"]
 
 
-def test_a_listener_and_its_connections(host: Host) -> None:
+def test_a_listener_and_its_connections(host: LoopModel) -> None:
     """On every model, one client after the other: all are answered."""
     listening = socket.create_server(("127.0.0.1", 0))
     answered: list[bytes] = []
@@ -243,7 +244,9 @@ def test_a_listener_and_its_connections(host: Host) -> None:
     assert answered == [b"HELLO"] * 5
 
 
-def test_errors_of_spawned_tasks_are_logged(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_of_spawned_tasks_are_logged(
+    host: LoopModel, caplog: pytest.LogCaptureFixture
+) -> None:
     async def fail() -> None:
         raise ValueError("nobody awaits this")
 
@@ -258,7 +261,7 @@ def test_errors_of_spawned_tasks_are_logged(host: Host, caplog: pytest.LogCaptur
 
 
 def test_close_cancels_what_still_runs(engine: type[IOModel]) -> None:
-    host = Host(engine.hosting()(tick_s=TICK_S, connections=4))
+    host = LoopModel(loop_engine(engine)(tick_s=TICK_S, connections=4))
     server, peer = tcp_pair()
     ended: list[str] = []
 
@@ -285,7 +288,7 @@ def test_close_cancels_what_still_runs(engine: type[IOModel]) -> None:
 
 def test_an_idle_client_goes_when_another_waits() -> None:
     """The rule of an iterative server, beside another loop."""
-    host = Host(Blocking.hosting()(tick_s=TICK_S))
+    host = LoopModel(loop_engine(Blocking)(tick_s=TICK_S))
     listening = socket.create_server(("127.0.0.1", 0))
     first, second = (socket.create_connection(listening.getsockname()) for _ in range(2))
     served: list[str] = []

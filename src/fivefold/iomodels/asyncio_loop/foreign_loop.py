@@ -18,15 +18,11 @@ from abc import abstractmethod
 from ..base import IOModel
 
 
-class Hosting(IOModel):
+class ForeignLoopSupport(IOModel):
     """An I/O model whose thread can serve another loop beside its own connections."""
 
     maybe_ready: set[int]
     """Foreign descriptors to which something may have happened; the host removes them."""
-
-    @classmethod
-    def hosting(cls) -> type[Hosting]:
-        return cls
 
     @abstractmethod
     def turn(self, timeout_s: float | None) -> None:
