@@ -23,6 +23,7 @@ ANSWERED = {
     "absolute form": (b"GET http://t/x?y HTTP/1.1\r\n" + H + b"\r\n", [200]),
     "options *": (b"OPTIONS * HTTP/1.1\r\n" + H + b"\r\n", [200]),
     "empty host": (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", [200]),
+    "escaped host": (b"GET / HTTP/1.1\r\nHost: a%C3%a4.example:80\r\n\r\n", [200]),
     "ipv6 host": (b"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", [200]),
     "sized body": (b"POST / HTTP/1.1\r\n" + H + b"Content-Length: 5\r\n\r\nhello", [200]),
     "body that looks like a request": (
@@ -120,6 +121,11 @@ REFUSED = {
     "host in brackets is short": (b"GET / HTTP/1.1\r\nHost: [1:2:3]\r\n\r\n", 400),
     "host in brackets is doubled": (b"GET / HTTP/1.1\r\nHost: [4712::abcd::]\r\n\r\n", 400),
     "authority in brackets": (b"GET http://[:::]/ HTTP/1.1\r\n" + H + b"\r\n", 400),
+    "host with half an escape": (b"GET / HTTP/1.1\r\nHost: a%zz\r\n\r\n", 400),
+    "host with an escape cut": (b"GET / HTTP/1.1\r\nHost: a%4\r\n\r\n", 400),
+    "port without a host": (b"GET / HTTP/1.1\r\nHost: :80\r\n\r\n", 400),
+    "authority without a host": (b"GET http://:80/ HTTP/1.1\r\n" + H + b"\r\n", 400),
+    "authority with half an escape": (b"GET http://a%/ HTTP/1.1\r\n" + H + b"\r\n", 400),
     "ipv4 in brackets": (b"GET / HTTP/1.1\r\nHost: [1.2.3.4]\r\n\r\n", 400),
     "chunk size of words": (
         b"POST / HTTP/1.1\r\n" + H + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n",

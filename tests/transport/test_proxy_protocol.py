@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from socket import AF_INET6, inet_ntop
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,10 @@ from fivefold.transport.proxy_protocol import SIGNATURE, Header, Malformed, pars
 
 ports = st.integers(0, 65535)
 ends4 = st.tuples(st.ip_addresses(v=4).map(str), ports)
-ends6 = st.tuples(st.ip_addresses(v=6).map(str), ports)
+ends6 = st.tuples(
+    st.ip_addresses(v=6).map(lambda ip: inet_ntop(AF_INET6, ip.packed)),  # as the kernel writes it
+    ports,
+)
 pairs = st.one_of(st.tuples(ends4, ends4), st.tuples(ends6, ends6))
 End = tuple[str, int]
 
@@ -84,6 +88,17 @@ def test_malformed(data: bytes) -> None:
 )
 def test_a_proxy_that_says_nothing_of_a_client(data: bytes) -> None:
     assert parsed(data + b"GET") == Header(len(data))
+
+
+def test_ipv4_in_ipv6_looks_as_it_does_at_a_socket() -> None:
+    """`str` of Python 3.11 and of 3.13 differ, and applications compare texts."""
+    ends = ("::ffff:192.0.2.1", 1), ("::ffff:192.0.2.2", 2)
+    for found in (parsed(line(*ends)), parsed(binary(*ends, b""))):
+        assert found is not None
+        assert (found.client, found.server) == ends
+    respelled = parsed(b"PROXY TCP6 ::FFFF:c000:201 ::ffff:c000:202 1 2\r\n")
+    assert respelled is not None
+    assert respelled.client == ends[0]
 
 
 def test_a_client_of_a_unix_socket() -> None:

@@ -45,8 +45,10 @@ REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/(\d)\.(\d)
 NEWER_MINOR = re.compile(rb"(\S+ \S+ HTTP/1\.)[2-9]\r\n")
 """RFC 9110 section 2.5: a higher minor version is treated as the highest that is spoken."""
 
-# RFC 3986: a reg-name, IPv4 or bracketed IP literal, and an optional port; may be empty.
-HOST = re.compile(rb"(?:\[([0-9A-Fa-f:.]+)\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]{0,5})?")
+# RFC 3986: a reg-name, IPv4 or bracketed IP literal, and an optional port.
+HOST = re.compile(
+    rb"(?:\[([0-9A-Fa-f:.]+)\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(:[0-9]{0,5})?"
+)
 
 ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#]+)([^#]*)")
 
@@ -253,13 +255,18 @@ def checked_host(host: bytes | None, authority: bytes | None, minor: int) -> byt
         if minor:
             raise ProtocolError(400, "missing Host")
         host = b""
-    if not is_host(host) or (authority is not None and not is_host(authority)):
+    named = (host or None, authority)  # a field without a value says that there is no host
+    if not all(text is None or is_host(text) for text in named):
         raise ProtocolError(400, "malformed Host")
     return host if authority is None else authority
 
 
 def is_host(text: bytes) -> bool:
-    """Whether this is a host with or without a port; an address in brackets is IPv6."""
+    """Whether this is a host with or without a port; an address in brackets is IPv6.
+
+    Without a host there is nothing that a port could belong to: an http URI that has none is
+    invalid (RFC 9110, section 4.2.1).
+    """
     match = HOST.fullmatch(text)
     if match is None:
         return False

@@ -13,6 +13,7 @@ from ..accesslog.shared import SharedLog
 from ..content.application.broken import trace_of
 from ..content.application.forwarded import TrustedProxies
 from ..content.kinds import BROKEN, Opened
+from ..content.routing.htpasswd import LastRead
 from ..content.static.worker_state import Shared
 from ..errors import ApplicationError, SettingsError
 from ..http1.connection import Http1
@@ -73,6 +74,7 @@ class Composition:
             settings.chdir or "",
         )
         self._certificates = Certificates(settings.tls) if settings.tls.tls_cert else None
+        self.last_users = LastRead()
         # Per worker.
         self.choice = choice
         """Under --reload a worker's application may be of another kind than the start's."""
@@ -134,7 +136,13 @@ class Composition:
         on_ready.doing(f"opening {name}")
         shared = Shared(self._base, in_event_loop=choice.in_event_loop)
         content = opened(
-            target, settings, choice, proxies=self._proxies, shared=shared, grace=self._grace
+            target,
+            settings,
+            choice,
+            proxies=self._proxies,
+            last_users=self.last_users,
+            shared=shared,
+            grace=self._grace,
         )
         descendants.end_if_copy()
         on_ready.doing(f"starting {name}")

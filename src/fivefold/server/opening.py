@@ -11,7 +11,7 @@ from ..content.kinds import BROKEN, ContentContext, Opened
 from ..content.routing import mounts
 from ..content.routing import virtual_hosts as hosts
 from ..content.routing.basic_auth import Guarded
-from ..content.routing.htpasswd import Passwords
+from ..content.routing.htpasswd import LastRead, Passwords
 from ..content.static.worker_state import Shared
 from ..processes.grace import Grace
 from .choice import Choice
@@ -24,6 +24,7 @@ def opened(
     choice: Choice,
     *,
     proxies: TrustedProxies,
+    last_users: LastRead,
     shared: Shared,
     grace: Grace,
 ) -> Opened:
@@ -54,6 +55,6 @@ def opened(
     if settings.host:
         content = hosts.Hosts(content, settings.host, shared)
     if settings.auth is not None:
-        passwords = Passwords(os.fspath(Path(shared.base, settings.auth)))
+        passwords = Passwords(os.fspath(Path(shared.base, settings.auth)), last_users)
         content = Guarded(content, passwords, proxies, in_event_loop=shared.in_event_loop)
     return content

@@ -152,7 +152,7 @@ class Server:
         for host in settings.host:
             hosts.probe(host, base)
         if settings.auth is not None:
-            Passwords(os.fspath(Path(base, settings.auth)))
+            Passwords(os.fspath(Path(base, settings.auth)), self._composition.last_users)
         self._composition.shared_log.probe()
 
     def close(self) -> None:

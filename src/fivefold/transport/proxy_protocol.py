@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import struct
 from dataclasses import dataclass
+from socket import AF_INET, AF_INET6, inet_ntop
 
 from ..content.application.forwarded import TrustedProxies
 from ..errors import DeadlineExceeded, FivefoldError, PeerGone
@@ -40,6 +41,8 @@ LOCAL, PROXY = 0x20, 0x21
 
 ADDRESSES = {0x11: struct.Struct("!4s4sHH"), 0x21: struct.Struct("!16s16sHH")}
 """Family and protocol: TCP over IPv4, over IPv6."""
+
+IPV4_BYTES = 4
 
 UNIX, UNIX_BYTES = 0x31, 216
 """A stream over UNIX sockets, and its two paths."""
@@ -144,7 +147,13 @@ def _address(text: str, version: int) -> str:
     address = ipaddress.ip_address(text)
     if address.version != version or "%" in text:  # a scope means something on its machine only
         raise ValueError(text)
-    return str(address)
+    return written(address.packed)
+
+
+def written(address: bytes) -> str:
+    """As the kernel writes it, so that it looks the same however a client has come: of IPv4 in
+    IPv6 Python 3.11 makes `::ffff:102:304`, Python 3.13 `::ffff:1.2.3.4`."""
+    return inet_ntop(AF_INET if len(address) == IPV4_BYTES else AF_INET6, address)
 
 
 def _port(text: str) -> int:
@@ -180,6 +189,6 @@ def _binary(data: bytes) -> Header | None:
     return Header(
         length,
         proxied=True,
-        client=(str(ipaddress.ip_address(client)), client_port),
-        server=(str(ipaddress.ip_address(server)), server_port),
+        client=(written(client), client_port),
+        server=(written(server), server_port),
     )

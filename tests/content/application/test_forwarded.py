@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fivefold.content.application.forwarded import Forwarded, TrustedProxies
+from fivefold.content.application.forwarded import Forwarded, TrustedProxies, parsed
 from fivefold.errors import SettingsError
 from fivefold.server.settings import Settings
 from support.client import Client
@@ -93,7 +93,20 @@ def test_everybody_is_a_peer_and_nobody_on_the_way() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example/<x> y", "a b", "a@b", "[::1", "[::1::]", "a,b c", "a\tb", 'a"b', "ä"]
+    "host",
+    [
+        "evil.example/<x> y",
+        "a b",
+        "a@b",
+        "[::1",
+        "[::1::]",
+        "a,b c",
+        "a\tb",
+        'a"b',
+        "ä",
+        "a%zz",
+        ":80",
+    ],
 )
 def test_a_host_is_checked_as_strictly_as_the_field(host: str) -> None:
     assert forwarded(f"X-Forwarded-Host: {host}")[2] is None
@@ -117,6 +130,16 @@ def test_a_host_that_is_one() -> None:
 )
 def test_a_hop_that_is_no_address_ends_the_way(hop: str) -> None:
     assert forwarded(f"X-Forwarded-For: 6.6.6.6, {hop}")[0] == PROXY
+
+
+@pytest.mark.parametrize("port", ["_hidden", "_a.b-c_1", "65536", "99999"])
+def test_a_port_that_is_none_takes_no_address_along(port: str) -> None:
+    """RFC 7239, section 6: a proxy may hide it, and the client is the one that it names."""
+    for host, shown in (("203.0.113.9", "203.0.113.9"), ("[2001:db8::9]", "2001:db8::9")):
+        hop = f'Forwarded: for="{host}:{port}"'
+        assert forwarded(hop, believed=("forwarded",))[0] == shown
+        client = parsed(f"{host}:{port}")
+        assert client == (shown, 0)
 
 
 def test_a_way_of_thousands_of_hops_is_not_walked_to_its_end() -> None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fivefold import Server, Settings
 from fivefold.content.routing.basic_auth import credentials
 from fivefold.errors import SettingsError
+from fivefold.serving import MODELS
 from support.client import Client, basic
+from support.process_tree import children_of, wait_until_gone
 from support.servers.folder import Serve
 
 bcrypt = pytest.importorskip("bcrypt")
 
 from fivefold.content.routing.htpasswd import (  # noqa: E402 - without bcrypt there is nothing
+    LastRead,
     Passwords,
 )
 
@@ -103,6 +109,92 @@ def test_a_password_that_changes_in_place_is_seen_whatever_the_time_says(tmp_pat
     assert users.generation == 1
     users.look_again()  # read once more, as it is younger than a second: nothing has changed
     assert users.generation == 1
+
+
+def test_the_first_of_two_lines_for_one_user_counts(tmp_path: Path) -> None:
+    """As for Apache and nginx; and an editor's mark belongs to no name."""
+    path = tmp_path / "htpasswd"
+    path.write_text("\ufeff" + line("ann", "first") + line("ann", "second"), "utf-8")
+    users = Passwords(str(path))
+    assert users.right(b"ann", b"first")
+    assert not users.right(b"ann", b"second")
+
+
+def broken(path: Path) -> None:
+    path.write_text("ann:broken\n")
+
+
+def fifo_without_writer(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+SPOILT: list[Callable[[Path], None]] = [broken, Path.unlink, fifo_without_writer]
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_what_was_read_last_outlives_whoever_read_it(
+    spoil: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "htpasswd"
+    path.write_text(line("ann", "old"))
+    last = LastRead()
+    starts, reads = Passwords(str(path), last), Passwords(str(path), last)
+    path.write_text(line("ann", "new"))
+    reads.look_again()
+    spoil(path)
+    follows = Passwords(str(path), last)
+    for users in (follows, reads, starts):
+        users.look_again()
+        users.look_again()
+    assert caplog.text.count("the users stay as they were") == 3  # once each
+    for users in (follows, reads):
+        assert users.right(b"ann", b"new")
+        assert not users.right(b"ann", b"old")
+    path.unlink(missing_ok=True)
+    path.write_text(line("ann", "newer"))
+    follows.look_again()
+    assert follows.right(b"ann", b"newer")
+
+
+def test_what_a_writer_has_not_finished_is_nothing(tmp_path: Path) -> None:
+    last = LastRead()
+    assert last.text() is None
+    last.keep(line("ann", "a much longer name and password").encode() * 2)
+    last.keep(line("ann", "short").encode())
+    kept = last.text()
+    assert kept is not None
+    assert kept.count(b"\n") == 1
+    os.pwrite(last.fileno(), b"#", 3)
+    assert last.text() is None
+    broken(tmp_path / "htpasswd")
+    with pytest.raises(SettingsError, match="no bcrypt hash"):
+        Passwords(str(tmp_path / "htpasswd"), last)
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_worker_starts_while_the_file_is_broken(serving: str, file: Path, site: Path) -> None:
+    authorization = basic("ann", "s:cret ü")
+    settings = {"target": str(site), "bind": "127.0.0.1:0", "auth": str(file), "serving": serving}
+    with Server(Settings.of({**settings, "grace_s": 2.0})) as server:
+        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
+        address = (host, int(port))
+        with Client(address) as client:
+            assert client.get("/1k.bin", authorization=authorization).status == 200
+        broken(file)
+        before = {pid for pid in children_of(server.pid) if listens(pid)}
+        assert before
+        os.kill(server.pid, signal.SIGHUP)
+        for pid in before:  # they stay until others are ready
+            wait_until_gone(pid)
+        with Client(address) as client:
+            assert client.get("/1k.bin", authorization=authorization).status == 200
+            assert client.get("/1k.bin").status == 401
+
+
+def listens(pid: int) -> bool:
+    """Whether it is a worker: the guard of the supervisor's children has no socket."""
+    return any("socket:" in str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir())
 
 
 WRONG = {

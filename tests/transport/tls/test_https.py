@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import subprocess
@@ -16,10 +17,15 @@ from websockets.sync.client import connect
 
 from fivefold import Server, Settings
 from fivefold.errors import SettingsError
+from fivefold.serving import MODELS
 from support import TESTS
 from support.client import TIMEOUT_S, Client
 from support.openssl import Made, client_of, self_signed
 from support.servers.folder import Serve
+from support.servers.logged import logged
+
+ALERT = b"\x15"
+"""RFC 8446, section 5.1: the type of a record."""
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +111,45 @@ def test_a_name_chooses_the_certificate(folder: Path, made: Made, serve: Serve) 
         for name in ("unknown.example", "a.b.other.example"):
             assert "CN = localhost" in s_client(address, "-servername", name)
         assert "CN = localhost" in s_client(address, "-noservername")
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_name_that_is_no_text_is_one_line_of_ours(
+    serving: str,
+    made: Made,
+    serve: Serve,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python's ssl prints a traceback of its own for it, as many as a client likes."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)  # pytest's prints nothing
+    caplog.set_level(logging.INFO, "fivefold")
+    log = tmp_path / "log"
+    files = {"tls_cert": made.cert, "tls_key": made.key}
+    with logged(log), serve(serving=serving, **files) as address:
+        for name in (b"\xff\xfe\xff.example", b"caf\xc3\xa9s.example"):
+            with socket.create_connection(address, timeout=TIMEOUT_S) as sock:
+                sock.sendall(hello(name))
+                assert sock.recv(100)[:1] == ALERT
+                assert sock.recv(100) == b""
+        with shaken(address, ssl.create_default_context(cafile=made.cert)) as secure:
+            assert status(secure) == b"HTTP/1.1 200"
+    assert log.read_text().count("the name that it asks for is no text") == 2
+    assert "UnicodeDecodeError" not in capfd.readouterr().err
+
+
+def hello(name: bytes) -> bytes:
+    """A ClientHello that asks for these bytes, as many as a name of a host."""
+    stand_in = "x" * len(name.partition(b".")[0]) + ".example"
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname=stand_in)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    sent = outgoing.read()
+    assert sent.count(stand_in.encode()) == 1
+    return sent.replace(stand_in.encode(), name)
 
 
 @pytest.mark.parametrize("auth", ["optional", "required"])

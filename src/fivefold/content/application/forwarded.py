@@ -34,10 +34,13 @@ GROUPS = {"x-forwarded": (FOR, PROTO)}
 """Fields that have a name together: what practically every proxy is set up to send. The host is
 not among them: few proxies set that field, and those that do not pass the client's on."""
 
-ADDRESS = re.compile(
-    r"\[([0-9A-Fa-f:.]+)\](?::(\d{1,5}))?|([0-9.]+)(?::(\d{1,5}))?|([0-9A-Fa-f:.]+)", re.ASCII
-)
+PORT = r"(?::(?:(\d{1,5})|_[A-Za-z0-9._-]+))?"
+"""A proxy need not tell the number: RFC 7239, section 6, `obfport`."""
+
+ADDRESS = re.compile(rf"\[([0-9A-Fa-f:.]+)\]{PORT}|([0-9.]+){PORT}|([0-9A-Fa-f:.]+)", re.ASCII)
 """With or without a port, as all fields write it; IPv6 without brackets has none."""
+
+HIGHEST_PORT = 65535
 
 SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 """What proxies say, and what it is in HTTP: some name that of the websocket."""
@@ -176,7 +179,8 @@ def element_of(text: str) -> dict[str, str]:
 
 
 def parsed(hop: str) -> tuple[str, int] | None:
-    """An address and port (0 if not told); None for `unknown` and nonsense."""
+    """An address and port (0 if not told, or there is no such port); None for `unknown` and
+    nonsense."""
     match = ADDRESS.fullmatch(hop)
     if match is None:
         return None
@@ -185,4 +189,5 @@ def parsed(hop: str) -> tuple[str, int] | None:
         ipaddress.ip_address(host)
     except ValueError:
         return None
-    return host, int(match[2] or match[4] or 0)
+    port = int(match[2] or match[4] or 0)
+    return host, port if port <= HIGHEST_PORT else 0

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from codecs import BOM_UTF8
+from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ...errors import SettingsError
 from ...isolation.reporting import logger
+from ...linux.memory_file import MemoryFile
 from ..static.representations.validators import is_settled
 
 log = logger("fivefold.auth")
@@ -32,36 +36,88 @@ REFUSED = {
 MOST_BYTES = 72
 """bcrypt looks at no more of a password; htpasswd cuts it there, too."""
 
+DIGEST_BYTES = 16
+
 Stamp = tuple[int, ...]
+
+
+class LastRead:
+    """The last file that was in order, by whatever process read it; make it before the first fork.
+
+    Otherwise what a worker has read would be lost with it: the next one could not start while
+    the file is broken, and nobody would be answered whose password every other worker knows.
+
+    Assumption.   A file in memory is as private as the memory of the process (proc(5)).
+    """
+
+    def __init__(self) -> None:
+        self._file = MemoryFile("users")
+        self.fileno = self._file.fileno
+
+    def keep(self, text: bytes) -> None:
+        """With a digest: a reader sees whether it met a writer, or one that was killed."""
+        data = digest(text) + text
+        os.pwrite(self._file.fileno(), data, 0)
+        os.ftruncate(self._file.fileno(), len(data))
+
+    def text(self) -> bytes | None:
+        """None if there is none."""
+        fd = self._file.fileno()
+        data = os.pread(fd, os.fstat(fd).st_size, 0)
+        text = data[DIGEST_BYTES:]
+        return text if data and data[:DIGEST_BYTES] == digest(text) else None
+
+
+def digest(text: bytes) -> bytes:
+    return blake2b(text, digest_size=DIGEST_BYTES).digest()
 
 
 class Passwords:
     """The users of a file; read again when it has changed."""
 
-    def __init__(self, path: str) -> None:
-        """Raises `SettingsError`: not readable, or a line that is not in order."""
+    def __init__(self, path: str, last: LastRead | None = None) -> None:
+        """Raises `SettingsError`: not readable, or a line that is not in order; not if there is
+        a `last` one that was."""
         self._path = path
+        self._last = last or LastRead()
         self._check: Any = library().checkpw
-        self.generation = 0
+        self.generation = -1
         """Changes with the file: what was right before must be looked at again."""
-        self._stamp = stamp(path)
-        self._is_sure = is_settled(self._stamp[-1] / 1e9)
+        self._stamp: Stamp | None = None
+        self._is_sure = False
         """Whether a write behind the reading must show another stamp."""
-        self._hashes = read(path)
+        self._complaint = ""
+        text = self._last.text()
+        self._hashes = {} if text is None else parsed(text, path)
+        if text is None:
+            self._look()
+        else:
+            self.look_again()
 
     def look_again(self) -> None:
         """Take a changed file; one that is not in order changes nothing and is complained of."""
         try:
-            now = stamp(self._path)
-            if now == self._stamp and self._is_sure:
-                return
-            self._stamp, self._is_sure = now, is_settled(now[-1] / 1e9)
-            hashes = read(self._path)
-            if hashes != self._hashes:
-                self._hashes = hashes
-                self.generation += 1
+            self._look()
         except SettingsError as error:
-            log.error("%s; the users stay as they were", error)
+            complaint = str(error)
+            if complaint != self._complaint:
+                log.error("%s; the users stay as they were", complaint)
+            self._complaint = complaint
+
+    def _look(self) -> None:
+        now = stamp(self._path)
+        if now == self._stamp and self._is_sure:
+            return
+        self._stamp, self._is_sure = now, is_settled(now[-1] / 1e9)
+        if self._hashes:  # at the server's start a FIFO may hand them over
+            refuse_waiting(self._path, now)
+        text = read(self._path)
+        hashes = parsed(text, self._path)
+        self._complaint = ""
+        if hashes != self._hashes:
+            self._hashes = hashes
+            self.generation += 1
+            self._last.keep(text)
 
     def right(self, user: bytes, password: bytes) -> bool:
         """Takes as long as the hash says, tens of milliseconds; for unknown users, too."""
@@ -82,13 +138,14 @@ def library() -> Any:
 
 
 def stamp(path: str) -> Stamp:
-    """What changes with a file; last, when anything was done to it."""
+    """What changes with a file; first its type, last when anything was done to it."""
     try:
         status = os.stat(path)  # noqa: PTH116 - beside the descriptors of os elsewhere here
     except OSError as error:
         raise SettingsError(f"auth: cannot read {path}: {error.strerror}") from None
     # All bcrypt hashes are of one length, and a copy may keep the time of modification.
     return (
+        status.st_mode,
         status.st_dev,
         status.st_ino,
         status.st_size,
@@ -97,18 +154,31 @@ def stamp(path: str) -> Stamp:
     )
 
 
-def read(path: str) -> dict[bytes, bytes]:
-    """Hashes by user. Raises `SettingsError`."""
+def refuse_waiting(path: str, found: Stamp) -> None:
+    """Who serves must not wait for the writer of a FIFO. Raises `SettingsError`."""
+    if not stat.S_ISREG(found[0]):
+        raise SettingsError(f"auth: {path} is no regular file any more: it is read at a start only")
+
+
+def read(path: str) -> bytes:
+    """Raises `SettingsError`."""
     try:
-        lines = Path(path).read_bytes().splitlines()
+        return Path(path).read_bytes()
     except OSError as error:
         raise SettingsError(f"auth: cannot read {path}: {error.strerror}") from None
-    found = {}
-    for number, line in enumerate(lines, 1):
+
+
+def parsed(text: bytes, path: str) -> dict[bytes, bytes]:
+    """Hashes by user; of two lines for one user the first counts, as for Apache and nginx.
+
+    Raises `SettingsError`.
+    """
+    found: dict[bytes, bytes] = {}
+    for number, line in enumerate(text.removeprefix(BOM_UTF8).splitlines(), 1):
         if line.strip() and not line.startswith(b"#"):
             user, _, hashed = line.strip().partition(b":")
             check(user, hashed, f"auth: {path}, line {number}")
-            found[user] = hashed
+            found.setdefault(user, hashed)
     if not found:
         raise SettingsError(f"auth: {path} names no user; htpasswd -B {path} NAME adds one")
     return found

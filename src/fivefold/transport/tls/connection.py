@@ -47,6 +47,10 @@ FAREWELL_S = 1.0
 """How long a client that takes nothing may hold up our close_notify."""
 
 
+REASONS = {"CALLBACK_FAILED": "the name that it asks for is no text"}
+"""What OpenSSL says, where we know more: our callback for names raises nothing of its own."""
+
+
 class HandshakeFailed(PeerGone):
     """The peer and we cannot agree; it has been told why, as TLS tells it."""
 
@@ -115,7 +119,9 @@ class TlsConnection(Connection):
                 await self._flush()
             except ssl.SSLError as error:
                 await self._flush()  # the alert that says why
-                raise HandshakeFailed(error.reason or str(error)) from None
+                raise HandshakeFailed(
+                    REASONS.get(error.reason) or error.reason or str(error)
+                ) from None
             else:
                 break
             data = await self.below.recv()

@@ -7,6 +7,10 @@ handler of its own, and a client that mistakes the port is told so.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from typing import Any
+
 from ...errors import DeadlineExceeded, PeerGone
 from ...http1.connection import Http1, close_at_once, closed
 from ...http1.limits import Limits
@@ -34,6 +38,7 @@ class Tls:
         self._certificates = certificates
         self._plain = plain
         self._limits = limits
+        sys.unraisablehook = without_names(sys.unraisablehook)
 
     async def serve(self, conn: Connection) -> None:
         """Raises what `Http1.serve` raises."""
@@ -68,3 +73,20 @@ class Tls:
         tls = TlsConnection(conn, self._certificates.current())
         await tls.handshake(data)
         return tls
+
+
+def without_names(report: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[Any], None]:
+    """A hook that passes on to `report` whatever is not about the name that a client asks for.
+
+    Facts.        Python's ssl decodes the name as ASCII before it calls us.  If that fails it
+                  refuses the handshake, as it should, and prints a traceback (`_ssl.c`,
+                  `_servername_callback`): of bytes, which no other unraisable exception is about.
+    Assumption.   An application that sets a hook of its own, and does not pass on, sees them there.
+    """
+
+    def passed_on(unraisable: sys.UnraisableHookArgs) -> None:
+        decoding = unraisable.exc_type is UnicodeDecodeError
+        if not (decoding and isinstance(unraisable.object, bytes)):
+            report(unraisable)
+
+    return passed_on

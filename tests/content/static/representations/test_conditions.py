@@ -59,7 +59,16 @@ def test_the_three_forms_of_a_date(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"yesterday", b"Sun, 06 Nov 1994 08:49:37 CET", b"\xff", b"0"]
+    "text",
+    [
+        *(b"", b"yesterday", b"Sun, 06 Nov 1994 08:49:37 CET", b"\xff", b"0"),
+        # These look like dates, and are none: no condition, and never 304.
+        *(b"Sun, 99 Nov 9999 99:49:37 GMT", b"Sun, 00 Nov 2033 08:49:37 GMT"),
+        *(b"Sun, 31 Nov 2033 08:49:37 GMT", b"Sun, 29 Feb 2033 08:49:37 GMT"),
+        *(b"Sun, 06 Nov 2033 24:00:00 GMT", b"Sun, 06 Nov 2033 08:60:00 GMT"),
+        *(b"Sunday, 99-Nov-33 08:49:37 GMT", b"Sun Nov 99 08:49:37 2033"),
+        *(b"Sun, 06 Xyz 2033 08:49:37 GMT", b"Sun, 06 Nov 2033 08:49:99 GMT"),
+    ],
 )
 def test_what_is_no_date(text: bytes) -> None:
     assert seconds_of(text) is None

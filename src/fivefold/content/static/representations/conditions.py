@@ -8,7 +8,7 @@ If-Modified-Since).  A date that cannot be read is no condition.
 from __future__ import annotations
 
 import re
-from calendar import timegm
+from datetime import UTC, datetime
 from email.utils import parsedate
 from functools import lru_cache
 
@@ -103,4 +103,9 @@ def seconds_of(text: bytes) -> int | None:
     except UnicodeDecodeError:
         return None
     found = parsedate(plain) if DATE.fullmatch(plain) else None
-    return None if found is None else timegm(found)
+    if found is None:
+        return None
+    try:
+        return int(datetime(*found[:6], tzinfo=UTC).timestamp())
+    except ValueError:
+        return None  # there is no such day or hour: `99 Nov` is no date of another month
