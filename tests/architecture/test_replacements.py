@@ -11,7 +11,7 @@ from typing import TypeGuard
 import pytest
 
 import fivefold
-from fivefold.content.kinds import Opened
+from fivefold.content.base import Content
 from fivefold.content.static.files.file_cache import FileCache
 from fivefold.http1.connection import Http1
 from fivefold.http1.exchange import HttpConnection
@@ -25,7 +25,7 @@ MODULES = sorted(set(SOURCE.rglob("*.py")) - {SEAM})
 
 CONTRACTS = (
     *(Connection, ReadyConnection, Listener, IOModel, HttpConnection),
-    *(Opened, FileCache, Http1, ServingModel),
+    *(Content, FileCache, Http1, ServingModel),
 )
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -115,16 +115,16 @@ def test_no_method_is_replaced_by_hand(module: Path) -> None:
         "conn.recv: Any = first",
         "conn.send, conn.close = sending, closing",
         "del conn.recv",
-        "self._content.ready = ready",
+        "self._content.answer_at_once = answer_at_once",
         "setattr(conn, name, ours)",
         "delattr(conn, name)",
         "conn.__dict__['peer'] = client",
-        "vars(content)['ready'] = counting",
-        "del vars(content)['ready']",
+        "vars(content)['answer_at_once'] = counting",
+        "del vars(content)['answer_at_once']",
         "vars(content).update(before)",
-        "vars(content).pop('ready')",
+        "vars(content).pop('answer_at_once')",
         "class Known(Connection):\n    def observe(self):\n        self.recv = other",
-        "class Odd:\n    def ready(self): ...\n    def install(self):\n        self.ready = other",
+        "class Odd:\n    def close(self): ...\n    def install(self):\n        self.close = other",
     ],
 )
 def test_the_ways_of_old_are_found(code: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from fivefold import Server, Settings
 from fivefold.content.application import fields
 from fivefold.content.asgi import messages as asgi_messages
-from fivefold.content.routing import virtual_hosts as hosts
+from fivefold.content.routing import router
 from fivefold.content.static import file_responses
 from fivefold.content.static.files import recent
 from fivefold.content.static.files.entry import ENTRY_BYTES
@@ -80,7 +80,7 @@ FLOODS = {
         lambda: asked(9000, "/page.html", "Accept-Encoding: gzip, %"),
         recent.MOST_BYTES,
     ),
-    "hosts": (lambda: asked(1000, "/page.html", f"Host: %{LONG}"), hosts.REMEMBERED_BYTES),
+    "hosts": (lambda: asked(1000, "/page.html", f"Host: %{LONG}"), router.REMEMBERED_BYTES),
     "targets": (lambda: asked(9000, f"/000000?%{LONG[:250]}"), recent.MOST_BYTES),
     "files": (lambda: asked(FILES, "/%"), MEMORY_BYTES * 5 // 4),
 }

@@ -11,20 +11,19 @@ from typing import Any
 
 import pytest
 
+from fivefold.content.base import Content
 from fivefold.errors import LimitReached
+from fivefold.http1.answer import Answer
 from fivefold.http1.connection import Http1
-from fivefold.http1.exchange import Exchange
+from fivefold.http1.exchange import Exchange, HttpConnection
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
 from fivefold.http1.response import Response, ResponseHead
 from support.scripted_connection import SILENCE, FakeConnection, statuses
 
 
-class Deaf:
+class Deaf(Content):
     """Answers without reading the body."""
-
-    def ready(self, request: Request, head: bytes, conn: object, now: float) -> bytes | None:
-        return None
 
     async def respond(self, exchange: Exchange) -> None:
         await exchange.answer(Response(200, [], b"deaf"))
@@ -100,21 +99,23 @@ FOREIGN: list[BaseException] = [
 """What content may raise that HTTP does not expect."""
 
 
-class Failing:
+class Failing(Content):
     """Raises what it is given, at once or after the beginning of a response."""
 
     def __init__(self, error: BaseException, where: str) -> None:
         self._error = error
         self._where = where
 
-    def ready(self, request: Request, head: bytes, conn: object, now: float) -> bytes | None:
-        if self._where == "ready":
+    def answer_at_once(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Answer | None:
+        if self._where == "at once":
             raise self._error
         return None
 
     async def respond(self, exchange: Exchange) -> None:
         if self._where == "begun":
-            exchange.start(ResponseHead(200, b"HTTP/1.1 200 OK\r\n", None))
+            exchange.start(ResponseHead(200, []))
             await exchange.write(b"begun", more=True)
         raise self._error
 
@@ -131,7 +132,7 @@ def run(task: Coroutine[Any, Any, None]) -> None:
         task.send(None)
 
 
-@pytest.mark.parametrize("where", ["ready", "respond"])
+@pytest.mark.parametrize("where", ["at once", "respond"])
 @pytest.mark.parametrize("error", FOREIGN, ids=lambda error: type(error).__name__)
 def test_whatever_content_raises_is_answered_and_logged_once(
     error: BaseException, where: str, caplog: pytest.LogCaptureFixture
@@ -212,14 +213,11 @@ def test_a_model_that_closes_ends_the_coroutine_and_its_connection() -> None:
     assert connection.closed
 
 
-class Stopping:
+class Stopping(Content):
     """The server is told to stop in the middle of the first response, whose head has left."""
 
-    def ready(self, request: Request, head: bytes, conn: object, now: float) -> bytes | None:
-        return None
-
     async def respond(self, exchange: Exchange) -> None:
-        exchange.start(ResponseHead(200, b"HTTP/1.1 200 OK\r\n", None))
+        exchange.start(ResponseHead(200, []))
         await exchange.write(b"begun", more=True)
         assert isinstance(exchange.conn, FakeConnection)
         exchange.conn.finish()

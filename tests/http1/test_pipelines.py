@@ -8,12 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from fivefold.content.base import Content
 from fivefold.http1 import connection as http1
 from fivefold.http1 import exchange
+from fivefold.http1.answer import Answer, Whole
 from fivefold.http1.connection import Http1
-from fivefold.http1.exchange import Exchange
+from fivefold.http1.exchange import Exchange, HttpConnection
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
+from fivefold.http1.response import ResponseHead
 from support.scripted_connection import FakeConnection
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"
@@ -39,19 +42,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-class Slow:
-    """Content that takes its time for each answer, in `ready` or in `respond`."""
+class Slow(Content):
+    """Content that takes its time for each answer, at once or in `respond`."""
 
     def __init__(self, clock: Clock, seconds: float, *, ready: bool) -> None:
         self._clock, self._seconds, self._ready = clock, seconds, ready
         self.asked: list[float] = []
 
-    def ready(self, request: Request, head: bytes, conn: object, now: float) -> bytes | None:
+    def answer_at_once(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Answer | None:
         self.asked.append(now)
         if not self._ready:
             return None
         self._clock.now += self._seconds
-        return ANSWER
+        return Whole.made(ResponseHead(200, []), ANSWER)
 
     async def respond(self, exchange: Exchange) -> None:
         self._clock.now += self._seconds

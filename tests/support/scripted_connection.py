@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from fivefold.content.base import Content
 from fivefold.errors import DeadlineExceeded
 from fivefold.http1.connection import Http1
 from fivefold.http1.exchange import Exchange
@@ -80,14 +81,11 @@ class FakeConnection(Lifetime):
         self.reset = True
 
 
-class Echo:
+class Echo(Content):
     """200 with a line about the request, so that tests see what was understood."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-
-    def ready(self, request: Request, head: bytes, conn: object, now: float) -> bytes | None:
-        return None
 
     async def respond(self, exchange: Exchange) -> None:
         request = exchange.request

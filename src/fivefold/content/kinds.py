@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from ..http1.connection import Content
 from ..http1.limits import Limits
-from ..iomodels.base import IOModel
 from ..processes.grace import Grace
 from .application.broken import Broken
 from .application.forwarded import TrustedProxies
 from .application.loading import load, refuse_patches
 from .application.thread_pool import Threads
 from .asgi.scope import Scopes
+from .base import Content
 from .static.folder import probe
 from .static.rules import Rules
 from .static.site import Static
@@ -25,15 +24,6 @@ from .static.worker_state import Shared
 from .wsgi.environ import WsgiConstants
 from .wsgi.gateway import Wsgi
 from .wsgi.places import InPlace, InPool
-
-
-class Opened(Content, Protocol):
-    """Content in the process that serves it."""
-
-    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
-        """The I/O model that its connections run on: an `engine`, or a host on one."""
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +60,7 @@ class Kind:
     """Facts about a kind of content."""
 
     name: str
-    open: Callable[[ContentContext], Opened]
+    open: Callable[[ContentContext], Content]
     serving: str
     """The serving model that `auto` takes."""
     io: str
@@ -81,7 +71,7 @@ class Kind:
     """Raises `SettingsError` if the target cannot be served; cheap and without traces."""
 
 
-def open_static(context: ContentContext) -> Opened:
+def open_static(context: ContentContext) -> Content:
     return Static(context.target, rules=context.rules, shared=context.shared)
 
 
@@ -94,7 +84,7 @@ def application(context: ContentContext) -> Any:
     return loaded
 
 
-def open_wsgi(context: ContentContext) -> Opened:
+def open_wsgi(context: ContentContext) -> Content:
     constants = WsgiConstants(
         multithread=context.multithread,
         multiprocess=context.multiprocess,
@@ -108,7 +98,7 @@ def open_wsgi(context: ContentContext) -> Opened:
     return Wsgi(application(context), constants, InPool(threads), threads)
 
 
-def open_asgi(context: ContentContext) -> Opened:
+def open_asgi(context: ContentContext) -> Content:
     from .asgi.protocol_server import (  # noqa: PLC0415 - asyncio and websockets take 50 ms to import
         Asgi,
     )
@@ -126,7 +116,7 @@ def open_asgi(context: ContentContext) -> Opened:
     )
 
 
-def open_broken(context: ContentContext) -> Opened:
+def open_broken(context: ContentContext) -> Content:
     return Broken(context.target)
 
 

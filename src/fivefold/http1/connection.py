@@ -10,21 +10,21 @@ as the look-up of a known head.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from functools import partial
+from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 from ..errors import DeadlineExceeded, FileChanged, LimitReached, PeerGone, ProtocolError
 from ..isolation.reporting import logger, report
+from .answer import Answer, Whole
 from .body import Body
 from .escaping import as_text
-from .exchange import CLOSE, OVER, Exchange, HttpConnection, send_part
+from .exchange import OVER, Exchange, HttpConnection
 from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
 from .logged import NOTHING_SENT, AccessLogger, ConnectionLog, LoggedExchange, LoggedRequest, sent
 from .request import Request
-from .response import DateField, FilePart, plain, serialized
+from .response import CLOSE, DateField, joined, plain, serialized
 
 log = logger("fivefold.http")
 
@@ -37,22 +37,15 @@ UNWANTED_BYTES = 1_048_576
 """What is read, at most, of a body that content did not want, so that the connection can be
 kept: beyond, a new one is cheaper."""
 
-Later = Callable[[Exchange], Coroutine[Any, Any, None]]
-"""The rest of a response that has been begun: called instead of `respond`."""
 
-Ready = bytes | tuple[bytes, FilePart] | Later
-"""A response for a connection that is kept: head and body at once, a head and its file; or
-what is still to do. `closing` makes of them one that ends the connection."""
+class Responder(Protocol):
+    """What HTTP asks of content (`content.base.Content`), which it does not know."""
 
-
-class Content(Protocol):
-    """What answers requests: a folder, an application."""
-
-    def ready(
+    def answer_at_once(
         self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Ready | None:
-        """The whole response, if it can be had at once; called for each request, before
-        anything of its body is read, so it must be cheap."""
+    ) -> Answer | None:
+        """The response, if it can be begun at once; None: ask `respond`. Called for each
+        request, before anything of its body is read."""
 
     async def respond(self, exchange: Exchange) -> None:
         """Answer through the exchange. Raises `ProtocolError` for a refusal."""
@@ -62,7 +55,7 @@ class Http1:
     """What the connections of one worker share. `serve` is the connection coroutine."""
 
     def __init__(
-        self, content: Content, limits: Limits, access_logger: AccessLogger | None = None
+        self, content: Responder, limits: Limits, access_logger: AccessLogger | None = None
     ) -> None:
         self._content = content
         self._limits = limits
@@ -98,6 +91,7 @@ class Http1:
         limits = self._limits
         known_head = self._memory.heads.get
         content = self._content  # its methods are looked up each time: tracing replaces them
+        date = self._date
         reader = HeadReader(conn, limits, self._memory)
         request: Request | None = None
         head = b""
@@ -137,11 +131,14 @@ class Http1:
                     request, head, data = await reader.next(data, now)
                     now = monotonic()  # the rest of the head may have been waited for
                 try:
-                    whole = None if conn.closing else content.ready(request, head, conn, now)
+                    answer = (
+                        None if conn.closing else content.answer_at_once(request, head, conn, now)
+                    )
                 except BaseException as error:  # noqa: BLE001 - the edge of content
                     raise unforeseen(request, error) from None
-                if type(whole) is bytes and request.keep_alive:
+                if type(answer) is Whole and request.keep_alive:
                     begun = monotonic()  # content may have taken its time
+                    whole = answer.as_http1 or joined(answer.head, answer.given, date.at(begun))
                     # What `send_soon` takes has `progress_s` if it meets a full buffer.
                     if access_log is None:
                         now = begun
@@ -158,7 +155,7 @@ class Http1:
                         )
                 else:
                     record = None if access_log is None else (access_log, now)
-                    data = await self._exchange(conn, request, head, data, whole, record=record)
+                    data = await self._exchange(conn, request, head, data, answer, record=record)
                     now = monotonic()
         except ProtocolError as refusal:
             asked = LoggedRequest(request, bytes(reader.partial) or head, now, monotonic())
@@ -176,24 +173,23 @@ class Http1:
         request: Request,
         head: bytes,
         data: bytes,
-        begun: Ready | None,
+        begun: Answer | None,
         *,
         record: tuple[ConnectionLog, float] | None,
     ) -> bytes | None:
         """Answer one request; what was received beyond it, or None if the connection ends."""
-        if isinstance(begun, bytes | tuple):
-            whole = begun if request.keep_alive else closing(begun)
-            if record is None:
-                conn.allow(self._limits.send_s)
-                await (conn.send(whole) if isinstance(whole, bytes) else send_part(conn, *whole))
-                return data if request.keep_alive else None
-            begun = partial(LoggedExchange.pass_on, whole=whole)
+        if record is None and begun is not None and begun.complete:
+            now = monotonic()
+            conn.wait_until(now + self._limits.send_s)
+            await begun.send(conn, self._date.at(now), keep=request.keep_alive)
+            return data if request.keep_alive else None
         body = Body(conn, request, data, self._limits) if request.has_body else None
         kind = Exchange if record is None else LoggedExchange
         exchange = kind(conn, request, head, body, self._limits, self._date)
         if data and body is None:
             exchange.beyond = data
-        await self._answer(exchange, begun or self._content.respond, record)
+        respond = self._content.respond if begun is None else begun.through
+        await self._answer(exchange, respond, record)
         keep = exchange.finished and exchange.keep
         if body is not None:
             keep = keep and await skipped(body)
@@ -210,7 +206,10 @@ class Http1:
         return exchange.beyond
 
     async def _answer(
-        self, exchange: Exchange, respond: Later, record: tuple[ConnectionLog, float] | None
+        self,
+        exchange: Exchange,
+        respond: Callable[[Exchange], Awaitable[None]],
+        record: tuple[ConnectionLog, float] | None,
     ) -> None:
         """Let content answer. Raises `ProtocolError` for what is still to be refused."""
         try:
@@ -259,19 +258,6 @@ class Http1:
         conn.begin_waiting(monotonic() + self._limits.linger_s)
         while await conn.recv():
             pass
-
-
-def closing(answer: bytes | tuple[bytes, FilePart]) -> bytes | tuple[bytes, FilePart]:
-    """A response that was made for a connection that is kept, for one that is not."""
-    if isinstance(answer, bytes):
-        return closing_head(answer)
-    return closing_head(answer[0]), answer[1]
-
-
-def closing_head(head: bytes) -> bytes:
-    """A head, and whatever follows it in the same bytes, with a field that says so."""
-    fields = head.index(b"\r\n") + 2
-    return b"".join((memoryview(head)[:fields], CLOSE, memoryview(head)[fields:]))
 
 
 def unforeseen(request: Request, error: BaseException) -> ProtocolError:

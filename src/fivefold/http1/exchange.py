@@ -19,12 +19,14 @@ from .limits import Limits
 from .request import Request
 from .response import (
     BODILESS,
+    CLOSE,
     NOT_MODIFIED,
     STATUS_LINES,
     DateField,
     FilePart,
     Response,
     ResponseHead,
+    joined,
     serialized,
 )
 
@@ -35,7 +37,6 @@ OVER = (PeerGone, DeadlineExceeded, FileChanged, GeneratorExit)
 model that closes ends a coroutine."""
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
-CLOSE = b"Connection: close\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 LEADING_ZERO = b"0"
 
@@ -140,14 +141,12 @@ class Exchange:
         else:
             await send_part(conn, head, body)
 
-    async def pass_on(self, whole: bytes | tuple[bytes, FilePart]) -> None:
-        """The whole response, as content had it ready."""
+    def pass_on(self, status: int, size: int) -> bytes:
+        """The whole response leaves now, as content had it (`answer`); the `Date` line for it."""
         self.started = self.finished = True
-        self.conn.allow(self._limits.send_s)
-        if isinstance(whole, bytes):
-            await self.conn.send(whole)
-        else:
-            await send_part(self.conn, *whole)
+        now = monotonic()
+        self.conn.wait_until(now + self._limits.send_s)
+        return self._date.at(now)
 
     def take_over(self, status: int) -> None:
         """From now on content speaks to the connection itself; it begins with this status."""
@@ -172,16 +171,14 @@ class Exchange:
         """
         head, request = self._head, self.request
         usual = not self.started and self.body is None and self.keep and not self.conn.closing
-        if not usual or head is None or head.close or not request.minor:
+        if not usual or head is None or not head.is_ordinary or not request.minor:
             return None
-        if request.method == "HEAD" or head.status in BODILESS:
+        if request.method == "HEAD" or (head.length is not None and head.length != len(data)):
             return None
         now = monotonic()
-        out = joined(head, data, self._date.at(now))
-        if out is not None:
-            self.started = self.finished = True
-            self.conn.wait_until(now + self._limits.send_s)
-        return out
+        self.started = self.finished = True
+        self.conn.wait_until(now + self._limits.send_s)
+        return joined(head, data, self._date.at(now))
 
     async def write(self, data: bytes, *, more: bool) -> None:
         """The next part of the body; with `more` false the last one.
@@ -343,17 +340,6 @@ class Exchange:
         if not self.keep:
             return CLOSE
         return b"" if self.request.minor else b"Connection: keep-alive\r\n"
-
-
-def joined(head: ResponseHead, data: bytes, date: bytes) -> bytes | None:
-    """Head and body of an ordinary response; None if the declared length is another one."""
-    if head.length is None:
-        framing = b"Content-Length: %d\r\n\r\n" % len(data)
-    elif head.length == len(data):
-        framing = head.framing
-    else:
-        return None
-    return b"".join((head.lines, b"" if head.dated else date, framing, data))
 
 
 async def send_part(conn: HttpConnection, head: bytes, part: FilePart) -> None:

@@ -18,12 +18,10 @@ from typing import Any, Protocol
 
 from .exchange import OVER, Exchange, HttpConnection
 from .request import Request
-from .response import FilePart, Response
+from .response import FilePart, Response, head_bytes
 
 NOTHING_SENT = 499
 """nginx's status for a client that left before it was answered."""
-
-HEAD_END = b"\r\n\r\n"
 
 
 @dataclass(slots=True)
@@ -84,13 +82,10 @@ class LoggedExchange(Exchange):
             self._size = response.length
         await super().answer(response)
 
-    async def pass_on(self, whole: bytes | tuple[bytes, FilePart]) -> None:
-        head = whole if isinstance(whole, bytes) else whole[0]
-        self._begins(int(head[9:12]))
-        self._size = len(head) - head.find(HEAD_END) - len(HEAD_END)
-        if isinstance(whole, tuple):
-            self._size += whole[1].count
-        await super().pass_on(whole)
+    def pass_on(self, status: int, size: int) -> bytes:
+        self._begins(status)
+        self._size = size
+        return super().pass_on(status, size)
 
     def whole(self, data: bytes) -> bytes | None:
         out = super().whole(data)
@@ -108,7 +103,7 @@ class LoggedExchange(Exchange):
         self._size += len(data)
         if not self._head_left:
             self._head_left = True
-            self._size -= data.find(HEAD_END) + len(HEAD_END)
+            self._size -= head_bytes(data)
 
     async def inform(self, status: int, lines: bytes) -> None:
         size = self._size
@@ -169,7 +164,7 @@ async def sent(
         complete = True
     finally:
         if not complete or request is None:
-            size = len(answer) - answer.find(HEAD_END) - len(HEAD_END) - conn.unsent
+            size = len(answer) - head_bytes(answer) - conn.unsent
             access_log.record(asked, int(answer[9:12]), max(0, size), complete=complete)
     if request is None:
         return monotonic()

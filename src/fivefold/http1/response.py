@@ -19,6 +19,10 @@ STATUS_LINES = {code: b"HTTP/1.1 %d %s\r\n" % (code, text) for code, text in PHR
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
+CLOSE = b"Connection: close\r\n"
+
+HEAD_END = b"\r\n\r\n"
+
 BODILESS = (204, 304)
 """Statuses that have neither a body nor Content-Length of one (RFC 9110, section 8.6)."""
 
@@ -29,24 +33,30 @@ NOT_MODIFIED = 304
 
 @dataclass(slots=True)
 class ResponseHead:
-    """Status and fields of a response whose body comes in parts, checked and serialized.
-
-    `lines` runs from the status line to the last field; framing and Connection are not in it.
-    """
+    """Status and fields of a response, checked: as data, and serialized for HTTP/1.1."""
 
     status: int
-    lines: bytes
-    length: int | None
+    fields: Fields
+    """Without framing and Connection, and without the Server and Date that are added."""
+    length: int | None = None
     """What Content-Length promises; None where it was not given."""
+    lines: bytes = b""
+    """From the status line to the last field, in HTTP/1.1."""
     dated: bool = False
     """Whether `lines` have a Date of their own."""
     close: bool = False
     framing: bytes = b""
     """The Content-Length line, where it was given, and the empty line behind it."""
+    is_ordinary: bool = True
+    """Whether it has a body, and the connection can be kept behind it."""
 
     def __post_init__(self) -> None:
+        self.lines = self.lines or head_lines(self.status, self.fields)
         if self.length is not None:
             self.framing = b"Content-Length: %d\r\n\r\n" % self.length
+        elif self.status in BODILESS:
+            self.framing = b"\r\n"
+        self.is_ordinary = not self.close and self.status not in BODILESS
 
 
 @dataclass
@@ -110,6 +120,23 @@ def serialized(status: int, fields: Fields, date_line: bytes, *, persistence: by
     parts += [b"%s: %s\r\n" % pair for pair in fields]
     parts += [persistence, b"\r\n"]
     return b"".join(parts)
+
+
+def joined(head: ResponseHead, data: bytes | memoryview, date: bytes) -> bytes:
+    """Head and body of an ordinary response to a connection that is kept; the body must fit."""
+    framing = head.framing or b"Content-Length: %d\r\n\r\n" % len(data)
+    return b"".join((head.lines, b"" if head.dated else date, framing, data))
+
+
+def closing_head(head: bytes) -> bytes:
+    """A head, and whatever follows it in the same bytes, that says that the connection ends."""
+    fields = head.index(b"\r\n") + 2
+    return b"".join((memoryview(head)[:fields], CLOSE, memoryview(head)[fields:]))
+
+
+def head_bytes(out: bytes) -> int:
+    """The length of the head with which a response begins."""
+    return out.find(HEAD_END) + len(HEAD_END)
 
 
 def plain(status: int, detail: str = "", fields: Fields | None = None) -> Response:

@@ -12,7 +12,8 @@ from ..accesslog.log import AccessLog
 from ..accesslog.shared import SharedLog
 from ..content.application.broken import trace_of
 from ..content.application.forwarded import TrustedProxies
-from ..content.kinds import BROKEN, Opened
+from ..content.base import Content
+from ..content.kinds import BROKEN
 from ..content.routing.htpasswd import LastRead
 from ..content.static.worker_state import Shared
 from ..errors import ApplicationError, SettingsError
@@ -42,7 +43,7 @@ log = logger("fivefold.server")
 class WorkerObserver(Protocol):
     """Tracing, from within a worker."""
 
-    def content(self, content: Opened) -> Opened:
+    def content(self, content: Content) -> Content:
         """`content`, reporting when it is asked."""
 
     def handler(self, handler: Handler) -> Handler:
@@ -163,7 +164,7 @@ class Composition:
             if access_log is not None:
                 access_log.close()
 
-    def _handler(self, content: Opened, access_log: AccessLog | None) -> Handler:
+    def _handler(self, content: Content, access_log: AccessLog | None) -> Handler:
         """The connection coroutine, with what lies around it."""
         settings = self.settings
         handler: Handler = Http1(content, settings.limits, access_log).serve
@@ -187,7 +188,7 @@ class Composition:
             calls.append(self._certificates.tick)
         return ticking(calls)
 
-    def _new_io(self, content: Opened, shared: Shared, ticked: Callable[[], None]) -> NewIO:
+    def _new_io(self, content: Content, shared: Shared, ticked: Callable[[], None]) -> NewIO:
         engine, tick_s = self.choice.engine, tick(self.settings.limits)
 
         def new_io(connections: int, *, serves: bool = True) -> IOModel:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..content.application.forwarded import TrustedProxies
-from ..content.kinds import BROKEN, ContentContext, Opened
+from ..content.base import Content
+from ..content.kinds import BROKEN, ContentContext
 from ..content.routing import mounts
 from ..content.routing import virtual_hosts as hosts
 from ..content.routing.basic_auth import Guarded
@@ -27,7 +28,7 @@ def opened(
     last_users: LastRead,
     shared: Shared,
     grace: Grace,
-) -> Opened:
+) -> Content:
     """What answers. Raises `ApplicationError`, `SettingsError`."""
     serving = choice.model.traits
     in_pool = shared.in_event_loop and not settings.inline

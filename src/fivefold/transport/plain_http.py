@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from ..content.base import Content
 from ..errors import ProtocolError
-from ..http1.connection import Ready
-from ..http1.exchange import Exchange, HttpConnection
-from ..http1.request import Request
+from ..http1.exchange import Exchange
 from ..http1.response import plain
 
 HTTPS_PORT = 443
 
 
-class PlainHttp:
+class PlainHttp(Content):
     """Content that sends to https, or refuses."""
 
     def __init__(self, port: int | None) -> None:
         """`port`: where TLS is spoken; None if no client is redirected."""
         self._port = port
-
-    def ready(
-        self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Ready | None:
-        return None
 
     async def respond(self, exchange: Exchange) -> None:
         """Raises `ProtocolError`."""

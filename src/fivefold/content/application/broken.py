@@ -12,11 +12,10 @@ import os
 import traceback
 from pathlib import Path
 
-from ...http1.connection import Ready
-from ...http1.exchange import Exchange, HttpConnection
-from ...http1.request import Request, fields_of
+from ...http1.exchange import Exchange
+from ...http1.request import fields_of
 from ...http1.response import Response, plain
-from ...iomodels.base import IOModel
+from ..base import Content
 
 PACKAGE = os.fspath(Path(__file__).parents[2]) + os.sep
 
@@ -40,7 +39,7 @@ pre {{ padding: 1rem; overflow: auto; border: 1px solid; border-radius: .25rem; 
 """
 
 
-class Broken:
+class Broken(Content):
     """Content that says why there is no other."""
 
     def __init__(self, error: Exception) -> None:
@@ -50,17 +49,6 @@ class Broken:
             errors="backslashreplace"
         )
         self._text = f"{error}\n\n{trace}".rstrip()
-
-    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
-        return engine(tick_s=tick_s, connections=connections)
-
-    def close(self) -> None:
-        """Nothing was opened."""
-
-    def ready(
-        self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Ready | None:
-        return None
 
     async def respond(self, exchange: Exchange) -> None:
         exchange.keep = False  # the next request may meet the mended application

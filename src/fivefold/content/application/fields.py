@@ -63,7 +63,8 @@ class ResponseHeads(Bounded[tuple[Any, ...], ResponseHead]):
 
     def put(self, key: tuple[Any, ...], head: ResponseHead) -> None:
         texts = sum([len(name) + len(value) for name, value in key[1:]])
-        self.remember(key, head, texts + len(head.lines) + FIELD_BYTES * len(key))
+        # Twice: the key has them as they were given, the head as they are sent.
+        self.remember(key, head, 2 * (texts + FIELD_BYTES * len(key)) + len(head.lines))
 
 
 _dropped: set[bytes] = set()
@@ -81,6 +82,7 @@ def response_head(
     if not FIRST <= status <= LAST:
         raise InvalidResponse(f"status {status} is not between {FIRST} and {LAST}")
     lines = [status_line(status, reason)]
+    fields: list[tuple[bytes, bytes]] = []
     length: int | None = None
     dated = served = close = False
     for name, value in pairs:
@@ -101,10 +103,11 @@ def response_head(
             continue
         dated = dated or key == b"date"
         served = served or key == b"server"
+        fields.append((name, value))
         lines.append(b"%b: %b\r\n" % (name, value))
     if not served:
         lines.append(SERVER)
-    return ResponseHead(status, b"".join(lines), length, dated, close)
+    return ResponseHead(status, fields, length, b"".join(lines), dated, close)
 
 
 def status_line(status: int, reason: bytes | None) -> bytes:

@@ -18,16 +18,15 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ...errors import ClientLeft
-from ...http1.connection import Ready
-from ...http1.exchange import Exchange, HttpConnection
+from ...http1.exchange import Exchange
 from ...http1.limits import Limits
-from ...http1.request import Request
 from ...iomodels.asyncio_loop.engines import loop_engine
 from ...iomodels.base import IOModel
 from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from ...processes.grace import Grace
 from ..application.client_certificate import extension
+from ..base import Content
 from .application_loop import ApplicationLoop
 from .http import HttpCycle, path_of
 from .lifespan import Application
@@ -43,7 +42,7 @@ CALLS = 64
 """Expected at once on the host of an application that has a thread of its own."""
 
 
-class Asgi:
+class Asgi(Content):
     """Content that is an ASGI application; shared by all connections of a worker."""
 
     def __init__(
@@ -104,11 +103,6 @@ class Asgi:
         """The host of each process has ended its own lifespan. Raises `ShutdownCut`."""
         if self._loop_thread is not None:
             self._loop_thread.close()
-
-    def ready(
-        self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Ready | None:
-        return None
 
     def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
         conn = exchange.conn

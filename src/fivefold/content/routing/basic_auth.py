@@ -15,16 +15,15 @@ from functools import partial
 from hashlib import blake2b
 from time import monotonic
 
-from ...http1.connection import Ready
+from ...http1.answer import Answer
 from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request, fields_of
 from ...http1.response import plain
-from ...iomodels.base import IOModel
 from ..application.forwarded import TrustedProxies
 from ..application.thread_pool import Threads
+from ..base import Around, Content
 from ..static.refusals import RETRY
 from .htpasswd import Passwords
-from .mounts import Inner
 from .password_queue import CHECKS, ByLocks, InOneThread, PasswordQueue, has_left, one_client
 
 FIELD = re.compile(rb"\r\n(?i:authorization):[ \t]*([^\r]*)")
@@ -45,14 +44,19 @@ PASSWORDS_CHECK_S = 1.0
 """How long a change of the file may go unnoticed."""
 
 
-class Guarded:
+class Guarded(Around):
     """Asks `content` for those whose password is right."""
 
     def __init__(
-        self, content: Inner, passwords: Passwords, proxies: TrustedProxies, *, in_event_loop: bool
+        self,
+        content: Content,
+        passwords: Passwords,
+        proxies: TrustedProxies,
+        *,
+        in_event_loop: bool,
     ) -> None:
         """`beside`: whether one thread serves all connections."""
-        self._content = content
+        super().__init__(content)
         self._passwords = passwords
         self._proxies = proxies
         self._threads = Threads(CHECKS) if in_event_loop else None
@@ -61,24 +65,21 @@ class Guarded:
         self._right: dict[bytes, int] = {}
         self._look_at = 0.0
 
-    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
-        return self._content.io(engine, tick_s=tick_s, connections=connections)
-
     def close(self) -> None:
         if self._threads is not None:
             self._threads.close()
         self._turns.close()
-        self._content.close()
+        super().close()
 
-    def ready(
+    def answer_at_once(
         self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Ready | None:
+    ) -> Answer | None:
         if now >= self._look_at:
             self._look_at = now + PASSWORDS_CHECK_S
             self._passwords.look_again()
         if not self._is_known(self._digest(head)):
             return None
-        return self._content.ready(request, head, conn, now)
+        return self._content.answer_at_once(request, head, conn, now)
 
     async def respond(self, exchange: Exchange) -> None:
         digest = self._digest(exchange.request_head)

@@ -12,26 +12,20 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import quote
 
 from ...errors import SettingsError
-from ...http1.bounded import Bounded
-from ...http1.connection import Content, Ready
-from ...http1.exchange import Exchange, HttpConnection
-from ...http1.request import Request
-from ...iomodels.base import IOModel
+from ..base import Content
 from ..static.paths import relative_path, segments
 from ..static.rules import DEFAULT, Rules
 from ..static.site import Static
 from ..static.worker_state import ALONE, Shared
-
-REMEMBERED_BYTES = 1_048_576
-"""Of targets whose owner is remembered."""
+from .router import Router
 
 LONGEST_BYTES = 256
-"""Of one of them."""
+"""Of a target whose owner is remembered."""
 
 
 @dataclass(frozen=True)
@@ -82,19 +76,12 @@ def probe(mounts: Sequence[Mount], base: str) -> None:
             )
 
 
-class Inner(Content, Protocol):
-    """The main content, as `kinds` opens it."""
-
-    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel: ...
-    def close(self) -> None: ...
-
-
-class Mounts:
+class Mounts(Router):
     """Content that asks a folder or the main content, by the target's path."""
 
     def __init__(
         self,
-        main: Inner,
+        main: Content,
         mounts: Sequence[Mount],
         rules: Rules = DEFAULT,
         shared: Shared = ALONE,
@@ -103,42 +90,18 @@ class Mounts:
 
         The rules are those of all folders, but for the pages: these lie in the main one.
         """
-        self._main = main
         rules = replace(rules, spa=None, error_page=())
         self._folders = [
             (m.prefix, Static(m.folder, b"/".join(m.prefix) + b"/", rules, shared)) for m in mounts
         ]
-        self._owners: Bounded[bytes, Content] = Bounded(REMEMBERED_BYTES, LONGEST_BYTES)
-        self._known_owner = self._owners.get
+        folders = [folder for _, folder in self._folders]
+        super().__init__(main, folders, attrgetter("target"), LONGEST_BYTES)
 
-    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
-        return self._main.io(engine, tick_s=tick_s, connections=connections)
-
-    def close(self) -> None:
-        for _, folder in self._folders:
-            folder.close()
-        self._main.close()
-
-    def ready(
-        self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Ready | None:
-        owner = self._known_owner(request.target) or self._remembered(request.target)
-        return owner.ready(request, head, conn, now)
-
-    async def respond(self, exchange: Exchange) -> None:
-        target = exchange.request.target
-        await (self._known_owner(target) or self._remembered(target)).respond(exchange)
-
-    def _remembered(self, target: bytes) -> Content:
-        owner = self._owner(target)
-        self._owners.remember(target, owner, len(target))
-        return owner
-
-    def _owner(self, target: bytes) -> Content:
-        if not target.startswith(b"/"):
-            return self._main  # `*`, or the authority of CONNECT: no path
-        path = segments(target)
+    def _owner(self, key: bytes) -> Content:
+        if not key.startswith(b"/"):
+            return self._content  # `*`, or the authority of CONNECT: no path
+        path = segments(key)
         for prefix, folder in self._folders:
             if tuple(path[: len(prefix)]) == prefix:
                 return folder
-        return self._main
+        return self._content

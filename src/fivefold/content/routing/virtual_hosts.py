@@ -11,32 +11,27 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from ...configuration.setting import check
 from ...errors import SettingsError
-from ...http1.bounded import Bounded
-from ...http1.connection import Content, Ready
-from ...http1.exchange import Exchange, HttpConnection
-from ...http1.request import Request
-from ...iomodels.base import IOModel
+from ..base import Content
 from ..static import folder
 from ..static.rules import Rules
 from ..static.site import Static
 from ..static.worker_state import Shared
 from . import mounts
-from .mounts import Inner, Mounts
+from .mounts import Mounts
+from .router import Router
 
 NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 
 PORT = re.compile(rb":\d*$")
 
-REMEMBERED_BYTES = 1_048_576
-"""Of values of Host whose owner is remembered."""
-
 LONGEST_BYTES = 512
-"""A name has 253 characters (RFC 1035); longer ones are looked at each time."""
+"""Of a value of Host whose owner is remembered; a name has 253 characters (RFC 1035)."""
 
 OWN = ("name", "target", "mount")
 
@@ -99,7 +94,7 @@ def probe(host: VirtualHost, base: str) -> None:
         raise SettingsError(f"host {host.name[0]}: {error}") from None
 
 
-def served(host: VirtualHost, shared: Shared) -> Inner:
+def served(host: VirtualHost, shared: Shared) -> Content:
     """A host's content."""
     content = Static(host.target, rules=host.rules, shared=shared)
     if not host.mount:
@@ -107,51 +102,27 @@ def served(host: VirtualHost, shared: Shared) -> Inner:
     return Mounts(content, mounts.parsed(host.mount), host.rules, shared)
 
 
-class Hosts:
+class Hosts(Router):
     """Content that asks a folder or the main content, by the name in the request."""
 
-    def __init__(self, main: Inner, hosts: Sequence[VirtualHost], shared: Shared) -> None:
-        self._main = main
-        self._contents: list[Inner] = []
+    def __init__(self, main: Content, hosts: Sequence[VirtualHost], shared: Shared) -> None:
+        contents: list[Content] = []
         self._exact: dict[bytes, Content] = {}
         self._below: list[tuple[bytes, Content]] = []
         for host in hosts:
             content = served(host, shared)
-            self._contents.append(content)
+            contents.append(content)
             for name in (name.encode() for name in host.name):
                 if name.startswith(b"*"):
                     self._below.append((name[1:], content))
                 else:
                     self._exact[name] = content
         self._below.sort(key=lambda pair: -len(pair[0]))
-        self._owners: Bounded[bytes, Content] = Bounded(REMEMBERED_BYTES, LONGEST_BYTES)
-        self._known_owner = self._owners.get
+        super().__init__(main, contents, attrgetter("host"), LONGEST_BYTES)
 
-    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
-        return self._main.io(engine, tick_s=tick_s, connections=connections)
-
-    def close(self) -> None:
-        for content in self._contents:
-            content.close()
-        self._main.close()
-
-    def ready(
-        self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Ready | None:
-        owner = self._known_owner(request.host) or self._remembered(request.host)
-        return owner.ready(request, head, conn, now)
-
-    async def respond(self, exchange: Exchange) -> None:
-        host = exchange.request.host
-        await (self._known_owner(host) or self._remembered(host)).respond(exchange)
-
-    def _remembered(self, host: bytes) -> Content:
-        owner = self._owner(PORT.sub(b"", host).lower().rstrip(b"."))
-        self._owners.remember(host, owner, len(host))
-        return owner
-
-    def _owner(self, name: bytes) -> Content:
+    def _owner(self, key: bytes) -> Content:
+        name = PORT.sub(b"", key).lower().rstrip(b".")
         exact = self._exact.get(name)
         if exact is not None:
             return exact
-        return next((owner for end, owner in self._below if name.endswith(end)), self._main)
+        return next((owner for end, owner in self._below if name.endswith(end)), self._content)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...http1.connection import Ready
+from ...http1.answer import Answer, HeadAndFile, Whole
 from ...http1.request import Request
-from ...http1.response import DateField, Fields, Response, plain, serialized
-from .files.entry import Answer, Entry
+from ...http1.response import DateField, Fields, Response, ResponseHead, joined, plain
+from .files.entry import Entry, Kept
 from .representations.conditions import NOT_MODIFIED
 from .representations.multipart import ByteRanges
 from .representations.selection import Selection, select
@@ -46,17 +46,19 @@ class FileResponses:
         until = self.second_of(now)
         entry.with_date(self._date.at(now), until)
 
-    def again(self, request: Request, entry: Entry, now: float) -> Ready | None:
+    def again(self, request: Request, entry: Entry, now: float) -> Answer | None:
         """What this request was answered with in this second: 304, or a part of the file."""
         answer = entry.answers.get(request)
         if answer is None:
             answer = self._remembered(request, entry, now)
-        if answer is None or isinstance(answer, bytes):
+        if answer is None or isinstance(answer, Whole):
             return answer
-        head, offset, count = answer
-        return (head, entry.file_part(offset, count)) if entry.hold() else None
+        head, as_http1, offset, count = answer
+        if not entry.hold():
+            return None
+        return HeadAndFile(head, entry.file_part(offset, count), as_http1)
 
-    def _remembered(self, request: Request, entry: Entry, now: float) -> Answer | None:
+    def _remembered(self, request: Request, entry: Entry, now: float) -> Kept | None:
         """None for what is not asked often enough to be kept."""
         if not entry.ranged and b"range" in request.obeyed:
             return None  # there is another entry for that
@@ -67,11 +69,12 @@ class FileResponses:
         self._hold(entry, request, answer)
         return answer
 
-    def _hold(self, entry: Entry, request: Request, answer: Answer) -> None:
+    def _hold(self, entry: Entry, request: Request, answer: Kept) -> None:
         asked = sum(map(len, request.obeyed.values()))
         if asked > REQUEST_BYTES:
             return  # `http1.request` does not remember it either: it never comes again
-        size = REQUEST_BYTES + asked + len(answer if isinstance(answer, bytes) else answer[0])
+        head, out = (answer.head, answer.as_http1) if isinstance(answer, Whole) else answer[:2]
+        size = REQUEST_BYTES + asked + len(head.lines) + len(out)
         if self._bytes + size > MOST_BYTES:
             self._forget()
         self._bytes += size
@@ -106,12 +109,12 @@ class FileResponses:
         return plain(chosen.status, fields=[*chosen.fields, *always])
 
 
-def ready_made(chosen: Selection, entry: Entry, date: bytes) -> Answer:
+def ready_made(chosen: Selection, entry: Entry, date: bytes) -> Kept:
     if not chosen.ranges:
-        return serialized(NOT_MODIFIED, chosen.fields, date)
+        head = ResponseHead(NOT_MODIFIED, chosen.fields)
+        return Whole.made(head, joined(head, b"", date))
     offset, count = chosen.ranges[0]
-    fields = [*chosen.fields, (b"Content-Length", b"%d" % count)]
-    head = serialized(PARTIAL, fields, date)
+    head = ResponseHead(PARTIAL, chosen.fields, count)
     if not entry.in_memory:
-        return head, offset, count
-    return head + entry.content(offset, count)
+        return head, joined(head, b"", date), offset, count
+    return Whole.made(head, joined(head, entry.content(offset, count), date))

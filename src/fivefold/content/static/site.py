@@ -1,6 +1,6 @@
 """A folder of files.
 
-The hot path is `ready`: what was asked for within this second is in memory as one
+The hot path is `answer_at_once`: what was asked for within this second is in memory as one
 bytes object, head and body.  Everything else goes through `respond` (see `responses`): find
 the file, check it, read it (small) or have it sent from the page cache (large).
 """
@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
-from ...http1.connection import Ready
+from ...http1.answer import Answer, HeadAndFile
 from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
 from ...http1.response import Response
-from ...iomodels.base import IOModel
 from ...iomodels.files import pages_in_memory
 from ...iomodels.overlay import Overlay
 from ...iomodels.probes import Tell
 from ..application.thread_pool import Threads
+from ..base import Content
 from .file_responses import FileResponses
 from .files.entry import Entry
 from .files.file_cache import FileCache
@@ -40,7 +40,7 @@ LONG_TASKS = 2
 take its processor. The threads are made when they are needed."""
 
 
-class Static:
+class Static(Content):
     """Content that is a folder; shared by all connections of a worker."""
 
     def __init__(
@@ -66,9 +66,6 @@ class Static:
         )
         self._recent_plain = self._recent.plain.get
 
-    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
-        return engine(tick_s=tick_s, connections=connections)
-
     def close(self) -> None:
         if self._threads is not None:
             self._threads.close()
@@ -90,9 +87,9 @@ class Static:
 
         return Overlay(self._cache, open=around)
 
-    def ready(
+    def answer_at_once(
         self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Ready | None:
+    ) -> Answer | None:
         target = request.plain_target
         entry = self._recent_plain(target)
         if entry is None:
@@ -105,8 +102,10 @@ class Static:
             self._recent.forget(target)
             return None
         if not entry.in_memory:
-            return (entry.whole, entry.file_part(0, entry.size)) if entry.hold() else None
-        return entry.whole
+            if not entry.hold():
+                return None
+            return HeadAndFile(entry.head, entry.file_part(0, entry.size), entry.whole)
+        return entry.answer
 
     def _look(self, now: float) -> None:
         """Once a second: whether the path of the folder leads to another one."""
@@ -124,7 +123,7 @@ class Static:
         self._file_responses.freshen(entry, now)
         return True
 
-    def _again(self, request: Request, head: bytes, now: float) -> Ready | None:
+    def _again(self, request: Request, head: bytes, now: float) -> Answer | None:
         """What a request that selects was answered with in this second."""
         target = request.selective_target
         if target is None:

@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import IO, Any, Protocol
 
 from ...errors import ClientLeft, DeadlineExceeded, InvalidResponse, PeerGone
+from ...http1.answer import Whole
 from ...http1.exchange import Exchange, HttpConnection
-from ...http1.response import BODILESS, FilePart, ResponseHead
+from ...http1.response import FilePart, ResponseHead
 from ..application.fields import ResponseHeads, response_head
 from .file_wrapper import FileWrapper
 
@@ -88,17 +89,21 @@ class Call:
         self.context = context
         self._place = place
 
-    @property
-    def simple(self) -> bool:
-        """Whether the response has an ordinary body, and there is nothing to close."""
+    def whole(self, part: Any) -> Whole | None:
+        """The response, if `part` is all of it and nothing is left to be sent or closed."""
         head = self.head
-        return (
-            head is not None
-            and not head.close
-            and head.status not in BODILESS
-            and type(self._iterable) is list
-            and self.exchange is None
-        )
+        if (
+            head is None
+            or not head.is_ordinary
+            or type(self._iterable) is not list
+            or self.exchange is not None
+            or (head.length is not None and head.length != len(part))
+        ):
+            return None
+        self.ended = True
+        answer = Whole()
+        answer.head, answer.given, answer.as_http1 = head, part, b""
+        return answer
 
     @property
     def over(self) -> bool:

@@ -21,14 +21,15 @@ from functools import partial
 from typing import IO
 
 from ...errors import ClientLeft
-from ...http1.connection import Ready
+from ...http1.answer import Answer, Deferred
 from ...http1.escaping import as_text
-from ...http1.exchange import Exchange, HttpConnection, joined
+from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
-from ...http1.response import DateField, FilePart, plain
+from ...http1.response import FilePart, plain
 from ...iomodels.base import IOModel
 from ...isolation.reporting import is_a, logger, report
 from ..application.thread_pool import Threads
+from ..base import Content
 from .call import Application, Call, Failed, Misbehaved
 from .environ import Environs, WsgiConstants
 from .input import NO_BODY, received
@@ -39,7 +40,7 @@ log = logger("fivefold.wsgi")
 Part = bytes | FilePart | Failed
 
 
-class Wsgi:
+class Wsgi(Content):
     """Content that is a WSGI application; shared by all connections of a worker."""
 
     def __init__(
@@ -55,7 +56,6 @@ class Wsgi:
         self._place = place
         self._threads = threads
         self._context = copy_context()
-        self._date = DateField()
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         model = engine(tick_s=tick_s, connections=connections)
@@ -66,9 +66,9 @@ class Wsgi:
         if self._threads is not None:
             self._threads.close()
 
-    def ready(
+    def answer_at_once(
         self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Ready | None:
+    ) -> Answer | None:
         """The response of an application that is called in place and answers with one list,
         which is what most do; whatever else it does is continued by `_finish`."""
         if self._place.occupied or request.has_body or not request.minor:
@@ -83,13 +83,11 @@ class Wsgi:
         except BaseException as error:  # noqa: BLE001 - the edge of an application
             part = Failed(error)
         else:
-            if call.last and call.simple and request.keep_alive and request.method != "HEAD":
-                assert call.head is not None
-                whole = joined(call.head, part, self._date.at(now))  # type: ignore[arg-type]
-                if whole is not None:
-                    call.ended = True
-                    return whole
-        return partial(self._finish, call, part)
+            if call.last and request.keep_alive and request.method != "HEAD":
+                answer = call.whole(part)
+                if answer is not None:
+                    return answer
+        return Deferred(partial(self._finish, call, part))
 
     async def respond(self, exchange: Exchange) -> None:
         """Raises what `received` raises, and `LimitReached` if there is no thread for it."""

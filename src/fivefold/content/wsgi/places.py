@@ -88,7 +88,7 @@ class InPlace:
         return error
 
     def _begun(self, call: Call) -> Exchange:
-        """For what was asked before there was an exchange (`Wsgi.ready`)."""
+        """For what was asked before there was an exchange (`Wsgi.answer_at_once`)."""
         request, head = call.asked
         # One that counts, for whichever it will be continued by.
         return LoggedExchange(call.conn, request, head, None, self._limits, self._date)

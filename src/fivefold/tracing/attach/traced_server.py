@@ -21,8 +21,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ...content.kinds import Opened
-from ...http1.connection import Ready
+from ...content.base import Content
+from ...http1.answer import Answer, Deferred
 from ...http1.exchange import Exchange
 from ...http1.request import Request
 from ...iomodels.base import Connection
@@ -36,6 +36,9 @@ from ..control.switch import NOTICE, Switch
 from ..sampling.sampler import Sampler
 from ..sampling.sinks import Samples
 from .recording import Recording, written
+
+Asks = Callable[..., Answer | None]
+"""`Content.answer_at_once`."""
 
 
 class LiveObserver:
@@ -57,7 +60,7 @@ class LiveObserver:
 
     # runs in: a worker
 
-    def content(self, content: Opened) -> Opened:
+    def content(self, content: Content) -> Content:
         self._content = content
         every = interval(self._server.settings.trace_sample)
         if every:
@@ -93,7 +96,9 @@ class LiveObserver:
         self._wanted = self.switch.wanted()
         self._left = self._wanted.count
         self._tracing = True
-        self._overlay = Overlay(self._content, ready=self._ready, respond=self._respond)
+        self._overlay = Overlay(
+            self._content, answer_at_once=self._answering_at_once, respond=self._respond
+        )
         for reference in self._connections.keyrefs():
             conn = reference()
             if conn is not None:
@@ -127,21 +132,23 @@ class LiveObserver:
             "engine": engine.engine,
         }
 
-    def _ready(self, inner: Callable[..., Ready | None]) -> Callable[..., Ready | None]:
-        def ready(request: Request, head: bytes, conn: Connection, now: float) -> Ready | None:
+    def _answering_at_once(self, inner: Asks) -> Asks:
+        def answer_at_once(
+            request: Request, head: bytes, conn: Connection, now: float
+        ) -> Answer | None:
             recording = self._connections.get(conn)
             if recording is None:
                 return inner(request, head, conn, now)
             wanted = matches(request.target, self._wanted.pattern)
             recording.asked(request, head_bytes=len(head), arrived_s=now, wanted=wanted)
-            whole = inner(request, head, conn, now)
-            if callable(whole):
-                return answering(whole, recording)
-            if whole is not None:
-                recording.answered({"from": "memory"} if isinstance(whole, bytes) else {})
-            return whole
+            answer = inner(request, head, conn, now)
+            if answer is not None and not answer.complete:
+                return Deferred(answering(answer.through, recording))
+            if answer is not None:
+                recording.answered({"from": "memory"} if answer.from_memory else {})
+            return answer
 
-        return ready
+        return answer_at_once
 
     def _respond(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         async def respond(exchange: Exchange) -> None:

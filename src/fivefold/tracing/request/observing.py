@@ -16,13 +16,12 @@ from collections.abc import Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from ...content.kinds import Opened
+from ...content.base import Around, Content
 from ...content.static.site import Static
-from ...http1.connection import Ready
+from ...http1.answer import Answer
 from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
 from ...iomodels.base import Connection as IOConnection
-from ...iomodels.base import IOModel
 from ...server.parent import Server
 from ...serving.base import Handler
 from ..steps.thread_counters import accounting
@@ -68,7 +67,7 @@ class ServerObserver:
     def running(self, server: Server) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def content(self, content: Opened) -> Opened:
+    def content(self, content: Content) -> Content:
         return ObservedContent(content, self._recorder)
 
     def handler(self, handler: Handler) -> Handler:
@@ -89,29 +88,23 @@ class ServerObserver:
         return started
 
 
-class ObservedContent:
+class ObservedContent(Around):
     """Content that tells when it is asked and when it has answered."""
 
-    def __init__(self, content: Opened, recorder: EventRecorder) -> None:
-        self._content = content
+    def __init__(self, content: Content, recorder: EventRecorder) -> None:
+        super().__init__(content)
         self._tell = recorder.tell
         if isinstance(content, Static):
             content.observe(recorder.tell)
 
-    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
-        return self._content.io(engine, tick_s=tick_s, connections=connections)
-
-    def close(self) -> None:
-        self._content.close()
-
-    def ready(
+    def answer_at_once(
         self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Ready | None:
+    ) -> Answer | None:
         self._tell("content.enter", {})
-        whole = self._content.ready(request, head, conn, now)
-        if whole is not None:
-            self._tell("content.exit", {"from": "memory" if isinstance(whole, bytes) else ""})
-        return whole
+        answer = self._content.answer_at_once(request, head, conn, now)
+        if answer is not None:
+            self._tell("content.exit", {"from": "memory" if answer.from_memory else ""})
+        return answer
 
     async def respond(self, exchange: Exchange) -> None:
         await self._content.respond(exchange)

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from time import monotonic_ns, thread_time_ns, time_ns
 from typing import Any
 
-from ...content.kinds import Opened
-from ...http1.connection import Later, Ready
+from ...content.base import Content
+from ...http1.answer import Answer, Deferred
 from ...http1.exchange import Exchange
 from ...http1.request import Request
 from ...iomodels.overlay import Overlay
@@ -40,7 +40,7 @@ class Sampler:
         self._every = every
         self._pipe = pipe
 
-    def install(self, content: Opened) -> None:
+    def install(self, content: Content) -> None:
         """Let `content` count, in this process and in those that are forked from it."""
         self._respond = content.respond
         every = left = self._every
@@ -49,8 +49,10 @@ class Sampler:
             nonlocal left
             left = random.randint(1, every)  # noqa: S311 - no secret
 
-        def counting(inner: Callable[..., Ready | None]) -> Callable[..., Ready | None]:
-            def ready(request: Request, head: bytes, conn: Any, now: float) -> Ready | None:
+        def counting(inner: Callable[..., Answer | None]) -> Callable[..., Answer | None]:
+            def answer_at_once(
+                request: Request, head: bytes, conn: Any, now: float
+            ) -> Answer | None:
                 nonlocal left
                 left -= 1
                 if left > 0:  # threads may count over each other, and past zero
@@ -59,34 +61,23 @@ class Sampler:
                 sample = SampledRequest(request, head, conn, now)
                 return self._sampled(sample, inner(request, head, conn, now))
 
-            return ready
+            return answer_at_once
 
         # A process that serves few requests in its life shall be sampled as often as one of many.
         os.register_at_fork(after_in_child=begin_anywhere)
-        Overlay(content, ready=counting)
+        Overlay(content, answer_at_once=counting)
 
-    def _sampled(self, sample: SampledRequest, whole: Ready | None) -> Later:
+    def _sampled(self, sample: SampledRequest, answer: Answer | None) -> Deferred:
         """The response of a sampled request: however it comes, it is timed to its end."""
 
         async def respond(exchange: Exchange) -> None:
             try:
-                if whole is None or callable(whole):
-                    with with_field(sample):
-                        await (whole or self._respond)(exchange)
-                else:
-                    await self._send(sample, exchange, whole)
+                with with_field(sample):
+                    await (self._respond if answer is None else answer.through)(exchange)
             finally:
                 self._pipe.write(sample.measured(self._pipe))
 
-        return respond
-
-    async def _send(
-        self, sample: SampledRequest, exchange: Exchange, whole: bytes | tuple[bytes, Any]
-    ) -> None:
-        if isinstance(whole, bytes):
-            await exchange.pass_on(sample.opened(whole))
-        else:
-            await exchange.pass_on((sample.opened(whole[0]), whole[1]))
+        return Deferred(respond)
 
 
 class SampledRequest:

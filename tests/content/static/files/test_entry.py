@@ -51,7 +51,9 @@ def test_the_bytes_of_http1_are_made_from_its_data(cache: FileCache) -> None:
         entry.with_date(b"Date: Mon, %b Jan 2029 00:00:00 GMT\r\n" % day, until=5.0)
         answer = HTTPResponse(Received(entry.whole))  # type: ignore[arg-type]
         answer.begin()
-        assert answer.status == entry.status == 200
+        assert answer.status == entry.head.status == 200
+        assert entry.answer.as_http1 is entry.whole
+        assert (entry.answer.head, entry.answer.body) == (entry.head, b"<p>page")
         found = [(name.encode(), value.encode()) for name, value in answer.getheaders()]
         ours = dict(found) | {b"Server": b"", b"Date": b""}
         assert ours == {

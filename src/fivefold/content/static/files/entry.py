@@ -16,8 +16,9 @@ Assumption.   Several threads may put a new `whole` in place at once: each has t
 from __future__ import annotations
 
 from ....errors import FileChanged
+from ....http1.answer import Whole
 from ....http1.exchange import HttpConnection
-from ....http1.response import FilePart, head_lines
+from ....http1.response import FilePart, ResponseHead, joined
 from ..policy import FileMetadata
 from ..representations.precompressed import Siblings
 from ..representations.validators import Validators
@@ -27,8 +28,9 @@ ENTRY_BYTES = 4096
 """Of an entry besides its content: its fields, its heads, its path, all objects counted
 (measured: 3.8 KB for a file with the usual fields)."""
 
-Answer = bytes | tuple[bytes, int, int]
-"""All of a response; or its head, and offset and count of what follows from a large file."""
+Kept = Whole | tuple[ResponseHead, bytes, int, int]
+"""All of a response; or its head, as data and in HTTP/1.1, and offset and count of what follows
+from a large file."""
 
 
 class Entry:
@@ -36,12 +38,11 @@ class Entry:
     is offered in several codings there are several entries, told apart by `key`."""
 
     __slots__ = (
-        *("answers", "body", "coding", "cost", "fields", "fields_of_304", "file", "fresh_until"),
-        *("in_memory", "key", "lines", "metadata", "not_smaller", "origin", "path", "ranged"),
+        *("answer", "answers", "body", "coding", "cost", "fields", "fields_of_304", "file"),
+        *("fresh_until", "head", "in_memory", "key", "metadata", "not_smaller", "origin", "path"),
+        *("ranged",),
         *("siblings", "size", "validators", "varies", "whole"),
     )
-
-    status = 200
 
     def __init__(
         self,
@@ -92,11 +93,13 @@ class Entry:
             self.fields.append((b"Accept-Ranges", b"bytes"))
 
         # The same for HTTP/1.1; what has a Date belongs to this second.
-        self.lines = head_lines(self.status, [*self.fields, (b"Content-Length", b"%d" % self.size)])
-        """The head of a response to a plain GET, but for its Date."""
+        self.head = ResponseHead(200, self.fields, self.size)
+        """Of the response to a plain GET."""
         self.whole = b""
         """The response to a plain GET with its Date; of a large file its head."""
-        self.answers: dict[object, Answer] = {}
+        self.answer = Whole.made(self.head, self.whole)
+        """`whole`, for HTTP of any version."""
+        self.answers: dict[object, Kept] = {}
         """By request: to conditional requests and for ranges, with their Date."""
         self.fresh_until = 0.0
         """Monotonic seconds until which nothing needs to be checked."""
@@ -109,11 +112,12 @@ class Entry:
 
     def with_date(self, line: bytes, until: float) -> None:
         """Make the bytes of HTTP/1.1 with this `Date` line: fresh for as long as the line is."""
-        whole = b"".join((self.lines, line, b"\r\n", self.body))
+        whole = joined(self.head, self.body, line)
         self.body = memoryview(whole)[len(whole) - len(self.body) :]
-        self.whole, self.fresh_until = whole, until
+        self.whole, self.answer = whole, Whole.made(self.head, whole)
+        self.fresh_until = until
 
-    def add_answer(self, request: object, answer: Answer) -> None:
+    def add_answer(self, request: object, answer: Kept) -> None:
         self.answers[request] = answer
 
     def forget_answers(self) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import islice
 
 from ....http1.exchange import Exchange
-from ....http1.response import Fields, ResponseHead, head_lines
+from ....http1.response import Fields, ResponseHead
 from ...application.thread_pool import Finishing, Threads
 from ..files.beneath import open_inside
 from ..paths import is_hidden
@@ -62,7 +62,7 @@ class Listing:
     async def answer(self, exchange: Exchange) -> None:
         form = Json() if wants_json(exchange.request_head) else Html(self._shown_as)
         fields = [(b"Content-Type", form.media_type), (b"Vary", b"Accept"), *self._fields]
-        exchange.start(ResponseHead(200, head_lines(200, fields), None))
+        exchange.start(ResponseHead(200, fields))
         await exchange.write(form.opening(), more=True)
         if exchange.silent:
             return await exchange.write(b"", more=False)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from ....http1.exchange import Exchange
-from ....http1.response import FilePart, ResponseHead, head_lines
+from ....http1.response import FilePart, ResponseHead
 from ..files.entry import Entry
 from .ranges import Range, content_range
 
@@ -31,7 +31,7 @@ class ByteRanges:
         openings = [self._opening(one) for one in self.ranges]
         length = sum(map(len, openings)) + sum(count for _, count in self.ranges) + len(END)
         fields = [(b"Content-Type", KIND), *self.entry.fields[1:]]
-        exchange.start(ResponseHead(206, head_lines(206, fields), length))
+        exchange.start(ResponseHead(206, fields, length))
         for opening, one in zip(openings, self.ranges, strict=True):
             await exchange.write(opening, more=True)
             await self._send(exchange, one)

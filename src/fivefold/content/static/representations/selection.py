@@ -28,7 +28,7 @@ def select(request: Request, entry: Entry) -> Selection:
     if status is not None:
         return Selection(status, entry.fields_of_304, [])
     field = request.obeyed.get(b"range") if request.method == "GET" else None
-    whole = Selection(entry.status, entry.fields, [(0, entry.size)])
+    whole = Selection(entry.head.status, entry.fields, [(0, entry.size)])
     condition = request.obeyed.get(b"if-range")
     if field is None or not still_valid(condition, known.etag, known.strongly_modified_s):
         return whole

@@ -1,0 +1,53 @@
+"""What answers requests: `Content`, which folders, applications and the routings over them are.
+
+HTTP asks two things of it (`http1.connection.Responder`), the server two more: on what its
+connections run, and to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from ..http1.answer import Answer
+from ..http1.exchange import Exchange, HttpConnection
+from ..http1.request import Request
+from ..iomodels.base import IOModel
+
+
+class Content:
+    """Content in the process that serves it; shared by all connections of a worker."""
+
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        """The I/O model that its connections run on: an `engine`, or a host on one."""
+        return engine(tick_s=tick_s, connections=connections)
+
+    def close(self) -> None:
+        """Give back what was opened."""
+
+    def answer_at_once(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Answer | None:
+        """The response, if it can be begun without waiting; None if `respond` is to be asked.
+
+        Called for each request, before anything of its body is read; a WSGI application that is
+        called in place is called here.
+        """
+        return None
+
+    def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+        """Answer through the exchange. Raises `ProtocolError` for a refusal."""
+        raise NotImplementedError
+
+
+class Around(Content):
+    """Content around another, which does what is not done here."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        return self._content.io(engine, tick_s=tick_s, connections=connections)
+
+    def close(self) -> None:
+        self._content.close()
