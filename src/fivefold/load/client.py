@@ -54,6 +54,7 @@ class Client:
         )
         self.reader = Reader(loop.known, keeps=self.keeps)
         self.sock: socket.socket | None = None
+        self.fd = -1
         self.ask: Ask | None = None
         """What is being asked; None between two requests."""
         self.usual: bytes | None = None

@@ -7,6 +7,7 @@ from time import monotonic_ns
 
 from .client import Client, kind_of
 from .client_loop import ClientLoop
+from .job import Group
 
 PAUSE_NS = 100_000_000
 """Between two bytes of a slow client."""
@@ -57,6 +58,10 @@ class Once(Kept):
 
 class Slow(Kept):
     """A byte of its request now and then; a server that waits for it waits long."""
+
+    def __init__(self, loop: ClientLoop, group: Group, number: int) -> None:
+        super().__init__(loop, group, number)
+        self._sent = 0
 
     def start(self) -> None:
         self.ask = next(self.asks)

@@ -50,6 +50,7 @@ class Stopping:
         self._stop: Callable[[], object] = int
         self._again: Callable[[], object] = int
         self._is_leaving = self._has_called = False
+        self._says = True
 
     def begin(
         self, stop: Callable[[], object], *, again: Callable[[], object] = int, says: bool = True

@@ -92,6 +92,7 @@ class Supervisor:
         self._served = False
         """Whether any worker was ever ready."""
         self._announced = False
+        self._on_ready: Callable[[], None] = lambda: None
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Until stopped. Raises `WorkerFailed` if no worker was ever ready, or one did not end

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import socket
 from time import monotonic
+from typing import Any
 
 from ..iomodels.base import Connection, IOModel, Listener, Traits, Waiter
 from .base import CUT_S, OpenConnections, ServingModel, ServingTraits, close_woken, opened
@@ -38,12 +39,19 @@ class Async(ServingModel):
         can_be_fresh=False,
     )
 
-    def run(self) -> None:
-        io = self._io = self.new_io(min(self.options.max_connections, affordable(1)))
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Takes what every serving model takes."""
+        super().__init__(*given, **named)
+        self._limit = Limit({SETTING: self.options.max_connections})
+        # Of all connections.
         self._open = OpenConnections()
         self._full: list[Waiter] = []
+        """Who would accept, and waits for room."""
         self._attended = 0
         """Connections whose coroutine has been made; those that run already are in `_open`."""
+
+    def run(self) -> None:
+        io = self._io = self.new_io(min(self.options.max_connections, affordable(1)))
         self._limit = self._affordable(io.traits)
         self.hooks.started()
         self._begin(io)
@@ -56,8 +64,7 @@ class Async(ServingModel):
     def stop(self) -> None:
         # Here and not only when it is drained: an iterative server gets there once the client
         # has gone whom it serves now.
-        if hasattr(self, "_open"):
-            self._open.finish()
+        self._open.finish()
         super().stop()
 
     def _affordable(self, traits: Traits) -> Limit:

@@ -17,6 +17,7 @@ import socket
 import threading
 import time
 from time import monotonic
+from typing import Any
 
 from ..errors import ApplicationError, FivefoldError
 from ..iomodels.base import IOModel
@@ -54,13 +55,20 @@ class Thread(ServingModel):
         can_be_fresh=True,
     )
 
-    def run(self) -> None:
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Takes what every serving model takes."""
+        super().__init__(*given, **named)
+        self._limit = Limit({SETTING: self.options.max_connections})
+        # Of all threads.
         self._open = OpenConnections()
         # A mailbox stands for an idle thread.  SimpleQueue, because its `put` may be called
         # from a signal handler that interrupted its `get` (queue module, "reentrant").
         self._idle: queue.SimpleQueue[Mailbox | None] = queue.SimpleQueue()
         self._threads: set[threading.Thread] = set()
         self._failure: ApplicationError | None = None
+        """Why no thread can serve."""
+
+    def run(self) -> None:
         io = self._io = self.new_io(1, serves=False)
         each = io.traits.descriptors + io.traits.own_descriptors
         bounds = {SETTING: self.options.max_connections, DESCRIPTORS: affordable(each)}
@@ -78,8 +86,7 @@ class Thread(ServingModel):
 
     def stop(self) -> None:
         super().stop()
-        if hasattr(self, "_idle"):
-            self._idle.put(None)  # the main thread may be waiting for an idle thread
+        self._idle.put(None)  # the main thread may be waiting for an idle thread
 
     async def _main(self, io: IOModel) -> None:
         listeners = self.queues(io, self._room)

@@ -57,6 +57,8 @@ class ApplicationLoop(LoopModel):
         self.watches = Watches(self.loop)
         self.state: dict[str, Any] = {}
         """Copied, not deeply, into the scope of each request."""
+        self._last: asyncio.Task[None] | None = None
+        """The end of its threads, which may outlast the loop."""
 
     def start(self, application: Application) -> None:
         """Raises `ApplicationError`."""
@@ -155,8 +157,8 @@ class ApplicationLoop(LoopModel):
 
     def _end_threads(self, within_s: float) -> None:
         # Not to be cancelled: it would then join the threads, and we with it.
-        self._last = self.loop.create_task(self.loop.shutdown_default_executor())
-        if self._wait({self._last}, within_s):
+        last = self._last = self.loop.create_task(self.loop.shutdown_default_executor())
+        if self._wait({last}, within_s):
             log.warning("a thread of the application's event loop does not end, and is left")
 
     def _cancel(self, tasks: Iterable[asyncio.Task[Any]], within_s: float) -> None:

@@ -64,25 +64,38 @@ class Process(ServingModel):
         can_be_fresh=True,
     )
 
-    def run(self) -> None:
-        self._children: dict[int, int] = {}  # pid: the number that the acceptor knows
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Takes what every serving model takes."""
+        super().__init__(*given, **named)
+        # Of the run.
+        heard, say = os.pipe2(os.O_CLOEXEC)
+        self._said, self._say = Attentions(heard), Announcement(say)
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._proved = False
+        """Whether any child was ever idle: the application can be started."""
+        self._failure: ApplicationError | None = None
+        self._unclean = ""
+        # Of the children.
+        self._children: dict[int, int] = {}
+        """By process id: the number that the acceptor knows."""
         self._forked = 0
-        self._wanted = 0
         self._fork_backoff = Backoff()
+        # Of the acceptor of this moment.
         self._acceptor = 0
+        """Its process id; 0 if there is none, and then no channel to it."""
+        self._acceptor_since = 0.0
         self._acceptor_backoff = Backoff()
+        self._limit = self.options.max_connections
+        self._wanted = 0
+        """So many children more."""
+        # Of the end.
         self._cut_at = self._kill_at = math.inf
         self._passed_on = False
         """Whether all have been asked to end."""
         self._asked = False
         """Whether those that do not end have been asked where they are."""
-        self._unclean = ""
-        heard, say = os.pipe2(os.O_CLOEXEC)
-        self._said, self._say = Attentions(heard), Announcement(say)
-        self._proved = False
-        """Whether any child was ever idle: the application can be started."""
-        self._failure: ApplicationError | None = None
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def run(self) -> None:
         self.hooks.started()
         flushing.hand_down()
         descendants.give_up(self._give_up)
