@@ -1,4 +1,4 @@
-"""From a request target to a path inside the folder, or nowhere.
+"""From a request target to a path inside the folder, or nowhere; and from a path to a target.
 
 The rule is syntactic and complete before the file system is asked: percent-decode once,
 then no segment may be `..`, and no byte may be NUL or a backslash.  What is left can
@@ -11,6 +11,10 @@ import re
 from urllib.parse import unquote_to_bytes
 
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+UNRESERVED = b"/-._~abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!$'()*+,=:@"
+
+SAFE = [bytes((byte,)) if byte in UNRESERVED else b"%%%02X" % byte for byte in range(256)]
 
 
 def segments(target: bytes) -> list[bytes]:
@@ -41,3 +45,22 @@ def relative_path(target: bytes) -> bytes | None:
         return None
     trailing = path.rpartition(b"/")[2] in (b"", b".")
     return b"/".join(kept) + (b"/" if trailing and kept else b"")
+
+
+def quoted(path: bytes) -> bytes:
+    """A path as it may stand in a URL."""
+    return b"".join([SAFE[byte] for byte in path])
+
+
+def with_slash(target: bytes) -> bytes:
+    """Where a folder is, relative to the target that has no slash at its end.
+
+    Relative (RFC 9110, section 10.2.2), because a proxy may have taken away the beginning of
+    the path; and it can name no other host, because it begins with a name. A name with a
+    colon would be taken for a scheme (RFC 3986, section 4.2), hence the `./`.
+    """
+    path, question, query = target.partition(b"?")
+    names = segments(path.rpartition(b"/")[2])  # several, where a slash was encoded
+    location = quoted(b"/".join(names)) + b"/"
+    start = b"./" if b":" in location else b""
+    return start + location + question + query

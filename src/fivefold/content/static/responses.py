@@ -13,16 +13,14 @@ from time import monotonic
 
 from ...errors import FileChanged
 from ...http1.exchange import Exchange
-from ...http1.response import Response, plain
+from ...http1.response import Fields, Response, plain
 from ..application.thread_pool import Threads
 from .file_responses import FileResponses
 from .files.recent import Recent
 from .files.root import Root
 from .listing.contents import Listing
-from .locations import with_slash
-from .paths import relative_path
+from .paths import relative_path, with_slash
 from .policy import Policy
-from .preflight import preflight
 from .refusals import BUSY, METHOD_NOT_ALLOWED, NOT_FOUND, RETRY, status_of
 from .representations.codings import accepted
 from .representations.multipart import ByteRanges
@@ -32,6 +30,9 @@ INDEX, HTML = b"index.html", b".html"
 
 NO_INDEX = "There is no index.html in this folder. With --listing, its files would be listed."
 """Says no more than the redirect to the folder's slash: that there is a folder."""
+
+DAY_S = b"86400"
+"""As long as any browser remembers the answer."""
 
 Field = tuple[bytes, bytes]
 
@@ -171,3 +172,16 @@ class Responses:
                 lines.append(entry.fields[0])  # its type
                 return Response(status, lines, entry.part(0, entry.size))
         return plain(status, hint, fields=lines)
+
+
+def preflight(always: Fields) -> Response:
+    """CORS: the answer to a browser before a page of another origin sends an unusual request.
+
+    Every field is fine to send: a folder obeys few, and none of them can do harm.
+    """
+    allowed = [
+        (b"Access-Control-Allow-Methods", b"GET, HEAD"),
+        (b"Access-Control-Allow-Headers", b"*"),
+        (b"Access-Control-Max-Age", DAY_S),
+    ]
+    return Response(204, [*always, *allowed])

@@ -25,10 +25,6 @@ YOUNG_BYTES = 262_144
 NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
 
-def _nothing(entry: Entry) -> None:
-    """What is done with an entry that is given up, unless somebody wants more."""
-
-
 class FileCache:
     """Entries by path, of the folder whose descriptor is `folder`."""
 
@@ -36,7 +32,7 @@ class FileCache:
         self,
         folder: int,
         kept: KeptFiles | None = None,
-        forget: Callable[[Entry], None] = _nothing,
+        forget: Callable[[Entry], None] = lambda _: None,
         *,
         siblings: bool = False,
     ) -> None:

@@ -22,15 +22,9 @@ QUIET_S = 0.01
 Identity = tuple[int, int, int, int, int]
 
 
-def identity(status: os.stat_result) -> Identity:
+def identity(of: os.stat_result) -> Identity:
     """Changes whenever the content may have changed."""
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
+    return of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns, of.st_ctime_ns
 
 
 class OpenFile(File):

@@ -44,12 +44,10 @@ class Targets(Bounded[K, Entry]):
             self._keys.setdefault(entry, set()).add(key)
 
     def lose(self, key: K) -> None:
-        entry = self.pop(key, None)
+        """And all else that leads to the same."""
+        entry = self.get(key)
         if entry is not None:  # otherwise another thread was faster
-            keys = self._keys.get(entry, set())
-            keys.discard(key)
-            if not keys:
-                self._keys.pop(entry, None)
+            self.lose_entry(entry)
 
     def lose_entry(self, entry: Entry) -> None:
         for key in list(self._keys.pop(entry, ())):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from html import escape
 
-from ..locations import quoted
+from ..paths import quoted
 from .json_array import Listed, moment
 
 HEAD = """<!doctype html>
