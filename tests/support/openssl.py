@@ -60,10 +60,13 @@ def fingerprint(made: Made) -> str:
     return base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
-def client_of(authority: Made, folder: Path, name: str) -> Made:
-    """A client's certificate, signed by `authority`."""
+def client_of(authority: Made, folder: Path, name: str, extension: str = "") -> Made:
+    """A client's certificate, signed by `authority`; `extension` as in openssl's x509v3_config."""
     made = Made(str(folder / f"{name}.pem"), str(folder / f"{name}.key"))
     openssl("req", *EC, "-nodes", "-subj", f"/CN={name}", "-keyout", made.key, "-out", made.cert)
     signer = ["-CA", authority.cert, "-CAkey", authority.key, "-CAcreateserial"]
+    extensions = folder / f"{name}.ext"
+    extensions.write_text(extension)
+    signer += ["-extfile", str(extensions)]
     openssl("x509", "-req", "-in", made.cert, *signer, "-days", "2", "-out", made.cert)
     return made

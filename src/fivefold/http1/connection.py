@@ -262,7 +262,9 @@ class Http1:
 
 def unforeseen(request: Request, error: BaseException) -> ProtocolError:
     """What a client is answered when content raises what it should not: an error of the disk,
-    of a handler of the log, or ours."""
+    of a handler of the log, or ours; a refusal stays what it is."""
+    if isinstance(error, ProtocolError):
+        return error
     if isinstance(error, LimitReached):
         report(log, "%s is refused: %s", as_text(request.target), error)
         return ProtocolError(503, "The server has reached a limit.")

@@ -16,6 +16,7 @@ import pytest
 from websockets.sync.client import connect
 
 from fivefold import Server, Settings
+from fivefold.content.application.client_certificate import escaped
 from fivefold.errors import SettingsError
 from fivefold.serving import MODELS
 from support import TESTS
@@ -173,6 +174,50 @@ def test_client_certificates(auth: str, folder: Path, made: Made, serve: Serve) 
         stranger = self_signed(folder, "stranger")
         with pytest.raises(subprocess.CalledProcessError):
             curl(made, "--cert", stranger.cert, "--key", stranger.key, url)
+
+
+@pytest.mark.parametrize("target", ["applications.wsgi.mirror:app", "applications.asgi.sample:app"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_client_whose_name_is_no_text_is_refused(
+    serving: str,
+    target: str,
+    folder: Path,
+    made: Made,
+    serve: Serve,
+    tmp_path: Path,
+) -> None:
+    """It was a traceback for each request, as many as it likes."""
+    odd = client_of(made, folder, f"odd-{serving}", "subjectAltName=DER:30:06:82:04:6d:fc:6c:6c")
+    settings = {"tls_client_ca": made.cert, "tls_client_auth": "optional", "serving": serving}
+    files = {"tls_cert": made.cert, "tls_key": made.key}
+    log = tmp_path / "log"
+    with (
+        logged(log),
+        serve(target=target, chdir=TESTS, **settings, **files) as (host, port),
+    ):
+        url = f"https://{host}:{port}/"
+        said = curl(made, "--cert", odd.cert, "--key", odd.key, "-i", url)
+        assert said.startswith("HTTP/1.1 400")
+        assert "has a name that is no text" in said
+        assert "is no text" not in curl(made, "-i", url)
+    assert log.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("mary", "mary"),
+        ('a,b+c"d\\e<f>g;h', 'a\\,b\\+c\\"d\\\\e\\<f\\>g\\;h'),
+        (" a b ", "\\ a b\\ "),
+        (" ", "\\ "),
+        ("#a#b", "\\#a#b"),
+        ("a\r\nX: y\0\x7f", "a\\0D\\0AX: y\\00\\7F"),
+        ("Zoë", "Zoë"),
+    ],
+)
+def test_a_name_cannot_end_the_line_that_it_is_written_into(value: str, text: str) -> None:
+    """RFC 4514, section 2.4."""
+    assert escaped(value) == text
 
 
 def test_a_new_certificate_is_taken_without_a_restart(tmp_path: Path, serve: Serve) -> None:

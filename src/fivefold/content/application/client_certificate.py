@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import Any
+
+from ...errors import ProtocolError
 
 VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 """RFC 8446, section 4.1.2."""
@@ -21,9 +24,22 @@ SHORT = {
 """RFC 4514, section 3."""
 
 
+SPECIAL = ',+"\\<>;'
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""They would end the line that an application logs; any octet may be written in hexadecimals."""
+
+
 def subject(tls: ssl.SSLObject) -> str | None:
-    """The client's distinguished name (RFC 4514); None if it has shown no certificate."""
-    certificate = tls.getpeercert()
+    """The client's distinguished name (RFC 4514); None if it has shown no certificate.
+
+    Raises `ProtocolError`: its names are bytes of the authority that signed it, and Python's ssl
+    takes them for text. An application must not mistake such a client for one without a name.
+    """
+    try:
+        certificate = tls.getpeercert()
+    except ValueError:
+        raise ProtocolError(400, "The client's certificate has a name that is no text.") from None
     if not certificate:
         return None
     parts: Any = certificate.get("subject", ())
@@ -33,7 +49,13 @@ def subject(tls: ssl.SSLObject) -> str | None:
 
 def escaped(value: str) -> str:
     """RFC 4514, section 2.4."""
-    return "".join(f"\\{c}" if c in ',+"\\<>;' else c for c in value)
+    last = len(value) - 1
+    return "".join(
+        f"\\{c}"
+        if c in SPECIAL or (c == "#" and not at) or (c == " " and at in (0, last))
+        else CONTROL.sub(lambda found: f"\\{ord(found[0]):02X}", c)
+        for at, c in enumerate(value)
+    )
 
 
 def environ(tls: ssl.SSLObject) -> dict[str, str]:
