@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 UCRED = struct.Struct("iII")
 
+NO_UID = 0xFFFFFFFF
+"""(uid_t)-1, credentials(7)."""
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -18,6 +21,6 @@ class Credentials:
 
 
 def peer_of(sock: socket.socket) -> Credentials:
-    """Raises `OSError` for a socket that has no peer."""
+    """Of a socket without a peer: pid 0, and `NO_UID`, which no user has."""
     pid, uid, _ = UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size))
     return Credentials(pid, uid)

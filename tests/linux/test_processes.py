@@ -1,0 +1,131 @@
+"""proc(5), against what the kernel says elsewhere; and processes that go while they are read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fivefold.linux import processes
+from fivefold.linux.process_control import be_called
+
+FAMILY = """
+import os, signal, sys, threading
+if os.fork() == 0:
+    made = threading.Thread(target=lambda: (os.fork(), threading.Event().wait()))
+    made.start()
+    print(os.getpid(), flush=True)
+    signal.pause()
+print(os.getpid(), flush=True)
+signal.pause()
+"""
+"""A process, its child, and a grandchild that another thread of the child has forked."""
+
+
+@pytest.fixture
+def family() -> Iterator[tuple[int, int]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, start_new_session=True
+    ) as parent:
+        assert parent.stdout is not None
+        pids = {int(parent.stdout.readline()) for _ in range(2)}
+        (child,) = pids - {parent.pid}
+        yield parent.pid, child
+        os.killpg(parent.pid, signal.SIGKILL)
+        parent.communicate()
+
+
+def gone() -> int:
+    """A process id that is nobody's now: of a child that was reaped."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return child.pid
+
+
+def test_a_tree_has_grandchildren_of_other_threads(family: tuple[int, int]) -> None:
+    parent, child = family
+    while len(found := processes.processes_of_tree(parent)) < 3:
+        pass  # the grandchild is being forked
+    assert {parent, child} < found
+    (grandchild,) = found - {parent, child}
+    assert processes.parent_of(grandchild) == child
+    assert processes.parent_of(child) == parent
+    assert processes.parent_of(parent) == os.getpid()
+    threads = processes.threads_of_tree(child)
+    assert {child, grandchild} <= threads
+    assert threads - {child, grandchild}  # the thread that has forked
+
+
+def test_a_start_time_tells_two_processes_of_one_number_apart() -> None:
+    ours = processes.start_time(os.getpid())
+    boot = next(
+        int(line.split()[1])
+        for line in Path("/proc/stat").read_text().splitlines()
+        if line.startswith("btime")
+    )
+    assert ours is not None
+    started = boot + ours / os.sysconf("SC_CLK_TCK")
+    said = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(os.getpid())],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+    )
+    from_ps = subprocess.run(
+        ["date", "-u", "+%s", "-d", said.stdout.strip()], capture_output=True, check=True
+    )
+    assert abs(started - int(from_ps.stdout)) <= 2
+
+
+def test_names_with_brackets_and_spaces_are_read_over(tmp_path: Path) -> None:
+    program = tmp_path / "a) b (1 2"
+    shutil.copy(shutil.which("sleep") or "", program)
+    with subprocess.Popen([program, "60"]) as child:
+        try:
+            assert processes.start_time(child.pid) is not None
+            assert processes.parent_of(child.pid) == os.getpid()
+            assert processes.program_of(child.pid) == os.fsencode(program) + b"\x0060\x00"
+        finally:
+            child.kill()
+
+
+def test_a_process_that_is_gone_is_none_or_nothing() -> None:
+    pid = gone()
+    assert processes.start_time(pid) is None
+    assert processes.parent_of(pid) is None
+    assert processes.owner_of(pid) is None
+    assert processes.program_of(pid) is None
+    assert not processes.catches(pid, signal.SIGTERM)
+    assert processes.processes_of_tree(pid) == processes.threads_of_tree(pid) == set()
+
+
+def test_whose_it_is_and_what_it_catches() -> None:
+    assert processes.owner_of(os.getpid()) == os.geteuid()
+    before = signal.signal(signal.SIGUSR2, lambda *_: None)
+    try:
+        assert processes.catches(os.getpid(), signal.SIGUSR2)
+    finally:
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    assert not processes.catches(os.getpid(), signal.SIGUSR2)
+    signal.signal(signal.SIGUSR2, before)
+
+
+def test_a_thread_has_the_first_fifteen_bytes_of_its_name() -> None:
+    names: list[str] = []
+
+    def called() -> None:
+        be_called("a-name-that-is-too-long")
+        names.append(Path(f"/proc/self/task/{threading.get_native_id()}/comm").read_text())
+
+    thread = threading.Thread(target=called)
+    thread.start()
+    thread.join()
+    assert names == ["a-name-that-is-\n"]

@@ -1,0 +1,111 @@
+"""What the kernel knows of a socket: its peer, its round trips, and when bytes moved."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fivefold.linux import timestamping
+from fivefold.linux.peer_credentials import NO_UID, peer_of
+from fivefold.linux.tcp_info import tcp_info
+
+Pair = tuple[socket.socket, socket.socket]
+
+CONNECTING = """
+import os, socket, sys
+with socket.socket(socket.AF_UNIX) as sock:
+    sock.connect(sys.argv[1])
+    print(os.getpid(), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """A connection over loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname(), 10)
+        accepted, _ = listener.accept()
+        client.settimeout(None)  # which would be waited for before the error queue is read
+        with client, accepted:
+            yield client, accepted
+
+
+def test_the_peer_is_the_process_that_connected(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        with subprocess.Popen(
+            [sys.executable, "-c", CONNECTING, str(tmp_path / "socket")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as other:
+            accepted, _ = listener.accept()
+            with accepted:
+                assert other.stdout is not None
+                assert peer_of(accepted).pid == int(other.stdout.readline())
+                assert peer_of(accepted).uid == os.geteuid()
+            other.communicate(timeout=30)
+        assert other.returncode == 0
+
+
+def test_without_a_peer_it_is_no_user() -> None:
+    with socket.socket(socket.AF_UNIX) as alone, socket.socket() as tcp:
+        for sock in (alone, tcp):
+            assert (peer_of(sock).pid, peer_of(sock).uid) == (0, NO_UID)
+
+
+def test_a_tcp_connection_has_a_round_trip(pair: Pair) -> None:
+    client, accepted = pair
+    client.sendall(b"1")
+    assert accepted.recv(1) == b"1"
+    known = tcp_info(client)
+    assert known is not None
+    assert 0 < known.rtt_us < 60_000_000  # a length, not what stands elsewhere in the structure
+    assert known.retransmitted == 0
+
+
+def test_others_have_none() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert tcp_info(ours) is None
+    with socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        assert tcp_info(datagrams) is None
+
+
+def test_bytes_are_stamped_when_they_leave_and_arrive(pair: Pair) -> None:
+    client, accepted = pair
+    assert timestamping.enable(client) is None
+    assert timestamping.enable(accepted) is None
+    offset = timestamping.realtime_offset_ns()
+    warmed = 0
+    while True:  # the kernel begins to stamp a moment after the first socket has asked
+        client.sendall(b"1")
+        _, ancillary, _, _ = accepted.recvmsg(1, timestamping.CONTROL_BYTES)
+        warmed += 1
+        if timestamping.received(ancillary, offset) is not None:
+            break
+    timestamping.sent(client, offset)
+    # Two clocks, one of which may be adjusted meanwhile.
+    began = time.monotonic_ns() - 50_000_000
+    client.sendall(b"12345")
+    data, ancillary, _, _ = accepted.recvmsg(10, timestamping.CONTROL_BYTES)
+    arrived = timestamping.received(ancillary, offset)
+    ended = time.monotonic_ns() + 50_000_000
+    assert data == b"12345"
+    assert arrived is not None
+    assert arrived.kind == "RX"
+    assert began <= arrived.at_ns <= ended
+
+    stamps = {stamp.kind: stamp for stamp in timestamping.sent(client, offset)}
+    assert {"SCHED", "SND"} <= stamps.keys()
+    assert began <= stamps["SCHED"].at_ns <= stamps["SND"].at_ns <= ended
+    assert stamps["SND"].byte == warmed + 4  # the last, counted from 0
+    assert timestamping.sent(client, offset) == []
