@@ -41,7 +41,7 @@ METHODS = {
 that are attributes elsewhere: of a connection, an exchange, an entry."""
 
 STATE = {
-    "content/asgi/tasks.py": "a class of our own is made, from what asyncio's class has",
+    "content/asgi/noticing_task.py": "a class of our own is made, from what asyncio's class has",
     "http1/exchange.py": "an exchange takes over the state of one that has begun",
     "isolation/starting_threads.py": "a flag of threading's that it lets nobody set",
     "load/tally.py": "counters are added up",

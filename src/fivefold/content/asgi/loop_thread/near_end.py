@@ -14,8 +14,8 @@ from typing import Any
 
 from ....errors import ClientLeft
 from ..application_loop import ApplicationLoop
+from ..lent_task import Ended
 from ..messages import Message
-from ..tasks import Ended
 from ..websocket.application_side import WebSocket
 from .far_end import FarEnd, PendingSend
 
