@@ -200,7 +200,7 @@ def test_a_client_whose_name_is_no_text_is_refused(
         assert said.startswith("HTTP/1.1 400")
         assert "has a name that is no text" in said
         assert "is no text" not in curl(made, "-i", url)
-    assert log.read_text() == ""
+    assert "UnicodeDecodeError" not in log.read_text()
 
 
 @pytest.mark.parametrize(
