@@ -147,12 +147,16 @@ async def app(scope, receive, send):
 """
 
 
-@pytest.mark.parametrize("serving", MODELS)
+HOW = [*(("--serving", name) for name in MODELS), ("--reload",)]
+"""Under --reload a worker imports the application before it knows what serves it."""
+
+
+@pytest.mark.parametrize("how", HOW, ids=" ".join)
 def test_what_is_forked_before_the_first_request_keeps_no_port(
-    folder: Path, serving: str, outliving: list[int]
+    folder: Path, how: tuple[str, ...], outliving: list[int]
 ) -> None:
     (folder / "early.py").write_text(EARLY)
-    with deployed(folder, "early:app", "--serving", serving) as server:
+    with deployed(folder, "early:app", *how) as server:
         address = server.address
         until((folder / "started").exists, "the start of the application")
         assert server.stop() == 0
@@ -239,13 +243,13 @@ async def at_start(scope, receive, send):
 
 
 @pytest.mark.parametrize("application", ["early:at_import()", "early:at_start"])
-@pytest.mark.parametrize("serving", MODELS)
+@pytest.mark.parametrize("how", HOW, ids=" ".join)
 def test_what_is_forked_early_and_returns_into_the_server_ends(
-    serving: str, application: str, tmp_path: Path
+    how: tuple[str, ...], application: str, tmp_path: Path
 ) -> None:
     """A library that makes itself a daemon, or forgets to end its child."""
     (tmp_path / "early.py").write_text(FORKED_EARLY)
-    with deployed(tmp_path, application, "--serving", serving) as server:
+    with deployed(tmp_path, application, *how) as server:
         with Client(server.address) as client:
             assert client.get("/").body == b"fine"
         copies = [int(file.name.partition("-")[2]) for file in tmp_path.glob("copy-*")]

@@ -102,20 +102,28 @@ class Composition:
                 self._serve_reloaded(sockets, on_ready)
             else:
                 self._others = self._listening.others(sockets, steals=True)
+                self._give_up([*sockets, *self._others], on_ready)
                 enter(self.settings)
                 self._serve(self.settings.target, sockets, on_ready)
         finally:
             ending.end(self._grace.end() - monotonic())
 
+    def _give_up(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
+        """Before the application is imported: what it forks then, or at its start, outlives us."""
+        descendants.give_up(*(sock.close for sock in sockets), on_ready.close)
+
     def _serve_reloaded(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """Under --reload nothing is known of the application before, and it may not start."""
         self._listening.others(sockets, steals=False)
         copies = [sock.dup() for sock in sockets]  # a serving model closes what it is given
+        self._give_up([*sockets, *copies], on_ready)
         try:
             kind, application = reloading.load_again(self.settings)
+            descendants.end_if_copy()
             self.choice = Choice.of(self.settings, kind)
             self._serve(application, copies, on_ready)
         except (ApplicationError, SettingsError) as error:
+            descendants.end_if_copy()
             log.error("%s", f"{error}\n{trace_of(error)}".rstrip())
             for sock in copies:
                 sock.close()
@@ -124,9 +132,6 @@ class Composition:
 
     def _serve(self, target: Any, sockets: list[socket.socket], on_ready: Announcement) -> None:
         settings, choice = self.settings, self.choice
-        # Now: what the application forks when it is imported or starts outlives us, too.
-        listening = [sock.close for sock in (*sockets, *self._others)]
-        descendants.give_up(*listening, on_ready.close)
         options = ServingOptions(
             max_connections=settings.max_connections or choice.model.traits.default_connections,
             fresh=settings.fresh,
