@@ -17,9 +17,14 @@ NAME_BYTES = 16
 """With the zero at its end."""
 
 
-def die_with_parent(signal_number: int) -> None:
-    """Get `signal_number` when the thread that forked this process ends (prctl(2))."""
+def die_with_parent(signal_number: int, parent: int) -> None:
+    """Get `signal_number` when the thread that forked this process ends (prctl(2)).
+
+    At once if the process `parent` has ended before: the kernel tells of later ends only.
+    """
     checked(libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0), "prctl")
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal_number)
 
 
 def be_called(name: str) -> None:

@@ -22,6 +22,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -157,12 +158,12 @@ class Locust:
                 stderr=log,
                 text=True,
                 start_new_session=True,
-                preexec_fn=self._child,  # noqa: PLW1509 - one thread
+                preexec_fn=partial(self._child, os.getpid()),  # noqa: PLW1509 - one thread
             )
         self._processes.append(process)
 
-    def _child(self) -> None:
-        die_with_parent(signal.SIGKILL)
+    def _child(self, parent: int) -> None:
+        die_with_parent(signal.SIGKILL, parent)
         os.sched_setaffinity(0, {self._core})
 
     def collect(self) -> Tally:

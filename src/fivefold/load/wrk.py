@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -98,11 +99,11 @@ class Wrk:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            preexec_fn=self._child,  # noqa: PLW1509 - one thread
+            preexec_fn=partial(self._child, os.getpid()),  # noqa: PLW1509 - one thread
         )
 
-    def _child(self) -> None:
-        die_with_parent(signal.SIGKILL)
+    def _child(self, parent: int) -> None:
+        die_with_parent(signal.SIGKILL, parent)
         os.sched_setaffinity(0, {self._core})
 
     def collect(self) -> Tally:

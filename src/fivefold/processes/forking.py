@@ -81,8 +81,8 @@ def _live(
         set_handlers(keep)
         disown()
         signal.pthread_sigmask(signal.SIG_SETMASK, set(mask) - set(HANDLED))
-        die_with_parent(ended_by)
-        if os.getppid() == parent:  # else it died before we could ask to be told
+        die_with_parent(ended_by, parent)
+        if os.getppid() == parent:  # else the signal is blocked, or not yet handled
             life()
         code = 0
     except FivefoldError as error:

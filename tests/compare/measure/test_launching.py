@@ -40,8 +40,8 @@ def test_a_stop_while_a_server_is_made_leaves_none(
     """It comes from the new process itself, while its parent waits for its first words."""
     before, prepared = children(), running.leave_nothing
 
-    def stopping() -> None:
-        prepared()
+    def stopping(parent: int) -> None:
+        prepared(parent)
         os.kill(os.getppid(), number)
 
     def stop(*_: object) -> None:

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -72,7 +73,7 @@ class Running:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=leave_nothing,  # noqa: PLW1509 - one thread
+                preexec_fn=partial(leave_nothing, os.getpid()),  # noqa: PLW1509 - one thread
             )
 
     @property
@@ -169,9 +170,9 @@ def stops_held_back() -> Iterator[None]:
             signal.raise_signal(late)
 
 
-def leave_nothing() -> None:
+def leave_nothing(parent: int) -> None:
     """In the server, before it is one: it ends with us, and a crash writes no core file."""
-    die_with_parent(signal.SIGKILL)
+    die_with_parent(signal.SIGKILL, parent)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
