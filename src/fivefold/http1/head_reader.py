@@ -76,7 +76,7 @@ class HeadReader:
 
         `data` has been received already. Raises `ProtocolError`, `PeerGone`.
         """
-        if data.startswith(b"\r\n"):
+        if data.startswith(b"\r"):
             data = data.lstrip(b"\r\n")  # RFC 9112, section 2.2: tolerate empty lines before
         end = data.find(END)
         if end < 0:
@@ -89,10 +89,9 @@ class HeadReader:
         return request, head, rest
 
     async def _complete(self, buffer: bytearray) -> tuple[bytes, int]:
+        self.partial = buffer
         seen = 0
         while True:
-            if not seen:
-                buffer = self.partial = buffer.lstrip(b"\r\n")
             self._check_unfinished(buffer, seen)
             seen = max(0, len(buffer) - 3)  # the end may straddle two receives
             try:
@@ -102,6 +101,8 @@ class HeadReader:
             if not data:
                 raise PeerGone("closed in the middle of a request")
             buffer += data
+            if not seen:  # the empty lines before may have been cut in two
+                del buffer[: len(buffer) - len(buffer.lstrip(b"\r\n"))]
             end = buffer.find(END, seen)
             if end >= 0:
                 return bytes(buffer), end

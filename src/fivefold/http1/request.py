@@ -236,15 +236,19 @@ def collected(head: bytes) -> dict[bytes, bytes]:
 
 def origin_form(target: bytes, method: bytes) -> tuple[bytes, bytes | None]:
     """The target as path and query, and the authority if the target named one (RFC 9112, 3.2)."""
+    if method == b"CONNECT":
+        if not is_host(target) or not target.rpartition(b":")[2].isdigit():
+            raise ProtocolError(400, "CONNECT asks for something else than a host and a port")
+        return target, None
     if target.startswith(b"/"):
         if b"#" in target:
             raise ProtocolError(400, "fragment in the request target")
         return target, None
     absolute = ABSOLUTE.fullmatch(target)
-    if absolute and method != b"CONNECT":
+    if absolute:
         path = absolute[2]
         return path if path.startswith(b"/") else b"/" + path, absolute[1]
-    if (target == b"*" and method == b"OPTIONS") or method == b"CONNECT":
+    if target == b"*" and method == b"OPTIONS":
         return target, None
     raise ProtocolError(400, "malformed request target")
 
