@@ -110,7 +110,7 @@ def test_silence_is_408_and_an_end_is_a_peer_that_is_gone() -> None:
         asyncio.run(whole(Body(FakeConnection([coded[:3]]), asked, b"", Limits())))
 
 
-def test_a_client_that_waits_is_told_to_go_on_once_when_the_body_is_wanted() -> None:
+def test_a_waiting_client_may_go_on_once_when_the_body_is_wanted() -> None:
     asked = request(b"Content-Length: 4", b"Expect: 100-continue")
     conn = FakeConnection([b"bo", b"dy"])
     body = Body(conn, asked, b"", Limits())
@@ -121,7 +121,7 @@ def test_a_client_that_waits_is_told_to_go_on_once_when_the_body_is_wanted() -> 
     assert not body.awaits_permission
 
 
-def test_a_client_that_did_not_wait_is_told_nothing() -> None:
+def test_a_client_that_did_not_wait_hears_nothing() -> None:
     asked = request(b"Content-Length: 4", b"Expect: 100-continue")
     conn = FakeConnection([b"dy"])
     body = Body(conn, asked, b"bo", Limits())
