@@ -62,6 +62,8 @@ class Http1:
         self._access_logger = access_logger
         self._memory = Memory()
         self._date = DateField()
+        self.connections: set[HttpConnection] = set()
+        """Those that are served now, for a tracer that comes in the middle."""
 
     async def serve(self, conn: HttpConnection) -> None:
         """All exchanges of one connection, then close it.
@@ -70,6 +72,7 @@ class Http1:
         in it; every other exception, of whatever class, comes from content or from an
         application, and is logged.
         """
+        self.connections.add(conn)
         try:
             await self._exchanges(conn)
         except PeerGone:
@@ -85,6 +88,8 @@ class Http1:
         except BaseException as error:  # noqa: BLE001
             # The edge of a connection: one client's trouble must not become another's.
             report(log, "a connection failed", error=error)
+        finally:
+            self.connections.discard(conn)
         await closed(conn)
 
     async def _exchanges(self, conn: HttpConnection) -> None:  # noqa: C901, PLR0912, PLR0915

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from ..content.routing.htpasswd import LastRead
 from ..content.static.worker_state import Shared
 from ..errors import ApplicationError, SettingsError
 from ..http1.connection import Http1
-from ..iomodels.base import IOModel
+from ..iomodels.base import Connection, IOModel
 from ..isolation.descendants import descendants
 from ..isolation.reporting import logger
 from ..processes import ending
@@ -43,11 +43,11 @@ log = logger("fivefold.server")
 class WorkerObserver(Protocol):
     """Tracing, from within a worker."""
 
-    def content(self, content: Content) -> Content:
-        """`content`, reporting when it is asked."""
+    def install(self, content: Content, http1: Http1) -> None:
+        """Called before the worker's first connection, with what overlays may be put on."""
 
-    def handler(self, handler: Handler) -> Handler:
-        """The connection coroutine, for connections that tell what they do."""
+    def look(self) -> None:
+        """Called in each process and thread that serves, before its first connection."""
 
 
 class Composition:
@@ -153,8 +153,6 @@ class Composition:
         descendants.end_if_copy()
         on_ready.doing(f"starting {name}")
         collect_less_often()
-        if self._observer is not None:
-            content = self._observer.content(content)
         access_log = self.shared_log.opened()
         handler = self._handler(content, access_log)
         new_io = self._new_io(content, shared, self._ticks(on_ready, access_log))
@@ -172,11 +170,15 @@ class Composition:
     def _handler(self, content: Content, access_log: AccessLog | None) -> Handler:
         """The connection coroutine, with what lies around it."""
         settings = self.settings
-        handler: Handler = Http1(content, settings.limits, access_log).serve
+        http1 = Http1(content, settings.limits, access_log)
         if self._observer is not None:
-            handler = self._observer.handler(handler)
+            self._observer.install(content, http1)
+
+        def serve(conn: Connection) -> Coroutine[Any, Any, None]:
+            return http1.serve(conn)  # looked up each time: an overlay may be in front of it
+
         return layered(
-            handler,
+            serve,
             settings.limits,
             certificates=self._certificates,
             https_port=self._listening.https_port,
@@ -201,6 +203,8 @@ class Composition:
             io = make(tick_s=tick_s, connections=connections)
             io.exhausted = shared.kept.give_back
             io.on_tick(ticked)
+            if self._observer is not None:
+                self._observer.look()
             return io
 
         return new_io

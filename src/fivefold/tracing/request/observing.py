@@ -12,16 +12,17 @@ import json
 import os
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from ...content.base import Around, Content
+from ...content.base import Content
 from ...content.static.site import Static
 from ...http1.answer import Answer
-from ...http1.exchange import Exchange, HttpConnection
-from ...http1.request import Request
-from ...iomodels.base import Connection as IOConnection
+from ...http1.connection import Http1
+from ...http1.exchange import Exchange
+from ...iomodels.base import Connection
+from ...iomodels.overlay import Overlay
 from ...server.parent import Server
 from ...serving.base import Handler
 from ..steps.thread_counters import accounting
@@ -67,45 +68,42 @@ class ServerObserver:
     def running(self, server: Server) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def content(self, content: Content) -> Content:
-        return ObservedContent(content, self._recorder)
+    def install(self, content: Content, http1: Http1) -> None:
+        if isinstance(content, Static):
+            content.observe(self._recorder.tell)
+        Overlay(content, answer_at_once=self._answering_at_once, respond=self._respond)
+        Overlay(http1, serve=self._serve)
 
-    def handler(self, handler: Handler) -> Handler:
+    def look(self) -> None: ...
+
+    def _serve(self, inner: Handler) -> Handler:
         recorder = self._recorder
 
-        async def observed(conn: IOConnection) -> None:
+        async def serve(conn: Connection) -> None:
             conn.observe(recorder.tell_connection)
             port = conn.peer[1] if conn.peer else 0
             recorder.tell("accepted", {"port": port, "pid": os.getpid()})
             recorder.flush()
-            await handler(conn)
+            await inner(conn)
             recorder.tell("closed", {"port": port})
             recorder.flush()
 
-        def started(conn: IOConnection) -> Coroutine[Any, Any, None]:
-            return observed(conn)
+        return serve
 
-        return started
+    def _answering_at_once(self, inner: Callable[..., Answer | None]) -> Callable[..., Any]:
+        def answer_at_once(*arguments: Any) -> Answer | None:
+            self._recorder.tell("content.enter", {})
+            answer = inner(*arguments)
+            if answer is not None:
+                source = "memory" if answer.from_memory else ""
+                self._recorder.tell("content.exit", {"from": source})
+            return answer
 
+        return answer_at_once
 
-class ObservedContent(Around):
-    """Content that tells when it is asked and when it has answered."""
+    def _respond(self, inner: Callable[..., Any]) -> Callable[..., Any]:
+        async def respond(exchange: Exchange) -> None:
+            await inner(exchange)
+            self._recorder.tell("content.exit", {})
 
-    def __init__(self, content: Content, recorder: EventRecorder) -> None:
-        super().__init__(content)
-        self._tell = recorder.tell
-        if isinstance(content, Static):
-            content.observe(recorder.tell)
-
-    def answer_at_once(
-        self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Answer | None:
-        self._tell("content.enter", {})
-        answer = self._content.answer_at_once(request, head, conn, now)
-        if answer is not None:
-            self._tell("content.exit", {"from": "memory" if answer.from_memory else ""})
-        return answer
-
-    async def respond(self, exchange: Exchange) -> None:
-        await self._content.respond(exchange)
-        self._tell("content.exit", {})
+        return respond
