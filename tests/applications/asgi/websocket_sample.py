@@ -93,6 +93,21 @@ async def deny(scope: Scope, receive: Receive, send: Send) -> None:
     await send({**part, "body": b"coffee"})
 
 
+async def deny_and_waver(scope: Scope, receive: Receive, send: Send) -> None:
+    """In the middle of a denial it tries what comes too late, says when that raised, closes."""
+    await receive()
+    start = {"type": "websocket.http.response.start", "status": 418, "headers": []}
+    part = {"type": "websocket.http.response.body", "more_body": True}
+    await send(start)
+    await send({**part, "body": b"no"})
+    for late in ({"type": "websocket.accept"}, start, {"type": "websocket.send", "text": "x"}):
+        try:
+            await send(late)
+        except RuntimeError:
+            await send({**part, "body": b"late"})
+    await send({"type": "websocket.close"})
+
+
 async def push(scope: Scope, receive: Receive, send: Send) -> None:
     """Send and never listen, until nobody is there."""
     await accept(receive, send)
@@ -218,6 +233,7 @@ PATHS = {
             close,
             reject,
             deny,
+            deny_and_waver,
             push,
             flood,
             slow_reader,

@@ -166,10 +166,10 @@ class Asgi(Content):
         socket = WebSocket(exchange, self._limits, deflate=self._deflate)
         scope = self._scopes.websocket(exchange)
         call = self._call(scope, socket, host, path_of(exchange))
-        if host.lent_tasks.begin(call, socket.ended):
-            socket.ended(None)
+        if host.lent_tasks.begin(call, socket.application_returned):
+            socket.application_returned(None)
         await socket.read()
-        await socket.end()
+        await socket.wait_for_sends()
 
     async def _call(self, scope: Scope, socket: WebSocket, host: ApplicationLoop, at: str) -> None:
         failed = False
@@ -182,11 +182,11 @@ class Asgi(Content):
             pass  # it was told, and did not mind
         except BaseException as error:  # noqa: BLE001 - the edge of an application
             failed = True
-            if is_a(error, asyncio.CancelledError) and socket.is_closing:
+            if is_a(error, asyncio.CancelledError) and socket.server_stops:
                 log.warning("the application was cancelled at %s: the server stops", at)
             else:
                 report(log, "the application failed at %s", at, error=error)
         try:
-            await socket.finish(failed=failed)
+            await socket.close_after_application(failed=failed)
         except ClientLeft:
             pass  # nobody to say goodbye to

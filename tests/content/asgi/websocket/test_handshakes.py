@@ -114,3 +114,12 @@ def test_a_refusal_can_be_read_by_who_has_said_more(pair: dict[str, Any]) -> Non
                 answer = client.answer()
                 assert (answer.status, answer.body) == (status, body)
                 assert client.at_end()
+
+
+def test_nothing_follows_a_denial_that_has_begun(site: Site) -> None:
+    """Neither another head, which would be read as its body, nor an end that looks whole."""
+    with RawWebSocket(site.address) as client:
+        client.send(request("/deny-and-waver", key=KEY))
+        head = client.head()
+        assert (head.status, head.fields["transfer-encoding"]) == (418, "chunked")
+        assert client.to_the_end() == b"2\r\nno\r\n" + b"4\r\nlate\r\n" * 3

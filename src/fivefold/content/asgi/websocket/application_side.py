@@ -19,7 +19,7 @@ from ....isolation.reporting import logger, report
 from ..application_loop import ApplicationLoop
 from ..http import path_of
 from ..messages import Message, remembered_head
-from .endpoint import ABNORMAL, FAILED, NORMAL, Endpoint
+from .endpoint import ABNORMAL, FAILED, NORMAL, UNANSWERED, Endpoint, State
 from .handshake import SWITCHING, Pending, add_fields, handshake
 
 log = logger("fivefold.asgi")
@@ -36,10 +36,8 @@ class WebSocket:
         self._endpoint = Endpoint(exchange, limits, frames)
         self._frames = frames
         self.receive = self._endpoint.inbox.take
-        self._agreed: bool | None = None
-        """Whether the handshake succeeded; None while it is open."""
-        self._settled = Waiter()
-        self._denying = False
+        self._answered = Waiter()
+        """Of the connection, until the application has answered to the handshake."""
         self._gone = False
         """Whether the client has left before the handshake was over."""
         self.part: Callable[[list[Message]], object] = ignore
@@ -53,7 +51,7 @@ class WebSocket:
         if kind == "websocket.send":
             await self._send_data(message)
         elif kind == "websocket.close":
-            await self._close(message)
+            await self._on_close_message(message)
         elif kind == "websocket.accept":
             await self._accept(message)
         elif kind in ("websocket.http.response.start", "websocket.http.response.body"):
@@ -62,9 +60,10 @@ class WebSocket:
             raise RuntimeError(f"unexpected message {kind}")
 
     async def _send_data(self, message: Message) -> None:
-        if self._agreed is None or self._denying:
-            raise RuntimeError("websocket.send before websocket.accept")
-        if self._endpoint.over:
+        state = self._endpoint.state
+        if state is not State.OPEN:
+            if state in UNANSWERED:
+                raise RuntimeError("websocket.send before websocket.accept")
             raise ClientLeft("the websocket is closed")
         data = message.get("bytes")
         if data is not None:
@@ -75,43 +74,40 @@ class WebSocket:
             await to_its_end(self._endpoint.flush())
 
     async def _accept(self, message: Message) -> None:
-        if self._agreed is not None:
+        if self._endpoint.state is not State.HANDSHAKE:
             raise self._too_late("websocket.accept after the handshake")
         add_fields(self._answer.headers, message)
         self._frames.send_response(self._answer)
         self._exchange.take_over(SWITCHING)
         self._endpoint.keepalive.start()
-        # Settled before it is sent: that goes to its end also if the application is cancelled.
-        self._settle(agreed=True)
+        # Before it is sent: that goes to its end also if the application is cancelled.
+        self._endpoint.state = State.OPEN
+        self._io.resume(self._answered)
         await to_its_end(self._endpoint.flush())
 
-    async def _close(self, message: Message) -> None:
-        if self._agreed is None:
+    async def _on_close_message(self, message: Message) -> None:
+        if self._endpoint.state in UNANSWERED:
             # Before the handshake there is nothing to close: it is refused (ASGI).
-            self._frames.send_response(self._frames.reject(403, "Forbidden\n"))
-            self._exchange.take_over(403)
-            self._refuse()
-            await to_its_end(self._endpoint.flush())
-        elif not self._endpoint.over:
+            await self._reject(403, "Forbidden\n")
+        elif self._endpoint.state is State.OPEN:
             code, reason = message.get("code") or NORMAL, message.get("reason") or ""
             try:
                 self._frames.send_close(code, reason)
             except ProtocolError as error:
                 raise InvalidResponse(f"websocket.close with {code}, {reason!r}: {error}") from None
-            self._endpoint.end(code)
+            self._endpoint.disconnect(code)
             await to_its_end(self._endpoint.flush())
 
     async def _deny(self, kind: str, message: Message) -> None:
         exchange = self._exchange
         if kind.endswith("start"):
-            if self._agreed is not None:
+            if self._endpoint.state is not State.HANDSHAKE:
                 raise self._too_late("websocket.http.response.start after the handshake")
-            self._denying = True
-            head = remembered_head(message)
-            exchange.start(head)
+            exchange.start(remembered_head(message))
+            self._endpoint.state = State.DENYING
             exchange.keep = False
             return
-        if self._endpoint.over or not self._denying:
+        if self._endpoint.state is not State.DENYING:
             raise self._too_late(f"{kind} behind the response, or before it")
         more = bool(message.get("more_body", False))
         await self._endpoint.turns.take(self._deny_part(message.get("body", b""), more=more))
@@ -125,22 +121,27 @@ class WebSocket:
         if not more:
             self._refuse()
 
+    async def _reject(self, status: int, text: str) -> None:
+        """Refuse the handshake; a denial that has begun only ends, so that its client can tell."""
+        if not self._exchange.started:
+            self._frames.send_response(self._frames.reject(status, text))
+            self._exchange.take_over(status)
+        self._refuse()
+        await to_its_end(self._endpoint.flush())
+
     def _refuse(self) -> None:
         """There will be no websocket."""
-        self._settle(agreed=False)
-        self._endpoint.end(ABNORMAL)
+        self._endpoint.disconnect(ABNORMAL)
+        self._io.resume(self._answered)
 
     def _vanished(self, certainly: bool) -> None:  # noqa: FBT001 - it is called by `Pending`
-        if certainly or not self._denying:  # a denial is a response, for which it may wait
+        # A denial is a response, for which it may wait.
+        if certainly or self._endpoint.state is not State.DENYING:
             self._gone = True
             self._refuse()
 
     def _too_late(self, what: str) -> Exception:
         return ClientLeft("the client left") if self._gone else RuntimeError(what)
-
-    def _settle(self, *, agreed: bool) -> None:
-        self._agreed = agreed
-        self._io.resume(self._settled)
 
     # The connection's side
 
@@ -151,26 +152,27 @@ class WebSocket:
         """
         try:
             await self._handshake()
-            if self._agreed:
+            if self._endpoint.state is not State.CLOSED:
                 await self._endpoint.read()
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - of the system, of a library, or ours
             report(log, "the websocket at %s failed", path_of(self._exchange), error=error)
-            self._endpoint.end(ABNORMAL)
+            self._gone = True
+            self._endpoint.disconnect(ABNORMAL)
 
     async def _handshake(self) -> None:
         """Until the application has answered to it, or the client has left."""
         pending = Pending(self._exchange, self._endpoint.turns, self._vanished)
         self._io.watches.add(pending)
         try:
-            while self._agreed is None:
-                await self._settled
+            while self._endpoint.state in UNANSWERED:
+                await self._answered
         finally:
             self._io.watches.discard(pending)
             pending.stop()
 
-    async def end(self) -> None:
+    async def wait_for_sends(self) -> None:
         """Behind `read`: until what was begun has been sent. The application may go on, but
         what it still does holds no connection."""
         turns = self._endpoint.turns
@@ -179,31 +181,24 @@ class WebSocket:
             turns.pass_on()
         self.part(self._endpoint.inbox.left())
 
-    async def finish(self, *, failed: bool) -> None:
+    async def close_after_application(self, *, failed: bool) -> None:
         """The application has ended: so does the websocket."""
-        if self._agreed is None:
-            if not self._exchange.started:
-                self._frames.send_response(self._frames.reject(500, "Internal Server Error\n"))
-                self._exchange.take_over(500)
-            self._refuse()
-            await to_its_end(self._endpoint.flush())
-        elif not self._endpoint.over:
-            self._endpoint.end(NORMAL)
+        if self._endpoint.state in UNANSWERED:
+            await self._reject(500, "Internal Server Error\n")
+        elif self._endpoint.state is State.OPEN:
+            self._endpoint.disconnect(NORMAL)
             self._frames.send_close(FAILED if failed else NORMAL)
             await to_its_end(self._endpoint.flush())
 
     @property
-    def is_closing(self) -> bool:
-        """Whether the server stops."""
+    def server_stops(self) -> bool:
         return self._exchange.conn.closing
 
-    def ended(self, error: BaseException | None) -> None:
+    def application_returned(self, error: BaseException | None) -> None:
         """Nothing of the call runs any more."""
         if error is not None:
             report(log, "a websocket failed", error=error)
-        if self._agreed is None:
-            self._refuse()
-        self._endpoint.end(ABNORMAL)
+        self._refuse()
 
 
 def ignore(_: list[Message]) -> None:

@@ -7,6 +7,7 @@ back by TCP.
 
 from __future__ import annotations
 
+from enum import Enum
 from time import monotonic
 
 from websockets.frames import Frame, Opcode
@@ -34,6 +35,21 @@ TURN_S = 0.001
 """So long one client's messages are understood before the others have their turn."""
 
 
+class State(Enum):
+    """Where a websocket is in its life. It goes forward only, and may leave any state out."""
+
+    HANDSHAKE = "the application has not answered to the handshake"
+    DENYING = "it answers with a response of its own"
+    OPEN = "messages go both ways"
+    CLOSING = "the application is told that it is over; the client has a moment to say so, too"
+    CLOSED = "both have said so, or there never was a websocket"
+
+
+UNANSWERED = (State.HANDSHAKE, State.DENYING)
+OVER = (State.CLOSING, State.CLOSED)
+"""The application has been told so, or will find it in its inbox."""
+
+
 class Endpoint:
     """The end of one websocket that is ours."""
 
@@ -44,8 +60,7 @@ class Endpoint:
         self.frames = frames
         self.inbox = Inbox(self._io, limits.websocket_queue_messages, limits.websocket_queue_bytes)
         self.turns = SendLock(self._io)
-        self.over = False
-        """Whether the application has been told so, or will find it in its inbox."""
+        self.state = State.HANDSHAKE
         self._until = NEVER
         """When the client must have closed its side, too."""
         self._unsent: list[bytes] = []
@@ -89,7 +104,7 @@ class Endpoint:
                     conn.shutdown_send()
                 conn.wait_until(self._until)
         except (PeerGone, DeadlineExceeded) as error:
-            self.end(ABNORMAL)
+            self.disconnect(ABNORMAL)
             raise ClientLeft(str(error)) from None
         finally:
             turns.pass_on()
@@ -102,13 +117,13 @@ class Endpoint:
         if not self.turns.busy:
             conn.wait_until(self._until)
         early, self._exchange.beyond = self._exchange.beyond, b""
-        while not (self.over and self._closed()):
+        while self.state is State.OPEN or not self._is_closing_over():
             conn.begin_listening()  # so that a server that stops tells us
             stops = self._must_stop()
             try:
                 data = b"" if stops else early or await conn.recv()
             except DeadlineExceeded:
-                if self.turns.busy or self.over:
+                if self.turns.busy or self.state is not State.OPEN:
                     break  # the client takes nothing, or does not answer our close
                 conn.wait_until(self._until)
                 continue
@@ -132,16 +147,17 @@ class Endpoint:
             if not data and not stops:
                 break
             data = b""  # an idle connection need not keep what came last
-        self.end(self.frames.close_code or ABNORMAL, self.frames.close_reason or "")
+        self.disconnect(self.frames.close_code or ABNORMAL, self.frames.close_reason or "")
+        self.state = State.CLOSED
 
     def _must_stop(self) -> bool:
         """Whether the server stops, and neither side has been told: it may not have found
         us in a receive, which it interrupts."""
-        return self._exchange.conn.closing and not self.over
+        return self._exchange.conn.closing and self.state is State.OPEN
 
     async def _until_taken(self) -> None:
         """Until the inbox is not full any more, the client is gone, or the server stops."""
-        while self.inbox.full and not (self.over or self._must_stop()):
+        while self.inbox.full and self.state is State.OPEN and not self._must_stop():
             self._io.watches.add(self)
             try:
                 await self.inbox.room()
@@ -152,11 +168,11 @@ class Endpoint:
     def look(self) -> None:
         """Called now and then while no coroutine reads."""
         if polled(self._exchange.conn.fd, 0):
-            self.end(ABNORMAL)
+            self.disconnect(ABNORMAL)
         elif self._must_stop():
             self.inbox.release()
 
-    def _closed(self) -> bool:
+    def _is_closing_over(self) -> bool:
         """Whether both sides have said so, or the client had its time to say so."""
         if self.frames.close_expected() and self.frames.close_rcvd is not None:
             return True
@@ -180,9 +196,9 @@ class Endpoint:
         answer = False
         if data:
             frames.receive_data(data)
-        elif self._exchange.conn.closing and not self.over:
+        elif self._exchange.conn.closing and self.state is State.OPEN:
             frames.send_close(RESTART, "the server stops")
-            self.end(RESTART)
+            self.disconnect(RESTART)
         else:
             frames.receive_eof()
         for frame in frames.events_received():
@@ -190,7 +206,7 @@ class Endpoint:
                 answer = self._take(frame) or answer
                 frame.data = b""  # the library keeps its last frame until the next
         if frames.close_sent is not None:  # the client has broken the protocol
-            self.end(frames.close_sent.code, frames.close_sent.reason)
+            self.disconnect(frames.close_sent.code, frames.close_sent.reason)
             return True
         return answer or not data
 
@@ -200,21 +216,23 @@ class Endpoint:
         if opcode is PING or opcode is CLOSE:
             if opcode is CLOSE:
                 closed = self.frames.close_rcvd
-                self.end(closed.code if closed else NO_STATUS, closed.reason if closed else "")
+                self.disconnect(
+                    closed.code if closed else NO_STATUS, closed.reason if closed else ""
+                )
             return True
-        if opcode is not PONG and not self.over:
+        if opcode is not PONG and self.state is State.OPEN:
             try:
                 self.inbox.put_frame(frame)
             except UnicodeDecodeError:
                 self.frames.fail(NOT_UTF8)
-                self.end(NOT_UTF8)
+                self.disconnect(NOT_UTF8)
         return False
 
-    def end(self, code: int, reason: str = "") -> None:
+    def disconnect(self, code: int, reason: str = "") -> None:
         """From now on the application is told that it is over."""
-        if self.over:
+        if self.state in OVER:
             return
-        self.over = True
+        self.state = State.CLOSING if self.state is State.OPEN else State.CLOSED
         # The closing handshake has a moment.
         self._until = monotonic() + self._limits.linger_s
         self._exchange.conn.wait_until(self._until)
@@ -231,7 +249,7 @@ class Endpoint:
 
     def _unanswered(self) -> None:
         self._exchange.conn.interrupt()
-        self.end(ABNORMAL, "no pong")
+        self.disconnect(ABNORMAL, "no pong")
 
     def _excused(self) -> bool:
         """Whether a pong cannot be heard, or a ping could not leave: nothing is read while the
@@ -239,7 +257,7 @@ class Endpoint:
         return self.inbox.full or self.turns.busy
 
     async def _ping_now(self) -> None:
-        if self.over:
+        if self.state is not State.OPEN:
             return  # its connection may be another's by now
         try:
             await self.flush()
