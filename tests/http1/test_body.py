@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fivefold.errors import PeerGone, ProtocolError
 from fivefold.http1.body import Body
+from fivefold.http1.chunked import LINES_AT_ONCE
 from fivefold.http1.head_reader import Memory
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import HeadParser, Request
@@ -145,3 +146,54 @@ def test_what_a_watch_has_received_comes_after_what_was_there() -> None:
     assert body.ahead == len(b"content" + NEXT)
     assert asyncio.run(whole(body)) == b"content"
     assert body.rest == NEXT
+
+
+def test_tiny_chunks_leave_turns_to_the_others() -> None:
+    """A receive has room for thousands: understood at once they would take 10 ms and more."""
+    content = b"x" * 2700
+    asked, coded = chunked(content, 1)
+    conn = FakeConnection([coded[10:] + NEXT])
+    body = Body(conn, asked, coded[:10], Limits())
+    longest = 0
+
+    async def read() -> bytes:
+        nonlocal longest
+        parts = []
+        while part := await body.read():
+            longest = max(longest, len(part))
+            parts.append(part)
+        return b"".join(parts)
+
+    assert asyncio.run(read()) == content
+    assert body.rest == NEXT
+    assert longest <= LINES_AT_ONCE // 2
+    assert conn.yields >= len(content) // longest
+
+
+def test_chunks_that_hold_something_cost_no_turn() -> None:
+    asked, coded = chunked(b"x" * 65536, 256)
+    conn = FakeConnection([coded[at : at + 16384] for at in range(0, len(coded), 16384)])
+    assert asyncio.run(whole(Body(conn, asked, b"", Limits()))) == b"x" * 65536
+    assert conn.yields == 0
+
+
+def test_a_read_that_is_cancelled_in_its_turn_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = bytes(range(256)) * 8
+    asked, coded = chunked(content, 1)
+    conn = FakeConnection([coded])
+    body = Body(conn, asked, b"", Limits())
+
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    async def read() -> bytes:
+        begun = await body.read()
+        with monkeypatch.context() as changed:
+            changed.setattr(conn, "yield_turn", cancelled)
+            with pytest.raises(asyncio.CancelledError):
+                await body.read()
+        return begun + await whole(body)
+
+    assert asyncio.run(read()) == content

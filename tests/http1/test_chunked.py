@@ -45,6 +45,8 @@ def we_say(parts: list[bytes]) -> tuple[bytes, bytes] | None:
     try:
         for part in parts:
             content += decoder.feed(part)
+            while decoder.behind:
+                content += decoder.feed(b"")
     except ProtocolError:
         return None
     return (content, decoder.rest) if decoder.finished else None

@@ -18,6 +18,7 @@ class Stream(Protocol):
     def wait_until(self, deadline: float) -> None: ...
     async def recv(self) -> bytes: ...
     async def send(self, *buffers: bytes) -> None: ...
+    async def yield_turn(self) -> None: ...
 
 
 class Body:
@@ -62,9 +63,14 @@ class Body:
 
     async def read(self) -> bytes:
         """The next part of the content; b"" once it is complete."""
+        chunked = self._chunked
         while not self.finished:
+            # Before anything is taken, so that a cancelled read loses nothing.
+            behind = chunked is not None and chunked.behind
+            if behind:
+                await self._conn.yield_turn()
             data, self._received = self._received, b""
-            content = self._decoded(data or await self._more())
+            content = self._decoded(data if data or behind else await self._more())
             if content:
                 return content
         return b""
