@@ -19,6 +19,7 @@ import pytest
 
 from fivefold import Server, Settings
 from fivefold.errors import TraceFailed
+from fivefold.linux import page_cache
 from fivefold.linux.processes import catches, processes_of_tree
 from fivefold.linux.tracepoints import tracefs
 from fivefold.tracing.attach.traced_server import LiveObserver
@@ -107,6 +108,13 @@ def test_the_next_matching_requests_are_traced_in_every_pair(
         assert trace.pair["serving"] == pair["serving"]
         assert not trace.privileged
     assert traces[1].request["bytes"] > 300_000
+    # The first request for a file opens it, and asks which of its pages are in memory.
+    large = traces[1]
+    opening = [e for e in large.steps[3].evidence if e.event.startswith("open.")]
+    assert [e.event for e in opening] == ["open.enter", "open.exit"]
+    assert "bytes 300000" in opening[1].detail
+    disk = f"{large.steps[5].why_not} {large.steps[5].evidence}"
+    assert any(text in disk for text in ("cachestat", *page_cache.REFUSALS.values()))
 
 
 @pairs()

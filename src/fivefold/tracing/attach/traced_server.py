@@ -24,6 +24,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ...content.base import Content
+from ...content.static.site import Static
 from ...http1.answer import Answer, Deferred
 from ...http1.connection import Http1
 from ...http1.exchange import Exchange
@@ -38,6 +39,7 @@ from ..control.supervised import control_process
 from ..control.switch import NOTICE, Switch
 from ..sampling.sampler import Sampler
 from ..sampling.sinks import Samples
+from .attribution import attributed, tell_working
 from .recording import Recording, written
 
 Asks = Callable[..., Answer | None]
@@ -94,6 +96,8 @@ class LiveObserver:
             Overlay(self._content, answer_at_once=self._answering_at_once, respond=self._respond),
             Overlay(self._http1, serve=self._serve),
         )
+        if isinstance(self._content, Static):
+            self._overlays += (self._content.observe(tell_working),)
         connections: Any = self._http1.connections
         for conn in connections.copy():
             self._watch(conn)
@@ -163,7 +167,7 @@ class LiveObserver:
 
 def answering(later: Callable[..., Any], recording: Recording) -> Callable[..., Any]:
     async def answered(exchange: Exchange) -> None:
-        await later(exchange)
+        await attributed(later(exchange), recording)
         recording.answered({})
 
     return answered
