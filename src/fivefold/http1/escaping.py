@@ -14,13 +14,17 @@ import re
 HARMFUL = re.compile(rb'[^\x20-\x7e]|["\\]')
 """What nginx escapes (ngx_http_log_module, `log_format`, escape=default)."""
 
+ESCAPES = {code: f"\\x{code:02X}" for code in range(256) if HARMFUL.match(bytes((code,)))}
+"""A tenth of the price of a function for each: a client may send 32 KB that are all harmful."""
+
 DELETE = "\x7f"
 """The one control character that JSON lets pass, and `json.dumps` does."""
 
 
 def as_text(value: bytes) -> str:
     r"""With `\xHH` for each harmful byte, as nginx writes them."""
-    return HARMFUL.sub(lambda match: b"\\x%02X" % match[0][0], value).decode("ascii")
+    text = value.decode("latin-1")
+    return text.translate(ESCAPES) if HARMFUL.search(value) else text
 
 
 def as_json(value: bytes) -> str:

@@ -14,6 +14,8 @@ from fivefold.content.static.representations.codings import accepted, preferred
     [
         (b"", ()),
         (b"gzip", (b"gzip",)),
+        (b"gzip" + b",a" * 2000, (b"gzip",)),
+        (b"gzip" + b",a" * 4000, ()),  # it would take everybody's time
         (b"gzip, deflate, br, zstd", (b"br", b"zstd", b"gzip")),
         (b"GZIP;Q=0.5, Br;q=0.1", (b"gzip", b"br")),
         (b"x-gzip", (b"gzip",)),

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fivefold.content.static.representations import conditions
 from fivefold.content.static.representations.conditions import (
     FAILED,
     NOT_MODIFIED,
+    TAG,
     names,
     outcome,
     seconds_of,
@@ -56,6 +58,26 @@ def test_lists_of_tags(tags: bytes, *, weakly: bool, strongly: bool) -> None:
 )
 def test_the_three_forms_of_a_date(text: bytes) -> None:
     assert seconds_of(text) == 784_111_777
+
+
+@pytest.mark.parametrize("between", [b",", b" ,", b",\t "])
+def test_nothing_between_commas_costs_no_step(
+    between: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step for each would be 14 ms of everybody's time for a field of 32 KB."""
+    steps: list[int] = []
+
+    class Counting:
+        def match(self, tags: bytes, at: int) -> object:
+            steps.append(at)
+            return TAG.match(tags, at)
+
+    monkeypatch.setattr(conditions, "TAG", Counting())
+    much = between * 10_000
+    assert names(much + ETAG + much, ETAG, weakly=True)
+    assert not names(much + b"W/" + ETAG + much, ETAG, weakly=False)
+    assert not names(much + b'"other"' + much, ETAG, weakly=True)
+    assert len(steps) <= 4
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from functools import lru_cache
 
 NOT_MODIFIED, FAILED = 304, 412
 
-TAG = re.compile(rb'[ \t]*(W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,|$)|[ \t]*(?:,|$)')
-"""One entity tag of a list, or nothing between two commas (RFC 9110, 8.8.3 and 5.6.1.2)."""
+TAG = re.compile(rb'[ \t,]*+(?:(W/)?("[\x21\x23-\x7e\x80-\xff]*+")[ \t]*(?:,|$)|$)')
+"""One entity tag of a list, and whatever nothing is between the commas before it (RFC 9110, 8.8.3
+and 5.6.1.2): a step for each comma would take 14 ms for a field of 32 KB."""
 
 DATE = re.compile(
     r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
@@ -70,6 +71,8 @@ def names(tags: bytes, etag: bytes, *, weakly: bool) -> bool:
         if not weakly:
             return False
         etag = etag[2:]
+    if etag not in tags:
+        return False  # however many others there are
     at = 0
     while at < len(tags) and (tag := TAG.match(tags, at)):
         if tag[2] == etag and (weakly or not tag[1]):
