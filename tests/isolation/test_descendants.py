@@ -16,8 +16,9 @@ import pytest
 from fivefold.serving import MODELS
 from support.client import Client
 from support.every_pair import pairs
-from support.process_tree import children_of
+from support.process_tree import children_of, is_gone
 from support.servers.deployed import Deployed, deployed, port_is_free, until
+from support.wire import Wire
 
 APPLICATION = """
 import json, multiprocessing, os, signal, subprocess, time
@@ -67,7 +68,21 @@ def program():
         started.send_signal(signal.SIGINT)
         return [started.wait(30), status]
 
+def fork_and_write(start_response):
+    write = start_response("200 OK", [])
+    write(b"%d" % os.fork())
+    return []
+
+def fork_and_exit(start_response):
+    pid = os.fork()
+    if pid == 0:
+        raise SystemExit(0)
+    start_response("200 OK", [])
+    return [b"%d" % pid]
+
 def app(environ, start_response):
+    if environ["PATH_INFO"].startswith("/fork_and"):
+        return globals()[environ["PATH_INFO"][1:]](start_response)
     body = json.dumps(globals()[environ["PATH_INFO"][1:]]()).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
@@ -119,6 +134,22 @@ def test_what_an_application_starts_has_and_keeps_nothing_of_the_server(
         assert port_is_free(address)
         left = [str(link.readlink()) for link in Path(f"/proc/{outliving[0]}/fd").iterdir()]
         assert not [name for name in left if name.startswith("socket:")]
+
+
+@pytest.mark.parametrize("path", ["/fork_and_write", "/fork_and_exit"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_copy_neither_answers_nor_stays(serving: str, path: str, folder: Path) -> None:
+    """One that writes, and would wait for the parent's loop; one that ends by `sys.exit`, as is
+    usual, and has failed at nothing."""
+    with deployed(folder, "shop:app", "--serving", serving) as server:
+        with Wire(server.address) as wire:
+            for _ in range(2):
+                copy = int(wire.ask(path).body)
+                until(lambda: is_gone(copy), "the end of the copy")  # noqa: B023
+        assert "failed" not in server.log
+        returned = server.log.count("returned into the server")
+        assert returned == (2 if path == "/fork_and_write" else 0)
+        assert server.stop() == 0
 
 
 EARLY = """

@@ -17,7 +17,31 @@ from support.servers.deployed import Deployed, deployed, until
 from support.wire import Wire
 
 APPLICATION = """
-import asyncio, json, os, signal, subprocess, sys, threading, time
+import asyncio, json, os, signal, socket, subprocess, sys, threading, time
+
+class Stream:
+    # In the place of standard output, and nothing like it.
+    def write(self, text):
+        raise RuntimeError(text)
+    def flush(self, must):
+        raise AssertionError
+
+class Furious(Stream):
+    def flush(self):
+        raise KeyboardInterrupt
+
+class OnlyTcpAndUdp(socket.socket):
+    # As PySocks has it.
+    def __init__(self, family=socket.AF_INET, type=socket.SOCK_STREAM, proto=0, *rest, **named):
+        if type not in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            raise ValueError("Socket type must be stream or datagram")
+        super().__init__(family, type, proto, *rest, **named)
+
+if replaces := os.environ.get("REPLACES"):
+    if replaces == "OnlyTcpAndUdp":
+        socket.socket = OnlyTcpAndUdp
+    else:
+        sys.stdout = globals()[replaces]()
 
 how = os.environ.get("TAKES_CHILDREN")
 if "DEFAULT_TIMEOUT" in os.environ:
@@ -163,6 +187,56 @@ def test_the_default_timeout_of_sockets_is_the_applications(
                     assert client.get("/slow?0.1").status == 200
         assert "Traceback" not in server.log
         assert "exited" not in server.log
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("what", ["Stream", "Furious", "OnlyTcpAndUdp"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_what_belongs_to_python_may_be_replaced(
+    serving: str, what: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library's `sys.stdout` or `socket.socket`, from its import on."""
+    monkeypatch.setenv("REPLACES", what)
+    with deployed(folder, "shop:wsgi", "--serving", serving) as server:
+        for _ in range(6):  # more than there are spare processes
+            server.answers()
+        assert "Traceback" not in server.log
+        assert server.stop() == 0
+
+
+LATE = """
+import ctypes, os, sys, threading, time
+
+class Late(BaseException):
+    pass
+
+def set_too_late(ident):
+    while sys._current_frames()[ident].f_code.co_name != "get_within":
+        time.sleep(0.001)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(Late))
+    open("set", "w").close()
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/late":
+        threading.Thread(target=set_too_late, args=(threading.get_ident(),)).start()
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"fine"]
+"""
+
+
+@pytest.mark.parametrize(
+    "serving", [name for name, model in MODELS.items() if model.traits.scales_by_workers]
+)
+def test_an_exception_that_comes_too_late_is_nobodys(serving: str, tmp_path: Path) -> None:
+    """It meets a thread that waits for its next work, and takes neither that nor the thread."""
+    (tmp_path / "late.py").write_text(LATE)
+    with deployed(tmp_path, "late:app", "--serving", serving) as server:
+        with Client(server.address) as client:
+            assert client.get("/late").body == b"fine"
+        until((tmp_path / "set").exists, "the exception")
+        for _ in range(8):  # more than there are idle threads
+            assert server.get("/") == b"fine"
+        server.said("an exception that was set in this thread came too late")
         assert server.stop() == 0
 
 

@@ -76,10 +76,13 @@ class Descendants:
         with contextlib.suppress(ValueError):  # in a child of ours, which began anew
             self._given_up.remove(call)
 
-    def end_if_copy(self) -> None:
+    def end_if_copy(self, raised: BaseException | None = None) -> None:
         """Where code of the application has returned into the server: whoever it has forked there
-        has no business in it."""
+        has no business in it.  `raised`: by what it came; `sys.exit` is how such a process ends
+        as a rule, and its status is kept."""
         if self.is_copy:
+            if raised is not None and issubclass(type(raised), SystemExit):
+                os._exit(status_of(raised))
             end_copy()
 
     @contextlib.contextmanager
@@ -121,6 +124,14 @@ class Descendants:
                 call()
         self._given_up.clear()
         signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.before - OF_MODELS)
+
+
+def status_of(leaving: BaseException) -> int:
+    """What the interpreter would end with (`sys.exit`)."""
+    code = getattr(leaving, "code", None)
+    if code is None:
+        return 0
+    return code & 0xFF if type(code) is int else 1
 
 
 def end_copy(*_: object) -> NoReturn:

@@ -175,5 +175,5 @@ def name_of(thing: object) -> str:
     """Foreign classes have properties of their own."""
     try:
         return f"the file {thing.name!r}"  # type: ignore[attr-defined]
-    except Exception:  # noqa: BLE001
+    except BaseException:  # noqa: BLE001
         return f"a {type(thing).__name__}"

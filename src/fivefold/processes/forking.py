@@ -114,8 +114,9 @@ def pass_over(*_: object) -> None:
 
 
 def flush_standard_streams() -> None:
+    """They may be closed, None, or objects of the application's, which raise whatever they like."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or None
+        with contextlib.suppress(BaseException):
             stream.flush()
 
 

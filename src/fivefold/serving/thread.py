@@ -21,6 +21,7 @@ from typing import Any
 
 from ..errors import ApplicationError, FivefoldError
 from ..iomodels.base import IOModel
+from ..isolation.mailbox import Mailbox
 from ..isolation.reporting import report
 from ..isolation.starting_threads import made_thread
 from .base import (
@@ -38,7 +39,8 @@ from .limit import DESCRIPTORS, SETTING, Limit, affordable
 SPARES = 4
 """Threads ready before they are needed: starting one takes 50 to 100 us."""
 
-Mailbox = queue.SimpleQueue[socket.socket | None]
+Client = Mailbox[socket.socket | None]
+"""Whom a thread is to serve next; None to end."""
 
 
 class Thread(ServingModel):
@@ -63,7 +65,7 @@ class Thread(ServingModel):
         self._open = OpenConnections()
         # A mailbox stands for an idle thread.  SimpleQueue, because its `put` may be called
         # from a signal handler that interrupted its `get` (queue module, "reentrant").
-        self._idle: queue.SimpleQueue[Mailbox | None] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[Client | None] = queue.SimpleQueue()
         self._threads: set[threading.Thread] = set()
         self._failure: ApplicationError | None = None
         """Why no thread can serve."""
@@ -123,7 +125,7 @@ class Thread(ServingModel):
         mailbox.put(sock)
         self._add_spares()
 
-    def _idle_thread(self) -> Mailbox | None:
+    def _idle_thread(self) -> Client | None:
         """An idle thread's mailbox; waits for one at the limit. None if there will never be one."""
         while self._failure is None:
             try:
@@ -138,7 +140,7 @@ class Thread(ServingModel):
                 self._open.finish()  # so that a thread becomes idle
         return None
 
-    def _next_idle(self) -> Mailbox | None:
+    def _next_idle(self) -> Client | None:
         """Wait; while stopping no longer than grace allows, then cut who is in the way."""
         if not self.stopping:
             return self._idle.get()
@@ -208,7 +210,7 @@ class Thread(ServingModel):
 
     def _serve_one(self, io: IOModel) -> bool:
         """Wait for a connection and serve it; False if none will come."""
-        mailbox: Mailbox = queue.SimpleQueue()
+        mailbox: Client = Mailbox()
         self._idle.put(mailbox)
         sock = mailbox.get()
         if sock is None:

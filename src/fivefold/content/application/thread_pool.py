@@ -24,12 +24,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 from ...errors import LimitReached
 from ...iomodels.base import Waiter
 from ...isolation.descendants import descendants, end_copy
+from ...isolation.mailbox import Mailbox
 from ...isolation.starting_threads import start_thread
 
 R = TypeVar("R")
@@ -48,7 +48,7 @@ class Threads:
         self._size = self._room = size
         self._lock = threading.Lock()
         self._waiting: deque[Lease] = deque()
-        self._idle: list[Mailbox] = []
+        self._idle: list[Work] = []
 
     async def call(self, io: Finishing, function: Callable[[], R]) -> R:
         """The result of `function`, called in one of the threads; its exception is raised here."""
@@ -62,7 +62,7 @@ class Threads:
             chosen = self._choose()
         self._start(chosen)
 
-    def paused(self, mailbox: Mailbox, *, kept: bool) -> None:
+    def paused(self, mailbox: Work, *, kept: bool) -> None:
         """A piece is over; `kept`: its thread stays with its lease. Called in that thread."""
         with self._lock:
             self._room += 1
@@ -75,7 +75,7 @@ class Threads:
             chosen = self._choose()
         self._start(chosen)
 
-    def _choose(self) -> tuple[Lease, Mailbox | None] | None:
+    def _choose(self) -> tuple[Lease, Work | None] | None:
         """Who is next, and in which thread; None for a new one. Called with the lock."""
         if not self._room or not self._waiting:
             return None
@@ -85,7 +85,7 @@ class Threads:
             return lease, lease.mailbox
         return lease, self._idle.pop() if self._idle else None
 
-    def _start(self, chosen: tuple[Lease, Mailbox | None] | None) -> None:
+    def _start(self, chosen: tuple[Lease, Work | None] | None) -> None:
         while chosen is not None:
             lease, mailbox = chosen
             try:
@@ -112,7 +112,7 @@ class Lease:
 
     keep = False
     """Whether the thread stays when a piece is over; set by the piece itself."""
-    mailbox: Mailbox | None = None
+    mailbox: Work | None = None
     """Of the thread, once it has one."""
     _function: Callable[[], Any] | None = None
     _value: Any = None
@@ -166,7 +166,7 @@ class Lease:
 
     # runs in: the thread that is leased
 
-    def run(self, mailbox: Mailbox) -> None:
+    def run(self, mailbox: Work) -> None:
         """One piece."""
         self.mailbox, self._thread = mailbox, threading.get_ident()
         while self._function is not None:
@@ -191,10 +191,12 @@ class Lease:
         mailbox = self.mailbox
         if mailbox is None or threading.get_ident() != self._thread:
             raise RuntimeError("a question from outside of what the lease is for")
+        if descendants.is_copy:
+            end_copy()  # nobody would answer: the loop is the parent's
         self._value = question
         self._threads.paused(mailbox, kept=True)
         self._deliver()
-        mailbox.get()
+        mailbox.get_within()
         answer, self._answer = self._answer, None
         return answer
 
@@ -206,18 +208,18 @@ class Lease:
             pass  # the model is closed: nobody waits
 
 
-Mailbox = SimpleQueue[Lease | None]
+Work = Mailbox[Lease | None]
 """What a thread is to do next; None to end."""
 
 
-def new_thread() -> Mailbox:
+def new_thread() -> Work:
     """Raises RuntimeError if the system has no more."""
-    mailbox: Mailbox = SimpleQueue()
+    mailbox: Work = Mailbox()
     start_thread("fivefold-application", life, mailbox)
     return mailbox
 
 
-def life(mailbox: Mailbox) -> None:
+def life(mailbox: Work) -> None:
     """Of a thread of the pool."""
     while (lease := mailbox.get()) is not None:
         lease.run(mailbox)

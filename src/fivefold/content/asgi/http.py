@@ -23,6 +23,7 @@ from ...http1.response import FilePart, plain
 from ...iomodels.asyncio_loop.bridge import await_in_task
 from ...iomodels.asyncio_loop.started import Started, to_its_end
 from ...iomodels.base import Connection, Waiter
+from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from .application_loop import ApplicationLoop
 from .client_watch import Watch
@@ -249,6 +250,7 @@ class HttpCycle:
         """The call is over, perhaps long after its response."""
         self._over = True
         if error is not None:
+            descendants.end_if_copy(error)
             self._report(error)
         self._go_on()
 

@@ -181,6 +181,7 @@ class Asgi(Content):
         except ClientLeft:
             pass  # it was told, and did not mind
         except BaseException as error:  # noqa: BLE001 - the edge of an application
+            descendants.end_if_copy(error)
             failed = True
             if is_a(error, asyncio.CancelledError) and socket.server_stops:
                 log.warning("the application was cancelled at %s: the server stops", at)

@@ -18,6 +18,7 @@ from ...errors import ClientLeft, DeadlineExceeded, InvalidResponse, PeerGone
 from ...http1.answer import Whole
 from ...http1.exchange import Exchange, HttpConnection
 from ...http1.response import FilePart, ResponseHead
+from ...isolation.descendants import descendants
 from ..application.fields import ResponseHeads, response_head
 from .file_wrapper import FileWrapper
 
@@ -115,6 +116,7 @@ class Call:
         try:
             return self.context.run(piece)
         except BaseException as error:  # noqa: BLE001 - the edge of an application
+            descendants.end_if_copy(error)
             return Failed(error)
         finally:
             if self.over:

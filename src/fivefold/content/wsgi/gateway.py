@@ -27,6 +27,7 @@ from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
 from ...http1.response import FilePart, plain
 from ...iomodels.base import IOModel
+from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from ..application.thread_pool import Threads
 from ..base import Content
@@ -81,6 +82,7 @@ class Wsgi(Content):
         try:
             part: Part = context.run(call.first, self._application)
         except BaseException as error:  # noqa: BLE001 - the edge of an application
+            descendants.end_if_copy(error)
             part = Failed(error)
         else:
             if call.last and request.keep_alive and request.method != "HEAD":

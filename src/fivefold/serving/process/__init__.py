@@ -41,7 +41,7 @@ from ...processes.stopping import LEAVE
 from ..base import CUT_S, ServingModel, ServingTraits, log
 from ..limit import SETTING, Limit
 from .acceptor import Acceptor
-from .channel import ENDED, GONE, MESSAGE, STARTED, capacity, pair, tell
+from .channel import ENDED, GONE, MESSAGE, STARTED, capacity, ends, pair, tell
 from .child import Child
 
 OVERDUE = "it has not ended within the grace time; this is where it is:"
@@ -218,7 +218,7 @@ class Process(ServingModel):
         self._forked += 1
         number = self._forked
         try:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours, theirs = ends()
         except OSError as error:
             self._refused(error)
             return

@@ -8,6 +8,7 @@ sends a child a connected socket (SCM_RIGHTS, unix(7)).
 
 from __future__ import annotations
 
+import _socket
 import array
 import socket
 import struct
@@ -25,12 +26,23 @@ SEND_BUFFER = 8 * 1024 * 1024
 """Asked for; the kernel grants up to twice net.core.wmem_max."""
 
 
+Socket = socket.socket
+"""As it was before the application was loaded. Some put a class of their own in its place, which
+refuses whatever is no TCP or UDP (PySocks)."""
+
+
+def ends() -> tuple[socket.socket, socket.socket]:
+    """Both of a new channel. Raises OSError."""
+    first, second = _socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return Socket(fileno=first.detach()), Socket(fileno=second.detach())
+
+
 def pair() -> tuple[socket.socket, socket.socket]:
     """Two ends; the first is non-blocking, for the process that has more to wait for.
 
     The other one waits, whatever `socket.setdefaulttimeout` of the application says.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = ends()
     ours.setblocking(False)
     theirs.setblocking(True)
     for end in (ours, theirs):
@@ -70,7 +82,7 @@ def hear(channel: socket.socket, flags: int = 0) -> tuple[int, int, socket.socke
     attached = None
     for _, kind, rights in ancillary:
         if kind == socket.SCM_RIGHTS:
-            attached = socket.socket(fileno=array.array("i", rights)[0])
+            attached = Socket(fileno=array.array("i", rights)[0])
             if socket.getdefaulttimeout() is not None:  # it has become that of the new object
                 attached.setblocking(True)
     return what, number, attached
