@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from ...http1.bounded import Bounded
 from ...http1.exchange import Exchange
 from ...http1.request import fields_of
 from ..application.forwarded import TrustedProxies
@@ -20,11 +21,14 @@ FILES = {name: f"http.response.{name}" for name in ("pathsend", "zerocopysend")}
 """Those that a framework uses by itself wherever it finds them, by the names of the setting.
 A middleware around it that knows only `http.response.body` would lose the file."""
 
-REMEMBERED = 1024
-"""Scopes that are remembered by their request head."""
+REMEMBERED_BYTES = 4_194_304
+"""Of scopes that are remembered by their request head."""
 
-REMEMBERED_BYTES = 512
+SHORT_BYTES = 512
 """The longest head of which that is worth while (see http1.head_reader)."""
+
+HELD_BYTES = 20
+"""By one of them for each byte of its head, at most: measured with many short fields."""
 
 LIFESPANS = ("auto", "on", "off")
 """Take an exception at the start of an ASGI application for "no lifespan"; for an error; never
@@ -47,17 +51,15 @@ class Scopes:
         self._root_path = root_path
         self._proxies = proxies
         self._files = tuple(FILES[name] for name in extensions)
-        self._known: dict[bytes, Scope] = {}
+        self._known: Bounded[bytes, Scope] = Bounded(REMEMBERED_BYTES, SHORT_BYTES * HELD_BYTES)
+        self._known_as = self._known.get
 
     def http(self, exchange: Exchange) -> Scope:
         head = exchange.request_head
-        known = self._known.get(head)
+        known = self._known_as(head)
         if known is None:
             known = self._described(exchange)
-            if len(head) <= REMEMBERED_BYTES:
-                if len(self._known) >= REMEMBERED:
-                    self._known.clear()
-                self._known[head] = known
+            self._known.remember(head, known, HELD_BYTES * len(head))
         scope = known.copy()
         # Middleware changes these in place.
         scope["headers"] = known["headers"].copy()

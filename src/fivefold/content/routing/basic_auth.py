@@ -16,6 +16,7 @@ from hashlib import blake2b
 from time import monotonic
 
 from ...http1.answer import Answer
+from ...http1.bounded import Bounded
 from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request, fields_of
 from ...http1.response import plain
@@ -37,8 +38,8 @@ LATER = plain(503, "Too many logins at once.", fields=[RETRY])
 PATIENCE_S = 0.05
 """Less than a check takes: who has waited longer was not alone, and is looked for again."""
 
-REMEMBERED = 4096
-"""Right passwords; a full table is emptied."""
+REMEMBERED_BYTES = 1_048_576
+"""Of digests of right passwords: nearly 4,000."""
 
 PASSWORDS_CHECK_S = 1.0
 """How long a change of the file may go unnoticed."""
@@ -62,7 +63,8 @@ class Guarded(Around):
         self._threads = Threads(CHECKS) if in_event_loop else None
         self._turns: PasswordQueue = InOneThread() if in_event_loop else ByLocks()
         self._secret = os.urandom(16)
-        self._right: dict[bytes, int] = {}
+        self._right: Bounded[bytes, int] = Bounded(REMEMBERED_BYTES)
+        self._known_as = self._right.get
         self._look_at = 0.0
 
     def close(self) -> None:
@@ -120,13 +122,11 @@ class Guarded(Around):
         threads = self._threads
         right = check() if threads is None else await threads.call(exchange.conn.io, check)
         if right:
-            if len(self._right) >= REMEMBERED:
-                self._right.clear()
-            self._right[digest] = generation
+            self._right.remember(digest, generation, len(digest))
         return right
 
     def _is_known(self, digest: bytes | None) -> bool:
-        return digest is not None and self._right.get(digest) == self._passwords.generation
+        return digest is not None and self._known_as(digest) == self._passwords.generation
 
     def _digest(self, head: bytes) -> bytes | None:
         found = FIELD.findall(head)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from ...http1.bounded import Bounded
 from ...http1.exchange import HttpConnection
 from ...http1.request import Request, fields_of
 from ..application import client_certificate
@@ -35,11 +36,14 @@ PORTS = {"http": "80", "https": "443"}
 NAMELESS = "localhost"
 """Whom a client of a UNIX socket asks that names no host."""
 
-REMEMBERED = 1024
-"""Environs that are remembered by their request head."""
+REMEMBERED_BYTES = 4_194_304
+"""Of environs that are remembered by their request head."""
 
-REMEMBERED_BYTES = 512
+SHORT_BYTES = 512
 """The longest head of which that is worth while (see http1.head_reader)."""
+
+HELD_BYTES = 20
+"""By one of them for each byte of its head, at most: measured with many short fields."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class Environs:
     def __init__(self, constants: WsgiConstants) -> None:
         self._proxies = constants.proxies
         self._script_name = constants.script_name
-        self._known: dict[bytes, Environ] = {}
+        self._known: Bounded[bytes, Environ] = Bounded(REMEMBERED_BYTES, SHORT_BYTES * HELD_BYTES)
+        self._known_as = self._known.get
         self._base: Environ = {
             "SCRIPT_NAME": constants.script_name,
             "SERVER_SOFTWARE": "fivefold",
@@ -74,13 +79,10 @@ class Environs:
 
     def of(self, request: Request, head: bytes, conn: HttpConnection) -> Environ:
         """A fresh dictionary, complete but for `wsgi.input`."""
-        known = self._known.get(head)
+        known = self._known_as(head)
         if known is None:
             known = self._described(request, head)
-            if len(head) <= REMEMBERED_BYTES:
-                if len(self._known) >= REMEMBERED:
-                    self._known.clear()
-                self._known[head] = known
+            self._known.remember(head, known, HELD_BYTES * len(head))
         environ = known.copy()
         environ.update(conn.remembered or remember_ends(conn))
         if not self._proxies.none:
