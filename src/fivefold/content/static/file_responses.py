@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ...http1.answer import Answer, HeadAndFile, Whole
 from ...http1.request import Request
 from ...http1.response import DateField, Fields, Response, ResponseHead, joined, plain
 from .files.entry import Entry, Kept
-from .representations.conditions import NOT_MODIFIED
+from .representations.conditions import NOT_MODIFIED, outcome, still_valid
 from .representations.multipart import ByteRanges
-from .representations.selection import Selection, select
+from .representations.ranges import Range, asked_for, content_range
 
 MOST_BYTES = 4_194_304
 """Of all answers to conditional requests and for ranges of one second. Then all are forgotten,
@@ -19,6 +21,16 @@ REQUEST_BYTES = 1024
 of these."""
 
 PARTIAL = 206
+
+
+@dataclass(slots=True)
+class Selection:
+    """A status, its fields, and the ranges of the file that follow."""
+
+    status: int
+    fields: Fields
+    ranges: list[Range]
+    """More than one go as multipart/byteranges; none: there is nothing of the file in it."""
 
 
 class FileResponses:
@@ -107,6 +119,29 @@ class FileResponses:
         # The validators come with all that is always said.
         always = [] if chosen.fields is entry.fields_of_304 else self._always
         return plain(chosen.status, fields=[*chosen.fields, *always])
+
+
+def select(request: Request, entry: Entry) -> Selection:
+    """By the conditions first, then by the range (RFC 9110, section 13.2.2)."""
+    known = entry.validators
+    status = outcome(request.obeyed, known.etag, known.modified_s)
+    if status is not None:
+        return Selection(status, entry.fields_of_304, [])
+    field = request.obeyed.get(b"range") if request.method == "GET" else None
+    whole = Selection(entry.head.status, entry.fields, [(0, entry.size)])
+    condition = request.obeyed.get(b"if-range")
+    if field is None or not still_valid(condition, known.etag, known.strongly_modified_s):
+        return whole
+    ranges = asked_for(field, entry.size)
+    if ranges is None or (len(ranges) > 1 and entry.coding):
+        # Content-Encoding would be read as that of the multipart body around the ranges.
+        return whole
+    if not ranges:
+        return Selection(416, [(b"Content-Range", b"bytes */%d" % entry.size)], [])
+    if len(ranges) > 1:
+        return Selection(206, entry.fields, ranges)
+    part = (b"Content-Range", content_range(ranges[0], entry.size))
+    return Selection(206, [*entry.fields, part], ranges)
 
 
 def ready_made(chosen: Selection, entry: Entry, date: bytes) -> Kept:

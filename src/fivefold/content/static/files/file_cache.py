@@ -17,7 +17,7 @@ from ..representations.precompressed import PATH_BYTES, Precompressed
 from .beneath import open_inside
 from .entry import Entry
 from .kept import KeptFiles
-from .open_file import Identity, OpenFile, identity
+from .open_file import FileState, OpenFile
 
 YOUNG_BYTES = 262_144
 """For paths of files that were asked for as soon as they were written."""
@@ -45,7 +45,7 @@ class FileCache:
         self._forget = forget
         self.precompressed = Precompressed(folder, wanted=siblings)
         self._entries: dict[bytes, Entry] = {}
-        self._young: Bounded[bytes, Identity] = Bounded(YOUNG_BYTES, PATH_BYTES)
+        self._young: Bounded[bytes, FileState] = Bounded(YOUNG_BYTES, PATH_BYTES)
         """What was sent of a file within the second after its last write."""
 
     def lookup(self, key: bytes) -> Entry | None:
@@ -58,7 +58,7 @@ class FileCache:
                 if entry.ranged and not (
                     entry.validators.is_settled or entry.origin.date_is_shared
                 ):
-                    self._young.remember(entry.path, entry.origin.identity, len(entry.path))
+                    self._young.remember(entry.path, entry.origin.state, len(entry.path))
                 self._kept.remove(entry)
                 return None
             self._kept.used(entry)
@@ -76,7 +76,7 @@ class FileCache:
     def _is_unchanged(self, entry: Entry) -> bool:
         try:
             status = os.stat(entry.path, dir_fd=self._folder)
-            if identity(status) != entry.origin.identity or not entry.validators.is_settled:
+            if FileState.of(status) != entry.origin.state or not entry.validators.is_settled:
                 return False
             siblings = entry.siblings
             return siblings is None or self.precompressed.unchanged(entry.path, siblings)

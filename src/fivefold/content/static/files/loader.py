@@ -79,4 +79,4 @@ class Loader:
 
 
 def is_stale(sibling: OpenFile, original: OpenFile) -> bool:
-    return sibling.status.st_mtime_ns < original.status.st_mtime_ns - STALE_NS
+    return sibling.state.modified_ns < original.state.modified_ns - STALE_NS

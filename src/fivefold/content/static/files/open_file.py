@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from threading import RLock
-from typing import Self
+from typing import NamedTuple, Self
 
 from ....errors import FileChanged, FileShrank
 from ....http1.exchange import HttpConnection
@@ -19,12 +19,21 @@ SMALL_BYTES = 65536
 QUIET_S = 0.01
 """More than a tick of the clock by which Linux tells the time of a write (4 ms, 10 ms at most)."""
 
-Identity = tuple[int, int, int, int, int]
 
+class FileState(NamedTuple):
+    """Another one whenever the content may have changed."""
 
-def identity(of: os.stat_result) -> Identity:
-    """Changes whenever the content may have changed."""
-    return of.st_dev, of.st_ino, of.st_size, of.st_mtime_ns, of.st_ctime_ns
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        return cls(
+            *(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        )
 
 
 class OpenFile(File):
@@ -32,16 +41,18 @@ class OpenFile(File):
     one that does; the last one closes it. What is known of it stays."""
 
     __slots__ = (
-        *("_lock", "date_is_shared", "holders", "identity", "is_cut_short"),
-        *("opened_s", "path", "status"),
+        *("_lock", "date_is_shared", "holders", "is_cut_short", "opened_s"),
+        *("path", "state"),
     )
 
-    def __init__(self, fd: int, path: bytes, lock: RLock, previous: Identity | None = None) -> None:
+    def __init__(
+        self, fd: int, path: bytes, lock: RLock, previous: FileState | None = None
+    ) -> None:
         """`lock`: for the count of holders. `previous`: a version that a client may have.
 
         Raises OSError for what is no regular file, and leaves `fd` open then.
         """
-        self.status = status = os.fstat(fd)
+        status = os.fstat(fd)
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "a folder")
         if not stat.S_ISREG(status.st_mode):
@@ -49,9 +60,11 @@ class OpenFile(File):
         super().__init__(fd, status.st_size)
         self.path = path
         self.opened_s = time.time()
-        self.identity = now = identity(status)
+        self.state = state = FileState.of(status)
         self.date_is_shared = (
-            previous is not None and previous != now and previous[3] // 10**9 == now[3] // 10**9
+            previous is not None
+            and previous != state
+            and previous.modified_ns // 10**9 == state.modified_ns // 10**9
         )
         """Whether a client may have another version with the same Last-Modified."""
         self.is_cut_short = False
@@ -85,8 +98,8 @@ class OpenFile(File):
 
         Removing or replacing it does not count: what is open stays.
         """
-        status, known = os.fstat(self.fd), self.status
-        if status.st_mtime_ns != known.st_mtime_ns or status.st_size != known.st_size:
+        found, known = os.fstat(self.fd), self.state
+        if found.st_mtime_ns != known.modified_ns or found.st_size != known.size:
             raise FileChanged(os.fsdecode(self.path))
 
     async def small_content(self, conn: HttpConnection) -> bytes | None:
@@ -98,7 +111,7 @@ class OpenFile(File):
         if self.size > SMALL_BYTES:
             return None
         content = await self.read(conn)
-        if abs(time.time() - self.status.st_mtime) < QUIET_S:
+        if abs(time.time() - self.state.modified_ns / 1e9) < QUIET_S:
             await conn.io.sleep(QUIET_S)
             if await self.read(conn) != content:
                 raise FileChanged(f"{self.path!r} while it was read")
@@ -109,7 +122,7 @@ class OpenFile(File):
         content = await conn.read_file(self, 0, self.size)
         self.check()
         if len(content) < self.size:
-            if self.status.st_blocks:
+            if os.fstat(self.fd).st_blocks:
                 raise FileShrank(f"{self.path!r} while it was read")
             # A file of sysfs: its size is a page, and no block on any disk is behind it.
             self.is_cut_short = True

@@ -18,13 +18,12 @@ Assumption.   A date alone does not tell apart two versions of the same time (se
 
 from __future__ import annotations
 
-import os
 import time
 from hashlib import sha256
 from typing import NamedTuple
 
 from ....http1.response import http_date
-from ..files.open_file import OpenFile
+from ..files.open_file import FileState, OpenFile
 
 EARLIEST_S = 631_152_000
 """1990. Tools write 0 and 1 (Nix), 1980 (ZIP, App Engine), 1984 (yarn), 1985 (npm)."""
@@ -57,22 +56,17 @@ class Validators(NamedTuple):
 
 def validators_of(file: OpenFile, content: bytes | None, mark: bytes = b"") -> Validators:
     """`content` of a small file; `mark` tells its coding."""
-    status = file.status
-    seconds = modified(status)
-    alone = only_written(status) and not file.date_is_shared
+    state = file.state
+    modified_s = state.modified_ns // 10**9
+    seconds = modified_s if modified_s >= EARLIEST_S else None
+    only_written = 0 <= state.changed_ns - state.modified_ns < SETTLED_S * 1e9
     return Validators(
-        of_state(status, mark) if content is None else of_content(content, mark),
+        of_state(state, mark) if content is None else of_content(content, mark),
         seconds,
-        seconds if alone else None,
-        is_settled(status.st_mtime, file.opened_s) and not file.is_cut_short,
+        seconds if only_written and not file.date_is_shared else None,
+        is_settled(state.modified_ns / 1e9, file.opened_s) and not file.is_cut_short,
         b"" if seconds is None else last_modified(seconds),
     )
-
-
-def modified(status: os.stat_result) -> int | None:
-    """Seconds since 1970; None if that is not when the content was made."""
-    seconds = int(status.st_mtime)
-    return seconds if seconds >= EARLIEST_S else None
 
 
 def last_modified(seconds: int) -> bytes:
@@ -85,16 +79,11 @@ def is_settled(seconds: float, now: float | None = None) -> bool:
     return abs((time.time() if now is None else now) - seconds) > SETTLED_S
 
 
-def only_written(status: os.stat_result) -> bool:
-    """Whether nothing has been done to a file since its last write."""
-    return 0 <= status.st_ctime_ns - status.st_mtime_ns < SETTLED_S * 1e9
-
-
-def of_content(content: bytes, mark: bytes = b"") -> bytes:
+def of_content(content: bytes, mark: bytes) -> bytes:
     return b'"%b%b"' % (sha256(content).hexdigest()[: 2 * DIGEST_BYTES].encode(), mark)
 
 
-def of_state(status: os.stat_result, mark: bytes = b"") -> bytes:
-    times = status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns
-    weak = b"" if is_settled(status.st_ctime) else b"W/"
-    return b'%b"%x-%x-%x-%x%b"' % (weak, *times, mark)
+def of_state(state: FileState, mark: bytes) -> bytes:
+    weak = b"" if is_settled(state.changed_ns / 1e9) else b"W/"
+    numbers = state.modified_ns, state.size, state.inode, state.changed_ns
+    return b'%b"%x-%x-%x-%x%b"' % (weak, *numbers, mark)
