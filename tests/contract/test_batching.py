@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from fivefold.errors import DeadlineExceeded, PeerGone
-from fivefold.iomodels.aio.uring import sender as uring_sender
 from fivefold.iomodels.base import Connection, File, IOModel
-from fivefold.iomodels.batching import connection as batching
+from fivefold.iomodels.batching import holding
 from support.applicable import only
 from support.engines.fixtures import Pair, Spare, batches, pace_of, received_by, reset
 
@@ -185,13 +184,55 @@ def test_an_observed_connection_posts_nothing(io: IOModel, pair: Pair) -> None:
     assert sizes == [1, 8]
 
 
+SIZES = (1, 300, 16384, 5000)
+"""Up to what each engine takes; a turn of them is more than is held of one connection, and their
+number more than one connection may do in a turn."""
+
+
+def test_what_is_asked_first_is_taken(
+    engine: type[IOModel], io: IOModel, pair: Pair, in_thread: Spare
+) -> None:
+    """TLS cannot take back what it has sealed: so it asks, with nothing, and relies on it."""
+    connection, peer = pair()
+    pace = pace_of(io)
+    may_wait = batches(engine) and pace is not None and not pace.cautious
+    got = []
+    reader = in_thread(lambda: got.append(received_by(peer)))
+    asked: list[bool] = []
+    sent = b""
+
+    async def put_as_promised(data: bytes) -> bool:
+        nonlocal sent
+        asked.append(connection.send_soon(b""))
+        if asked[-1]:
+            assert connection.send_soon(data)
+        else:
+            await connection.send(data)
+        sent += data
+        return asked[-1]
+
+    async def main() -> None:
+        try:
+            for size in SIZES * 4:
+                await put_as_promised(bytes(size))
+            while await put_as_promised(b"x"):
+                pass  # so small that it is their number that ends it
+        finally:
+            await connection.close()
+
+    io.run(main())
+    reader.join()
+    assert got == [sent]
+    assert any(asked) == may_wait
+    assert not all(asked)
+
+
 @only(batches)
 def test_a_post_does_not_wait_for_long(
     monkeypatch: pytest.MonkeyPatch, overlapping: IOModel, pair: Pair
 ) -> None:
     """Each turn's second one finds the first one late, and lets it go."""
-    for module in (batching, uring_sender):
-        monkeypatch.setattr(module, "HELD_S", 0.0)
+    monkeypatch.setattr(holding, "HELD_S", 0.0)
     first, first_peer = pair()
     second, _ = pair()
     assert first.send_soon(b"x")

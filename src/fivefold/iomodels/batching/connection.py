@@ -24,18 +24,14 @@ from typing import Any, Protocol
 from ...errors import DeadlineExceeded, PeerGone
 from ..base import File, Task, Waiter
 from ..readiness import BURST, Readiness, ReadyConnection, peer_gone
-from .pace import HELD_S, Pace
+from .holding import Held, HoldingConnection
 
 BATCHED_BYTES = 16384
 """Larger answers gain nothing, and would be copied when they are joined."""
 
 
-class Outbox(Pace):
-    """What is held in one turn of an I/O model."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.queued: dict[BatchingConnection, bytes] = {}
+class Outbox(Held):
+    """What leaves at the end of the turn, one send for each connection."""
 
     def flush(self, now: float) -> None:
         """Send all of it."""
@@ -56,47 +52,18 @@ class Batches(Readiness, Protocol):
     def resume(self, waiter: Waiter) -> None: ...
 
 
-class BatchingConnection(ReadyConnection):
-    """A connection that may keep small answers until the end of the turn."""
+class BatchingConnection(HoldingConnection, ReadyConnection):
+    """A connection whose answers leave with those of others, by calls of its own."""
+
+    most_bytes = BATCHED_BYTES
 
     def __init__(self, io: Batches, sock: socket) -> None:
         super().__init__(io, sock)
         self._batches = io
-        self._outbox = io.outbox
+        self._held = self._outbox = io.outbox
         self._sent = Waiter()
-        self._finishing = self._shutdown_due = False
+        self._occupied = self._finishing = self._shutdown_due = False
         self._failure: Exception | None = None
-
-    def send_soon(self, data: bytes) -> bool:
-        if self._finishing or self._failure is not None or len(data) > BATCHED_BYTES:
-            return False
-        outbox = self._outbox
-        queued = outbox.queued
-        if not data:
-            return self._has_room()
-        if outbox.cautious:
-            return self._send_now(data)
-        if not queued:
-            outbox.since = monotonic()
-            queued[self] = data
-        elif self not in queued:
-            queued[self] = data
-            now = monotonic()
-            if now - outbox.since > HELD_S:
-                outbox.flush(now)
-        elif len(queued[self]) < BATCHED_BYTES and self._burst <= BURST:
-            queued[self] += data  # answers to pipelined requests
-            self._burst += 1
-        else:
-            return False  # a send gives others their turn
-        return True
-
-    def _has_room(self) -> bool:
-        """Whether the next `send_soon` is taken, and nothing else: TLS cannot take back what it has
-        sealed, and a record that is lost is the end of its connection."""
-        outbox = self._outbox
-        held = len(outbox.queued.get(self, b""))
-        return not outbox.cautious and self._burst <= BURST and held < BATCHED_BYTES
 
     def _send_now(self, data: bytes) -> bool:
         now = monotonic()
@@ -108,6 +75,9 @@ class BatchingConnection(ReadyConnection):
         self.send_batch(data)
         return True
 
+    def _let_go(self) -> None:
+        self._outbox.flush(monotonic())
+
     def send_batch(self, data: bytes) -> None:
         """Called by the outbox."""
         try:
@@ -116,9 +86,10 @@ class BatchingConnection(ReadyConnection):
             sent = 0
         except OSError as error:
             self._failure = peer_gone(error)
+            self._occupied = True
             return
         if sent < len(data):
-            self._finishing = True
+            self._occupied = self._finishing = True
             self._batches.start(self._finish(memoryview(data)[sent:]))
 
     async def _finish(self, rest: memoryview) -> None:
@@ -129,6 +100,7 @@ class BatchingConnection(ReadyConnection):
             self._failure = error
         finally:
             self._finishing = False
+            self._occupied = self._failure is not None
         if self._shutdown_due:
             super().shutdown_send()
         self._batches.resume(self._sent)

@@ -118,7 +118,7 @@ class UringConnection(UringSender):
         elif -result in AGAIN:
             return False
         else:
-            self._failure = -result
+            self._fail(-result)
         return True
 
     def keep(self, data: bytes) -> None:

@@ -15,12 +15,11 @@ from abc import abstractmethod
 from collections.abc import Generator
 from errno import EAGAIN, ECANCELED, EINTR, ENOBUFS, ENOMEM
 from socket import MSG_NOSIGNAL, socket
-from time import monotonic
 
 from ....linux.io_uring import abi
 from ....linux.io_uring.queues import BYTES_HEADER
-from ...base import Connection, Waiter
-from ...batching.pace import HELD_S
+from ...base import Waiter
+from ...batching.holding import HoldingConnection
 from ...readiness import BURST, SENT_PART, peer_gone
 from .files import Chunk
 from .operations import SEND, SILENT, Target
@@ -33,8 +32,10 @@ AGAIN = {EAGAIN, ECANCELED, EINTR, ENOMEM, ENOBUFS}
 """A receive or send that ended so is simply submitted again, until there is memory each turn."""
 
 
-class UringSender(Connection, Target):
+class UringSender(HoldingConnection, Target):
     """The sending half of a connection."""
+
+    most_bytes = SILENT_BYTES
 
     def __init__(self, io: RingScheduler, sock: socket) -> None:
         self.sock = sock
@@ -44,8 +45,9 @@ class UringSender(Connection, Target):
         self.send_word = abi.sqe_word(abi.OP_SEND, self.fd, flags=abi.SQE_CQE_SKIP_SUCCESS)
         self.send_user_data = self.number << 2 | SILENT
         self._io = io
-        self._sends = io.sends
+        self._held = self._sends = io.sends
         self._silent = io.features.silent_sends
+        self._occupied = not self._silent
         # What is on its way: an object that keeps the memory alive, and which part of it.
         self._sending: bytes | Chunk | None = None
         self._send_at = self._send_left = 0
@@ -74,44 +76,16 @@ class UringSender(Connection, Target):
         self._burst = 0
         yield self._io.next_turn()
 
-    def send_soon(self, data: bytes) -> bool:
-        if not self._silent or self._sending is not None or len(data) > SILENT_BYTES:
-            return False
-        if self._failure:
-            return False
-        sends = self._sends
-        queued = sends.queued
-        if not data:
-            return self._has_room()
-        if sends.cautious:
-            return self._send_now(data)
-        if not queued:
-            sends.since = monotonic()
-            queued[self] = data
-        elif self not in queued:
-            queued[self] = data
-            if monotonic() - sends.since > HELD_S:
-                self._io.submit()
-        elif len(queued[self]) < SILENT_BYTES and self._burst <= BURST:
-            queued[self] += data  # several responses to pipelined requests
-            self._burst += 1
-        else:
-            return False  # a send gives others their turn
-        return True
-
-    def _has_room(self) -> bool:
-        """Whether the next `send_soon` is taken, and nothing else (see `BatchingConnection`)."""
-        sends = self._sends
-        held = len(sends.queued.get(self, b""))
-        return not sends.cautious and self._burst <= BURST and held < SILENT_BYTES
-
     def _send_now(self, data: bytes) -> bool:
-        if not data or self._burst > BURST or self._sends.holds(self):
-            return False  # nothing to send at once; or a send waits, and gives others their turn
+        if self._burst > BURST or self._sends.holds(self):
+            return False  # a send waits, and gives others their turn
         self._burst += 1
         self._sends.queued[self] = data
         self._io.submit()
         return True
+
+    def _let_go(self) -> None:
+        self._io.submit()
 
     def _send_whole(self, data: bytes) -> Generator[Waiter, None, None]:
         yield from self._earlier(len(data))
@@ -128,6 +102,7 @@ class UringSender(Connection, Target):
     def _start(self, keeper: bytes | Chunk, address: int, count: int) -> None:
         """Submit a send; `keeper` keeps the memory alive until it has completed."""
         self._sending = keeper
+        self._occupied = True
         self._send_at, self._send_left = address, count
         self.unsent = count + self._following
         # Not MSG_WAITALL: each part that is sent gives the peer more time (`progressed`).
@@ -144,8 +119,8 @@ class UringSender(Connection, Target):
         keeper = self._sending
         assert keeper is not None
         if result < 0 and -result not in AGAIN:
-            self._failure = self._failure or -result
             self._sending = None
+            self._fail(-result)
         else:
             self._send_left -= max(result, 0)
             if self._send_left and not self._io.ending:
@@ -154,6 +129,7 @@ class UringSender(Connection, Target):
                 self._start(keeper, self._send_at + max(result, 0), self._send_left)
                 return
             self._sending = None
+            self._occupied = bool(self._failure) or not self._silent
             self.unsent = self._send_left + self._following
         self._release_if_over()
         self.settle()
@@ -168,7 +144,12 @@ class UringSender(Connection, Target):
             rest = data[max(result, 0) :] + later
             self._start(rest, id(rest) + BYTES_HEADER, len(rest))
         else:
-            self._failure = self._failure or -result
+            self._fail(-result)
+
+    def _fail(self, number: int) -> None:
+        """What becomes of an operation is raised by the next one."""
+        self._failure = self._failure or number
+        self._occupied = True
 
     def _earlier(self, total: int) -> Generator[Waiter, None, None]:
         """Wait for what was sent before, on behalf of an operation of `total` bytes."""

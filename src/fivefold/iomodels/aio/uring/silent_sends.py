@@ -7,7 +7,7 @@ from socket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL
 from typing import Protocol
 
 from ....linux.io_uring.queues import Ring
-from ...batching.pace import Pace
+from ...batching.holding import Held
 from .operations import SILENT
 
 SILENT_FLAGS = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL
@@ -25,13 +25,11 @@ class SilentSender(Protocol):
         """What was to leave silently is certainly sent, or has failed."""
 
 
-class SilentSends(Pace):
+class SilentSends(Held):
     """The silent sends of one ring; at most one of each connection."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.queued: dict[SilentSender, bytes] = {}
-        """What goes out with the next io_uring_enter."""
         self.flying: dict[SilentSender, bytes] = {}
         """What went out with the last ones; some of it may yet prove to have failed."""
         self.unsettled: list[SilentSender] = []
