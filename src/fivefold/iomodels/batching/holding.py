@@ -33,7 +33,8 @@ class HoldingConnection(Connection):
     _held: Held
     _occupied: bool
     """Whether an earlier answer is still on its way, or has failed: a send waits, or says so."""
-    _burst: int
+    _burst: int = 0
+    """How much has been done since others had their turn for certain."""
 
     def send_soon(self, data: bytes) -> bool:
         if self._occupied or len(data) > self.most_bytes:
