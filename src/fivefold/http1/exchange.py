@@ -176,9 +176,10 @@ class Exchange:
         if request.method == "HEAD" or (head.length is not None and head.length != len(data)):
             return None
         now = monotonic()
+        whole = joined(head, data, self._date.at(now))  # first: refuses what is not like bytes
         self.started = self.finished = True
         self.conn.wait_until(now + self._limits.send_s)
-        return joined(head, data, self._date.at(now))
+        return whole
 
     async def write(self, data: bytes, *, more: bool) -> None:
         """The next part of the body; with `more` false the last one.
