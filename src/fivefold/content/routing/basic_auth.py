@@ -56,7 +56,7 @@ class Guarded(Around):
         *,
         in_event_loop: bool,
     ) -> None:
-        """`beside`: whether one thread serves all connections."""
+        """`in_event_loop`: whether one thread serves all connections."""
         super().__init__(content)
         self._passwords = passwords
         self._proxies = proxies
