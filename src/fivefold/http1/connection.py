@@ -125,6 +125,7 @@ class Http1:
                     await conn.yield_turn()
                     now = monotonic()
                     turn_ends = now + TURN_S
+                # A receive is nearly always one request, whole: it is looked at as such first.
                 head = data
                 if len(data) > SHORT_HEAD_BYTES:
                     request = reader.whole(data)
@@ -135,6 +136,7 @@ class Http1:
                 else:
                     request, head, data = await reader.next(data, now)
                     now = monotonic()  # the rest of the head may have been waited for
+                # A server that stops lets content build the whole exchange, which says `close`.
                 try:
                     answer = (
                         None if conn.closing else content.answer_at_once(request, head, conn, now)

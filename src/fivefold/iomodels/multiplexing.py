@@ -142,9 +142,12 @@ class Epoll(Multiplexing):
             pass  # it was closed before
 
     def _wait(self, timeout_s: float) -> None:
+        # Local names, looked up once a wait instead of once an event.
         watched = self._watched
         writing = self._writing
         for fd, events in self._epoll.poll(timeout_s, MAX_EVENTS):
+            # Looked up for each event: a coroutine that ran earlier in this batch may have
+            # closed this descriptor, and another may have its number by now.
             source = watched.get(fd)
             if source is None:
                 self._note(fd)  # or closed by a coroutine that ran earlier in this batch
@@ -154,6 +157,7 @@ class Epoll(Multiplexing):
                 reader.ended = True  # before the step: no further edge will tell of it
             task = reader.task
             if task is None:
+                # An edge is reported once: who reads next must try before waiting for another.
                 reader.hints = reader.hints or 1
             else:
                 # `_step`, written out: this is the one loop that every small request passes.
@@ -166,6 +170,8 @@ class Epoll(Multiplexing):
                     ended_badly(error)
                     continue
             if writing and fd in writing:
+                # Tried for any event: which direction it is about is not worth three tests
+                # here, and a try in vain costs one EAGAIN.
                 writing.discard(fd)
                 self._go_on(source.writer)
 
@@ -235,6 +241,7 @@ class LevelTriggered(Multiplexing):
                 self._left_out[fd] = source
 
     def _reconsider(self) -> None:
+        # A copy: whoever waits again is taken out while we go through.
         for fd, source in list(self._left_out.items()):
             reading = source.reader.task is not None
             writing = source.writer.task is not None
@@ -272,6 +279,8 @@ class Poll(LevelTriggered):
 
     def _ask(self, timeout_s: float) -> list[tuple[int, bool, bool]]:
         ready = self._poll.poll(milliseconds(timeout_s))
+        # POLLHUP and POLLERR come unasked and concern both directions: the next call of
+        # either returns at once, with the end or the error.
         return [(fd, bool(e & ~select.POLLOUT), bool(e & ~select.POLLIN)) for fd, e in ready]
 
 
@@ -303,7 +312,9 @@ class Select(LevelTriggered):
         (self._writing.add if writing else self._writing.discard)(fd)
 
     def _ask(self, timeout_s: float) -> list[tuple[int, bool, bool]]:
+        # The kernel overwrites its sets, so CPython builds them anew from ours at each call.
         readable, writable, _ = select.select(self._reading, self._writing, (), timeout_s)
+        # An end or an error makes a descriptor readable and writable, so there is no third set.
         both = dict.fromkeys(readable, (True, False))
         for fd in writable:
             both[fd] = (fd in both, True)

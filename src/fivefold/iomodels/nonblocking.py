@@ -113,12 +113,15 @@ class Nonblocking(Scheduler):
 
     def _wait(self, timeout_s: float) -> None:
         before = self._successes
+        # A copy: connections are made and closed by what runs here.
         for source in list(self._sources.values()):
             self._go_on(source.reader)
             self._go_on(source.writer)
+        # A read that is refused again waits for the next round, not for this one.
         waiters, self._file_waiters = self._file_waiters, []
         for waiter in waiters:
             self._go_on(waiter)
+        # Nothing tells about them either; one poll(2) of the host's asks for all at once.
         self.maybe_ready.update(self._foreign)
         if self._wake_called:
             self._wake_called = False
@@ -132,6 +135,7 @@ class Nonblocking(Scheduler):
         self._fruitless += 1
         doublings = self._fruitless - SPINS - YIELDS
         if doublings > 0:
+            # 2 ** 10 of the first sleep is beyond the longest: the power itself stays small.
             pause = min(FIRST_SLEEP_S * 2.0 ** min(doublings - 1, 10), LONGEST_SLEEP_S, timeout_s)
             time.sleep(pause)
         elif self._fruitless > SPINS:

@@ -158,6 +158,8 @@ class ReadyConnection(Connection):
                 yield from self._pause(error)
             else:
                 break
+        # What this receive says of the next: a full buffer, that more may be there, of which no
+        # new edge will tell; a short one, that the event which brought us here is used up.
         if len(data) == RECV_BYTES:
             reader.hints = reader.hints or 1
             self._burst += RECV_BYTES // RECEIVED_PART
@@ -188,6 +190,7 @@ class ReadyConnection(Connection):
     def send(self, *buffers: bytes) -> Generator[Waiter, None, None]:
         # Joining costs less than sendmsg(2) as long as the parts are small, and they are.
         data = buffers[0] if len(buffers) == 1 else b"".join(buffers)
+        # Tried before it is waited for: a buffer of the kernel nearly always has room.
         try:
             sent = self._send(data)
         except OSError as error:
@@ -237,11 +240,14 @@ class ReadyConnection(Connection):
         while offset < end:
             self.unsent = end - offset
             size = min(end - offset, SEND_FILE_BYTES)
+            # Before each part: sendfile(2) sleeps for a page that is not there, and with it the
+            # thread of all connections.
             yield from self._until_resident(file, offset, size)
             try:
                 sent = self._sendfile(self.fd, file.fd, offset, size)
             except OSError as error:
                 self._refused(error, self.unsent)
+                # Then the pages again: they may have gone while the client was slow.
                 yield self._until_writable()
                 continue
             if sent == 0:

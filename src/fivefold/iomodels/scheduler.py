@@ -81,15 +81,19 @@ class Scheduler(ForeignLoopSupport):
         return outcome.get()
 
     def turn(self, timeout_s: float | None) -> None:
+        # The order is the point: what can run without the kernel, what it has made to be sent,
+        # then one wait for everybody, then the clock, read once for all that looks at it.
         ready = self._ready
         if ready:
             self._step_ready()
             if self._main_done:
                 return
             if self._foreign:
+                # What was resumed may have given asyncio something to do: look, do not sleep.
                 timeout_s = 0.0
         outbox = self.outbox
         if outbox.queued:
+            # Nothing finished is held over a sleep of the kernel.
             outbox.flush(monotonic())
         if ready or self._yielding or self._sleepers or timeout_s is not None:
             self._wait(self._patience(timeout_s))
@@ -97,12 +101,15 @@ class Scheduler(ForeignLoopSupport):
             self._wait(self._tick_s)  # the usual case, without asking for the time first
         now = monotonic()
         if outbox.queued:
+            # The answers of this wait's events, after the last of them has run (see `batching`).
             outbox.flush(now)
         if outbox.cautious:
             outbox.step_begins(0.0)  # a wait is no step
         if self._yielding or self._sleepers:
             self._end_pauses(now)
         if now >= self._next_sweep:
+            # From now, not from when it was due: after a stop (SIGSTOP, a suspended machine) the
+            # missed ones are not made up for.
             self._next_sweep = now + self._tick_s
             self._sweep(now)
             self._ticked()
@@ -140,6 +147,7 @@ class Scheduler(ForeignLoopSupport):
     def resume(self, waiter: Waiter) -> None:
         task = waiter.task
         if task is not None:
+            # Taken away first: a second event must not resume a coroutine that runs.
             waiter.task = None
             self._ready.append(task)
 
@@ -148,6 +156,7 @@ class Scheduler(ForeignLoopSupport):
         self.wake()
 
     def _on_wake(self) -> None:
+        # Other threads append meanwhile; what comes too late has written to the pipe again.
         while self._resumable:
             self.resume(self._resumable.popleft())
         self.resume(self.woken)
@@ -158,6 +167,7 @@ class Scheduler(ForeignLoopSupport):
             if not pipe.reader.hints:
                 await pipe.reader
             pipe.reader.hints = 0
+            # Before the look at what was asked for: a wake in between is a new byte, and is seen.
             pipe.drain()
             self._on_wake()
 
@@ -167,6 +177,7 @@ class Scheduler(ForeignLoopSupport):
     def after_pause(self, seconds: float) -> Waiter:
         """To be awaited: it is resumed after so long."""
         waiter = Waiter()
+        # The number decides between two of one moment: waiters cannot be compared.
         entry = (monotonic() + seconds, next(self._sleeper_number), waiter)
         heapq.heappush(self._sleepers, entry)
         return waiter
@@ -213,6 +224,7 @@ class Scheduler(ForeignLoopSupport):
         return waiter
 
     def _end_pauses(self, now: float) -> None:
+        # Who gives up its turn again while it runs has it after the next wait.
         waiting, self._yielding = self._yielding, []
         for waiter in waiting:
             self.resume(waiter)
@@ -221,6 +233,7 @@ class Scheduler(ForeignLoopSupport):
 
     def _sweep(self, now: float) -> None:
         """Raise `DeadlineExceeded` in every operation that is pending past its deadline."""
+        # A list: a coroutine that ends takes its connection out of the table.
         late = [c for c in self._connections.values() if c.deadline <= now]
         for connection in late:
             # Looked up first: a coroutine that goes on (to send a 408) may wait here anew.

@@ -151,6 +151,8 @@ class Sigio(Scheduler):
             reader = source.reader
             task = reader.task
             if task is None:
+                # Counted, not noted: data and the end behind them are two signals, and a
+                # reader that took only the first would wait for ever for the second.
                 reader.hints += 1
             else:
                 reader.task = None
@@ -161,6 +163,7 @@ class Sigio(Scheduler):
                 except BaseException as error:  # noqa: BLE001 - as in `_step`
                     ended_badly(error)
                     continue
+            # A signal stands for both directions; a try in vain costs one EAGAIN.
             if source.writer.task is not None:
                 self._go_on(source.writer)
 
@@ -209,7 +212,8 @@ class Sigio(Scheduler):
     def _recover(self) -> list[int]:
         """Signals were lost: forget the others, and ask poll(2) about every descriptor."""
         self._overflows += 1
-        # The queue first: what comes after this is queued anew, or poll sees it.
+        # The queue first: what comes after this is queued anew, or poll sees it.  The other way
+        # round an event between the two would be neither.
         while len(self._queue.take()) == BATCH:
             pass
         self._look_at(self._watched.values())
@@ -238,6 +242,8 @@ class Sigio(Scheduler):
 
     def _sweep(self, now: float) -> None:
         super()._sweep(now)
+        # A listener that workers share signals the last that has armed it: when that one is away,
+        # the others find its clients here, a tick late at most.
         if self._listeners:
             self._look_at(self._listeners.values())
         # Two descriptors may share an open file, whose signals name one of them only.

@@ -88,6 +88,7 @@ class RingScheduler(Scheduler):
             if not sends.cautious:
                 sends.released(monotonic())
             sends.push(self.ring)
+        # One system call: it submits what the last turn has made, and waits for this one.
         if earlier or sends.unsettled:
             timeout_s = 0.0  # there is something; silent sends have no completion to wake us
         self.enter(1 if timeout_s > 0 else 0, timeout_s)
@@ -139,6 +140,7 @@ class RingScheduler(Scheduler):
 
     def _dispatch(self, batch: Batch) -> None:
         """Resume the coroutines that waited for these completions."""
+        # Local names and two levels of branches: this runs once per request and more.
         targets = self.targets
         used = self._used
         memory = self.buffers.memory if self.buffers else b""
@@ -146,6 +148,8 @@ class RingScheduler(Scheduler):
         if self.sends.cautious:
             batch = self._one_by_one(batch)
         for user_data, result, flags in batch:
+            # By number, never by descriptor: a number is not used twice, so what completes late
+            # finds nobody instead of the next connection of that descriptor.
             target = targets.get(user_data >> 2)
             if target is None:
                 continue  # of a cancellation, mostly
@@ -153,6 +157,7 @@ class RingScheduler(Scheduler):
                 # `received`, written out: this is what every small request passes.
                 number = flags >> abi.CQE_BUFFER_SHIFT
                 start = number << SHIFT
+                # Copied, because the buffer goes back to the kernel before the data are used up.
                 data = memory[start : start + result]
                 used.append(number)
                 reader = target.reader
@@ -172,6 +177,7 @@ class RingScheduler(Scheduler):
                 target.completed(user_data & 3, result, flags)
         self._batch = None
         if used:
+            # All at once: the kernel sees the ring's tail move one time.
             assert self.buffers is not None
             self.buffers.give_back(used)
             used.clear()
@@ -196,6 +202,7 @@ class RingScheduler(Scheduler):
         being dispatched included.  Its own may have come before: in that batch, or among
         those that were put off.
         """
+        # The batch under dispatch first, in its order, then what was put off, then the ring's.
         postponed, self._postponed = self._postponed, []
         fresh: Batch = chain(self._batch or (), postponed)
         while True:
@@ -232,6 +239,7 @@ class RingScheduler(Scheduler):
         for target in self.targets.values():
             for user_data in target.pending():
                 self.cancel(user_data)
+        # Bounded: a disk that does not answer must not keep a process that ends.
         for _ in range(CLOSE_ROUNDS):
             self._dispatch(chain(self._earlier(), self.ring.completions()))
             if not any(target.pending() for target in self.targets.values()):
