@@ -51,11 +51,11 @@ if ours == 0:
         os._exit(0)
     os._exit(7)
 os.waitid(os.P_PID, ours, os.WEXITED | os.WNOWAIT)
-reap_orphans(besides=[ours])  # whichever zombie comes first, ours is left
+reap_orphans(spared=[ours])  # whichever zombie comes first, ours is left
 assert os.waitpid(ours, 0)[1] == 7 << 8
 with contextlib.suppress(ChildProcessError):  # the orphan may be gone already
     os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-reap_orphans(besides=[])
+reap_orphans(spared=[])
 try:
     os.waitpid(-1, 0)
 except ChildProcessError:

@@ -75,7 +75,7 @@ class Composition:
             settings.chdir or "",
         )
         self._certificates = Certificates(settings.tls) if settings.tls.tls_cert else None
-        self.last_users = LastRead()
+        self.last_users = LastRead() if settings.auth is not None else None
         # Per worker.
         self.choice = choice
         """Under --reload a worker's application may be of another kind than the start's."""

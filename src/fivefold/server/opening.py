@@ -25,7 +25,7 @@ def opened(
     choice: Choice,
     *,
     proxies: TrustedProxies,
-    last_users: LastRead,
+    last_users: LastRead | None,
     shared: Shared,
     grace: Grace,
 ) -> Content:
