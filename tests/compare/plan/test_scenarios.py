@@ -34,6 +34,7 @@ def rows(settings: Settings, scenario: str, **wished: Any) -> list[dict[str, Any
 
 
 @pytest.mark.parametrize("scenario", [name for name, each in SCENARIOS.items() if not each.evicts])
+@measured_again
 def test_with_an_application(scenario: str) -> None:
     special = {scenario: PATHS[scenario]} if scenario in PATHS else {}
     settings = Settings(target="applications.wsgi.harmful:app", chdir=TESTS)
