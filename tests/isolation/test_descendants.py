@@ -283,8 +283,8 @@ def test_what_is_forked_early_and_returns_into_the_server_ends(
     with deployed(tmp_path, application, *how) as server:
         with Client(server.address) as client:
             assert client.get("/").body == b"fine"
+        until(lambda: any(tmp_path.glob("copy-*")), "a copy, whose parent may answer before it runs")
         copies = [int(file.name.partition("-")[2]) for file in tmp_path.glob("copy-*")]
-        assert copies
         files = [Path(f"/proc/{copy}/fd/0") for copy in copies]
         until(lambda: not any(file.exists() for file in files), "the end of the copies")
         assert "returned into the server; it ends" in server.log
