@@ -283,7 +283,9 @@ def test_what_is_forked_early_and_returns_into_the_server_ends(
     with deployed(tmp_path, application, *how) as server:
         with Client(server.address) as client:
             assert client.get("/").body == b"fine"
-        until(lambda: any(tmp_path.glob("copy-*")), "a copy, whose parent may answer before it runs")
+        until(
+            lambda: any(tmp_path.glob("copy-*")), "a copy, whose parent may answer before it runs"
+        )
         copies = [int(file.name.partition("-")[2]) for file in tmp_path.glob("copy-*")]
         files = [Path(f"/proc/{copy}/fd/0") for copy in copies]
         until(lambda: not any(file.exists() for file in files), "the end of the copies")

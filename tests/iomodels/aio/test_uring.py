@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import resource
 import socket
 import struct
@@ -23,16 +24,16 @@ from fivefold.iomodels.aio.uring import Uring
 from fivefold.iomodels.aio.uring.connection import HIGH_WATER_BYTES
 from fivefold.iomodels.aio.uring.files import CHUNK_BYTES
 from fivefold.iomodels.aio.uring.sender import SILENT_BYTES
-from fivefold.iomodels.aio.uring.setup import BUFFER_BYTES, Features, detected
+from fivefold.iomodels.aio.uring.setup import BUFFER_BYTES, ORDERED_STORES, Features
 from fivefold.iomodels.base import File
 from fivefold.iomodels.lifetime import NEVER
 from fivefold.linux import page_cache
+from support.ring_features import DETECTED as ALL
+from support.ring_features import needs, needs_a_ring
 
-REASON = Uring.available()
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+pytestmark = needs_a_ring
 
-ALL = detected() if REASON is None else Features()
-FEATURES = {
+FEATURE_SETS = {
     "all": ALL,
     "audible sends": ALL._replace(silent_sends=False),
     "single receives": ALL._replace(multishot_recv=False),
@@ -41,6 +42,15 @@ FEATURES = {
     "cooperative": ALL._replace(deferred=False, silent_sends=False),
     "Linux 5.11": Features(),
 }
+
+FEATURES = {
+    name: features
+    for number, (name, features) in enumerate(FEATURE_SETS.items())
+    if features not in [*FEATURE_SETS.values()][:number]
+    and (features.deferred or platform.machine() in ORDERED_STORES)
+}
+"""Those that differ on this kernel, and that its processor allows (`setup.examined`)."""
+
 each_feature_set = pytest.mark.parametrize("features", FEATURES.values(), ids=FEATURES)
 
 TICK_S = 0.01
@@ -195,7 +205,7 @@ def test_every_feature_set_receives_more_than_fits(features: Features) -> None:
 
 def test_features_in_use_are_shown() -> None:
     assert Features(deferred=True).in_words().startswith("deferred; without cooperative, multishot")
-    assert detected().in_words()
+    assert ALL.in_words()
 
 
 REFUSED = """
@@ -244,6 +254,7 @@ def test_refused_set_up_is_put_into_words_and_passed_over(error: int, words: str
 # Buffers and back-pressure
 
 
+@needs("buffer_ring")
 def test_running_out_of_buffers_loses_nothing() -> None:
     async def receive(connection: Any, into: bytearray) -> None:
         while data := await connection.recv():
@@ -266,6 +277,7 @@ def test_running_out_of_buffers_loses_nothing() -> None:
         assert io.statistics()["ran out of buffers"] > 0
 
 
+@needs("multishot_recv")
 def test_inbox_is_bounded_while_nobody_reads() -> None:
     sent = bytearray()
     received = bytearray()
@@ -304,6 +316,7 @@ def test_inbox_is_bounded_while_nobody_reads() -> None:
         io.run(connection.close())
 
 
+@needs("buffer_ring")
 def test_ring_for_one_connection_is_small() -> None:
     with ring(connections=1) as io:
         assert io.buffers is not None
@@ -467,6 +480,7 @@ def test_posted_sends_keep_their_order_when_the_peer_is_slow() -> None:
         assert received == b"".join(pieces)
 
 
+@needs("silent_sends")
 def test_small_send_leaves_no_completion() -> None:
     async def main(io: Uring, sock: socket.socket) -> None:
         connection = io.connection(sock)
@@ -691,7 +705,7 @@ def outcome(main: Coroutine[Any, Any, None], io: Uring) -> str:
     return "ran"
 
 
-@pytest.mark.parametrize("features", [ALL, Features()], ids=["all", "Linux 5.11"])
+@each_feature_set
 def test_foreign_thread_is_refused(features: Features) -> None:
     said: list[str] = []
     with ring(features) as io:
@@ -703,6 +717,7 @@ def test_foreign_thread_is_refused(features: Features) -> None:
         assert outcome(nothing(), io) == "ran"
 
 
+@needs("deferred")
 def test_kernel_refuses_a_foreign_thread_too() -> None:
     said: list[str] = []
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.iomodels import resolve
 from fivefold.linux.io_uring import abi
 from fivefold.linux.io_uring.queues import (
     BYTES_HEADER,
@@ -20,11 +19,11 @@ from fivefold.linux.io_uring.queues import (
     address_of,
     bytes_are_where_expected,
 )
+from support.ring_features import DETECTED, needs, needs_a_ring
 
-REASON = resolve("uring")[0].available()
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+pytestmark = needs_a_ring
 
-FLAGS = abi.SETUP_SUBMIT_ALL | abi.SETUP_SINGLE_ISSUER | abi.SETUP_DEFER_TASKRUN
+FLAGS = DETECTED.setup_flags()
 SMALL = 4
 
 
@@ -90,6 +89,7 @@ def test_errors_are_results(ring: Ring) -> None:
     assert list(ring.completions()) == [(1, -errno.EBADF, 0)]
 
 
+@needs("deferred")
 def test_another_thread_is_refused(ring: Ring) -> None:
     raised: list[int | None] = []
 
@@ -129,6 +129,7 @@ def test_bytes_are_sent_from_where_they_lie(ring: Ring) -> None:
     assert bytes.__basicsize__ - 1 == BYTES_HEADER
 
 
+@needs("buffer_ring")
 def test_the_kernel_takes_a_buffer_and_gets_it_back(ring: Ring) -> None:
     buffers = BufferRing(ring, group=3, count=2, size=16)
     ours, theirs = socket.socketpair()
