@@ -166,12 +166,12 @@ def test_an_observed_connection_posts_nothing(io: IOModel, pair: Pair) -> None:
     events: list[str] = []
     sizes: list[int] = []
 
-    def tell(event: str, details: dict[str, Any]) -> None:
+    def emit(event: str, details: dict[str, Any]) -> None:
         events.append(event)
         if event == "send.end":
             sizes.append(details["bytes"])
 
-    overlay = connection.observe(tell)
+    overlay = connection.observe(emit)
 
     async def main() -> None:
         assert not await put(connection, b"x")

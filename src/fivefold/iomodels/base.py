@@ -31,7 +31,7 @@ from typing import Any, ClassVar
 from ..isolation.descendants import descendants, end_copy
 from .lifetime import Lifetime
 from .overlay import Around, Overlay
-from .probes import OPERATIONS, Tell, observed
+from .probes import OPERATIONS, Probe, probed_operation
 
 Task = Coroutine[Any, None, Any]
 """A coroutine that yields `Waiter` objects to the model that drives it."""
@@ -202,15 +202,15 @@ class Connection(Lifetime):
     async def close(self) -> None:
         """Give the descriptor back, after whatever the kernel still does with it."""
 
-    def observe(self, tell: Tell) -> Overlay:
-        """Tell of each operation when it begins and ends, until the overlay is lifted; for
+    def observe(self, emit: Probe) -> Overlay:
+        """Emit an event when an operation begins and when it ends, until the overlay is lifted; for
         tracing.  Costs nothing until it is called: this one connection gets other methods.
         """
-        return Overlay(self, **self._observing(tell))
+        return Overlay(self, **self._observing(emit))
 
-    def _observing(self, tell: Tell) -> dict[str, Around]:
+    def _observing(self, emit: Probe) -> dict[str, Around]:
         watched: dict[str, Around] = {
-            name: partial(observed, self, name, tell) for name in OPERATIONS
+            name: partial(probed_operation, self, name, emit) for name in OPERATIONS
         }
         return watched | {"send_soon": lambda _: _never}
 

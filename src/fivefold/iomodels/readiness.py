@@ -34,7 +34,7 @@ from ..errors import DeadlineExceeded, FileShrank, PeerGone
 from .base import Connection, File, Listener, Waiter
 from .files import FileAccess
 from .overlay import Around
-from .probes import Tell, awaited, timed
+from .probes import Probe, probed_call, probed_wait
 
 Accept = Callable[[], tuple[socket.socket, Any]]
 
@@ -279,12 +279,12 @@ class ReadyConnection(Connection):
         self._io.forget(self)
         self._close_socket()
 
-    def _observing(self, tell: Tell) -> dict[str, Around]:
-        return super()._observing(tell) | {
-            "_recv": partial(timed, "recvfrom", tell),
-            "_send": partial(timed, "sendto", tell),
-            "_sendfile": partial(timed, "sendfile64", tell),
-            "_until_resident": partial(awaited, "pages", tell),
+    def _observing(self, emit: Probe) -> dict[str, Around]:
+        return super()._observing(emit) | {
+            "_recv": partial(probed_call, "recvfrom", emit),
+            "_send": partial(probed_call, "sendto", emit),
+            "_sendfile": partial(probed_call, "sendfile64", emit),
+            "_until_resident": partial(probed_wait, "pages", emit),
         }
 
 

@@ -16,7 +16,7 @@ from ...http1.request import Request
 from ...http1.response import Response
 from ...iomodels.files import pages_in_memory
 from ...iomodels.overlay import Overlay
-from ...iomodels.probes import Tell
+from ...iomodels.probes import Probe
 from ..application.thread_pool import Threads
 from ..base import Content
 from .file_responses import FileResponses
@@ -72,15 +72,15 @@ class Static(Content):
         self._cache.clear()
         self._root.close()
 
-    def observe(self, tell: Tell) -> Overlay:
-        """Tell of each file that is opened until the overlay is lifted; for tracing."""
+    def observe(self, emit: Probe) -> Overlay:
+        """Emit an event for each file that is opened until the overlay is lifted; for tracing."""
 
         def around(open_file: Callable[[bytes], OpenFile]) -> Callable[[bytes], OpenFile]:
             def reporting(path: bytes) -> OpenFile:
-                tell("open.enter", {})
+                emit("open.enter", {})
                 file = open_file(path)
-                tell("open.exit", {"bytes": file.size})
-                tell("cachestat", pages_in_memory(file))
+                emit("open.exit", {"bytes": file.size})
+                emit("cachestat", pages_in_memory(file))
                 return file
 
             return reporting

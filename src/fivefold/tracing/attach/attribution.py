@@ -51,7 +51,7 @@ def attributed(
             value, step = error, answering.throw
 
 
-def tell_working(event: str, detail: dict[str, Any]) -> None:
+def emit_for_working(event: str, detail: dict[str, Any]) -> None:
     """Let the exchange know for which this thread works, if it does for one."""
     if working.recording is not None:
-        working.recording.tell(event, detail)
+        working.recording.emit(event, detail)

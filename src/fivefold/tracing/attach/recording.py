@@ -51,7 +51,7 @@ class Recording:
         self._hand_on = hand_on
         self._counted = False
         self._overlays = (
-            conn.observe(self.tell),
+            conn.observe(self.emit),
             Overlay(conn, send=self._sending, send_file=self._sending, close=self._closing),
         )
 
@@ -73,7 +73,7 @@ class Recording:
         for overlay in self._overlays:
             overlay.lift()
 
-    def tell(self, event: str, detail: dict[str, Any]) -> None:
+    def emit(self, event: str, detail: dict[str, Any]) -> None:
         if event == "recv.begin" and self._answered:
             self.over()
         if event == "recv.begin" and not self.seen:

@@ -39,7 +39,7 @@ from ..control.supervised import control_process
 from ..control.switch import NOTICE, Switch
 from ..sampling.sampler import Sampler
 from ..sampling.sinks import Samples
-from .attribution import attributed, tell_working
+from .attribution import attributed, emit_for_working
 from .recording import Recording, written
 
 Asks = Callable[..., Answer | None]
@@ -97,7 +97,7 @@ class LiveObserver:
             Overlay(self._http1, serve=self._serve),
         )
         if isinstance(self._content, Static):
-            self._overlays += (self._content.observe(tell_working),)
+            self._overlays += (self._content.observe(emit_for_working),)
         connections: Any = self._http1.connections
         for conn in connections.copy():
             self._watch(conn)

@@ -38,19 +38,19 @@ class EventRecorder:
         self._pipe = pipe
         self._pending: list[tuple[int, int, str, dict[str, Any]]] = []
 
-    def tell(self, event: str, detail: dict[str, Any]) -> None:
+    def emit(self, event: str, detail: dict[str, Any]) -> None:
         self._pending.append((time.monotonic_ns(), threading.get_native_id(), event, detail))
 
-    def tell_connection(self, event: str, detail: dict[str, Any]) -> None:
-        """As `tell`; between two exchanges it also counts and writes."""
+    def emit_of_connection(self, event: str, detail: dict[str, Any]) -> None:
+        """As `emit`; between two exchanges it also counts and writes."""
         if event == "recv.begin":
-            self.tell("accounting", accounting())
-            self.tell(event, detail)
+            self.emit("accounting", accounting())
+            self.emit(event, detail)
             self.flush()
         else:
-            self.tell(event, detail)
+            self.emit(event, detail)
             if event == "recv.end":
-                self.tell("accounting", accounting())
+                self.emit("accounting", accounting())
 
     def flush(self) -> None:
         pending, self._pending = self._pending, []
@@ -70,7 +70,7 @@ class ServerObserver:
 
     def install(self, content: Content, http1: Http1) -> None:
         if isinstance(content, Static):
-            content.observe(self._recorder.tell)
+            content.observe(self._recorder.emit)
         Overlay(content, answer_at_once=self._answering_at_once, respond=self._respond)
         Overlay(http1, serve=self._serve)
 
@@ -80,23 +80,23 @@ class ServerObserver:
         recorder = self._recorder
 
         async def serve(conn: Connection) -> None:
-            conn.observe(recorder.tell_connection)
+            conn.observe(recorder.emit_of_connection)
             port = conn.peer[1] if conn.peer else 0
-            recorder.tell("accepted", {"port": port, "pid": os.getpid()})
+            recorder.emit("accepted", {"port": port, "pid": os.getpid()})
             recorder.flush()
             await inner(conn)
-            recorder.tell("closed", {"port": port})
+            recorder.emit("closed", {"port": port})
             recorder.flush()
 
         return serve
 
     def _answering_at_once(self, inner: Callable[..., Answer | None]) -> Callable[..., Any]:
         def answer_at_once(*arguments: Any) -> Answer | None:
-            self._recorder.tell("content.enter", {})
+            self._recorder.emit("content.enter", {})
             answer = inner(*arguments)
             if answer is not None:
                 source = "memory" if answer.from_memory else ""
-                self._recorder.tell("content.exit", {"from": source})
+                self._recorder.emit("content.exit", {"from": source})
             return answer
 
         return answer_at_once
@@ -104,6 +104,6 @@ class ServerObserver:
     def _respond(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         async def respond(exchange: Exchange) -> None:
             await inner(exchange)
-            self._recorder.tell("content.exit", {})
+            self._recorder.emit("content.exit", {})
 
         return respond
