@@ -12,7 +12,7 @@ import pytest
 
 import fivefold
 from fivefold.iomodels import ENGINES, MODELS, resolve
-from fivefold.iomodels.base import IOModel
+from fivefold.iomodels.interface import IOModel
 from fivefold.serving import MODELS as SERVING_MODELS
 from fivefold.serving.base import ServingModel
 

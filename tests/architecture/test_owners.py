@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fivefold
-from fivefold.iomodels.base import Connection
+from fivefold.iomodels.interface import Connection
 from fivefold.iomodels.lifetime import Lifetime
 
 SOURCE = Path(fivefold.__file__).parent

@@ -22,7 +22,7 @@ ROOT = {"__init__.py", "__main__.py", "errors.py", "py.typed", "testing.py"}
 
 TWICE = {
     "__main__": "Python's own name for what `python -m` runs",
-    "base": "the interface of serving models, that of I/O models, and that of content",
+    "base": "the interface of serving models, and that of content",
     "connection": "HTTP's, and those that an engine or a layer has of its own",
     "files": "how an engine reads regular files",
     "listener": "how an engine accepts",

@@ -12,7 +12,7 @@ from time import monotonic
 
 import pytest
 
-from fivefold.iomodels.base import IOModel, Listener
+from fivefold.iomodels.interface import IOModel, Listener
 from fivefold.iomodels.readiness import accept_all, accept_batch
 
 CLIENTS = 3

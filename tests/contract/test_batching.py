@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fivefold.errors import DeadlineExceeded, PeerGone
-from fivefold.iomodels.base import Connection, File, IOModel
 from fivefold.iomodels.batching import holding
+from fivefold.iomodels.interface import Connection, File, IOModel
 from support.applicable import only
 from support.engines.fixtures import Pair, Spare, batches, pace_of, received_by, reset
 

@@ -9,7 +9,7 @@ from time import monotonic
 import pytest
 
 from fivefold.errors import DeadlineExceeded, PeerGone
-from fivefold.iomodels.base import Connection, File, IOModel
+from fivefold.iomodels.interface import Connection, File, IOModel
 from support.engines.fixtures import Pair, Spare, received_by
 
 BIG = bytes(8 << 20)

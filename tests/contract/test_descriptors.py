@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fivefold.errors import LimitReached
-from fivefold.iomodels.base import IOModel
+from fivefold.iomodels.interface import IOModel
 from support.engines.fixtures import TICK_S, Pair, received_by, tcp_pair
 
 Connect = Callable[[int], list[socket.socket]]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fivefold.errors import FileShrank
-from fivefold.iomodels.base import File, IOModel
+from fivefold.iomodels.interface import File, IOModel
 from fivefold.tracing.request.cold import evict
 from support.engines.fixtures import Pair, Spare, received_by
 

@@ -7,9 +7,9 @@ import socket
 
 import pytest
 
-from fivefold.iomodels.base import Connection, IOModel, Waiter
 from fivefold.iomodels.batching import pace
 from fivefold.iomodels.batching.pace import HELD_S, MOST_OWED_S, QUICK_S, QUICK_STEPS, Pace
+from fivefold.iomodels.interface import Connection, IOModel, Waiter
 from support.applicable import only
 from support.engines.fixtures import Pair, batches, pace_of
 

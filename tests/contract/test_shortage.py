@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from fivefold.errors import DeadlineExceeded
-from fivefold.iomodels.base import File, IOModel
 from fivefold.iomodels.files import Helped
+from fivefold.iomodels.interface import File, IOModel
 from fivefold.iomodels.nonblocking import Nonblocking
 from fivefold.linux import page_cache
 from support.applicable import only

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from fivefold.errors import PeerGone
-from fivefold.iomodels.base import Connection, IOModel
+from fivefold.iomodels.interface import Connection, IOModel
 from support.engines.fixtures import TICK_S, Pair, Spare, received_by, reset, tcp_pair
 
 BIG = bytes(range(256)) * 8192  # 2 MiB
@@ -167,7 +167,7 @@ def test_many_connections_at_once_keep_apart(overlapping: IOModel, pair: Pair) -
         if len(left) == len(made):
             overlapping.resume(done)
 
-    from fivefold.iomodels.base import Waiter  # noqa: PLC0415
+    from fivefold.iomodels.interface import Waiter  # noqa: PLC0415
 
     done = Waiter()
 

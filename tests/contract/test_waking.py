@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.iomodels.base import Connection, IOModel, Waiter
+from fivefold.iomodels.interface import Connection, IOModel, Waiter
 from support.applicable import only
 from support.engines.fixtures import TICK_S, Pair, Spare
 from support.measured_again import measured_again

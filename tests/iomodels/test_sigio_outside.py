@@ -12,7 +12,7 @@ from fcntl import fcntl
 
 import pytest
 
-from fivefold.iomodels.base import Listener, Waiter
+from fivefold.iomodels.interface import Listener, Waiter
 from fivefold.iomodels.sigio import HINT, OURS, Sigio
 from fivefold.linux import signals
 from support.engines.signal_driven import (

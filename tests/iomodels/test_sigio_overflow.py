@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fivefold.iomodels.base import Connection
+from fivefold.iomodels.interface import Connection
 from fivefold.iomodels.sigio import Sigio
 from support.engines.signal_driven import (
     PATIENCE_S,

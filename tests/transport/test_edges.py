@@ -12,7 +12,7 @@ import pytest
 from fivefold.content.application.forwarded import TrustedProxies
 from fivefold.errors import LimitReached
 from fivefold.http1.limits import Limits
-from fivefold.iomodels.base import Connection
+from fivefold.iomodels.interface import Connection
 from fivefold.iomodels.lifetime import LAST_CALL_S, LAST_WORDS_S, Lifetime
 from fivefold.serving.base import Handler
 from fivefold.transport.proxy_protocol import ProxyProtocol

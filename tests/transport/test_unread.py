@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fivefold.iomodels.base import Connection
 from fivefold.iomodels.blocking import Blocking
+from fivefold.iomodels.interface import Connection
 from fivefold.transport.unread import unread
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..iomodels import ENGINES, MODELS
-from ..iomodels.base import IOModel
+from ..iomodels.interface import IOModel
 from ..serving import MODELS as SERVING_MODELS
 
 AUTO = {"folder": "async + multiplexing"}

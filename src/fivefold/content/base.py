@@ -12,7 +12,7 @@ from typing import Any
 from ..http1.answer import Answer
 from ..http1.exchange import Exchange, HttpConnection
 from ..http1.request import Request
-from ..iomodels.base import IOModel
+from ..iomodels.interface import IOModel
 
 
 class Content:

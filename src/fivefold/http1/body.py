@@ -12,7 +12,7 @@ from .response import CONTINUE
 
 
 class Stream(Protocol):
-    """What this package needs of a connection; iomodels.base says the rest."""
+    """What this package needs of a connection; iomodels.interface says the rest."""
 
     def allow(self, seconds: float) -> None: ...
     def wait_until(self, deadline: float) -> None: ...

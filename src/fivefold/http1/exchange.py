@@ -42,7 +42,7 @@ LEADING_ZERO = b"0"
 
 
 class HttpConnection(Stream, Protocol):
-    """What HTTP needs of a connection; iomodels.base.Connection has it."""
+    """What HTTP needs of a connection; iomodels.interface.Connection has it."""
 
     fd: int
     idle: bool

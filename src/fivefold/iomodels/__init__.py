@@ -9,8 +9,8 @@ from __future__ import annotations
 from ..errors import SettingsError, Unavailable
 from .aio.posix import Posix
 from .aio.uring import Uring
-from .base import IOModel
 from .blocking import Blocking
+from .interface import IOModel
 from .multiplexing import Epoll, Poll, Select
 from .nonblocking import Nonblocking
 from .sigio import Sigio

@@ -31,8 +31,8 @@ from time import monotonic
 from typing import Any
 
 from ..errors import DeadlineExceeded
-from .base import IOModel, Listener, Task, Traits, Waiter
 from .files import FileAccess, ReadInPlace
+from .interface import IOModel, Listener, Task, Traits, Waiter
 from .outcome import ended_badly
 from .readiness import OF_ONE, RECV_BYTES, ReadyConnection, ReadyListener, accept_batch
 

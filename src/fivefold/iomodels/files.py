@@ -26,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from ..linux import page_cache
-from .base import File, Waiter
+from .interface import File, Waiter
 
 HELPER_THREADS = 4
 """Threads that wait for the disk: libuv's default for the same purpose."""

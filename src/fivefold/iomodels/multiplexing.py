@@ -25,9 +25,9 @@ import socket
 from abc import abstractmethod
 
 from ..errors import LimitReached
-from .base import Connection, Traits, Waiter
 from .batching.connection import BatchingConnection
 from .files import FileAccess, Helped
+from .interface import Connection, Traits, Waiter
 from .outcome import ended_badly
 from .readiness import ReadyConnection, ReadyListener
 from .scheduler import Scheduler, milliseconds

@@ -23,8 +23,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..linux import page_cache
-from .base import Connection, Traits, Waiter
 from .files import FileAccess, TryAgain
+from .interface import Connection, Traits, Waiter
 from .readiness import ReadyConnection, ReadyListener
 from .scheduler import Scheduler
 

@@ -31,8 +31,8 @@ from time import monotonic
 from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, FileShrank, PeerGone
-from .base import Connection, File, Listener, Waiter
 from .files import FileAccess
+from .interface import Connection, File, Listener, Waiter
 from .overlay import Around
 from .probes import Probe, probed_call, probed_wait
 

@@ -21,8 +21,8 @@ from typing import Any
 
 from ..errors import DeadlineExceeded
 from .asyncio_loop.foreign_loop import ForeignLoopSupport
-from .base import Connection, Task, Waiter
 from .batching.connection import Outbox
+from .interface import Connection, Task, Waiter
 from .outcome import Outcome, ended_badly
 from .wakeup import WakePipe
 

@@ -37,9 +37,9 @@ from signal import SIGIO, SIGRTMIN, sigtimedwait
 from threading import get_native_id
 
 from ..linux import signals
-from .base import Connection, Traits, Waiter
 from .batching.connection import BatchingConnection
 from .files import FileAccess, Helped
+from .interface import Connection, Traits, Waiter
 from .outcome import ended_badly
 from .readiness import ReadyConnection, ReadyListener
 from .readiness_thread import ReadinessThread

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from errno import EBADF
 
-from .base import Waiter
+from .interface import Waiter
 
 DRAIN_BYTES = 4096
 """One read empties the pipe unless thousands of wake-ups came at once."""

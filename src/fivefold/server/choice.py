@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..content.kinds import Kind
 from ..errors import SettingsError
 from ..iomodels import resolve
-from ..iomodels.base import IOModel
+from ..iomodels.interface import IOModel
 from ..serving import MODELS
 from ..serving.base import ServingModel
 from .settings import AUTO, Settings

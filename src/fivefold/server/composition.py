@@ -18,7 +18,7 @@ from ..content.routing.htpasswd import LastRead
 from ..content.static.worker_state import Shared
 from ..errors import ApplicationError, SettingsError
 from ..http1.connection import Http1
-from ..iomodels.base import Connection, IOModel
+from ..iomodels.interface import Connection, IOModel
 from ..isolation.descendants import descendants
 from ..isolation.reporting import logger
 from ..processes import ending

@@ -17,7 +17,7 @@ from ..content.routing import virtual_hosts as hosts
 from ..content.routing.htpasswd import Passwords
 from ..content.static.files.root import start_folder
 from ..errors import ApplicationError, FivefoldError, SettingsError, WorkerFailed
-from ..iomodels.base import IOModel
+from ..iomodels.interface import IOModel
 from ..isolation.reporting import logger
 from ..linux.standard_descriptors import fill_standard_descriptors
 from ..processes.forking import describe, forked

@@ -17,7 +17,7 @@ import socket
 from time import monotonic
 from typing import Any
 
-from ..iomodels.base import Connection, IOModel, Listener, Traits, Waiter
+from ..iomodels.interface import Connection, IOModel, Listener, Traits, Waiter
 from .base import CUT_S, OpenConnections, ServingModel, ServingTraits, close_woken, opened
 from .limit import DESCRIPTORS, SETTING, Limit, affordable
 

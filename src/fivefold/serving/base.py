@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from ..errors import LimitReached
-from ..iomodels.base import Connection, IOModel, Listener
+from ..iomodels.interface import Connection, IOModel, Listener
 from ..isolation.descendants import descendants
 from ..isolation.reporting import logger, report
 from ..processes.grace import Grace

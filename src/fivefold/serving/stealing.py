@@ -27,7 +27,7 @@ import select
 import socket
 from collections.abc import Callable, Iterable
 
-from ..iomodels.base import IOModel, Listener
+from ..iomodels.interface import IOModel, Listener
 from ..iomodels.readiness import accept_all, accept_batch
 
 RARELY_S = 0.25

@@ -20,7 +20,7 @@ from time import monotonic
 from typing import Any
 
 from ..errors import ApplicationError, FivefoldError
-from ..iomodels.base import IOModel
+from ..iomodels.interface import IOModel
 from ..isolation.mailbox import Mailbox
 from ..isolation.reporting import report
 from ..isolation.starting_threads import made_thread

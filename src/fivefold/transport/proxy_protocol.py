@@ -18,7 +18,7 @@ from ..content.application.forwarded import TrustedProxies
 from ..errors import DeadlineExceeded, FivefoldError, PeerGone
 from ..http1.connection import close_at_once, closed
 from ..http1.limits import Limits
-from ..iomodels.base import Connection
+from ..iomodels.interface import Connection
 from ..isolation.reporting import logger, report
 from ..serving.base import Handler
 from .unread import unread

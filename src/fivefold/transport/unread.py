@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ..iomodels.base import Connection
+from ..iomodels.interface import Connection
 from ..iomodels.overlay import Overlay
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from applications.asgi.websocket_sample import accept
 from applications.notes_and_gates import Receive, Scope, Send, note
-from fivefold.iomodels.base import Connection
+from fivefold.iomodels.interface import Connection
 
 
 async def never() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fivefold.iomodels import ENGINES
-from fivefold.iomodels.base import IOModel
+from fivefold.iomodels.interface import IOModel
 from support import TESTS
 from support.applicable import only
 from support.client import TIMEOUT_S, Client

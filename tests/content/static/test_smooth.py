@@ -15,7 +15,7 @@ import pytest
 
 from fivefold import Server, Settings
 from fivefold.iomodels import ENGINES
-from fivefold.iomodels.base import IOModel
+from fivefold.iomodels.interface import IOModel
 from fivefold.linux.processes import processes_of_tree
 from fivefold.tracing.request.cold import evict
 from support.client import TIMEOUT_S, Client

@@ -20,7 +20,7 @@ from fivefold.errors import DeadlineExceeded, FileShrank, LimitReached, PeerGone
 from fivefold.iomodels.aio.posix import MAX_CONNECTIONS, Posix
 from fivefold.iomodels.aio.posix import pool as posix_pool
 from fivefold.iomodels.aio.posix.connection import PosixConnection
-from fivefold.iomodels.base import File
+from fivefold.iomodels.interface import File
 from fivefold.linux import posix_aio
 
 pytestmark = pytest.mark.skipif(

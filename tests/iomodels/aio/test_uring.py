@@ -25,7 +25,7 @@ from fivefold.iomodels.aio.uring.connection import HIGH_WATER_BYTES
 from fivefold.iomodels.aio.uring.files import CHUNK_BYTES
 from fivefold.iomodels.aio.uring.sender import SILENT_BYTES
 from fivefold.iomodels.aio.uring.setup import BUFFER_BYTES, ORDERED_STORES, Features
-from fivefold.iomodels.base import File
+from fivefold.iomodels.interface import File
 from fivefold.iomodels.lifetime import NEVER
 from fivefold.linux import page_cache
 from support.ring_features import DETECTED as ALL

@@ -16,8 +16,8 @@ from fivefold.errors import DeadlineExceeded
 from fivefold.iomodels.asyncio_loop.bridge import await_in_task
 from fivefold.iomodels.asyncio_loop.engines import loop_engine
 from fivefold.iomodels.asyncio_loop.loop import LoopModel
-from fivefold.iomodels.base import Connection, IOModel
 from fivefold.iomodels.blocking import Blocking
+from fivefold.iomodels.interface import Connection, IOModel
 from fivefold.iomodels.lifetime import NEVER
 from support.applicable import only
 from support.engines.fixtures import TICK_S, tcp_pair

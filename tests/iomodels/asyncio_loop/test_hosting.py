@@ -17,7 +17,7 @@ import pytest
 
 import fivefold
 from fivefold.errors import SettingsError
-from fivefold.iomodels.base import IOModel
+from fivefold.iomodels.interface import IOModel
 from fivefold.iomodels.multiplexing import Select
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ import pytest
 
 from fivefold.iomodels import ENGINES
 from fivefold.iomodels.aio.uring import Uring
-from fivefold.iomodels.base import Connection, IOModel
 from fivefold.iomodels.batching.pace import Pace
+from fivefold.iomodels.interface import Connection, IOModel
 from fivefold.iomodels.multiplexing import Epoll
 from fivefold.iomodels.readiness import ReadyConnection
 

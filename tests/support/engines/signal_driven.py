@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from time import monotonic
 
-from fivefold.iomodels.base import Connection, Task
+from fivefold.iomodels.interface import Connection, Task
 from fivefold.iomodels.sigio import OURS, Sigio
 
 PATIENCE_S = 20.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ...errors import SettingsError, Unavailable
 from ...iomodels import MODELS as IO_MODELS
 from ...iomodels import resolve
-from ...iomodels.base import IOModel
+from ...iomodels.interface import IOModel
 from ...server.settings import Settings
 from ...serving import MODELS as SERVING_MODELS
 

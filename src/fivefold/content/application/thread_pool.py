@@ -27,7 +27,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from ...errors import LimitReached
-from ...iomodels.base import Waiter
+from ...iomodels.interface import Waiter
 from ...isolation.descendants import descendants, end_copy
 from ...isolation.mailbox import Mailbox
 from ...isolation.starting_threads import start_thread

@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import ShutdownCut
 from ...iomodels.asyncio_loop.foreign_loop import ForeignLoopSupport
 from ...iomodels.asyncio_loop.loop import LoopModel
-from ...iomodels.base import Task
+from ...iomodels.interface import Task
 from ...iomodels.outcome import Outcome
 from ...isolation.reporting import is_a, logger, report
 from ...processes.grace import Grace

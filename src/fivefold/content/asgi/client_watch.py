@@ -29,7 +29,7 @@ from time import monotonic
 from typing import Any, Protocol, cast
 
 from ...errors import DeadlineExceeded
-from ...iomodels.base import Connection, Task, Waiter
+from ...iomodels.interface import Connection, Task, Waiter
 from ...iomodels.lifetime import NEVER
 
 PEEK_S = 0.25

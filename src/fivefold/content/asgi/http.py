@@ -22,7 +22,7 @@ from ...http1.exchange import Exchange
 from ...http1.response import FilePart, plain
 from ...iomodels.asyncio_loop.bridge import await_in_task
 from ...iomodels.asyncio_loop.started import Started, to_its_end
-from ...iomodels.base import Connection, Waiter
+from ...iomodels.interface import Connection, Waiter
 from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from .application_loop import ApplicationLoop

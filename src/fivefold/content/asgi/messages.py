@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import InvalidResponse
 from ...http1.response import FilePart, ResponseHead
-from ...iomodels.base import File
+from ...iomodels.interface import File
 from ..application.fields import ResponseHeads, response_head
 
 Message = dict[str, Any]

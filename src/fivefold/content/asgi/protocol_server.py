@@ -21,7 +21,7 @@ from ...errors import ClientLeft
 from ...http1.exchange import Exchange
 from ...http1.limits import Limits
 from ...iomodels.asyncio_loop.engines import loop_engine
-from ...iomodels.base import IOModel
+from ...iomodels.interface import IOModel
 from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from ...processes.grace import Grace

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...iomodels.asyncio_loop.bridge import await_in_task
 from ...iomodels.asyncio_loop.started import to_its_end
-from ...iomodels.base import IOModel, Waiter
+from ...iomodels.interface import IOModel, Waiter
 
 
 class SendLock:

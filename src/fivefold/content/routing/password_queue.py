@@ -21,7 +21,7 @@ from collections import OrderedDict, deque
 from typing import Protocol
 from zlib import crc32
 
-from ...iomodels.base import Waiter
+from ...iomodels.interface import Waiter
 from ..application.thread_pool import Finishing
 
 CHECKS = 2

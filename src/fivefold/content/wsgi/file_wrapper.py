@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from ...http1.response import FilePart
-from ...iomodels.base import File
+from ...iomodels.interface import File
 
 BLOCK_BYTES = 65536
 """What is read at once where the kernel cannot send it."""

@@ -26,7 +26,7 @@ from ...http1.escaping import as_text
 from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
 from ...http1.response import FilePart, plain
-from ...iomodels.base import IOModel
+from ...iomodels.interface import IOModel
 from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from ..application.thread_pool import Threads

@@ -25,7 +25,7 @@ from ...http1.exchange import Exchange
 from ...http1.limits import Limits
 from ...http1.logged import LoggedExchange
 from ...http1.response import DateField, ResponseHead
-from ...iomodels.base import Waiter
+from ...iomodels.interface import Waiter
 from ...iomodels.lifetime import NEVER
 from ..application.thread_pool import Lease, Threads
 from .call import Call

@@ -21,9 +21,9 @@ from dataclasses import replace
 from time import monotonic
 
 from ...errors import DeadlineExceeded
-from ..base import Waiter
 from ..blocking import ITERATIVE_FIRST_S, ITERATIVE_TICK_S, Blocking, make_blocking
 from ..files import ReadInPlace
+from ..interface import Waiter
 from ..multiplexing import Poll, Watched
 from ..readiness import ReadyConnection, ReadyListener
 

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context
 from typing import Any, TypeVar, cast
 
-from ..base import Task, Waiter
+from ..interface import Task, Waiter
 
 T = TypeVar("T")
 

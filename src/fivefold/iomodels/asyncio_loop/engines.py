@@ -6,8 +6,8 @@ things at once.
 
 from __future__ import annotations
 
-from ..base import IOModel
 from ..blocking import Blocking
+from ..interface import IOModel
 from .blocking_loop import PolledBlocking
 from .foreign_loop import ForeignLoopSupport
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from ..base import IOModel
+from ..interface import IOModel
 
 
 class ForeignLoopSupport(IOModel):

@@ -20,7 +20,7 @@ from typing import Any
 
 from ...isolation.descendants import end_copy
 from .. import resolve
-from ..base import Connection, IOModel, Listener, Task, Waiter
+from ..interface import Connection, IOModel, Listener, Task, Waiter
 from ..overlay import Overlay
 from .bridge import await_in_task
 from .engines import loop_engine

@@ -18,7 +18,7 @@ import types
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, cast
 
-from ..base import Task, Waiter
+from ..interface import Task, Waiter
 from .bridge import Bridge
 
 

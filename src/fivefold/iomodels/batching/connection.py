@@ -22,7 +22,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from ...errors import DeadlineExceeded, PeerGone
-from ..base import File, Task, Waiter
+from ..interface import File, Task, Waiter
 from ..readiness import BURST, Readiness, ReadyConnection, peer_gone
 from .holding import Held, HoldingConnection
 

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from time import monotonic
 from typing import Any, ClassVar
 
-from ..base import Connection
+from ..interface import Connection
 from ..readiness import BURST
 from .pace import HELD_S, Pace
 

@@ -8,7 +8,7 @@ import socket
 import time
 
 from ...errors import WorkerFailed
-from ...iomodels.base import IOModel
+from ...iomodels.interface import IOModel
 from ...processes.stopping import Stopping
 from ..base import (
     EXHAUSTED_PAUSE_S,

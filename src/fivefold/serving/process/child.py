@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from time import monotonic
 
-from ...iomodels.base import IOModel
+from ...iomodels.interface import IOModel
 from ...isolation.descendants import descendants
 from ..base import OpenConnections, ServingModel, close_woken, opened, wake_on_signals
 from .channel import IDLE, hear, tell

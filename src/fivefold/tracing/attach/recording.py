@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 
 from ...http1.request import Request
-from ...iomodels.base import Connection
+from ...iomodels.interface import Connection
 from ...iomodels.overlay import Overlay
 from ..control.pipe import LINE_BYTES, EventPipe, batches
 from ..sampling.line import SHOWN_TARGET, status_of

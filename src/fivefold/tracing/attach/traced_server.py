@@ -29,7 +29,7 @@ from ...http1.answer import Answer, Deferred
 from ...http1.connection import Http1
 from ...http1.exchange import Exchange
 from ...http1.request import Request
-from ...iomodels.base import Connection
+from ...iomodels.interface import Connection
 from ...iomodels.overlay import Overlay
 from ...server.parent import Server
 from ...server.sample_rate import interval

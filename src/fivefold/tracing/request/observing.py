@@ -21,7 +21,7 @@ from ...content.static.site import Static
 from ...http1.answer import Answer
 from ...http1.connection import Http1
 from ...http1.exchange import Exchange
-from ...iomodels.base import Connection
+from ...iomodels.interface import Connection
 from ...iomodels.overlay import Overlay
 from ...server.parent import Server
 from ...serving.base import Handler

@@ -25,7 +25,7 @@ from time import monotonic
 from typing import Any
 
 from ...errors import DeadlineExceeded, FileShrank, PeerGone
-from ...iomodels.base import Connection, File
+from ...iomodels.interface import Connection, File
 from ...isolation.reporting import logger
 
 log = logger("fivefold.tls")

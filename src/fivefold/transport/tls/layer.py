@@ -14,7 +14,7 @@ from typing import Any
 from ...errors import DeadlineExceeded, PeerGone
 from ...http1.connection import Http1, close_at_once, closed
 from ...http1.limits import Limits
-from ...iomodels.base import Connection
+from ...iomodels.interface import Connection
 from ...isolation.reporting import logger, report
 from ...serving.base import Handler
 from ..unread import unread

@@ -19,7 +19,7 @@ from fivefold.content.static.policy import Policy
 from fivefold.content.static.representations.variants import Variants
 from fivefold.content.static.rules import DEFAULT
 from fivefold.errors import FileShrank
-from fivefold.iomodels.base import File
+from fivefold.iomodels.interface import File
 from support.client import Answer, Client, until
 from support.every_pair import pairs
 from support.servers.folder import Serve

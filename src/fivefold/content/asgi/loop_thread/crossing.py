@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
-from ....iomodels.base import IOModel, Task, Waiter
+from ....iomodels.interface import IOModel, Task, Waiter
 from ....isolation.descendants import descendants, end_copy
 from ....isolation.reporting import logger, report
 

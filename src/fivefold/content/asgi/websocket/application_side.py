@@ -14,7 +14,7 @@ from ....errors import ClientLeft, DeadlineExceeded, InvalidResponse, PeerGone
 from ....http1.exchange import Exchange
 from ....http1.limits import Limits
 from ....iomodels.asyncio_loop.started import to_its_end
-from ....iomodels.base import Waiter
+from ....iomodels.interface import Waiter
 from ....isolation.reporting import logger, report
 from ..application_loop import ApplicationLoop
 from ..http import path_of

@@ -17,7 +17,7 @@ from ....errors import InvalidResponse, ProtocolError
 from ....http1.exchange import Exchange
 from ....http1.limits import Limits
 from ....http1.request import fields_of
-from ....iomodels.base import Connection
+from ....iomodels.interface import Connection
 from ...application.fields import CONTROL, NAME
 from ..client_watch import Watch
 from ..messages import Message

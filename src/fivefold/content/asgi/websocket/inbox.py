@@ -18,7 +18,7 @@ from sys import getsizeof
 from websockets.frames import Frame, Opcode
 
 from ....iomodels.asyncio_loop.bridge import Bridge
-from ....iomodels.base import IOModel, Waiter
+from ....iomodels.interface import IOModel, Waiter
 from ..messages import Message
 
 CONT, TEXT = Opcode.CONT, Opcode.TEXT

@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 from ....errors import FileChanged, FileShrank
 from ....http1.exchange import HttpConnection
-from ....iomodels.base import File
+from ....iomodels.interface import File
 
 SMALL_BYTES = 65536
 """Up to this size a file is kept in memory with its head; above it sendfile is cheaper."""

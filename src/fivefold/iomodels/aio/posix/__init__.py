@@ -31,7 +31,7 @@ import socket
 
 from ....errors import LimitReached
 from ....linux import posix_aio
-from ...base import Connection, Traits, Waiter
+from ...interface import Connection, Traits, Waiter
 from ...readiness_thread import ReadinessThread
 from ...scheduler import Scheduler
 from ...wakeup import DRAIN_BYTES, WakePipe

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from ....errors import FileShrank
 from ....linux import posix_aio
-from ...base import Connection, File, Waiter
+from ...interface import Connection, File, Waiter
 from ...readiness import RECV_BYTES, SEND_FILE_BYTES, peer_gone
 
 Call = Callable[[posix_aio.ControlBlock], None]

@@ -22,7 +22,7 @@ import types
 from collections.abc import Generator
 from typing import Protocol
 
-from ...base import Listener, Waiter
+from ...interface import Listener, Waiter
 from ...readiness import accept_all, accept_batch
 from ...scheduler import ACCEPT_BATCH
 

@@ -34,7 +34,7 @@ import stat
 from errno import EPERM
 from socket import socket
 
-from ...base import Connection, Traits, Waiter
+from ...interface import Connection, Traits, Waiter
 from ...wakeup import WakePipe
 from . import setup
 from .connection import UringConnection

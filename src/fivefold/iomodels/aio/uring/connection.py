@@ -12,7 +12,7 @@ from time import monotonic
 from ....errors import DeadlineExceeded, FileShrank, PeerGone
 from ....linux.io_uring import abi
 from ....linux.io_uring import queues as io_uring
-from ...base import File, Waiter
+from ...interface import File, Waiter
 from ...readiness import BURST, RECEIVED_PART, RECV_BYTES
 from .files import CHUNK_BYTES, FileReads
 from .operations import RECEIVE, SEND

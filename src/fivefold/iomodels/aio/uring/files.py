@@ -16,7 +16,7 @@ from errno import EAGAIN, EINTR
 
 from ....linux.io_uring import abi
 from ....linux.io_uring import queues as io_uring
-from ...base import File, Waiter
+from ...interface import File, Waiter
 from .operations import OTHER, Target
 from .ring_scheduler import RingScheduler
 

@@ -11,7 +11,7 @@ from errno import EAGAIN, ECANCELED, EINTR
 from socket import SO_RCVTIMEO, SOCK_CLOEXEC, SOL_SOCKET, socket
 
 from ....linux.io_uring import abi
-from ...base import Listener, Waiter
+from ...interface import Listener, Waiter
 from ...readiness import LONGEST_QUEUE, OF_ONE, accept_all
 from ...scheduler import ACCEPT_BATCH
 from .operations import OTHER, Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...base import Waiter
+from ...interface import Waiter
 
 RECEIVE, SEND, SILENT, OTHER = range(4)
 """The lowest two bits of user data; above them is the number of a `Target`."""

@@ -18,7 +18,7 @@ import select
 from collections.abc import Callable
 
 from ....linux.io_uring import abi
-from ...base import Waiter
+from ...interface import Waiter
 from ...wakeup import WakePipe
 from .operations import OTHER, Target
 from .ring_scheduler import RingScheduler

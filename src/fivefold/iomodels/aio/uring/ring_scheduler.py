@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from ....linux.io_uring import abi
-from ...base import Task, Waiter
+from ...interface import Task, Waiter
 from ...outcome import ended_badly
 from ...scheduler import Scheduler
 from . import setup

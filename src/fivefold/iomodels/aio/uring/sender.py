@@ -18,8 +18,8 @@ from socket import MSG_NOSIGNAL, socket
 
 from ....linux.io_uring import abi
 from ....linux.io_uring.queues import BYTES_HEADER
-from ...base import Waiter
 from ...batching.holding import HoldingConnection
+from ...interface import Waiter
 from ...readiness import BURST, SENT_PART, peer_gone
 from .files import Chunk
 from .operations import SEND, SILENT, Target

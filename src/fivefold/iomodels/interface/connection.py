@@ -28,10 +28,10 @@ from ssl import SSLObject
 from time import thread_time_ns
 from typing import Any, ClassVar
 
-from ..isolation.descendants import descendants, end_copy
-from .lifetime import Lifetime
-from .overlay import Around, Overlay
-from .probes import OPERATIONS, Probe, probed_operation
+from ...isolation.descendants import descendants, end_copy
+from ..lifetime import Lifetime
+from ..overlay import Around, Overlay
+from ..probes import OPERATIONS, Probe, probed_operation
 
 Task = Coroutine[Any, None, Any]
 """A coroutine that yields `Waiter` objects to the model that drives it."""
