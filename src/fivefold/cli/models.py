@@ -69,7 +69,7 @@ def in_words(table: dict[str, Any]) -> list[str]:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models(as_json: bool) -> None:  # noqa: FBT001 - click calls by keyword
     """List the fifteen pairs and every engine: available here, or why not."""
     table = report()

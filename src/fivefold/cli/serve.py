@@ -46,7 +46,7 @@ def option(name: str, kind: str, text: str, default: object) -> click.Option:
         type=TYPES.get(kind, str),
         multiple=several,
         default=None,
-        help=text + (f"  [default: {shown}]" if shown is not None else ""),
+        help=text + (f"  [default: {shown}]" if shown not in (None, "") else ""),
     )
 
 

@@ -158,20 +158,32 @@ trace = click.Command(
         click.Argument(["target"], required=False),
         click.Argument(["path"], required=False),
         click.Option(["--attach"], type=int, metavar="PID", help="Trace a running `serve`."),
-        click.Option(["--match"], default="", metavar="GLOB", help="Only paths like this."),
-        click.Option(["--count"], type=click.IntRange(1), default=1, help="So many requests."),
-        click.Option(["--timeout"], type=float, metavar="S", help="Wait no longer than this."),
-        click.Option(["--metrics"], is_flag=True, help="The server's metrics, for Prometheus."),
+        click.Option(
+            ["--match"], default="", metavar="GLOB", help="Trace only requests for paths like this."
+        ),
+        click.Option(
+            ["--count"], type=click.IntRange(1), default=1, help="How many requests to trace."
+        ),
+        click.Option(
+            ["--timeout"], type=float, metavar="S", help="How many seconds to wait for them."
+        ),
+        click.Option(
+            ["--metrics"], is_flag=True, help="Print the server's metrics for Prometheus."
+        ),
         click.Option(["--chdir"], default=None, metavar="FOLDER", help="As for `serve`."),
         click.Option(["--serving"], default=AUTO, help="As for `serve`."),
         click.Option(["--io"], default=None, help="As for `serve`."),
-        click.Option(["--all-io"], is_flag=True, help="Under all five I/O models, side by side."),
+        click.Option(
+            ["--all-io"], is_flag=True, help="Trace it under all five I/O models, side by side."
+        ),
         click.Option(["--cold"], is_flag=True, help="Drop the file's pages from memory first."),
-        click.Option(["--warm-up"], type=int, default=0, help="Requests before the traced one."),
+        click.Option(
+            ["--warm-up"], type=int, default=0, help="How many requests to send before it."
+        ),
         click.Option(["--method"], default="GET", help="GET or HEAD.  [default: GET]"),
         click.Option(["--unprivileged"], is_flag=True, help="Do without the kernel's events."),
         file_option("json_file", "json", "Write the trace as JSON (docs/trace.md)."),
-        file_option("perfetto", "perfetto", "Write it for ui.perfetto.dev."),
-        file_option("html", "html", "Write it as a page that can be played."),
+        file_option("perfetto", "perfetto", "Write the trace for ui.perfetto.dev."),
+        file_option("html", "html", "Write the trace as a page that can be played."),
     ],
 )

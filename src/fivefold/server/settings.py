@@ -67,23 +67,23 @@ class Settings:
     grace_s: float = setting(30.0, "How long connections may finish when the server stops.")
     startup_s: float | None = setting(
         None,
-        "How long a worker may take until it is ready, its import included; without it as long as"
-        " it takes, and the log says what is waited for.",
+        "How long a worker may take until it is ready, the application's import included. By"
+        " default there is no limit, and the log says what the server waits for.",
     )
     stuck_s: float | None = setting(
         None,
-        "Kill a worker none of whose threads and processes has waited for clients for so long, and"
-        " start another; where one thread runs all connections no handler may take so long."
-        " Without it no worker is killed for that.",
+        "Replace a worker that seems stuck: none of its threads and processes has waited for"
+        " clients for this long. Where one thread runs all connections, no handler may take that"
+        " long. By default the server replaces no worker for this.",
     )
     lifespan: str = setting(
         AUTO,
         "An ASGI application's lifespan: on (an exception at its start is an error), off, or auto"
-        " (the exception is said, and the application served without).",
+        " (the server logs the exception and serves the application without lifespan).",
         choices=LIFESPANS,
     )
     lifespan_s: float = setting(
-        10.0, "How long an ASGI application's shutdown may take, after its connections."
+        10.0, "How long an ASGI application's shutdown may take, once its connections have ended."
     )
     websocket_deflate: bool = setting(
         True, "Compress websocket messages where clients offer it: 40 to 80 KiB each while idle."
@@ -98,35 +98,41 @@ class Settings:
         AUTO, "What the target is: static, wsgi or asgi.", choices=(AUTO, *KINDS)
     )
     inline: bool = setting(
-        False, "Call a WSGI application in the event loop: it never blocks (async only)."
+        False,
+        "Call a WSGI application in the event loop; for applications that never block (async"
+        " only).",
     )
     threads: int = setting(
-        32, "Threads for a WSGI application that is served async, and not --inline."
+        32, "Threads that call a WSGI application under --serving async, without --inline."
     )
     mount: tuple[str, ...] = setting(
         (),
         "A folder under a prefix beside the target: /PREFIX=FOLDER; repeatable.",
         each="/PREFIX=FOLDER",
     )
-    auth: str | None = setting(None, "An htpasswd file (htpasswd -B): only its users are answered.")
+    auth: str | None = setting(
+        None, "An htpasswd file (htpasswd -B): the server answers only its users."
+    )
     root_path: str = setting(
         "", "The path under which an application is mounted (SCRIPT_NAME, root_path)."
     )
     trusted_proxies: tuple[str, ...] = setting(
         (),
-        "Peers whose --forwarded-fields are believed: addresses, networks, unix, or *; repeatable.",
+        "Proxies whose --forwarded-fields the server believes: addresses, networks, unix, or *;"
+        " repeatable.",
         each="an address or network",
     )
     forwarded_fields: tuple[str, ...] = setting(
         ("x-forwarded",),
-        "What the trusted proxies set, and is believed of them: x-forwarded (X-Forwarded-For and"
+        "The fields that the trusted proxies set and the server believes: x-forwarded"
+        " (X-Forwarded-For and"
         " -Proto), x-forwarded-for, x-forwarded-proto, x-forwarded-host, or forwarded; repeatable.",
         each="the name of a field",
     )
     proxy_protocol: bool = setting(
         False,
         "Connections begin with a header of the PROXY protocol (HAProxy's, version 1 or 2);"
-        " a peer that is no trusted proxy is cut off.",
+        " the server cuts off a peer that is not a trusted proxy.",
     )
     chdir: str | None = setting(
         None, "The folder to enter before the application is loaded and folders are opened."
@@ -153,18 +159,19 @@ class Settings:
         each="a glob",
     )
     access_log: str | None = setting(
-        None, "A file to which a line is added for every exchange; - is standard output."
+        None, "A file to which the server adds a line for every exchange; - is standard output."
     )
     access_log_format: str = setting(
-        "combined", "What is in such a line: common, combined, json, or a text with {fields}."
+        "combined",
+        "What a line of the access log holds: common, combined, json, or a text with {fields}.",
     )
     trace_sample: str | None = setting(
-        None, "Time every Nth request (1/N): into log, metrics, spans and Server-Timing."
+        None, "Time every Nth request (1/N), for the log, the metrics, the spans and Server-Timing."
     )
     trace_spans: str | None = setting(
         None,
-        "A file to which sampled requests are added as spans, lines of OTLP's JSON; - is standard"
-        " output.",
+        "A file to which the server adds each sampled request as a span, a line of OTLP's JSON; -"
+        " is standard output.",
     )
     host: tuple[Any, ...] = setting(
         (), "Virtual hosts, in the configuration file only: a table [[host]] for each."

@@ -51,7 +51,9 @@ class Rules:
         (), "Cache-Control for some files: 'GLOB: VALUE'; the first that matches counts."
     )
     immutable_hashed: bool = setting(
-        False, "Names with a hash of the content (app.3f2a9c1b.js) may be cached for ever."
+        False,
+        "Let clients cache files for ever whose names hold a hash of the content"
+        " (app.3f2a9c1b.js).",
     )
     cors: str | None = setting(None, "The origin whose pages may read files: https://HOST, or *.")
     mime: tuple[str, ...] = setting(
@@ -60,11 +62,13 @@ class Rules:
         " repeatable.",
     )
     content_encoding: tuple[str, ...] = setting(
-        (), "The coding of files that are asked for by their coded names: '*.br=br'; repeatable."
+        (), "The coding of files that clients ask for by their coded names: '*.br=br'; repeatable."
     )
-    clean_urls: bool = setting(False, "/guide is guide.html, where there is no file guide.")
-    charset: str = setting("utf-8", "The charset of text files; empty to say nothing.")
-    nosniff: bool = setting(True, "X-Content-Type-Options: nosniff with every answer of a folder.")
+    clean_urls: bool = setting(False, "Serve guide.html as /guide, where there is no file guide.")
+    charset: str = setting("utf-8", "The charset of text files; empty: the server names none.")
+    nosniff: bool = setting(
+        True, "Send X-Content-Type-Options: nosniff with every answer of a folder."
+    )
     precompressed: bool = setting(
         True, "Send FILE.br, FILE.zst or FILE.gz instead of FILE to clients that take it."
     )

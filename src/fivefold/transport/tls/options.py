@@ -30,26 +30,26 @@ class TlsSettings:
 
     tls_cert: tuple[str, ...] = setting(
         (),
-        "Speak HTTPS, with the certificate (and its chain) in this PEM file; repeatable: then"
-        " the client's name chooses, and the first is for all others.",
+        "Speak HTTPS, with the certificate (and its chain) in this PEM file; repeatable: the name"
+        " that a client asks for chooses one, and the first is for all other names.",
     )
     tls_key: tuple[str, ...] = setting(
-        (), "The private key, one for each certificate; without, it is in the same file."
+        (), "The private key, one for each certificate; by default it is in the certificate's file."
     )
     tls_key_password_file: str | None = setting(
         None, "A file whose first line is the password of the encrypted keys."
     )
     tls_min: str = setting(
-        "1.2", "The oldest version of TLS that is spoken: 1.2 or 1.3.", choices=VERSIONS
+        "1.2", "The oldest version of TLS that the server speaks: 1.2 or 1.3.", choices=VERSIONS
     )
     tls_client_ca: str | None = setting(
-        None, "Certificates (PEM) of the authorities that sign those of clients."
+        None, "A file with certificates (PEM) of the authorities that sign clients' certificates."
     )
     tls_client_auth: str = setting(
         "none", "Whether clients show a certificate: none, optional or required.", choices=CLIENTS
     )
     redirect_http: tuple[str, ...] = setting(
-        (), "An address, HOST:PORT, where plain HTTP is sent on to https; repeatable."
+        (), "An address, HOST:PORT, where the server redirects plain HTTP to https; repeatable."
     )
 
     def __post_init__(self) -> None:
