@@ -153,7 +153,7 @@ def last_words(log: Path) -> str:
     """What the server said last, wherever it said it."""
     logs = [log, log.with_name("error.log")]
     said = "".join(each.read_text(errors="replace") for each in logs if each.exists())
-    return " / ".join(said.strip().splitlines()[-3:]) or "it said nothing"
+    return " / ".join(said.strip().splitlines()[-3:]) or "it printed nothing"
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -32,7 +32,7 @@ WRONG = {
         "FD_SETSIZE",
     ),
     "no such option": (["--colour"], "No such option"),
-    "a field of ours": (["--header", "*: Date: now"], "header: Date is the server's to say"),
+    "a field of ours": (["--header", "*: Date: now"], "header: Date is set by the server itself"),
     "no field": (["--header", "X-A: b"], "header: 'X-A: b' is not 'GLOB: NAME: VALUE'"),
     "no media type": (["--mime", "txt=text"], "mime: 'txt=text' is not .EXT=TYPE/SUBTYPE"),
     "no origin": (["--cors", "example.com"], "cors: 'example.com' is not an origin"),

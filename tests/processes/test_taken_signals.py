@@ -124,7 +124,7 @@ def test_the_server_stops_gently_all_the_same(
         server.signal(signal.SIGTERM)
         taken = can_take(serving, interface, moment)
         if taken:
-            server.said("the application has taken SIGTERM over (")
+            server.said("the application has set a handler of its own for SIGTERM (")
             if how != "ignore":
                 until(lambda: "called" in notes(folder), "a call of the application's handler")
         (folder / "go on").touch()
@@ -132,7 +132,7 @@ def test_the_server_stops_gently_all_the_same(
         assert got == [b"fine"], server.log
         assert server.process.wait(30) == 0, server.log
         assert "is killed" not in server.log
-        assert ("taken SIGTERM over" in server.log) == taken
+        assert ("a handler of its own for SIGTERM" in server.log) == taken
         if interface == "asgi":
             assert "shut down" in notes(folder)
 
@@ -144,14 +144,14 @@ def test_it_is_said_once_and_at_the_start(
     monkeypatch.setenv("TAKES", "import: leave")
     with deployed(folder, "shop:wsgi", "--serving", serving) as server:
         for name in ("SIGTERM", "SIGINT"):
-            server.said(f"the application has taken {name} over (shop.leave)")
+            server.said(f"the application has set a handler of its own for {name} (shop.leave)")
         ask(server, "/")
         # As a terminal and systemd do, to all of them.
         for number in (signal.SIGINT, signal.SIGTERM):
             for pid in [*server.descendants(), server.process.pid]:
                 os.kill(pid, number)
         assert server.process.wait(30) == 0, server.log
-        assert server.log.count("has taken SIGTERM over") == 1
+        assert server.log.count("a handler of its own for SIGTERM") == 1
         assert "is killed" not in server.log
         assert "called" in notes(folder)
 

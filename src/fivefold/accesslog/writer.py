@@ -111,7 +111,7 @@ class Writer:
         del self.lines[:count]
         if not self._has_room(len(data)):
             self._dropped += count
-            self._fails("the file takes no more")
+            self._fails("the file takes no more data")
             return
         self._added += len(data)
         self._added_lines += count
@@ -176,7 +176,9 @@ class Writer:
     def _works(self) -> None:
         lost, self._dropped = self._dropped, 0
         self._failing = False
-        log.warning("access log %s: written again; %d lines were dropped", self._destination, lost)
+        log.warning(
+            "access log %s can be written again; %d lines were dropped", self._destination, lost
+        )
 
 
 class LogFile:
@@ -219,7 +221,11 @@ class LogFile:
         except OSError as error:
             if self._fd < 0:
                 raise
-            log.error("access log %s stays as it is: %s", self._destination, error.strerror)
+            log.error(
+                "access log %s cannot be opened anew: %s; lines go on to the old file",
+                self._destination,
+                error.strerror,
+            )
             self._seen = number
             return
         self.close()

@@ -28,6 +28,6 @@ def attached_traces(
     except KeyboardInterrupt:
         why = "before Ctrl-C"
     if not traces:
-        wanted = f"{pattern!r}" if pattern else "anything"
-        raise TraceFailed(f"no request asked for {wanted} {why}")
+        wanted = f" for {pattern!r}" if pattern else ""
+        raise TraceFailed(f"no request{wanted} came {why}")
     return traces

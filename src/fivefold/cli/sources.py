@@ -55,14 +55,17 @@ class Sources:
             if port.isdecimal():
                 self.add({"bind": (f"{ANYWHERE}:{port}",)}, "variable PORT")
             else:
-                self.warnings.append(f"PORT: {port!r} is no port number; it is passed over")
+                self.warnings.append(
+                    f"PORT: {port!r} is not a port number; the variable is passed over"
+                )
         workers = environment.get("WEB_CONCURRENCY", "")
         if workers and "workers" not in self.values and self._has_workers():
             if workers.isdecimal() and int(workers):
                 self.add({"workers": int(workers)}, "variable WEB_CONCURRENCY")
             else:
                 self.warnings.append(
-                    f"WEB_CONCURRENCY: {workers!r} is no number of workers; it is passed over"
+                    f"WEB_CONCURRENCY: {workers!r} is not a number of workers; the variable is"
+                    " passed over"
                 )
 
     def _has_workers(self) -> bool:
@@ -94,7 +97,9 @@ class Sources:
         if host is None and port is None:
             return
         if self._places.get("bind") == "option --bind":
-            raise SettingsError("bind: --bind HOST:PORT says what --host and --port say: take one")
+            raise SettingsError(
+                "bind: --bind HOST:PORT says what --host and --port say: give one of the two"
+            )
         if port is None:
             _, _, text = self.values.get("bind", ("",))[0].rpartition(":")
             from_platform = self._places.get("bind") == "variable PORT"
@@ -139,6 +144,6 @@ def from_file(path: str) -> dict[str, Any]:
     for name in GROUPS:
         group = table.pop(name, {})
         if not isinstance(group, dict):
-            raise SettingsError(f"config: {path}: `{name}` is a table")
+            raise SettingsError(f"config: {path}: `{name}` must be a table")
         table |= group
     return table

@@ -61,7 +61,7 @@ def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
         return
     if attach is not None:
         if target is not None:
-            raise SettingsError("attach: a server that runs has its target: give none")
+            raise SettingsError("attach: a running server has its target already: name none")
         traces = attached_traces(
             attach, pattern=match, count=count, timeout_s=timeout, privileged=not unprivileged
         )

@@ -116,7 +116,7 @@ def check(plan: Plan) -> None:
         raise SettingsError("; ".join(filter(None, missing)))
     if not any(contender.available for contender in plan.contenders):
         reasons = dict.fromkeys(contender.reason for contender in plan.contenders)
-        raise CompareFailed(f"nothing of this can run here: {'; '.join(map(str, reasons))}")
+        raise CompareFailed(f"none of these pairs can run here: {'; '.join(map(str, reasons))}")
 
 
 def compared(plan: Plan, target: str, tell: Callable[[str], None]) -> Document:

@@ -92,9 +92,9 @@ class Body:
         try:
             data = await self._conn.recv()
         except DeadlineExceeded:
-            raise ProtocolError(408, "the body did not come") from None
+            raise ProtocolError(408, "the body did not come in time") from None
         if not data:
-            raise PeerGone("closed in the middle of a body")
+            raise PeerGone("the client closed in the middle of a body")
         return data
 
     def _decoded(self, data: bytes) -> bytes:

@@ -275,7 +275,7 @@ class Exchange:
         """If a part of the response does not leave whole, nothing may follow it."""
         if self._broken:
             operation.close()
-            raise PeerGone("a part of the response did not leave whole")
+            raise PeerGone("a part of the response was not sent whole")
         try:
             await operation
         except BaseException:

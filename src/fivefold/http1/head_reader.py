@@ -97,9 +97,9 @@ class HeadReader:
             try:
                 data = await self._conn.recv()
             except DeadlineExceeded:
-                raise ProtocolError(408, "the request did not come") from None
+                raise ProtocolError(408, "the request did not come in time") from None
             if not data:
-                raise PeerGone("closed in the middle of a request")
+                raise PeerGone("the client closed in the middle of a request")
             buffer += data
             if not seen:  # the empty lines before may have been cut in two
                 del buffer[: len(buffer) - len(buffer.lstrip(b"\r\n"))]

@@ -190,7 +190,7 @@ def refusal(head: bytes, error: Exception) -> ProtocolError:
     if line is None:
         return ProtocolError(400, "malformed request line")
     if line[3] != b"1":
-        return ProtocolError(505, "only HTTP/1 is spoken here")
+        return ProtocolError(505, "this server speaks only HTTP/1")
     if isinstance(error, httptools.HttpParserInvalidMethodError):
         return ProtocolError(501, "unknown method")
     return ProtocolError(400, "malformed request")
@@ -203,7 +203,7 @@ def examined(head: bytes) -> Request:
         raise ProtocolError(400, "malformed request line")
     method, target, major, digit = line.groups()
     if major != b"1" or digit not in (b"0", b"1"):
-        raise ProtocolError(505, "only HTTP/1 is spoken here")
+        raise ProtocolError(505, "this server speaks only HTTP/1")
     request = Request()
     request.method = method.decode("ascii")
     request.minor = minor = int(digit)
@@ -286,7 +286,9 @@ def body_length(obeyed: dict[bytes, bytes], method: bytes, minor: int) -> int | 
     length = obeyed.get(b"content-length")
     if coding is not None:
         if length is not None or minor == 0:
-            raise ProtocolError(400, "Transfer-Encoding beside Content-Length or in HTTP/1.0")
+            raise ProtocolError(
+                400, "Transfer-Encoding together with Content-Length, or in HTTP/1.0"
+            )
         if coding.lower() != b"chunked":
             raise ProtocolError(501, "unknown transfer coding")
         return None

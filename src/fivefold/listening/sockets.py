@@ -44,7 +44,7 @@ UNIX_REMEDIES = {
     errno.ENOENT: "its folder does not exist: make it first",
     errno.ENOTDIR: "its folder is a file: choose another path",
     errno.EEXIST: "choose another path, or remove it",
-    errno.EROFS: "choose a folder in which one may write",
+    errno.EROFS: "choose a folder on a file system that can be written to",
     errno.EPROTOTYPE: "another program uses it for datagrams: choose another path",
 }
 
@@ -118,7 +118,9 @@ def _number(text: str, digits: str, what: str) -> int:
 def _host(text: str, host: str) -> str:
     """Without brackets. Raises `SettingsError`."""
     if "/" in host:
-        raise SettingsError(f"bind: {text!r} is no HOST:PORT: without http://, such as 0.0.0.0:80")
+        raise SettingsError(
+            f"bind: {text!r} is not HOST:PORT: write it without http://, such as 0.0.0.0:80"
+        )
     inner = host.removeprefix("[").removesuffix("]")
     try:
         if host != inner and (f"[{inner}]" != host or not _is_ipv6(inner)):

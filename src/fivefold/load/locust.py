@@ -190,7 +190,7 @@ class Locust:
 
     def _last_words(self) -> str:
         said = Path(self._folder.name, "stderr").read_text(errors="replace").strip()
-        return " / ".join(said.splitlines()[-2:]) or "it said nothing"
+        return " / ".join(said.splitlines()[-2:]) or "it printed nothing"
 
 
 def described(ask: Ask) -> tuple[Any, ...]:

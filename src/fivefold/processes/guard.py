@@ -64,7 +64,7 @@ class Guard:
         try:
             self._begin(patience_s)
         except OSError as error:
-            log.warning("workers that hang will not be ended if we are killed: %s", error)
+            log.warning("if this supervisor is killed, workers that hang will stay: %s", error)
 
     def _begin(self, patience_s: float) -> None:
         words, self._pipe = os.pipe2(os.O_CLOEXEC)

@@ -83,8 +83,8 @@ class Stopping:
             signal.signal(number, ours)
             if self._says and number not in said:
                 log.warning(
-                    "the application has taken %s over (%s): what it has set is called when the"
-                    " server stops, which is gentle all the same",
+                    "the application has set a handler of its own for %s (%s): the server calls it"
+                    " when it stops, and stops gently all the same",
                     signal.Signals(number).name,
                     described(handler),
                 )

@@ -147,7 +147,9 @@ class Server:
                 )
             kind.probe(os.fspath(Path(base, settings.target)), settings.rules)
         elif settings.rules.pages:
-            raise SettingsError(f"{settings.rules.pages[0]}: only a folder has it, no application")
+            raise SettingsError(
+                f"{settings.rules.pages[0]}: it is for a folder, not for an application"
+            )
         mounts.probe(mounts.parsed(settings.mount), base)
         for host in settings.host:
             hosts.probe(host, base)

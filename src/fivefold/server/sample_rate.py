@@ -15,5 +15,5 @@ def interval(rate: str | None) -> int:
         return 0
     match = RATE.fullmatch(rate) if isinstance(rate, str) else None
     if match is None:
-        raise SettingsError(f"trace_sample: {rate!r} is not one of so many, such as 1/1000")
+        raise SettingsError(f"trace_sample: {rate!r} is not a share, such as 1/1000")
     return int(match[1])

@@ -20,7 +20,9 @@ def ticking(calls: Iterable[Callable[[], None]]) -> Callable[[], None]:
                 call()
             except BaseException as error:  # noqa: BLE001 - an edge: the next tick tries again
                 if not failed:
-                    report(log, "what is done at intervals fails, and is tried again", error=error)
+                    report(
+                        log, "a periodic task of the server failed; it is tried again", error=error
+                    )
                 failing[call] = True
             else:
                 failing[call] = False

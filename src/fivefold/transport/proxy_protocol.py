@@ -94,7 +94,7 @@ class ProxyProtocol:
     async def _introduced(self, conn: Connection) -> None:
         peer = conn.peer
         if not self._trusted.trusts(peer[0] if peer else None):
-            raise Malformed("it is no trusted proxy (trusted_proxies)")
+            raise Malformed("it is not a trusted proxy (trusted_proxies)")
         data = received = await conn.next_bytes(self._limits.first_byte_s)
         while (header := parsed(data)) is None:
             if not received:

@@ -121,8 +121,14 @@ WRONG = {
         "importing needs_inside failed: ModuleNotFoundError: No module named 'shop.nowhere'",
     ),
     "imports a name that is not there": ("wants:app", "cannot import name 'apple'"),
-    "not callable": ("shop.wsgi:number", "shop.wsgi:number: a int is no application: not callable"),
-    "no factory": ("shop.wsgi:number()", "shop.wsgi:number(): a int is no factory: not callable"),
+    "not callable": (
+        "shop.wsgi:number",
+        "shop.wsgi:number: a int is not an application: it is not callable",
+    ),
+    "no factory": (
+        "shop.wsgi:number()",
+        "shop.wsgi:number(): a int is not a factory: it is not callable",
+    ),
     "makes nothing": ("shop.wsgi:create_nothing()", "create_nothing() made a NoneType"),
     "cannot make": (
         "shop.wsgi:create_late()",

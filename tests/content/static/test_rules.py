@@ -17,7 +17,7 @@ WRONG = [
     ("header", "X-A: b", "'GLOB: NAME: VALUE'"),
     ("header", "*: X A: b", "'GLOB: NAME: VALUE'"),
     ("header", "*: X-A: b\r\nSet-Cookie: c", "'GLOB: NAME: VALUE'"),
-    ("header", "*: Content-Length: 5", "is the server's to say"),
+    ("header", "*: Content-Length: 5", "is set by the server itself"),
     ("header", "a/b: X-A: b", "matches nothing"),
     ("cache_control", "no-store", "'GLOB: VALUE'"),
     ("cache_control", "a/*: no-store", "matches nothing"),

@@ -94,9 +94,9 @@ def test_threads_are_counted_across_the_models_of_a_process(io: Posix) -> None:
     spoken_for = posix_pool.AIO_THREADS - 2  # one is left beside that of `io` itself
     posix_pool.pool.take(spoken_for)
     ours, peer = socket.socketpair()
-    with ours, peer, pytest.raises(LimitReached, match="spoken for"):
+    with ours, peer, pytest.raises(LimitReached, match="in use"):
         io.connection(ours)
-    with closing(Posix()), pytest.raises(LimitReached, match="spoken for"):
+    with closing(Posix()), pytest.raises(LimitReached, match="in use"):
         Posix()
     posix_pool.pool.give_back(spoken_for)
     Posix().close()

@@ -286,7 +286,7 @@ def test_nothing_came_in_time(folder: Path) -> None:
     with running(target=str(folder)) as (server, _):
         code, _, err = said(command(server.pid, "--match", "/checkout*", "--timeout", "0.2"))
     assert code == 1
-    assert err.splitlines()[-1] == "fivefold: no request asked for '/checkout*' within 0.2 s"
+    assert err.splitlines()[-1] == "fivefold: no request for '/checkout*' came within 0.2 s"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -301,7 +301,7 @@ def test_a_tracer_that_is_ended_leaves_nothing(number: signal.Signals, folder: P
             wait_for_end(guard)
         assert code == (-number if number == signal.SIGKILL else 1)
         if number == signal.SIGINT:
-            assert err.splitlines() == ["fivefold: no request asked for anything before Ctrl-C"]
+            assert err.splitlines() == ["fivefold: no request came before Ctrl-C"]
         with Attached(server.pid, privileged=False):
             pass  # it lets somebody else in
         with Client(address) as client:

@@ -189,7 +189,7 @@ def test_buckets_are_cumulative_and_end_with_all() -> None:
 
 @pytest.mark.parametrize("rate", ["", "1", "0.1", "1/0", "2/3", "1/x", "1/-5", "1/1000 "])
 def test_a_wrong_rate_is_a_clear_error(rate: str) -> None:
-    with pytest.raises(SettingsError, match=r"trace_sample: .* is not one of so many"):
+    with pytest.raises(SettingsError, match=r"trace_sample: .* is not a share"):
         interval(rate)
     with pytest.raises(SettingsError, match="trace_sample"):
         Settings(trace_sample=rate)

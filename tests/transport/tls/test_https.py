@@ -137,7 +137,7 @@ def test_a_name_that_is_no_text_is_one_line_of_ours(
                 assert sock.recv(100) == b""
         with shaken(address, ssl.create_default_context(cafile=made.cert)) as secure:
             assert status(secure) == b"HTTP/1.1 200"
-    assert log.read_text().count("the name that it asks for is no text") == 2
+    assert log.read_text().count("the name that it asks for is not text") == 2
     assert "UnicodeDecodeError" not in capfd.readouterr().err
 
 
@@ -198,8 +198,8 @@ def test_a_client_whose_name_is_no_text_is_refused(
         url = f"https://{host}:{port}/"
         said = curl(made, "--cert", odd.cert, "--key", odd.key, "-i", url)
         assert said.startswith("HTTP/1.1 400")
-        assert "has a name that is no text" in said
-        assert "is no text" not in curl(made, "-i", url)
+        assert "has a name that is not text" in said
+        assert "is not text" not in curl(made, "-i", url)
     assert "UnicodeDecodeError" not in log.read_text()
 
 

@@ -108,7 +108,7 @@ class Running:
 
     def last_words(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return " / ".join(lines[-2:]) or "it said nothing"
+        return " / ".join(lines[-2:]) or "it printed nothing"
 
     def check(self) -> None:
         """Raises `DidNotStart` if it has ended meanwhile."""

@@ -145,19 +145,19 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             "blocking",
-            f"{ACTIVE} clients ask for what sleeps or waits for a database",
+            f"{ACTIVE} clients ask for a page that sleeps or waits for a database",
             special,
             needs_path="that waits before it answers",
         ),
         Scenario(
             "cpu",
-            f"{ACTIVE} clients ask for something quick beside {FEW} for what computes",
+            f"{ACTIVE} clients ask for a quick page while {FEW} ask for one that computes",
             mixed,
             needs_path="that computes before it answers",
         ),
         Scenario(
             "crash",
-            f"{ACTIVE} clients ask, and one request kills what runs it",
+            f"{ACTIVE} clients ask, and one request kills the process that serves it",
             harmed,
             needs_path="that kills the process (os.abort)",
             alone=True,

@@ -52,7 +52,7 @@ class Plan:
 
     def problem(self, contender: Contender, scenario: Scenario) -> str | None:
         if contender.address is not None and scenario.alone:
-            return f"{scenario.name}: needs a server that may be started and harmed"
+            return f"{scenario.name}: needs a server that `compare` may start and harm"
         return contender.reason or self.lacks(scenario)
 
     def lacks(self, scenario: Scenario) -> str | None:

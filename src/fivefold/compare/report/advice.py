@@ -41,7 +41,7 @@ def sentence(scenario: str, rows: Sequence[Row], target: str, usual: str) -> Sen
     sound = sorted((row for row in ours if is_sound(row)), key=median(FIRST_LOOK))
     if not sound:
         names = tuple(row["name"] for row in ours)
-        text = f"{scenario}: no pair answered every request rightly; none is advised."
+        text = f"{scenario}: no pair answered every request correctly; none is advised."
         return Sentence(scenario, None, text, names, None)
     best = sound[0]
     simple = next((row for row in sound if row["name"] == usual), best)

@@ -106,7 +106,7 @@ def text(document: dict[str, Any]) -> str:
     rounds = f"medians of {document['rounds']} rounds of {document['seconds']:g} s, taken in turns"
     lines += [rounds, "", *tables(document)]
     if document["interrupted"]:
-        lines += ["Interrupted: what was finished until then.", ""]
+        lines += ["Interrupted: these are the rounds that were finished.", ""]
     for sentence in document["advice"]:
         lines.append(sentence["text"])
         if sentence["command"]:

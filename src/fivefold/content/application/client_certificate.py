@@ -39,7 +39,7 @@ def subject(tls: ssl.SSLObject) -> str | None:
     try:
         certificate = tls.getpeercert()
     except ValueError:
-        raise ProtocolError(400, "The client's certificate has a name that is no text.") from None
+        raise ProtocolError(400, "The client's certificate has a name that is not text.") from None
     if not certificate:
         return None
     parts: Any = certificate.get("subject", ())

@@ -93,7 +93,7 @@ def response_head(
             if warns and key not in _dropped:
                 _dropped.add(key)
                 log.warning(
-                    "%s is the server's to say: what the application gives is dropped",
+                    "the server itself sets %s: what the application gives is dropped",
                     name.decode(),
                 )
             close = close or (key == b"connection" and value.strip().lower() == b"close")

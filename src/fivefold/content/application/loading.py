@@ -59,7 +59,7 @@ def load(target: str, folder: str = ".") -> Any:
         found = made(found, target)
     elif not callable(found):
         raise ApplicationError(
-            f"{target}: a {type(found).__name__} is no application: not callable"
+            f"{target}: a {type(found).__name__} is not an application: it is not callable"
         )
     return found
 
@@ -105,7 +105,9 @@ def attribute(holder: Any, name: str, target: str) -> Any:
 
 def made(factory: Any, target: str) -> Any:
     if not callable(factory):
-        raise ApplicationError(f"{target}: a {type(factory).__name__} is no factory: not callable")
+        raise ApplicationError(
+            f"{target}: a {type(factory).__name__} is not a factory: it is not callable"
+        )
     try:
         application = factory()
     except BaseException as error:

@@ -190,7 +190,7 @@ class Lease:
         """
         mailbox = self.mailbox
         if mailbox is None or threading.get_ident() != self._thread:
-            raise RuntimeError("a question from outside of what the lease is for")
+            raise RuntimeError("asked from a thread that is not lent, or not any more")
         if descendants.is_copy:
             end_copy()  # nobody would answer: the loop is the parent's
         self._value = question

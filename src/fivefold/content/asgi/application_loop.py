@@ -159,7 +159,7 @@ class ApplicationLoop(LoopModel):
         # Not to be cancelled: it would then join the threads, and we with it.
         last = self._last = self.loop.create_task(self.loop.shutdown_default_executor())
         if self._wait({last}, within_s):
-            log.warning("a thread of the application's event loop does not end, and is left")
+            log.warning("a thread of the application's event loop does not end, and is left behind")
 
     def _cancel(self, tasks: Iterable[asyncio.Task[Any]], within_s: float) -> None:
         """Cancel tasks, and wait until they have ended; some refuse, which is said."""
@@ -168,7 +168,7 @@ class ApplicationLoop(LoopModel):
             task.cancel()
         left = self._wait(tasks, within_s)
         for task in left:
-            log.warning("%r does not end by being cancelled, and is left", task)
+            log.warning("%r does not end when it is cancelled, and is left behind", task)
         for task in tasks - left:
             self._ended(task)
 

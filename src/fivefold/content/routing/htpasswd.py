@@ -134,7 +134,9 @@ def library() -> Any:
     try:
         return import_module("bcrypt")
     except ImportError:
-        raise SettingsError("auth: the library bcrypt is not here; pip install bcrypt") from None
+        raise SettingsError(
+            "auth: the library bcrypt is not installed; pip install bcrypt"
+        ) from None
 
 
 def stamp(path: str) -> Stamp:
@@ -157,7 +159,10 @@ def stamp(path: str) -> Stamp:
 def refuse_waiting(path: str, found: Stamp) -> None:
     """Who serves must not wait for the writer of a FIFO. Raises `SettingsError`."""
     if not stat.S_ISREG(found[0]):
-        raise SettingsError(f"auth: {path} is no regular file any more: it is read at a start only")
+        raise SettingsError(
+            f"auth: {path} is not a regular file any more: the server reads such a file only when"
+            " it starts"
+        )
 
 
 def read(path: str) -> bytes:

@@ -46,7 +46,8 @@ class Mount:
         path = relative_path(quote(prefix).encode())
         if not path:
             raise SettingsError(
-                f"mount: {prefix!r} cannot be a prefix: it needs a name, and no .. or hidden one"
+                f"mount: {prefix!r} cannot be a prefix: it needs a name, and none that begins with"
+                " a dot"
             )
         return cls(tuple(path.rstrip(b"/").split(b"/")), folder)
 

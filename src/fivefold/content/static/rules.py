@@ -121,7 +121,8 @@ def header_rule(text: str) -> tuple[Glob, bytes, bytes]:
         )
     if name.lower() in FRAMING:
         raise SettingsError(
-            f"header: {name} is the server's to say; --mime sets Content-Type, --content-encoding"
+            f"header: {name} is set by the server itself; --mime sets Content-Type,"
+            " --content-encoding"
             " Content-Encoding"
         )
     return glob("header", pattern), name.encode(), value.strip().encode()

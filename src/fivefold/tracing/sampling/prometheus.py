@@ -61,7 +61,7 @@ class Metrics:
 
     def _lines(self) -> Iterator[str]:
         name = "fivefold_sample_interval"
-        yield from head(name, "gauge", "One of so many requests is sampled; 0: none is.")
+        yield from head(name, "gauge", "One of this many requests is sampled; 0: none is.")
         yield f"{name} {self._every}"
         name = "fivefold_sampled_requests_total"
         yield from head(name, "counter", "Requests that were sampled.")
@@ -71,11 +71,11 @@ class Metrics:
         yield from head(name, "histogram", "From the first bytes to the last handed to the kernel.")
         yield from self._duration.lines(name)
         name = "fivefold_sampled_request_part_seconds"
-        yield from head(name, "histogram", "Of it: read, app, send.")
+        yield from head(name, "histogram", "Parts of that duration: read, app, send.")
         for part, histogram in self._parts.items():
             yield from histogram.lines(name, f'part="{part}"')
         name = "fivefold_sampled_thread_seconds_total"
-        yield from head(name, "counter", "Processor time of the serving threads meanwhile.")
+        yield from head(name, "counter", "Processor time of the serving threads in that duration.")
         yield f"{name} {self._thread_s:.9f}"
         name = "fivefold_lost_messages_total"
         yield from head(name, "counter", "Samples that came too fast to be kept.")

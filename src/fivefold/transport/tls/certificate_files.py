@@ -69,7 +69,10 @@ def refuse_waiting(settings: TlsSettings) -> None:
         except OSError:
             continue  # its reader says why
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise SettingsError(f"{path} is no regular file any more: it is read at a start only")
+            raise SettingsError(
+                f"{path} is not a regular file any more: the server reads such a file only when it"
+                " starts"
+            )
 
 
 def text_of(setting: str, path: str) -> str:

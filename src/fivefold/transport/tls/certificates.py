@@ -59,7 +59,9 @@ class Certificates:
             self._look_at, self._seen = monotonic() + FILES_CHECK_S, self._renewals.number
             self._look()
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker serves on
-            log.error("the certificate stays, and is looked at again: %s", said(error))
+            log.error(
+                "the certificate in use stays, and its files will be read again: %s", said(error)
+            )
         finally:
             self._lock.release()
 

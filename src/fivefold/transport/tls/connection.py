@@ -47,7 +47,7 @@ FAREWELL_S = 1.0
 """How long a client that takes nothing may hold up our close_notify."""
 
 
-REASONS = {"CALLBACK_FAILED": "the name that it asks for is no text"}
+REASONS = {"CALLBACK_FAILED": "the name that it asks for is not text"}
 """What OpenSSL says, where we know more: our callback for names raises nothing of its own."""
 
 
@@ -145,7 +145,7 @@ class TlsConnection(Connection):
                 except ssl.SSLError as error:
                     raise PeerGone(f"TLS: {error.reason}") from None
             if self._sealed.pending > UNASKED_BYTES:
-                raise PeerGone("TLS: it provokes answers without end")
+                raise PeerGone("TLS: the client provokes answers without end")
             data = await self.below.recv()
             if not data:
                 return b""  # without a close_notify: what was cut shows in HTTP's own framing

@@ -61,7 +61,9 @@ def latencies(rows: Sequence[Row]) -> Drawing | None:
     x = Axis("share of the requests", 0, nines(1), blank.start, blank.end, ticks=NINES)
     label = "Latency distributions; the same figures are in the table"
     return Drawing(
-        "Latency:", "how many answers took at most how long.", Chart(label, x, y, tuple(lines))
+        "Latency:",
+        "the share of the answers that took at most the time below it.",
+        Chart(label, x, y, tuple(lines)),
     )
 
 

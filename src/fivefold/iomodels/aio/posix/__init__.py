@@ -55,8 +55,8 @@ class Posix(Scheduler):
         overlaps=True,
         waits_in="aio_suspend(3)",
         files="aio_read(3)",
-        limit=f"{MAX_CONNECTIONS} connections, {pool.AIO_THREADS} threads in the process"
-        " (a waiting operation keeps one)",
+        limit=f"{MAX_CONNECTIONS} connections, {pool.AIO_THREADS} threads in the process "
+        "(each waiting operation keeps one)",
         descriptors=2,
         own_descriptors=2,
         max_connections=MAX_CONNECTIONS,
@@ -86,8 +86,8 @@ class Posix(Scheduler):
     def connection(self, sock: socket.socket) -> PosixConnection:
         if len(self._connections) >= MAX_CONNECTIONS:
             raise LimitReached(
-                f"aio:posix serves {MAX_CONNECTIONS} connections per thread, and has them;"
-                " take --io aio:uring or lower --max-connections"
+                f"aio:posix serves {MAX_CONNECTIONS} connections per thread, and all of them are"
+                " taken; take --io aio:uring or lower --max-connections"
             )
         pool.pool.take(THREADS_EACH)
         try:

@@ -70,8 +70,8 @@ class Pool:
         with self._lock:
             if self._taken + threads > AIO_THREADS:
                 raise LimitReached(
-                    f"the {AIO_THREADS} aio threads of this process are all spoken for;"
-                    " take --io aio:uring or lower --max-connections"
+                    f"the {AIO_THREADS} aio threads of this process are all in use; take --io"
+                    " aio:uring or lower --max-connections"
                 )
             self._taken += threads
 
