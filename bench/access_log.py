@@ -62,7 +62,7 @@ def record(log: AccessLog, head: bytes, answers: Sequence[bytes]) -> None:
     for _ in range(LINES // DIFFERENT):
         for answer in answers:
             now = monotonic()
-            lines.whole(request, head, answer, now, now)
+            lines.log_whole(request, head, answer, now, now)
 
 
 def price(file: Path, form: str, head: bytes, answers: Sequence[bytes]) -> float:

@@ -40,7 +40,7 @@ def chunked(content: bytes, size: int = 7) -> tuple[Request, bytes]:
     return request(b"Transfer-Encoding: chunked"), coded
 
 
-async def whole(body: Body) -> bytes:
+async def read_all(body: Body) -> bytes:
     parts = []
     while part := await body.read():
         parts.append(part)
@@ -65,7 +65,7 @@ def test_it_does_not_matter_where_the_stream_is_cut(
     async def read() -> None:
         conn = FakeConnection(later)
         body = Body(conn, asked, received, Limits())
-        assert await whole(body) == content
+        assert await read_all(body) == content
         left = body.rest
         while part := await conn.recv():
             left += part
@@ -76,7 +76,7 @@ def test_it_does_not_matter_where_the_stream_is_cut(
 
 def refused(body: Body) -> int:
     with pytest.raises(ProtocolError) as caught:
-        asyncio.run(whole(body))
+        asyncio.run(read_all(body))
     return caught.value.status
 
 
@@ -91,7 +91,7 @@ def test_a_chunked_body_is_counted_without_its_framing(length: int, status: int 
     asked, coded = chunked(b"x" * length, size=1)
     body = Body(FakeConnection([]), asked, coded, Limits(body_bytes=10))
     if status is None:
-        assert asyncio.run(whole(body)) == b"x" * 10
+        assert asyncio.run(read_all(body)) == b"x" * 10
     else:
         assert refused(body) == status
 
@@ -108,7 +108,7 @@ def test_silence_is_408_and_an_end_is_a_peer_that_is_gone() -> None:
     asked, coded = sized(b"content")
     assert refused(Body(FakeConnection([coded[:3], SILENCE]), asked, b"", Limits())) == 408
     with pytest.raises(PeerGone):
-        asyncio.run(whole(Body(FakeConnection([coded[:3]]), asked, b"", Limits())))
+        asyncio.run(read_all(Body(FakeConnection([coded[:3]]), asked, b"", Limits())))
 
 
 def test_a_waiting_client_may_go_on_once_when_the_body_is_wanted() -> None:
@@ -117,7 +117,7 @@ def test_a_waiting_client_may_go_on_once_when_the_body_is_wanted() -> None:
     body = Body(conn, asked, b"", Limits())
     assert body.awaits_permission
     assert conn.sent == b""
-    assert asyncio.run(whole(body)) == b"body"
+    assert asyncio.run(read_all(body)) == b"body"
     assert conn.sent == CONTINUE
     assert not body.awaits_permission
 
@@ -126,7 +126,7 @@ def test_a_client_that_did_not_wait_hears_nothing() -> None:
     asked = request(b"Content-Length: 4", b"Expect: 100-continue")
     conn = FakeConnection([b"dy"])
     body = Body(conn, asked, b"bo", Limits())
-    assert asyncio.run(whole(body)) == b"body"
+    assert asyncio.run(read_all(body)) == b"body"
     assert conn.sent == b""
 
 
@@ -144,7 +144,7 @@ def test_what_a_watch_has_received_comes_after_what_was_there() -> None:
     body = Body(FakeConnection([]), asked, b"con", Limits())
     body.put(b"tent" + NEXT)
     assert body.ahead == len(b"content" + NEXT)
-    assert asyncio.run(whole(body)) == b"content"
+    assert asyncio.run(read_all(body)) == b"content"
     assert body.rest == NEXT
 
 
@@ -173,7 +173,7 @@ def test_tiny_chunks_leave_turns_to_the_others() -> None:
 def test_chunks_that_hold_something_cost_no_turn() -> None:
     asked, coded = chunked(b"x" * 65536, 256)
     conn = FakeConnection([coded[at : at + 16384] for at in range(0, len(coded), 16384)])
-    assert asyncio.run(whole(Body(conn, asked, b"", Limits()))) == b"x" * 65536
+    assert asyncio.run(read_all(Body(conn, asked, b"", Limits()))) == b"x" * 65536
     assert conn.yields == 0
 
 
@@ -194,6 +194,6 @@ def test_a_read_that_is_cancelled_in_its_turn_loses_nothing(
             changed.setattr(conn, "yield_turn", cancelled)
             with pytest.raises(asyncio.CancelledError):
                 await body.read()
-        return begun + await whole(body)
+        return begun + await read_all(body)
 
     assert asyncio.run(read()) == content

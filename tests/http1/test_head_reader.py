@@ -106,4 +106,4 @@ def test_a_short_head_is_known_by_its_bytes_to_all_connections() -> None:
     request = first.short(HEADS[0])
     assert request is not None
     assert memory.heads.get(HEADS[0]) is request
-    assert HeadReader(FakeConnection([]), Limits(), memory).whole(HEADS[0]) is request
+    assert HeadReader(FakeConnection([]), Limits(), memory).parse_one(HEADS[0]) is request

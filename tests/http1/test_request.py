@@ -69,7 +69,7 @@ SHARED = Memory()
 def test_the_short_way_says_what_the_long_way_says(made: tuple[bytes, bytes, object]) -> None:
     """With a memory that all of these requests share."""
     head = made[0]
-    short = HeadParser(Limits(), SHARED.requests).whole(head)
+    short = HeadParser(Limits(), SHARED.requests).parse_one(head)
     assert short is not None
     long = parsed(head)
     for name in Request.__annotations__:
@@ -84,8 +84,8 @@ def test_the_short_way_takes_nothing_but_one_whole_request(
     one = parser()
     cut = data.draw(st.integers(0, len(head) - 1))
     for other in (head[:cut], head + head, b"\r\n" + head, head + b"x", head[:-2]):
-        assert one.whole(other) is None
-        assert one.whole(head) is not None  # what was refused has spoilt nothing
+        assert one.parse_one(other) is None
+        assert one.parse_one(head) is not None  # what was refused has spoilt nothing
 
 
 def head_of(*lines: bytes, first: bytes = b"GET / HTTP/1.1", host: bytes = b"Host: t") -> bytes:
@@ -236,7 +236,7 @@ def test_each_limit_has_its_status(size: str, status: int) -> None:
         "fields": head_of(*[b"X: a"] * 4),
     }[size]
     assert refusal_of(head, limits) == status
-    assert parser(limits).whole(head) is None
+    assert parser(limits).parse_one(head) is None
 
 
 @pytest.mark.parametrize(

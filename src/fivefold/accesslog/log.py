@@ -134,7 +134,7 @@ class ConnectionLines:
         self._forwarded = forwarded
         self._since = monotonic()
 
-    def whole(
+    def log_whole(
         self, request: Request, head: bytes, answer: bytes, now: float, begun: float
     ) -> float:
         """Record an answer that was ready and has been sent; the present moment."""

@@ -128,7 +128,7 @@ class Http1:
                 # A receive is nearly always one request, whole: it is looked at as such first.
                 head = data
                 if len(data) > SHORT_HEAD_BYTES:
-                    request = reader.whole(data)
+                    request = reader.parse_one(data)
                 else:
                     request = known_head(data) or reader.short(data)
                 if request is not None:
@@ -145,20 +145,20 @@ class Http1:
                     raise unforeseen(request, error) from None
                 if type(answer) is Whole and request.keep_alive:
                     begun = monotonic()  # content may have taken its time
-                    whole = answer.as_http1 or joined(answer.head, answer.given, date.at(begun))
+                    out = answer.as_http1 or joined(answer.head, answer.given, date.at(begun))
                     # What `send_soon` takes has `progress_s` if it meets a full buffer.
                     if access_log is None:
                         now = begun
-                        if not conn.send_soon(whole):
+                        if not conn.send_soon(out):
                             conn.wait_until(begun + send_s)
-                            await conn.send(whole)
+                            await conn.send(out)
                             now = monotonic()
-                    elif conn.send_soon(whole):
-                        now = access_log.whole(request, head, whole, now, begun)
+                    elif conn.send_soon(out):
+                        now = access_log.log_whole(request, head, out, now, begun)
                     else:
                         conn.wait_until(begun + send_s)
                         now = await sent(
-                            access_log, conn, whole, LoggedRequest(request, head, now, begun)
+                            access_log, conn, out, LoggedRequest(request, head, now, begun)
                         )
                 else:
                     record = None if access_log is None else (access_log, now)

@@ -164,7 +164,7 @@ class Exchange:
         assert not self.started
         self._head = head
 
-    def whole(self, data: bytes) -> bytes | None:
+    def as_one_message(self, data: bytes) -> bytes | None:
         """The whole response as bytes to send at once, in the usual case; otherwise None.
 
         The caller must send the bytes: the response counts as finished.
@@ -176,10 +176,10 @@ class Exchange:
         if request.method == "HEAD" or (head.length is not None and head.length != len(data)):
             return None
         now = monotonic()
-        whole = joined(head, data, self._date.at(now))  # first: refuses what is not like bytes
+        out = joined(head, data, self._date.at(now))  # first: refuses what is not like bytes
         self.started = self.finished = True
         self.conn.wait_until(now + self._limits.send_s)
-        return whole
+        return out
 
     async def write(self, data: bytes, *, more: bool) -> None:
         """The next part of the body; with `more` false the last one.
@@ -193,7 +193,7 @@ class Exchange:
         if data and not self.silent:
             out += b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
         if not more:
-            self._check_whole()
+            self._check_length()
             if self._chunked and not self.silent:
                 out += LAST_CHUNK
         if out:
@@ -214,7 +214,7 @@ class Exchange:
             self._trailing = True
             await self._send(out if more else out + b"\r\n")
         if not more:
-            self._check_whole()
+            self._check_length()
         self.finished = not more
 
     async def send_file(self, part: FilePart, *, more: bool = False) -> None:
@@ -283,7 +283,7 @@ class Exchange:
             self.keep = False
             raise
 
-    def _check_whole(self) -> None:
+    def _check_length(self) -> None:
         if self._remaining and not self.silent:
             self.keep = False
             log.error(
@@ -306,15 +306,15 @@ class Exchange:
         self._remaining -= len(data)
         return data
 
-    def _opening(self, whole_length: int | None) -> bytes:
-        """The head, framed; `whole_length` if this part is the only one."""
+    def _opening(self, known_length: int | None) -> bytes:
+        """The head, framed; `known_length` if this part is the only one."""
         head = self._head
         assert head is not None
         self.started = True
         self._settle_keep()
         if head.close:
             self.keep = False
-        length = head.length if head.length is not None else whole_length
+        length = head.length if head.length is not None else known_length
         self.silent = self.request.method == "HEAD" or head.status in BODILESS
         framing = b""
         if head.status in BODILESS:

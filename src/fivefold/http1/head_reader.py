@@ -61,12 +61,12 @@ class HeadReader:
         return HeadParser(self._limits, self._requests)
 
     @cached_property
-    def whole(self) -> Callable[[bytes], Request | None]:
-        return self._parser.whole
+    def parse_one(self) -> Callable[[bytes], Request | None]:
+        return self._parser.parse_one
 
     def short(self, data: bytes) -> Request | None:
-        """As `whole`, for a short head, which is then known by its bytes."""
-        request = self.whole(data)
+        """As `parse_one`, for a short head, which is then known by its bytes."""
+        request = self.parse_one(data)
         if request is not None:
             self._heads.remember(data, request, SHORT_HEAD_BYTES + len(data))
         return request

@@ -42,7 +42,7 @@ class ConnectionLog(Protocol):
     """Records the exchanges of one connection; each method returns the present moment, which
     is when the exchange was over."""
 
-    def whole(
+    def log_whole(
         self, request: Request, head: bytes, answer: bytes, now: float, begun: float
     ) -> float:
         """An answer that was ready, and was sent; `now` and `begun` as in `LoggedRequest`."""
@@ -87,8 +87,8 @@ class LoggedExchange(Exchange):
         self._size = size
         return super().pass_on(status, size)
 
-    def whole(self, data: bytes) -> bytes | None:
-        out = super().whole(data)
+    def as_one_message(self, data: bytes) -> bytes | None:
+        out = super().as_one_message(data)
         if out is not None:
             self._begins(int(out[9:12]))
             self._size = len(data)
@@ -110,8 +110,8 @@ class LoggedExchange(Exchange):
         await super().inform(status, lines)
         self._size = size
 
-    def _opening(self, whole_length: int | None) -> bytes:
-        out = super()._opening(whole_length)
+    def _opening(self, known_length: int | None) -> bytes:
+        out = super()._opening(known_length)
         self._begins(int(out[9:12]))
         self._opened = len(out)
         return out
@@ -168,4 +168,4 @@ async def sent(
             access_log.record(asked, int(answer[9:12]), max(0, size), complete=complete)
     if request is None:
         return monotonic()
-    return access_log.whole(request, asked.head, answer, asked.now, asked.begun)
+    return access_log.log_whole(request, asked.head, answer, asked.now, asked.begun)

@@ -106,7 +106,7 @@ class HeadParser:
         )
         self._renew()
 
-    def whole(self, data: bytes) -> Request | None:
+    def parse_one(self, data: bytes) -> Request | None:
         """The request, if `data` is exactly one in order and without a body.
 
         The short way for nearly all requests; None says no more than: take `parse`.

@@ -154,15 +154,15 @@ class HttpCycle:
         if self._gone or self._over or self._refusal is not None:
             raise ClientLeft("the client left")
         self._quiet = False
-        whole = None
+        out = None
         if kind == "http.response.body" and not self._trailers and not message.get("more_body"):
-            whole = exchange.whole(message.get("body", b""))
-            if whole is not None and self._turns is None and exchange.conn.send_soon(whole):
+            out = exchange.as_one_message(message.get("body", b""))
+            if out is not None and self._turns is None and exchange.conn.send_soon(out):
                 if self._waiter is not None:
                     self._go_on()
                 return  # the usual case: the first part and last
         await self._take_turn(
-            self._operation(kind, message) if whole is None else exchange.conn.send(whole)
+            self._operation(kind, message) if out is None else exchange.conn.send(out)
         )
 
     async def _take_turn(self, operation: Coroutine[Any, Any, None]) -> None:

@@ -104,7 +104,7 @@ class Static(Content):
         if not entry.in_memory:
             if not entry.hold():
                 return None
-            return HeadAndFile(entry.head, entry.file_part(0, entry.size), entry.whole)
+            return HeadAndFile(entry.head, entry.file_part(0, entry.size), entry.as_http1)
         return entry.answer
 
     def _look(self, now: float) -> None:

@@ -90,7 +90,7 @@ class Call:
         self.context = context
         self._place = place
 
-    def whole(self, part: Any) -> Whole | None:
+    def as_whole(self, part: Any) -> Whole | None:
         """The response, if `part` is all of it and nothing is left to be sent or closed."""
         head = self.head
         if (

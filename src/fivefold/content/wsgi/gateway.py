@@ -86,7 +86,7 @@ class Wsgi(Content):
             part = Failed(error)
         else:
             if call.last and request.keep_alive and request.method != "HEAD":
-                answer = call.whole(part)
+                answer = call.as_whole(part)
                 if answer is not None:
                     return answer
         return Deferred(partial(self._finish, call, part))

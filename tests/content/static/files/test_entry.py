@@ -49,10 +49,10 @@ def test_the_bytes_of_http1_are_made_from_its_data(cache: FileCache) -> None:
     entry = entry_of(cache, b"page.html", b"<p>page")
     for day in (b"01", b"02"):
         entry.with_date(b"Date: Mon, %b Jan 2029 00:00:00 GMT\r\n" % day, until=5.0)
-        answer = HTTPResponse(Received(entry.whole))  # type: ignore[arg-type]
+        answer = HTTPResponse(Received(entry.as_http1))  # type: ignore[arg-type]
         answer.begin()
         assert answer.status == entry.head.status == 200
-        assert entry.answer.as_http1 is entry.whole
+        assert entry.answer.as_http1 is entry.as_http1
         assert (entry.answer.head, entry.answer.body) == (entry.head, b"<p>page")
         found = [(name.encode(), value.encode()) for name, value in answer.getheaders()]
         ours = dict(found) | {b"Server": b"", b"Date": b""}
@@ -66,7 +66,7 @@ def test_the_bytes_of_http1_are_made_from_its_data(cache: FileCache) -> None:
         assert answer.headers["Date"][5:7] == day.decode()
         assert answer.read() == bytes(entry.body) == entry.content(0, entry.size) == b"<p>page"
         assert entry.content(3, 2) == b"pa"
-        assert entry.body.obj is entry.whole  # the content is in memory once
+        assert entry.body.obj is entry.as_http1  # the content is in memory once
         assert entry.fresh_until == 5.0
 
 

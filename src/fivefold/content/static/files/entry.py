@@ -4,12 +4,12 @@ An entry is complete when it is made: status, fields and body are data, for any 
 The bytes of HTTP/1.1 are made from them once a second, since `Date` is among them (`with_date`).
 
 Changes.      Nobody changes an entry but by its methods, and they change what belongs to the
-              second (`whole`, `answers`, `fresh_until`), and `not_smaller`, which only grows.
+              second (`as_http1`, `answers`, `fresh_until`), and `not_smaller`, which only grows.
 Holders.      Of a large file, which is open (`OpenFile`): the cache for as long as it keeps the
               entry, each response until it is sent.  What returns an entry holds it for its
               caller, who calls `drop`, or hands it on: to `FileResponses.to`, to `part`.
-Gain.         `body` is a view of the end of `whole`: the content is in memory once.
-Assumption.   Several threads may put a new `whole` in place at once: each has the same content
+Gain.         `body` is a view of the end of `as_http1`: the content is in memory once.
+Assumption.   Several threads may put a new `as_http1` in place at once: each has the same content
               at its end, and `body` is good whichever it belongs to.
 """
 
@@ -38,10 +38,9 @@ class Entry:
     is offered in several codings there are several entries, told apart by `key`."""
 
     __slots__ = (
-        *("answer", "answers", "body", "coding", "cost", "fields", "fields_of_304", "file"),
-        *("fresh_until", "head", "in_memory", "key", "metadata", "not_smaller", "origin", "path"),
-        *("ranged",),
-        *("siblings", "size", "validators", "varies", "whole"),
+        *("answer", "answers", "as_http1", "body", "coding", "cost", "fields", "fields_of_304"),
+        *("file", "fresh_until", "head", "in_memory", "key", "metadata", "not_smaller", "origin"),
+        *("path", "ranged", "siblings", "size", "validators", "varies"),
     )
 
     def __init__(
@@ -95,10 +94,10 @@ class Entry:
         # The same for HTTP/1.1; what has a Date belongs to this second.
         self.head = ResponseHead(200, self.fields, self.size)
         """Of the response to a plain GET."""
-        self.whole = b""
+        self.as_http1 = b""
         """The response to a plain GET with its Date; of a large file its head."""
-        self.answer = Whole.made(self.head, self.whole)
-        """`whole`, for HTTP of any version."""
+        self.answer = Whole.made(self.head, self.as_http1)
+        """`as_http1`, for HTTP of any version."""
         self.answers: dict[object, Kept] = {}
         """By request: to conditional requests and for ranges, with their Date."""
         self.fresh_until = 0.0
@@ -112,9 +111,9 @@ class Entry:
 
     def with_date(self, line: bytes, until: float) -> None:
         """Make the bytes of HTTP/1.1 with this `Date` line: fresh for as long as the line is."""
-        whole = joined(self.head, self.body, line)
-        self.body = memoryview(whole)[len(whole) - len(self.body) :]
-        self.whole, self.answer = whole, Whole.made(self.head, whole)
+        out = joined(self.head, self.body, line)
+        self.body = memoryview(out)[len(out) - len(self.body) :]
+        self.as_http1, self.answer = out, Whole.made(self.head, out)
         self.fresh_until = until
 
     def add_answer(self, request: object, answer: Kept) -> None:

@@ -137,7 +137,7 @@ class UringConnection(UringSender):
         self, head: bytes, file: File, offset: int, count: int
     ) -> Generator[Waiter, None, None]:
         if len(head) > CHUNK_BYTES // 2:
-            yield from self._send_whole(head)
+            yield from self._send_all(head)
             head = b""
         yield from self._earlier(len(head) + count)
         files = self._files

@@ -66,7 +66,7 @@ class UringSender(HoldingConnection, Target):
             self.unsent = len(data)
             raise self._error()
         if not self.send_soon(data):
-            yield from self._send_whole(data)
+            yield from self._send_all(data)
         self._burst += 1 + len(data) // SENT_PART
         if self._burst > BURST:
             yield from self.yield_turn()
@@ -87,7 +87,7 @@ class UringSender(HoldingConnection, Target):
     def _let_go(self) -> None:
         self._io.submit()
 
-    def _send_whole(self, data: bytes) -> Generator[Waiter, None, None]:
+    def _send_all(self, data: bytes) -> Generator[Waiter, None, None]:
         yield from self._earlier(len(data))
         if not data:
             return
