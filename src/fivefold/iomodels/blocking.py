@@ -61,7 +61,7 @@ class Blocking(IOModel):
         return None
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1) -> None:
-        self.woken = Waiter()
+        super().__init__(tick_s=tick_s, connections=connections)
         self.files: FileAccess = ReadInPlace()
         self.accept_batch = 1
         self._tick_s = tick_s

@@ -34,7 +34,7 @@ class Scheduler(ForeignLoopSupport):
     """An I/O model whose thread serves many coroutines."""
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
-        self.woken = Waiter()
+        super().__init__(tick_s=tick_s, connections=connections)
         self.accept_batch = max(1, min(connections, ACCEPT_BATCH))
         self._tick_s = tick_s
         self._next_sweep = monotonic() + tick_s

@@ -15,7 +15,6 @@ that the client can tell.
 from __future__ import annotations
 
 import os
-import threading
 from contextvars import copy_context
 from functools import partial
 from typing import IO
@@ -26,7 +25,6 @@ from ...http1.escaping import as_text
 from ...http1.exchange import Exchange, HttpConnection
 from ...http1.request import Request
 from ...http1.response import FilePart, plain
-from ...iomodels.interface import IOModel
 from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from ..application.thread_pool import Threads
@@ -57,11 +55,6 @@ class Wsgi(Content):
         self._place = place
         self._threads = threads
         self._context = copy_context()
-
-    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
-        model = engine(tick_s=tick_s, connections=connections)
-        model.thread = threading.get_ident()
-        return model
 
     def close(self) -> None:
         if self._threads is not None:

@@ -39,6 +39,7 @@ class LoopModel(IOModel):
         return None  # the maker of the model has asked it
 
     def __init__(self, io: ForeignLoopSupport) -> None:
+        super().__init__()
         # Class variables elsewhere; here they are those of the model inside.
         self.name = io.name  # type: ignore[misc]
         self.engine = io.engine  # type: ignore[misc]

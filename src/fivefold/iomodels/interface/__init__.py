@@ -17,6 +17,11 @@ Rules of the folder:
 
 from __future__ import annotations
 
-from .connection import Connection, File, IOModel, Listener, Task, Traits, Waiter
+from .connection import Connection
+from .file import File
+from .io_model import IOModel
+from .listener import Listener
+from .traits import Traits
+from .waiter import Task, Waiter
 
 __all__ = ["Connection", "File", "IOModel", "Listener", "Task", "Traits", "Waiter"]

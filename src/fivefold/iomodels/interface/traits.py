@@ -1,0 +1,35 @@
+"""What is true of an I/O model, as data: code asks these, and never a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Facts about an I/O model, as data, so that no code needs to ask for its name."""
+
+    overlaps: bool
+    """Whether one thread can have several connections waiting at once."""
+
+    waits_in: str
+    """Where the thread sleeps, in words (a system call, mostly)."""
+
+    files: str
+    """How regular files are read, in words: no kernel offers readiness for them."""
+
+    limit: str = ""
+    """What bounds the number of connections per thread, in words; empty: only RLIMIT_NOFILE."""
+
+    descriptors: int = 1
+    """How many descriptors a connection takes."""
+
+    own_descriptors: int = 0
+    """How many the model takes for itself, in each thread that has one."""
+
+    max_connections: int | None = None
+    """The same as a number, where the engine itself has one."""
+
+    takes_turns: bool = False
+    """Whether the kernel wakes one of the processes that accept on a shared listener, in turn,
+    and never one that does something else: so they can share one."""
