@@ -27,7 +27,6 @@ LATER: dict[str, tuple[str, str]] = {
     ),
     "Locust": ("_before _file _port _seconds", "of the run that `prepare` begins"),
     "Operation": ("buffer count fd", "fields of a C structure, zero at its birth"),
-    "Process": ("_inbox _to_acceptor", "of the acceptor of this moment, if there is one"),
     "Reader": ("_ask", "there is no answer before its question"),
     "Sampler": ("_respond", "of the content that it is put in front of"),
     "Scheduled": ("schedule", "its clock begins with the run, and not with its clients"),

@@ -1,0 +1,311 @@
+"""The forker of the process model: forks the acceptor and the children, reaps and replaces them.
+
+It is one `select` over its signals, the wishes of the acceptor, and what children say of their
+start (`ready_pipe`); whatever is due by some time has a clock here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import select
+import signal
+import socket
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+
+from ...errors import ApplicationError, WorkerFailed
+from ...isolation.descendants import descendants
+from ...processes import ending, stack
+from ...processes.forking import describe, forked, is_clean, reap, send
+from ...processes.ready_pipe import Announcement, Attentions
+from ...processes.slot import YOUNG_DEATHS, Backoff
+from ...processes.stopping import LEAVE
+from ..base import CUT_S, ServingModel, log
+from ..limit import Limit
+from .acceptor import Acceptor
+from .acceptor_handle import AcceptorHandle
+from .channel import GONE, STARTED, ends, tell
+from .child import Child
+
+OVERDUE = "it has not ended within the grace time; this is where it is:"
+
+KILLED_AGAIN_S = 1.0
+"""After SIGKILL, until it is sent again: what was forked meanwhile gets it, too."""
+
+
+class Forker:
+    """Of one worker, in the main thread of its process."""
+
+    def __init__(self, model: ServingModel) -> None:
+        self._model = model
+        # Of the run.
+        heard, say = os.pipe2(os.O_CLOEXEC)
+        self._said, self._say = Attentions(heard), Announcement(say)
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._proved = False
+        """Whether any child was ever idle: the application can be started."""
+        self._failure: ApplicationError | None = None
+        self._unclean = ""
+        # Of the children.
+        self._children: dict[int, int] = {}
+        """By process id: the number that the acceptor knows."""
+        self._forked = 0
+        self._fork_backoff = Backoff()
+        # Of the acceptor.
+        self._acceptor: AcceptorHandle | None = None
+        self._acceptor_backoff = Backoff()
+        # Of the end.
+        self._cut_at = self._kill_at = math.inf
+        self._passed_on = False
+        """Whether all have been asked to end."""
+        self._asked = False
+        """Whether those that do not end have been asked where they are."""
+
+    def run(self) -> None:
+        """Until the model is stopped and all have ended. Raises `OSError` (no acceptor),
+        `ApplicationError` (no child can start), `WorkerFailed` (one did not end cleanly)."""
+        descendants.give_up(self._give_up)
+        self._begin_accepting()
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the pipe is what counts
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))  # the application's import
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        while not self._model.stopping or self._acceptor or self._children:
+            self._turn()
+        self._said.close()
+        self._say.close()
+        if self._failure is not None:
+            raise self._failure
+        if self._unclean:
+            raise WorkerFailed(self._unclean)
+
+    # runs in: the forker
+
+    def _turn(self) -> None:
+        """Do whatever is due, then wait for a signal or a wish of the acceptor."""
+        now = monotonic()
+        if self._model.stopping and not self._passed_on:
+            self._reap()  # who has died by itself was not asked to end
+            self._pass_on()
+        if now >= self._cut_at:
+            self._cut()
+        if now >= self._kill_at:
+            self._kill()
+        if self._lacks_acceptor and now >= self._acceptor_backoff.at:
+            self._replace_acceptor()
+        while (acceptor := self._waiting_acceptor) and now >= self._fork_backoff.at:
+            acceptor.wanted -= 1
+            self._fork_child(acceptor)
+        self._wait()
+        self._reap()
+
+    @property
+    def _lacks_acceptor(self) -> bool:
+        return self._acceptor is None and not self._model.stopping
+
+    @property
+    def _waiting_acceptor(self) -> AcceptorHandle | None:
+        """That wishes for a child which it may have."""
+        acceptor = self._acceptor
+        if acceptor and acceptor.wanted and len(self._children) < acceptor.most:
+            return acceptor
+        return None
+
+    def _wait(self) -> None:
+        sources: list[Any] = [self._wake_read, self._said.pipe]
+        sources += [self._acceptor.wishes] if self._acceptor else []
+        until = self._next_due() - monotonic()
+        select.select(sources, [], [], max(0.0, until) if until < math.inf else None)
+        with contextlib.suppress(BlockingIOError):
+            if signal.SIGUSR1 in os.read(self._wake_read, 4096):
+                self._send_children(signal.SIGUSR1)
+        if self._acceptor:
+            self._acceptor.hear()
+        self._hear_children()
+
+    def _next_due(self) -> float:
+        due = min(self._cut_at, self._kill_at)
+        if self._lacks_acceptor:
+            due = min(due, self._acceptor_backoff.at)
+        if self._waiting_acceptor:
+            due = min(due, self._fork_backoff.at)
+        return due
+
+    def _hear_children(self) -> None:
+        """A child that is idle, or cannot be; if none ever was, it is not the child's fault."""
+        idle, reason = self._said.heard()
+        if idle:
+            self._proved = True
+            self._fork_backoff.succeeded()
+        if not reason or self._model.stopping:
+            return
+        text = f"no connection process can start: {reason}"
+        if not self._proved:
+            self._fail(text)
+        elif self._fork_backoff.failed(monotonic(), reason):
+            log.error("%s; trying again", text)
+
+    def _fail(self, text: str) -> None:
+        self._failure = ApplicationError(text)
+        self._model.stopping = True
+
+    def _replace_acceptor(self) -> None:
+        try:
+            self._begin_accepting()
+        except (OSError, MemoryError) as error:
+            if self._acceptor_backoff.failed(monotonic(), str(error)):
+                log.error("no acceptor can be had: %s; trying again", error)
+
+    def _begin_accepting(self) -> None:
+        self._acceptor = AcceptorHandle(self._model.options.max_connections, self._accept)
+
+    def _fork_child(self, acceptor: AcceptorHandle) -> None:
+        """Fork a child; if the kernel refuses, the wish stays, and is tried again later."""
+        self._forked += 1
+        number = self._forked
+        try:
+            ours, theirs = ends()
+        except OSError as error:
+            self._refused(acceptor, error)
+            return
+        theirs.setblocking(True)  # whatever `socket.setdefaulttimeout` says
+        with theirs:
+            # Announced first, so that it is known when it says that it is idle.
+            try:
+                with ours:
+                    tell(acceptor.channel, STARTED, number, ours)
+            except GONE:
+                return  # it has ended since it wished, and is reaped in this turn
+            except OSError as error:
+                self._refused(acceptor, error)
+                return
+            try:
+                pid = forked(
+                    lambda: self._serve(acceptor, number, theirs),
+                    with_application=True,
+                    ended_by=LEAVE,
+                )
+            except (OSError, MemoryError) as error:
+                acceptor.say_ended(number)
+                self._refused(acceptor, error)
+                return
+        self._children[pid] = number
+
+    def _refused(self, acceptor: AcceptorHandle, error: BaseException) -> None:
+        acceptor.wanted += 1
+        if self._fork_backoff.failed(monotonic(), str(error)):
+            log.error("no connection process can be had: %s; trying again", error)
+
+    def _reap(self) -> None:
+        """Reap by pid: an embedding program may have children of its own."""
+        for pid, number in list(self._children.items()):
+            status = reap(pid)
+            if status is None:
+                continue
+            del self._children[pid]
+            if self._acceptor:
+                self._acceptor.say_ended(number)
+            if self._passed_on and not is_clean(status):
+                self._unclean = f"a connection process ({pid}) {describe(status)}"
+            elif not self._passed_on:
+                self._died_by_itself(pid, status)
+        if self._acceptor and (status := reap(self._acceptor.pid)) is not None:
+            self._acceptor_died(self._acceptor, status)
+
+    def _died_by_itself(self, pid: int, status: int) -> None:
+        """If none was ever idle, not even a clean end is what was asked for."""
+        if status:
+            log.error("a connection process (%d) %s", pid, describe(status))
+        self._hear_children()  # what it has said counts more than its death
+        if not status and self._proved:
+            return
+        self._fork_backoff.failed(monotonic(), "", free=1)
+        hopeless = not self._proved and self._fork_backoff.failures >= YOUNG_DEATHS
+        if hopeless and not self._model.stopping:
+            death = f"it {describe(status)} before it was ready"
+            self._fail(f"no connection process becomes ready: {death}")
+
+    def _acceptor_died(self, acceptor: AcceptorHandle, status: int) -> None:
+        self._acceptor = None
+        acceptor.close()
+        if not self._model.stopping:
+            log.error("the acceptor %s", describe(status))
+            now = monotonic()
+            self._acceptor_backoff.crashed(now, now - acceptor.since)
+
+    def _pass_on(self) -> None:
+        self._passed_on = True
+        grace = self._model.options.grace
+        self._cut_at, self._kill_at = grace.until(), grace.end() + CUT_S
+        for sock in self._model.listeners:
+            sock.close()
+        for pid in self._all():
+            send(pid, LEAVE)
+
+    def _all(self) -> list[int]:
+        return [self._acceptor.pid, *self._children] if self._acceptor else [*self._children]
+
+    def _send_children(self, number: int) -> None:
+        for pid in self._children:
+            send(pid, number)
+
+    def _cut(self) -> None:
+        """The grace time is over: the connections are cut, and the application may end."""
+        self._cut_at = math.inf
+        self._send_children(LEAVE)
+
+    def _kill(self) -> None:
+        """Who is left shows where it is, and is killed."""
+        self._kill_at = monotonic() + (KILLED_AGAIN_S if self._asked else stack.STACK_S)
+        for pid in self._all():
+            if not self._asked:
+                log.error("connection process %d is killed: %s", pid, OVERDUE)
+            send(pid, signal.SIGKILL if self._asked else stack.STACK)
+        self._asked = True
+
+    # runs in: the acceptor
+
+    def _accept(self, inbox: socket.socket, to_forker: socket.socket, limit: Limit) -> None:
+        self._close_pipe()
+        with self._saying_why():
+            Acceptor(self._model, inbox, to_forker, limit).run()
+
+    # runs in: a child
+
+    def _serve(self, acceptor: AcceptorHandle, number: int, channel: socket.socket) -> None:
+        acceptor.wishes.close()
+        self._close_pipe()
+        for sock in self._model.listeners:
+            sock.close()
+        child = Child(self._model, number, channel, acceptor.channel, self._say)
+        try:
+            with self._saying_why():
+                child.run()
+        finally:
+            ending.end(self._model.options.grace.end() - monotonic())
+
+    @contextlib.contextmanager
+    def _saying_why(self) -> Iterator[None]:
+        """The forker hears from us why we cannot serve."""
+        try:
+            yield
+        except Exception as error:
+            if not self._say.failed(error):
+                raise
+
+    def _close_pipe(self) -> None:
+        """Only the forker may hold it."""
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    # runs in: what the application forks in the forker
+
+    def _give_up(self) -> None:
+        for sock in self._model.listeners:
+            sock.close()
+        if self._acceptor:
+            self._acceptor.close()
+        self._say.close()
+        self._model.on_ready.close()
