@@ -21,6 +21,7 @@ from fivefold.content.static.files.kept import MEMORY_BYTES
 from fivefold.content.static.files.open_file import SMALL_BYTES
 from fivefold.content.wsgi import call as wsgi_response
 from support.client import Client
+from support.process_tree import children_of
 
 BATCH = 50
 """Requests that are sent before their answers are read."""
@@ -105,10 +106,9 @@ def test_memory_is_bounded_whatever_is_asked(name: str, folder: Path) -> None:
 def memory(pid: int) -> int:
     """Bytes of a process and all its descendants, shared pages shared out (PSS)."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     found = re.search(r"Pss:\s+(\d+) kB", rollup)
     assert found is not None
-    return int(found[1]) * 1024 + sum(memory(int(child)) for child in children)
+    return int(found[1]) * 1024 + sum(map(memory, children_of(pid)))
 
 
 def echoed_to_asgi(text: str) -> None:

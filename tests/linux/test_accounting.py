@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from fivefold.linux.accounting import parse_stat, pss_kib, tree, used
+from fivefold.linux.accounting import pss_kib, tree, used
 from fivefold.linux.tracepoints.counting import Counter
 
 
@@ -108,15 +108,6 @@ def test_memory_is_the_process_own() -> None:
         found = pss_kib(process.pid)
         assert found is not None
         assert 50 << 10 <= found < 80 << 10
-
-
-def test_a_process_name_may_hold_anything() -> None:
-    text = "7 (a) R 1 (b) S 5 7 6 0 -1 4194560 1 2 3 4 100 200 30 40 20 0 1 0 999 0 0"
-    entry = parse_stat(text)
-    tick = 1 / os.sysconf("SC_CLK_TCK")
-    assert (entry.pid, entry.parent, entry.session, entry.born) == (7, 5, 6, 999)
-    assert entry.user_s == pytest.approx(130 * tick)
-    assert entry.children_s == pytest.approx(70 * tick)
 
 
 def test_who_has_gone_has_used_nothing() -> None:

@@ -97,8 +97,18 @@ def test_names_with_brackets_and_spaces_are_read_over(tmp_path: Path) -> None:
             child.kill()
 
 
+def test_the_fields_of_a_process() -> None:
+    text = "7 (a) R 1 (b) S 5 7 6 0 -1 4194560 1 2 3 4 100 200 30 40 20 0 1 0 999 0 0"
+    entry = processes.parse_stat(text)
+    tick = 1 / os.sysconf("SC_CLK_TCK")
+    assert (entry.pid, entry.parent, entry.session, entry.born) == (7, 5, 6, 999)
+    assert entry.user_s == pytest.approx(130 * tick)
+    assert entry.children_s == pytest.approx(70 * tick)
+
+
 def test_a_process_that_is_gone_is_none_or_nothing() -> None:
     pid = gone()
+    assert processes.entry_of(pid) is None
     assert processes.start_time(pid) is None
     assert processes.parent_of(pid) is None
     assert processes.owner_of(pid) is None

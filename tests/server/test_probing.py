@@ -16,6 +16,7 @@ from fivefold.errors import ApplicationError, SettingsError
 from fivefold.server.probing import interface
 from fivefold.testing import running
 from support.command_line import fivefold
+from support.process_tree import children_of
 from support.servers.embedded import MODELS, hosting
 
 TELLS = """
@@ -148,13 +149,13 @@ def test_an_import_may_do_whatever_it_likes(case: str, tmp_path: Path) -> None:
     code, message = STARTS[case]
     (tmp_path / "starts.py").write_text(code + "def app(environ, start_response): ...\n")
     settings = Settings(target="starts:app", chdir=os.fspath(tmp_path))
-    before = children()
+    before = children_of(os.getpid())
     if message is None:
         assert interface(settings) == "wsgi"
     else:
         with pytest.raises(ApplicationError, match=re.escape(message)):
             interface(settings)
-    assert children() == before, "the child that looked is reaped"
+    assert children_of(os.getpid()) == before, "the child that looked is reaped"
 
 
 @pytest.mark.parametrize("serving", ["process", "thread", "async"])
@@ -214,10 +215,6 @@ def test_a_policy_for_event_loops_is_one_clear_line(
 def test_gevent_without_its_patch_is_served(tmp_path: Path) -> None:
     (tmp_path / "green.py").write_text("import gevent.monkey\ndef app(environ, start): ...\n")
     assert interface(Settings(target="green:app", chdir=os.fspath(tmp_path))) == "wsgi"
-
-
-def children() -> list[str]:
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 
 
 def test_a_slow_import_is_said(

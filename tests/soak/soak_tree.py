@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from support.process_tree import descendants_of
+
 
 @dataclass(frozen=True)
 class Held:
@@ -18,22 +20,9 @@ class Held:
     processes: int
 
 
-def tree(pid: int) -> list[int]:
-    found, todo = [], [pid]
-    while todo:
-        pid = todo.pop()
-        found.append(pid)
-        try:
-            tasks = list(Path(f"/proc/{pid}/task").iterdir())
-            todo += [int(word) for t in tasks for word in (t / "children").read_text().split()]
-        except OSError:
-            pass  # it has ended meanwhile
-    return found
-
-
 def held(pid: int, at: float) -> Held:
     memory = descriptors = processes = 0
-    for each in tree(pid):
+    for each in [pid, *descendants_of(pid)]:
         try:
             rollup = Path(f"/proc/{each}/smaps_rollup").read_text()
             descriptors += len(os.listdir(f"/proc/{each}/fd"))

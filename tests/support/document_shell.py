@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from support.process_tree import children_of
+
 LIMIT_S = 120.0
 """No command of a document takes longer; what serves or measures is ended by Ctrl-C before."""
 
@@ -136,10 +138,7 @@ class Shell:
             return said.read()
 
     def _children(self) -> set[int]:
-        pid = self._bash.pid
-        return {
-            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        }
+        return set(children_of(self._bash.pid))
 
 
 def own_network() -> list[str]:

@@ -27,6 +27,14 @@ def children_of(pid: int) -> list[int]:
     return children
 
 
+def descendants_of(pid: int) -> list[int]:
+    """All that it has forked, and those have; parents before children."""
+    found = [pid]
+    for parent in found:  # grows while we walk
+        found += children_of(parent)
+    return found[1:]
+
+
 def wait_until_gone(pid: int) -> None:
     try:
         watched = os.pidfd_open(pid)

@@ -13,27 +13,14 @@ Cost.         A process that ends between two readings counts in ticks, and not 
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+from .processes import ProcessEntry, entry_of, processes_of_tree, read, threads_of
+
 PROCESS_CLOCK = 2
 """CPUCLOCK_SCHED: user and system time of a whole process."""
-
-
-@dataclass(frozen=True)
-class ProcessEntry:
-    """What /proc/PID/stat tells us; a pid is used again, (pid, born) is not."""
-
-    pid: int
-    parent: int
-    session: int
-    born: int
-    user_s: float
-    system_s: float
-    children_s: float
 
 
 @dataclass(frozen=True)
@@ -48,34 +35,10 @@ class Used:
     involuntary: int
 
 
-def parse_stat(text: str) -> ProcessEntry:
-    """The name, in parentheses, may hold spaces and parentheses itself: cut at the last one."""
-    pid, _, rest = text.partition(" (")
-    fields = rest[rest.rindex(")") + 2 :].split()
-    # proc(5) numbers from 1 and `fields` begins at 3: 4 ppid, 6 session, 14 utime, 15 stime,
-    # 16 cutime, 17 cstime, 22 starttime
-    user, system, child_user, child_system = (int(field) * TICK_S for field in fields[11:15])
-    return ProcessEntry(
-        int(pid),
-        int(fields[1]),
-        int(fields[3]),
-        int(fields[19]),
-        user + child_user,
-        system + child_system,
-        child_user + child_system,
-    )
-
-
 def entries() -> list[ProcessEntry]:
     """Every process of the system that can be seen."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                found.append(parse_stat((folder / "stat").read_text("latin-1")))
-            except (FileNotFoundError, ProcessLookupError):
-                pass  # it ended while we read
-    return found
+    pids = (int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit())
+    return [entry for pid in pids if (entry := entry_of(pid))]
 
 
 def tree(root: int) -> list[ProcessEntry]:
@@ -83,11 +46,9 @@ def tree(root: int) -> list[ProcessEntry]:
 
     The session has those whose parent died before them.
     """
-    everyone = entries()
-    found = [entry for entry in everyone if root in (entry.pid, entry.session)]
-    for above in found:  # grows while we walk
-        found += [entry for entry in everyone if entry.parent == above.pid and entry not in found]
-    return found
+    session = [entry.pid for entry in entries() if root in (entry.pid, entry.session)]
+    pids = set().union(*map(processes_of_tree, session))
+    return [entry for pid in pids if (entry := entry_of(pid))]
 
 
 def clock_s(pid: int) -> float:
@@ -101,13 +62,12 @@ def clock_s(pid: int) -> float:
 def switches(pid: int) -> tuple[int, int]:
     """Context switches of the living threads: voluntary, involuntary."""
     voluntary = involuntary = 0
-    for status in Path(f"/proc/{pid}/task").glob("*/status"):
-        try:
-            *_, first, second = status.read_text("latin-1").splitlines()
-        except (FileNotFoundError, ProcessLookupError, ValueError):
-            continue  # it ended while we read
-        voluntary += int(first.rpartition(":")[2])
-        involuntary += int(second.rpartition(":")[2])
+    for thread in threads_of(pid):
+        # The last two lines of its status.
+        lines = (read(pid, f"task/{thread}/status") or b"").splitlines()[-2:]
+        first, second = (int(line.rpartition(b":")[2]) for line in lines or (b":0", b":0"))
+        voluntary += first
+        involuntary += second
     return voluntary, involuntary
 
 
@@ -129,10 +89,8 @@ def pss_kib(root: int) -> int | None:
     total = 0
     for entry in tree(root):
         try:
-            text = Path(f"/proc/{entry.pid}/smaps_rollup").read_text("latin-1")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+            lines = (read(entry.pid, "smaps_rollup") or b"").splitlines()
         except PermissionError:
             return None
-        total += next((int(x.split()[1]) for x in text.splitlines() if x.startswith("Pss:")), 0)
+        total += next((int(line.split()[1]) for line in lines if line.startswith(b"Pss:")), 0)
     return total

@@ -1,85 +1,119 @@
-"""proc(5): a process: its parent, its descendants, their threads; when it started, and whose."""
+"""proc(5): a process: its parent, its descendants, their threads; when it started, and whose.
+
+The descendants are those that the kernel lists as children of each thread, so that a walk costs
+as much as the tree is large, and not as the machine is busy.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import NamedTuple
 
 FIRST_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
 
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class ProcessEntry(NamedTuple):
+    """What /proc/PID/stat tells us; a pid is used again, (pid, born) is not."""
+
+    pid: int
+    parent: int
+    session: int
+    born: int
+    """In clock ticks since boot."""
+    user_s: float
+    system_s: float
+    children_s: float
+
+
+def parse_stat(text: str) -> ProcessEntry:
+    """The name, in parentheses, may hold spaces and parentheses itself: cut at the last one."""
+    pid, _, rest = text.partition(" (")
+    fields = rest[rest.rindex(")") + 2 :].split()
+    # proc(5) numbers from 1 and `fields` begins at 3: 4 ppid, 6 session, 14 utime, 15 stime,
+    # 16 cutime, 17 cstime, 22 starttime
+    user, system, child_user, child_system = (int(field) * TICK_S for field in fields[11:15])
+    return ProcessEntry(
+        int(pid),
+        int(fields[1]),
+        int(fields[3]),
+        int(fields[19]),
+        user + child_user,
+        system + child_system,
+        child_user + child_system,
+    )
+
+
+def entry_of(pid: int) -> ProcessEntry | None:
+    """None if there is no such process."""
+    stat = read(pid, "stat")
+    return None if stat is None else parse_stat(stat.decode("latin-1"))
+
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks between boot and the start of the process; None if there is none.
-
-    A process id is used again, a process id with its start time is not.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return int(stat.rpartition(")")[2].split()[19])  # the name may contain spaces and brackets
-
-
-def threads_of_tree(pid: int) -> set[int]:
-    """The threads of a process and of its descendants."""
-    try:
-        threads = {int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()}
-    except (FileNotFoundError, ProcessLookupError):
-        return set()
-    return threads.union(*map(threads_of_tree, _children(pid, threads)))
-
-
-def processes_of_tree(pid: int) -> set[int]:
-    """A process and its descendants."""
-    try:
-        threads = {int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()}
-    except (FileNotFoundError, ProcessLookupError):
-        return set()
-    return {pid}.union(*map(processes_of_tree, _children(pid, threads)))
-
-
-def program_of(pid: int) -> bytes | None:
-    """The command line with which its program was started; None if there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
+    """Clock ticks between boot and the start of the process; None if there is none."""
+    entry = entry_of(pid)
+    return None if entry is None else entry.born
 
 
 def parent_of(pid: int) -> int | None:
     """None if there is no such process."""
-    text = _status(pid, "PPid")
-    return None if text is None else int(text)
+    entry = entry_of(pid)
+    return None if entry is None else entry.parent
+
+
+def processes_of_tree(pid: int) -> set[int]:
+    """A process and its descendants."""
+    if not (threads := threads_of(pid)):
+        return set()
+    lists = [read(pid, f"task/{thread}/children") or b"" for thread in threads]
+    children = map(int, b"".join(lists).split())
+    return {pid}.union(*map(processes_of_tree, children))
+
+
+def threads_of_tree(pid: int) -> set[int]:
+    """The threads of a process and of its descendants."""
+    return set().union(*map(threads_of, processes_of_tree(pid)))
+
+
+def threads_of(pid: int) -> set[int]:
+    """Of one process; none if there is no such process."""
+    try:
+        return {int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()}
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+
+
+def program_of(pid: int) -> bytes | None:
+    """The command line with which its program was started; None if there is no such process."""
+    return read(pid, "cmdline")
 
 
 def owner_of(pid: int) -> int | None:
     """The effective user id of a process; None if there is no such process."""
-    text = _status(pid, "Uid")
+    text = _status(pid, b"Uid")
     return None if text is None else int(text.split()[1])
 
 
 def catches(pid: int, number: int) -> bool:
     """Whether a process has a handler for this signal."""
-    text = _status(pid, "SigCgt")
+    text = _status(pid, b"SigCgt")
     return text is not None and bool(int(text, 16) >> (number - 1) & 1)
 
 
-def _status(pid: int, name: str) -> str | None:
+def _status(pid: int, name: bytes) -> bytes | None:
+    lines = (read(pid, "status") or b"").splitlines()
+    return next((line.partition(b":")[2].strip() for line in lines if line.startswith(name)), None)
+
+
+def read(pid: int, name: str) -> bytes | None:
+    """A file of a process; None if it has ended, or its thread has."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return Path(f"/proc/{pid}/{name}").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)
-
-
-def _children(pid: int, threads: set[int]) -> set[int]:
-    children: set[int] = set()
-    for thread in threads:
-        try:
-            text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        children.update(map(int, text.split()))
-    return children
 
 
 def in_first_pid_namespace() -> bool:

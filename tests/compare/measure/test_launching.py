@@ -13,12 +13,9 @@ import pytest
 
 from fivefold.compare.measure import servers as running
 from fivefold.compare.plan.contenders import Contender
+from support.process_tree import children_of
 
 SLEEPS = Contender("sleeps", command=(sys.executable, "-c", "import time; time.sleep(60)"))
-
-
-def children() -> set[str]:
-    return set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
 
 
 @pytest.fixture
@@ -38,7 +35,7 @@ def test_a_stop_while_a_server_is_made_leaves_none(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes from the new process itself, while its parent waits for its first words."""
-    before, prepared = children(), running.leave_nothing
+    before, prepared = children_of(os.getpid()), running.leave_nothing
 
     def stopping(parent: int) -> None:
         prepared(parent)
@@ -55,9 +52,9 @@ def test_a_stop_while_a_server_is_made_leaves_none(
         assert signal.getsignal(number) is stop
     finally:
         signal.signal(number, handler)
-        left = children() - before
+        left = set(children_of(os.getpid())).difference(before)
         for pid in left:
-            os.kill(int(pid), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
             os.waitpid(int(pid), 0)
     assert not left
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from support.process_tree import CONTROL, children_of, name_of
+from support.process_tree import CONTROL, descendants_of, name_of
 
 
 class Running:
@@ -37,12 +37,7 @@ class Running:
 
     def descendants(self) -> list[int]:
         """All processes below the supervisor that serve, parents before children."""
-        found, todo = [], [self.process.pid]
-        while todo:
-            pid = todo.pop(0)
-            todo += children_of(pid)
-            found.append(pid)
-        return [pid for pid in found[1:] if name_of(pid) != CONTROL]
+        return [pid for pid in descendants_of(self.process.pid) if name_of(pid) != CONTROL]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)

@@ -30,6 +30,7 @@ from support.client import Client
 from support.every_pair import pairs
 from support.measured_again import measured_again
 from support.nobody import as_nobody, only_root
+from support.process_tree import children_of
 
 HELD_BACK_S = 0.2
 PATIENCE_S = 20.0
@@ -256,10 +257,6 @@ def said(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 def attached_line(process: subprocess.Popen[str]) -> str:
     assert process.stderr is not None
     return process.stderr.readline()
-
-
-def children_of(pid: int) -> set[int]:
-    return processes_of_tree(pid) - {pid}
 
 
 def test_no_such_process() -> None:

@@ -20,6 +20,7 @@ from fivefold.transport.tls.certificates import Certificates
 from fivefold.transport.tls.options import TlsSettings
 from support.client import TIMEOUT_S
 from support.openssl import EC, Made, openssl, self_signed
+from support.process_tree import children_of
 from support.servers.logged import logged
 
 Address = tuple[str, int]
@@ -55,14 +56,9 @@ def serving(made: Made, site: Path, **settings: object) -> Iterator[tuple[Server
         yield server, (host, int(port))
 
 
-def children(pid: int) -> set[int]:
-    names = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {int(name) for name in names}
-
-
 def workers(server: Server) -> set[int]:
     """Children of the supervisor, but for its guard, which has no socket."""
-    return {pid for pid in children(server.pid) if listens(pid)}
+    return {pid for pid in children_of(server.pid) if listens(pid)}
 
 
 def listens(pid: int) -> bool:

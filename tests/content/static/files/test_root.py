@@ -18,6 +18,7 @@ import pytest
 from fivefold import Server, Settings
 from support.client import TIMEOUT_S, Answer, Client, until
 from support.every_pair import pairs
+from support.process_tree import children_of
 from support.servers.folder import Serve
 
 Pair = dict[str, str]
@@ -85,9 +86,8 @@ def test_a_worker_that_starts_while_the_folder_is_away_waits_for_it(current: Pat
     with Server(settings) as server:
         host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
         current.unlink()
-        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
-        for worker in children:
-            os.kill(int(worker), signal.SIGKILL)
+        for worker in children_of(server.pid):
+            os.kill(worker, signal.SIGKILL)
 
         def ask() -> Answer:
             with Client((host, int(port))) as client:
