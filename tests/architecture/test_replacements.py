@@ -14,7 +14,7 @@ import fivefold
 from fivefold.content.base import Content
 from fivefold.content.static.files.file_cache import FileCache
 from fivefold.http1.connection import Http1
-from fivefold.http1.exchange import HttpConnection
+from fivefold.http1.stream import HttpConnection
 from fivefold.iomodels.interface import Connection, IOModel, Listener
 from fivefold.iomodels.readiness import ReadyConnection
 from fivefold.serving.base import ServingModel

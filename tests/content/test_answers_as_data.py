@@ -23,9 +23,10 @@ from fivefold.content.wsgi.gateway import Wsgi
 from fivefold.content.wsgi.places import InPlace
 from fivefold.http1.answer import Answer, HeadAndFile, Whole
 from fivefold.http1.connection import Http1
-from fivefold.http1.exchange import Exchange, HttpConnection
+from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
+from fivefold.http1.stream import HttpConnection
 from support.scripted_connection import FakeConnection
 
 SMALL, LARGE = b"0123456789" * 10, os.urandom(100_000)

@@ -15,10 +15,11 @@ from fivefold.content.base import Content
 from fivefold.errors import LimitReached
 from fivefold.http1.answer import Answer
 from fivefold.http1.connection import Http1
-from fivefold.http1.exchange import Exchange, HttpConnection
+from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
 from fivefold.http1.response import Response, ResponseHead
+from fivefold.http1.stream import HttpConnection
 from support.scripted_connection import SILENCE, FakeConnection, statuses
 
 

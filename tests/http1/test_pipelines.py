@@ -13,10 +13,11 @@ from fivefold.http1 import connection as http1
 from fivefold.http1 import exchange
 from fivefold.http1.answer import Answer, Whole
 from fivefold.http1.connection import Http1
-from fivefold.http1.exchange import Exchange, HttpConnection
+from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
 from fivefold.http1.response import ResponseHead
+from fivefold.http1.stream import HttpConnection
 from support.scripted_connection import FakeConnection
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"

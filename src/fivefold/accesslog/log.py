@@ -14,9 +14,9 @@ from collections.abc import Callable
 from time import monotonic
 
 from ..content.application.forwarded import TrustedProxies
-from ..http1.exchange import HttpConnection
 from ..http1.logged import LoggedRequest
 from ..http1.request import Request, fields_of
+from ..http1.stream import HttpConnection
 from ..serving.base import WorkerHooks
 from .formats import Format, Line
 from .heads import Head, Heads, Memo

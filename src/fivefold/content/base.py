@@ -10,8 +10,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ..http1.answer import Answer
-from ..http1.exchange import Exchange, HttpConnection
+from ..http1.exchange import Exchange
 from ..http1.request import Request
+from ..http1.stream import HttpConnection
 from ..iomodels.interface import IOModel
 
 

@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
-from .exchange import Exchange, HttpConnection, send_part
+from .exchange import Exchange
 from .response import FilePart, ResponseHead, closing_head, head_bytes, joined
+from .stream import HttpConnection
 
 Sending = Coroutine[Any, Any, None]
 
@@ -79,7 +80,7 @@ class HeadAndFile:
 
     def send(self, conn: HttpConnection, date: bytes, *, keep: bool) -> Sending:
         head = self.as_http1
-        return send_part(conn, head if keep else closing_head(head), self.part)
+        return self.part.send(conn, head if keep else closing_head(head))
 
     async def through(self, exchange: Exchange) -> None:
         date = exchange.pass_on(self.head.status, self.part.count)

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from ..errors import DeadlineExceeded, PeerGone, ProtocolError
 from .chunked import ChunkedDecoder
 from .limits import Limits
 from .request import Request
 from .response import CONTINUE
-
-
-class Stream(Protocol):
-    """What this package needs of a connection; iomodels.interface says the rest."""
-
-    def allow(self, seconds: float) -> None: ...
-    def wait_until(self, deadline: float) -> None: ...
-    async def recv(self) -> bytes: ...
-    async def send(self, *buffers: bytes) -> None: ...
-    async def yield_turn(self) -> None: ...
+from .stream import Stream
 
 
 class Body:

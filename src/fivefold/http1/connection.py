@@ -19,12 +19,13 @@ from ..isolation.reporting import logger, report
 from .answer import Answer, Whole
 from .body import Body
 from .escaping import as_text
-from .exchange import OVER, Exchange, HttpConnection
+from .exchange import OVER, Exchange
 from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
 from .logged import NOTHING_SENT, AccessLogger, ConnectionLog, LoggedExchange, LoggedRequest, sent
 from .request import Request
 from .response import CLOSE, DateField, joined, plain, serialized
+from .stream import HttpConnection
 
 log = logger("fivefold.http")
 

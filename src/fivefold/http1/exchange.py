@@ -9,11 +9,11 @@ because only then it is known whether the first part is the last.
 from __future__ import annotations
 
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import DeadlineExceeded, FileChanged, PeerGone
 from ..isolation.reporting import logger
-from .body import Body, Stream
+from .body import Body
 from .escaping import as_text
 from .limits import Limits
 from .request import Request
@@ -29,6 +29,7 @@ from .response import (
     joined,
     serialized,
 )
+from .stream import HttpConnection
 
 log = logger("fivefold.http")
 
@@ -39,41 +40,6 @@ model that closes ends a coroutine."""
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 LEADING_ZERO = b"0"
-
-
-class HttpConnection(Stream, Protocol):
-    """What HTTP needs of a connection; iomodels.interface.Connection has it."""
-
-    fd: int
-    idle: bool
-    closing: bool
-    progress_s: float
-    scheme: str
-    socket_ends: tuple[Any, Any] | None
-    tls: Any
-    io: Any
-    remembered: Any
-    unsent: int
-
-    @property
-    def peer(self) -> tuple[str, int] | None: ...
-    @property
-    def local(self) -> tuple[str, int | None]: ...
-
-    def expect_progress(self, seconds: float) -> float: ...
-    def begin_waiting(self, deadline: float) -> None: ...
-    def begin_listening(self) -> None: ...
-    def heard(self) -> None: ...
-    async def last_words(self) -> bytes: ...
-    def send_soon(self, data: bytes) -> bool: ...
-    async def send_file(self, head: bytes, file: Any, offset: int, count: int) -> None: ...
-    async def read_file(self, file: Any, offset: int, count: int) -> bytes: ...
-    async def settled(self) -> None: ...
-    async def yield_turn(self) -> None: ...
-    async def close(self) -> None: ...
-    def shutdown_send(self) -> None: ...
-    def interrupt(self) -> None: ...
-    def reset_on_close(self) -> None: ...
 
 
 class Exchange:
@@ -139,7 +105,7 @@ class Exchange:
             body.release()
             await conn.send(head)
         else:
-            await send_part(conn, head, body)
+            await body.send(conn, head)
 
     def pass_on(self, status: int, size: int) -> bytes:
         """The whole response leaves now, as content had it (`answer`); the `Date` line for it."""
@@ -341,13 +307,3 @@ class Exchange:
         if not self.keep:
             return CLOSE
         return b"" if self.request.minor else b"Connection: keep-alive\r\n"
-
-
-async def send_part(conn: HttpConnection, head: bytes, part: FilePart) -> None:
-    """A head and its file, which is released whatever happens."""
-    try:
-        await conn.send_file(head, part.file, part.offset, part.count)
-        if part.check is not None:
-            part.check()
-    finally:
-        part.release()

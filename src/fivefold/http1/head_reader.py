@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import cached_property
 
 from ..errors import DeadlineExceeded, PeerGone, ProtocolError
-from .body import Stream
 from .bounded import Bounded
 from .limits import Limits
 from .request import REMEMBERED_BYTES, HeadParser, Request
+from .stream import Stream
 
 HEADS_BYTES = 16_777_216
 """Of heads known by their bytes: what llhttp accepted once it accepts again."""

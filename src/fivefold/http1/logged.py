@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
 
-from .exchange import OVER, Exchange, HttpConnection
+from .exchange import OVER, Exchange
 from .request import Request
 from .response import FilePart, Response, head_bytes
+from .stream import HttpConnection
 
 NOTHING_SENT = 499
 """nginx's status for a client that left before it was answered."""

@@ -9,6 +9,8 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
+from .stream import HttpConnection
+
 Fields = list[tuple[bytes, bytes]]
 
 SERVER = b"Server: fivefold\r\n"
@@ -70,6 +72,15 @@ class FilePart:
     """Called once the part is sent or given up."""
     check: Callable[[], None] | None = None
     """Called once the part is sent. Raises `FileChanged` if it may have been mixed."""
+
+    async def send(self, conn: HttpConnection, head: bytes) -> None:
+        """Behind a head; released whatever happens."""
+        try:
+            await conn.send_file(head, self.file, self.offset, self.count)
+            if self.check is not None:
+                self.check()
+        finally:
+            self.release()
 
 
 @dataclass

@@ -18,8 +18,8 @@ import re
 from dataclasses import dataclass
 
 from ...errors import SettingsError
-from ...http1.exchange import HttpConnection
 from ...http1.request import is_host
+from ...http1.stream import HttpConnection
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

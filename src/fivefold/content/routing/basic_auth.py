@@ -17,9 +17,10 @@ from time import monotonic
 
 from ...http1.answer import Answer
 from ...http1.bounded import Bounded
-from ...http1.exchange import Exchange, HttpConnection
+from ...http1.exchange import Exchange
 from ...http1.request import Request, fields_of
 from ...http1.response import plain
+from ...http1.stream import HttpConnection
 from ..application.forwarded import TrustedProxies
 from ..application.thread_pool import Threads
 from ..base import Around, Content

@@ -7,8 +7,9 @@ from typing import Any
 
 from ...http1.answer import Answer
 from ...http1.bounded import Bounded
-from ...http1.exchange import Exchange, HttpConnection
+from ...http1.exchange import Exchange
 from ...http1.request import Request
+from ...http1.stream import HttpConnection
 from ..base import Around, Content
 
 REMEMBERED_BYTES = 1_048_576

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from time import monotonic
 
 from ...http1.answer import Answer, HeadAndFile
-from ...http1.exchange import Exchange, HttpConnection
+from ...http1.exchange import Exchange
 from ...http1.request import Request
 from ...http1.response import Response
+from ...http1.stream import HttpConnection
 from ...iomodels.files import pages_in_memory
 from ...iomodels.overlay import Overlay
 from ...iomodels.probes import Probe

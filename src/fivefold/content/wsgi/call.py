@@ -16,8 +16,9 @@ from typing import IO, Any, Protocol
 
 from ...errors import ClientLeft, DeadlineExceeded, InvalidResponse, PeerGone
 from ...http1.answer import Whole
-from ...http1.exchange import Exchange, HttpConnection
+from ...http1.exchange import Exchange
 from ...http1.response import FilePart, ResponseHead
+from ...http1.stream import HttpConnection
 from ...isolation.descendants import descendants
 from ..application.fields import ResponseHeads, response_head
 from .file_wrapper import FileWrapper

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from ...http1.bounded import Bounded
-from ...http1.exchange import HttpConnection
 from ...http1.request import Request, fields_of
+from ...http1.stream import HttpConnection
 from ..application import client_certificate
 from ..application.forwarded import TrustedProxies
 from .file_wrapper import FileWrapper

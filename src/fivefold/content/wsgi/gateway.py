@@ -22,9 +22,10 @@ from typing import IO
 from ...errors import ClientLeft
 from ...http1.answer import Answer, Deferred
 from ...http1.escaping import as_text
-from ...http1.exchange import Exchange, HttpConnection
+from ...http1.exchange import Exchange
 from ...http1.request import Request
 from ...http1.response import FilePart, plain
+from ...http1.stream import HttpConnection
 from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from ..application.thread_pool import Threads

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from ....errors import FileChanged
 from ....http1.answer import Whole
-from ....http1.exchange import HttpConnection
 from ....http1.response import FilePart, ResponseHead, joined
+from ....http1.stream import HttpConnection
 from ..policy import FileMetadata
 from ..representations.precompressed import Siblings
 from ..representations.validators import Validators

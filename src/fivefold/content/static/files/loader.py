@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ....errors import FileChanged
-from ....http1.exchange import HttpConnection
+from ....http1.stream import HttpConnection
 from ..policy import Policy
 from ..representations.codings import SUFFIXES
 from ..representations.compression import compressible, is_worth_it

@@ -10,7 +10,7 @@ from threading import RLock
 from typing import NamedTuple, Self
 
 from ....errors import FileChanged, FileShrank
-from ....http1.exchange import HttpConnection
+from ....http1.stream import HttpConnection
 from ....iomodels.interface import File
 
 SMALL_BYTES = 65536

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ....http1.exchange import HttpConnection
+from ....http1.stream import HttpConnection
 from ...application.thread_pool import Threads
 from ..files.entry import Entry
 from ..files.file_cache import FileCache
