@@ -192,3 +192,21 @@ def test_long_targets_are_not_kept_whether_they_are_shown_or_not(form: str) -> N
     finally:
         tracemalloc.stop()
     assert held < 1_048_576
+
+
+def test_what_is_kept_of_heads_is_bounded_in_bytes_with_the_answers_to_them() -> None:
+    """Each client asks something else, and gets an answer of its own, which stays with its line."""
+    log = SharedLog("/dev/null", "combined", TrustedProxies(), "").opened()
+    assert log is not None
+    lines = log.log_of(FakeConnection([]))
+    answer = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 4000
+    tracemalloc.start()
+    try:
+        for number in range(2500):
+            head = b"GET /%04d%s HTTP/1.1\r\nHost: h\r\n\r\n" % (number, b"y" * 180)
+            lines.log_whole(examined(head), head, answer + b"%d" % number, 0.0, 0.0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        log.close()
+    assert peak < 10_485_760  # 13 MB without a bound

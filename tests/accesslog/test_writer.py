@@ -15,7 +15,7 @@ import pytest
 from fivefold import Server, Settings
 from fivefold.accesslog.destination import Destination
 from fivefold.accesslog.rotation import Rotation
-from fivefold.accesslog.writer import Writer
+from fivefold.accesslog.writer import LogFile, Writer
 from fivefold.errors import SettingsError
 from fivefold.linux.processes import processes_of_tree
 from support.client import TIMEOUT_S, Client
@@ -87,6 +87,51 @@ def test_a_short_write_is_continued_and_whole_again_in_a_new_file(
     writer.close()
     assert (tmp_path / "old").read_text().splitlines()[:3] == [f"{n}{LINE[:-1]}" for n in range(3)]
     assert path.read_text().splitlines() == [f"3{LINE[:-1]}", f"4{LINE[:-1]}"]
+
+
+@pytest.mark.parametrize("step", ["take", "write"])
+def test_lines_for_which_there_is_no_memory_for_a_moment_are_written_later(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, failed = tmp_path / "log", threading.Event()
+    writer, done = Writer(Destination(str(path)), Rotation()), getattr(LogFile, step)
+
+    def failing(*arguments: object) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise MemoryError
+        done(*arguments)
+
+    monkeypatch.setattr(LogFile, step, failing)
+    writer.lines.append("first\n")
+    writer.flush()
+    assert failed.wait(TIMEOUT_S)
+    writer.lines.append("second\n")
+    writer.close()
+    assert path.read_text() == "first\nsecond\n"
+    messages = [record.getMessage() for record in caplog.records]
+    assert "MemoryError; 1024 KiB of lines are kept" in messages[0]
+    assert messages[1].endswith("written again; 0 lines were dropped")
+    assert len(messages) == 2
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
+def test_a_thread_that_cannot_be_started_fails_no_client_and_is_tried_again(
+    error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    writer = Writer(Destination(str(path)), Rotation())
+
+    def refused(_: threading.Thread) -> None:
+        raise error("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        writer.lines.append("first\n")
+        writer.flush()
+    writer.flush()  # without another line
+    until(lambda: path.exists() and path.read_text() == "first\n")
+    writer.close()
 
 
 def test_threads_that_append_and_write_at_once_lose_nothing(tmp_path: Path) -> None:

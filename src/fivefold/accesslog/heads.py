@@ -7,19 +7,22 @@ looked up that the format has, and these are often the same.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
+from ..http1.bounded import Bounded
 from ..http1.head_reader import SHORT_HEAD_BYTES
-from ..http1.request import Request
+from ..http1.request import REQUEST_BYTES, Request
 from .formats import HEADER, Format, Line
 from .second import Second
 
-REMEMBERED = 1024
-"""Heads, by their bytes and by their fields; a full table is emptied, as in `http1.request`."""
+REMEMBERED_BYTES = 6_291_456
+"""Of heads by their bytes, and as much by their fields: of either some 1300, if they are short."""
 
-MOST_BYTES = 2048
-"""The longest share of a line that is remembered, with what its request holds: a form that
-shows no target would otherwise keep the long ones unseen."""
+LONGEST_BYTES = 8192
+"""Of one that is remembered, with its line and its answer."""
+
+KEPT_BYTES = 4096
+"""The longest answer that is kept with its line, and counted for each head: it comes later."""
 
 HOST = b"\r\nHost: "
 
@@ -30,8 +33,6 @@ NOBODY: Any = None
 Memo = tuple[Any, Second, str, bytes, int, Line]
 """An answer (None if it is not worth keeping), second, client, status, size, and the line
 filled with them."""
-
-K = TypeVar("K")
 
 
 class Head:
@@ -55,13 +56,14 @@ class Heads:
         self._named = [n for n in form.head_fields if n in FIELDS or n.startswith(HEADER)]
         names = [FIELDS.get(name) or name.removeprefix(HEADER).encode() for name in self._named]
         self._marks = [b"\r\n%b: " % name for name in names]
-        self.short: dict[bytes, Head] = {}
-        """Heads that are known by their bytes."""
-        self._others: dict[tuple[Any, ...], Head] = {}
+        self._short: Bounded[bytes, Head] = Bounded(REMEMBERED_BYTES, LONGEST_BYTES)
+        self.known_as = self._short.get
+        """The share of a head that is known by its bytes."""
+        self._others: Bounded[tuple[Any, ...], Head] = Bounded(REMEMBERED_BYTES, LONGEST_BYTES)
         """The same by what a line shows of them."""
 
     def learnt(self, head: bytes, request: Request | None, client: str | None) -> Head:
-        """The share of a head that is not in `short`; `request` is None if it was refused."""
+        """That of a head which `known_as` does not know; `request` is None if it was refused."""
         fields = [field(head, mark) for mark in self._marks]
         key = (client, request or head, *fields)  # one Request: one request line, one host
         known = self._others.get(key)
@@ -69,20 +71,19 @@ class Heads:
             shown = client and self._format.escaped(client.encode())
             values = about(head, request) | dict(zip(self._named, fields, strict=True))
             known = Head(self._format.template(values), shown)
-            held = len(known.template) + bytes_of(request)
-            if request is not None and held <= MOST_BYTES:
-                bounded(self._others)[key] = known
+            if request is not None:
+                self._others.remember(key, known, bytes_of(known, request))
         if request is not None and len(head) <= SHORT_HEAD_BYTES:
-            bounded(self.short)[head] = known
+            self._short.remember(head, known, bytes_of(known, request))
         return known
 
 
-def bytes_of(request: Request | None) -> int:
-    """What it holds of its client's text."""
-    if request is None:
-        return 0
+def bytes_of(known: Head, request: Request) -> int:
+    """What they hold: a form that shows no target would otherwise keep the long ones unseen."""
     obeyed = sum(map(len, request.obeyed.values()))
-    return len(request.target) + len(request.host) + obeyed
+    texts = len(request.target) + len(request.host) + obeyed
+    # The template twice: the line that is filled has as much.
+    return REQUEST_BYTES + texts + 2 * len(known.template) + KEPT_BYTES
 
 
 def about(head: bytes, request: Request | None) -> dict[str, bytes | None]:
@@ -101,12 +102,6 @@ def about(head: bytes, request: Request | None) -> dict[str, bytes | None]:
         "host": field(head, HOST) if request is None else request.host,
     }
     return {name: value or None for name, value in values.items()}
-
-
-def bounded(table: dict[K, Head]) -> dict[K, Head]:
-    if len(table) >= REMEMBERED:
-        table.clear()
-    return table
 
 
 def field(head: bytes, mark: bytes) -> bytes | None:

@@ -19,15 +19,12 @@ from ..http1.request import Request, fields_of
 from ..http1.stream import HttpConnection
 from ..serving.base import WorkerHooks
 from .formats import Format, Line
-from .heads import Head, Heads, Memo
+from .heads import KEPT_BYTES, Head, Heads, Memo
 from .second import Second, present
 from .writer import Writer
 
 FULL_BYTES = 65536
 """Written when there is so much."""
-
-KEPT_BYTES = 4096
-"""The longest answer that is kept beside its line, with up to 1024 heads."""
 
 REMEMBERED_US = 5000
 """The longest duration that is remembered as text: half a MiB of them."""
@@ -129,7 +126,7 @@ class ConnectionLines:
     ) -> None:
         self._log = log
         self._heads = heads
-        self._short = heads.short
+        self._known_as = heads.known_as
         self._address = sys.intern(address)
         self._forwarded = forwarded
         self._since = monotonic()
@@ -142,7 +139,7 @@ class ConnectionLines:
         end = monotonic()
         if end >= log.until:
             log.begin_second(end)
-        known = self._short.get(head) or self._learnt(head, request)
+        known = self._known_as(head) or self._learnt(head, request)
         second, address = log.second, self._address
         memo = known.memo
         if memo[0] is not answer or memo[1] is not second or memo[2] is not address:
@@ -174,7 +171,7 @@ class ConnectionLines:
         end = monotonic()
         if end >= log.until:
             log.begin_second(end)
-        known = self._short.get(asked.head) or self._learnt(asked.head, asked.request)
+        known = self._known_as(asked.head) or self._learnt(asked.head, asked.request)
         outcome = COMPLETE if complete else ABORTED
         parts = self._line(known, log.second, str(status), str(size), outcome)
         times = self._times(asked.now, asked.begun, end)

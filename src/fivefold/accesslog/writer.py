@@ -63,8 +63,8 @@ class Writer:
         """The thread's, as soon as there is one."""
         self._added = self._added_lines = 0
         """Handed over; counted by who holds the lock."""
-        self._written = self._written_lines = 0
-        """Counted by the thread."""
+        self._parts: list[bytes] = []
+        """The thread's: handed over, and not yet with the rest of the file."""
         self._dropped = 0
         self._failing = False
         """Whether it has been said that lines cannot be written."""
@@ -99,30 +99,35 @@ class Writer:
             self._thread.join(CLOSE_S)
         else:
             self._file.close()
-        lost = self._dropped + self._added_lines - self._written_lines
+        lost = self._dropped + self._added_lines - self._file.written_lines
         if lost:
             log.warning("access log %s: %d lines were lost", self._destination, lost)
 
     def _hand_over(self) -> None:
-        count = len(self.lines)
-        if not count:
-            return
+        """What fails here must not fail a client: its line is kept, and tried again."""
+        try:
+            self._put(len(self.lines))
+            if self._added and self._thread is None:
+                self._start()
+        except Exception as error:  # noqa: BLE001 - no memory, or no more threads for us
+            self._fails(reason(error))
+
+    def _put(self, count: int) -> None:
         data = "".join(self.lines[:count]).encode()
+        has_room = not count or self._has_room(len(data))
         del self.lines[:count]
-        if not self._has_room(len(data)):
+        if not has_room:
             self._dropped += count
             self._fails("the file takes no more data")
-            return
-        self._added += len(data)
-        self._added_lines += count
-        self._handed.put(data)
-        if self._thread is None:
-            self._start()
+        elif count:
+            self._added += len(data)
+            self._added_lines += count
+            self._handed.put(data)
 
     def _has_room(self, size: int) -> bool:
         """For a moment a file that is only slow is waited for, once until all is written."""
         until = monotonic() + (0.0 if self._failing else PATIENCE_S)
-        while (kept := self._added - self._written) and kept + size > KEPT_BYTES:
+        while (kept := self._added - self._file.written) and kept + size > KEPT_BYTES:
             if monotonic() >= until:
                 return False
             sleep(RETRY_S)
@@ -130,12 +135,8 @@ class Writer:
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._life, name="fivefold-access-log", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:  # the system has no more threads for us; later, perhaps
-            self._fails(str(error))
-        else:
-            self._thread = thread
+        thread.start()
+        self._thread = thread
 
     def _fails(self, reason: str) -> None:
         if not self._failing:
@@ -151,26 +152,28 @@ class Writer:
 
     def _life(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are for others
-        handed: bytes | None = b""
-        while handed is not None:
-            parts = [self._file.rest]
-            while handed is not None and not (parts[1:] and self._handed.empty()):
-                handed = self._handed.get()
-                parts.append(handed or b"")
-            self._file.rest = b"".join(parts)
-            self._write(self._file)
+        ends = False
+        while not ends:
+            try:
+                ends = self._collect()
+                self._write()
+            except BaseException as error:  # noqa: BLE001 - no memory, too: the next lines try again
+                self._fails(reason(error))
         self._file.close()
 
-    def _write(self, file: LogFile) -> None:
-        size, lines = len(file.rest), file.rest.count(b"\n")
-        try:
-            file.write()
-        except Exception as error:  # noqa: BLE001 - out of memory, too: the next lines try again
-            self._fails(getattr(error, "strerror", None) or str(error) or type(error).__name__)
-        finally:
-            self._written += size - len(file.rest)
-            self._written_lines += lines - file.rest.count(b"\n")
-        if self._failing and size and not file.rest:
+    def _collect(self) -> bool:
+        """Wait for what is handed over next, and take all of it; whether that was the last."""
+        while (handed := self._handed.get()) is not None:
+            self._parts.append(handed)
+            if self._handed.empty():
+                return False
+        return True
+
+    def _write(self) -> None:
+        file, before = self._file, self._file.written
+        file.take(self._parts)
+        file.write()
+        if self._failing and file.written > before and not file.rest:
             self._works()
 
     def _works(self) -> None:
@@ -181,12 +184,18 @@ class Writer:
         )
 
 
+def reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 class LogFile:
     """The file of this moment, and what is not in it yet."""
 
     def __init__(self, destination: Destination, rotation: Rotation) -> None:
         self.rest = b""
         """From the beginning of a line on."""
+        self.written = self.written_lines = 0
+        """Of what is in the file: bytes of whole lines, and how many."""
         self._done = 0
         """So much of the first line of `rest` is in the file."""
         self._destination = destination
@@ -200,6 +209,11 @@ class LogFile:
         with contextlib.suppress(OSError):
             self._open_anew()
 
+    def take(self, parts: list[bytes]) -> None:
+        """Move them to the rest; where there is no memory for that, they stay."""
+        self.rest = b"".join((self.rest, *parts))
+        parts.clear()
+
     def write(self) -> None:
         """Write the rest, or as much of it as can be. Raises OSError."""
         if self._rotation.number != self._seen:
@@ -211,7 +225,9 @@ class LogFile:
                     written += os.write(self._fd, memoryview(self.rest)[written:])
         finally:
             line_start = self.rest.rfind(b"\n", 0, written) + 1
+            self.written_lines += self.rest.count(b"\n", 0, line_start)
             self.rest, self._done = self.rest[line_start:], written - line_start
+            self.written += line_start
 
     def _open_anew(self) -> None:
         """Raises OSError if there is no other."""
