@@ -14,6 +14,7 @@ import pytest
 from fivefold.serving import MODELS
 from support.client import Client
 from support.nobody import only_root
+from support.process_tree import dissolved
 from support.servers.deployed import CRASHES, Deployed, deployed, until
 
 NEEDED: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -148,9 +149,7 @@ def few_processes(server: Deployed) -> Iterator[None]:
         yield
         (group / "pids.max").write_text("max")
     finally:
-        for left in (group / "cgroup.procs").read_text().split():
-            (group.parent / "cgroup.procs").write_text(left)
-        group.rmdir()
+        until(lambda: dissolved(group), "the end of the control group")
 
 
 @contextmanager
@@ -220,8 +219,7 @@ def test_a_refused_connection_process_is_asked_for_again(folder: Path) -> None:
             assert client.answer().status == 200
             client.sock.close()
         assert server.stop() == 0
-        until(lambda: not (group / "cgroup.procs").read_text(), "an empty control group")
-        group.rmdir()
+        until(lambda: dissolved(group), "the end of the control group")
 
 
 @pytest.mark.parametrize("serving", MODELS)

@@ -35,6 +35,16 @@ def descendants_of(pid: int) -> list[int]:
     return found[1:]
 
 
+def dissolved(group: Path) -> bool:
+    """Gives the processes of a control group back to the one above, and removes it; False as long
+    as one is there: they fork while they are moved, and die."""
+    with contextlib.suppress(OSError):
+        for left in (group / "cgroup.procs").read_text().split():
+            (group.parent / "cgroup.procs").write_text(left)
+        group.rmdir()
+    return not group.exists()
+
+
 def wait_until_gone(pid: int) -> None:
     try:
         watched = os.pidfd_open(pid)

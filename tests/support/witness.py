@@ -14,6 +14,8 @@ import pytest
 from fivefold.linux.processes import processes_of_tree
 from fivefold.linux.tracepoints import tracefs
 from fivefold.tracing.request.session import Session
+from support.process_tree import dissolved
+from support.servers.deployed import until
 
 WITH_RIGHTS = pytest.param(
     True,
@@ -55,9 +57,7 @@ def throttled(pids: set[int], device: str, bytes_per_s: int) -> Iterator[None]:
             (group / "cgroup.procs").write_text(str(pid))
         yield
     finally:
-        for left in (group / "cgroup.procs").read_text().split():
-            (THROTTLE.parent / "cgroup.procs").write_text(left)
-        group.rmdir()
+        until(lambda: dissolved(group), "the end of the control group")
 
 
 def disk_of(path: Path) -> str | None:

@@ -32,7 +32,7 @@ class Announcement:
         self.alive = alive
 
     def __call__(self) -> None:
-        self._say(READY, "")
+        self._say(READY, str(os.getpid()))
         self.close()
 
     def doing(self, what: str) -> None:
@@ -124,17 +124,21 @@ class Attention:
 class Attentions(Attention):
     """The same for a pipe that many children write to; it ends with its reader."""
 
+    def __init__(self, pipe: int) -> None:
+        super().__init__(pipe)
+        self._ready: list[int] = []
+
     def _take(self, kind: str, text: str) -> None:
         if kind == READY:
-            self.ready = True
+            self._ready.append(int(text))
         elif kind == FAILED:
             self.reason = text
 
-    def heard(self) -> tuple[bool, str]:
-        """Whether one has become ready, and why one cannot, since this was asked last."""
+    def heard(self) -> tuple[list[int], str]:
+        """Who has become ready, by process id, and why one cannot, since this was asked last."""
         self.listen()
-        found = self.ready, self.reason
-        self.ready, self.reason = False, ""
+        found = self._ready, self.reason
+        self._ready, self.reason = [], ""
         return found
 
 

@@ -136,6 +136,7 @@ class Composition:
             max_connections=settings.max_connections or choice.model.traits.default_connections,
             fresh=settings.fresh,
             grace=self._grace,
+            startup_s=settings.startup_s,
         )
         allow_descriptors(options.max_connections)
         name = target if isinstance(target, str) else choice.kind.name

@@ -95,6 +95,8 @@ class ServingOptions:
     """Never reuse what served a connection."""
     grace: Grace = field(default_factory=Grace)
     """How long connections may finish their exchange after a request to stop, and content end."""
+    startup_s: float | None = None
+    """Until a process of a pool must be ready, or it is killed; None to wait for ever."""
 
 
 class ServingModel(ABC):

@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import time
+from time import monotonic
 
 from ...errors import WorkerFailed
 from ...iomodels.interface import IOModel
@@ -25,9 +26,11 @@ from .channel import ENDED, GONE, IDLE, MORE, SERVE, STARTED, hear, tell
 SPARES = 4
 """Children idle before they are needed: a fork takes a millisecond, and so the client."""
 
+PATIENCE_S = 1.0
+"""So long a child that starts is waited for, before another one is asked for as well."""
 
-STOP_LOOK_S = 0.1
-"""How often it is looked for a signal while no child can serve yet."""
+LOOK_S = 0.1
+"""How often it is looked for a signal, and at the clock, while no child can serve."""
 
 
 class Acceptor:
@@ -46,6 +49,8 @@ class Acceptor:
         # The one that was busy last comes first: its caches are warm.
         self._idle: list[int] = []
         self._expected = 0
+        self._starting: dict[int, float] = {}
+        """Children that are not idle yet, the eldest first, and until when they are waited for."""
 
     def run(self) -> None:
         io = self._io = self._model.new_io(1, serves=False)
@@ -80,8 +85,7 @@ class Acceptor:
     def _can_serve(self) -> bool:
         """Wait for the first child that is idle: before that no client would be answered."""
         while not (self._idle or self._model.stopping):
-            if select.select([self._inbox], [], [], STOP_LOOK_S)[0]:
-                self._hear()
+            if self._hear_within(LOOK_S):
                 for _ in range(SPARES - len(self._channels) - self._expected):
                     self._order()  # in place of one that died while it started
         return not self._model.stopping
@@ -121,14 +125,19 @@ class Acceptor:
         while self._hear(socket.MSG_DONTWAIT):
             pass
         while not self._idle:
-            if not self._expected:
-                self._order()
-            if self._expected:
-                self._hear()
+            if not self._on_the_way():
+                self._order_spares()
+            self._hear_within(LOOK_S)
         return self._idle.pop()
 
+    def _on_the_way(self) -> int:
+        """How many are going to be idle, without those whose start takes too long."""
+        while self._starting and monotonic() > next(iter(self._starting.values())):
+            del self._starting[next(iter(self._starting))]
+        return self._expected + len(self._starting)
+
     def _order_spares(self) -> None:
-        for _ in range(SPARES - len(self._idle) - self._expected):
+        for _ in range(SPARES - len(self._idle) - self._on_the_way()):
             self._order()
 
     def _order(self) -> None:
@@ -147,6 +156,10 @@ class Acceptor:
         log.error("the acceptor cannot reach a process: %s; trying again", error.strerror)
         time.sleep(EXHAUSTED_PAUSE_S)
 
+    def _hear_within(self, timeout_s: float) -> bool:
+        """Wait for a message and take it. Raises as `_hear`."""
+        return bool(select.select([self._inbox], [], [], timeout_s)[0]) and self._hear()
+
     def _hear(self, flags: int = 0) -> bool:
         """Take one message; False if there is none. Raises `WorkerFailed` if the forker is gone."""
         try:
@@ -160,13 +173,16 @@ class Acceptor:
             self._expected -= 1
             if attached is not None:  # else we are out of descriptors, and the child will end
                 self._channels[number] = attached
+                self._starting[number] = monotonic() + PATIENCE_S
         elif what == IDLE and number in self._channels:
+            self._starting.pop(number, None)
             self._idle.append(number)
         elif what == ENDED:
             self._forget(number)
         return True
 
     def _forget(self, number: int) -> None:
+        self._starting.pop(number, None)
         channel = self._channels.pop(number, None)
         if channel is not None:
             channel.close()

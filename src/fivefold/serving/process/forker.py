@@ -31,6 +31,7 @@ from .channel import GONE, STARTED, ends, tell
 from .child import Child
 
 OVERDUE = "it has not ended within the grace time; this is where it is:"
+NOT_READY = "it was not ready in time (--startup-s); this is where it is:"
 
 KILLED_AGAIN_S = 1.0
 """After SIGKILL, until it is sent again: what was forked meanwhile gets it, too."""
@@ -53,6 +54,10 @@ class Forker:
         self._children: dict[int, int] = {}
         """By process id: the number that the acceptor knows."""
         self._forked = 0
+        self._starting: dict[int, float] = {}
+        """By process id: until when it must be idle (`startup_s`)."""
+        self._killed_at: dict[int, float] = {}
+        """When those are killed that were not."""
         self._fork_backoff = Backoff()
         # Of the acceptor.
         self._acceptor: AcceptorHandle | None = None
@@ -93,6 +98,7 @@ class Forker:
             self._cut()
         if now >= self._kill_at:
             self._kill()
+        self._end_overdue(now)
         if self._lacks_acceptor and now >= self._acceptor_backoff.at:
             self._replace_acceptor()
         while (acceptor := self._waiting_acceptor) and now >= self._fork_backoff.at:
@@ -126,7 +132,8 @@ class Forker:
         self._hear_children()
 
     def _next_due(self) -> float:
-        due = min(self._cut_at, self._kill_at)
+        clocks = (*self._starting.values(), *self._killed_at.values())
+        due = min(self._cut_at, self._kill_at, *clocks)
         if self._lacks_acceptor:
             due = min(due, self._acceptor_backoff.at)
         if self._waiting_acceptor:
@@ -136,6 +143,8 @@ class Forker:
     def _hear_children(self) -> None:
         """A child that is idle, or cannot be; if none ever was, it is not the child's fault."""
         idle, reason = self._said.heard()
+        for pid in idle:
+            self._starting.pop(pid, None)
         if idle:
             self._proved = True
             self._fork_backoff.succeeded()
@@ -192,6 +201,8 @@ class Forker:
                 self._refused(acceptor, error)
                 return
         self._children[pid] = number
+        if (startup_s := self._model.options.startup_s) is not None:
+            self._starting[pid] = monotonic() + startup_s
 
     def _refused(self, acceptor: AcceptorHandle, error: BaseException) -> None:
         acceptor.wanted += 1
@@ -205,6 +216,8 @@ class Forker:
             if status is None:
                 continue
             del self._children[pid]
+            self._starting.pop(pid, None)
+            self._killed_at.pop(pid, None)
             if self._acceptor:
                 self._acceptor.say_ended(number)
             if self._passed_on and not is_clean(status):
@@ -226,6 +239,17 @@ class Forker:
         if hopeless and not self._model.stopping:
             death = f"it {describe(status)} before it was ready"
             self._fail(f"no connection process becomes ready: {death}")
+
+    def _end_overdue(self, now: float) -> None:
+        """A child whose start takes for ever would keep a place for ever."""
+        for pid in [pid for pid, until in self._starting.items() if now >= until]:
+            del self._starting[pid]
+            self._killed_at[pid] = now + stack.STACK_S
+            log.error("connection process %d is killed: %s", pid, NOT_READY)
+            send(pid, stack.STACK)
+        for pid in [pid for pid, at in self._killed_at.items() if now >= at]:
+            del self._killed_at[pid]
+            send(pid, signal.SIGKILL)
 
     def _acceptor_died(self, acceptor: AcceptorHandle, status: int) -> None:
         self._acceptor = None
