@@ -17,10 +17,10 @@ from .application.loading import load, refuse_patches
 from .application.thread_pool import Threads
 from .asgi.scope import Scopes
 from .base import Content
+from .static.files.kept import Shared
 from .static.folder import probe
 from .static.rules import Rules
 from .static.site import Static
-from .static.worker_state import Shared
 from .wsgi.environ import WsgiConstants
 from .wsgi.gateway import Wsgi
 from .wsgi.places import InPlace, InPool

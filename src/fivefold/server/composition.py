@@ -15,7 +15,7 @@ from ..content.application.forwarded import TrustedProxies
 from ..content.base import Content
 from ..content.kinds import BROKEN
 from ..content.routing.htpasswd import LastRead
-from ..content.static.worker_state import Shared
+from ..content.static.files.kept import Shared
 from ..errors import ApplicationError, SettingsError
 from ..http1.connection import Http1
 from ..iomodels.interface import Connection, IOModel

@@ -13,7 +13,7 @@ from ..content.routing import mounts
 from ..content.routing import virtual_hosts as hosts
 from ..content.routing.basic_auth import Guarded
 from ..content.routing.htpasswd import LastRead, Passwords
-from ..content.static.worker_state import Shared
+from ..content.static.files.kept import Shared
 from ..processes.grace import Grace
 from .choice import Choice
 from .settings import Settings

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fivefold.content.static.globs import Glob
+from fivefold.content.static.rules import Glob
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from __future__ import annotations
 import html
 import os
 import traceback
+from importlib.resources import files
 from pathlib import Path
+from string import Template
 
 from ...http1.exchange import Exchange
 from ...http1.request import fields_of
@@ -19,25 +21,6 @@ from ..base import Content
 
 PACKAGE = os.fspath(Path(__file__).parents[2]) + os.sep
 
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>The application cannot be loaded</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; }}
-body {{ margin: 2rem auto; padding: 0 1rem; }}
-pre {{ padding: 1rem; overflow: auto; border: 1px solid; border-radius: .25rem; }}
-.error {{ overflow-wrap: anywhere; font-weight: bold; }}
-</style>
-<h1>The application cannot be loaded</h1>
-<p class="error">{error}</p>
-{trace}
-<p>It is loaded again when a file changes; then reload this page.</p>
-</html>
-"""
-
 
 class Broken(Content):
     """Content that says why there is no other."""
@@ -45,9 +28,9 @@ class Broken(Content):
     def __init__(self, error: Exception) -> None:
         trace = trace_of(error)
         block = f"<pre>{html.escape(trace)}</pre>" if trace else ""
-        self._page = PAGE.format(error=html.escape(str(error)), trace=block).encode(
-            errors="backslashreplace"
-        )
+        page = Template(files(__package__).joinpath("broken.html").read_text("utf-8"))
+        text = page.substitute(error=html.escape(str(error)), trace=block)
+        self._page = text.encode(errors="backslashreplace")
         self._text = f"{error}\n\n{trace}".rstrip()
 
     async def respond(self, exchange: Exchange) -> None:

@@ -18,10 +18,10 @@ from urllib.parse import quote
 
 from ...errors import SettingsError
 from ..base import Content
+from ..static.files.kept import ALONE, Shared
 from ..static.paths import relative_path, segments
 from ..static.rules import DEFAULT, Rules
 from ..static.site import Static
-from ..static.worker_state import ALONE, Shared
 from .router import Router
 
 LONGEST_BYTES = 256

@@ -19,9 +19,9 @@ from ...configuration.setting import check
 from ...errors import SettingsError
 from ..base import Content
 from ..static import folder
+from ..static.files.kept import Shared
 from ..static.rules import Rules
 from ..static.site import Static
-from ..static.worker_state import Shared
 from . import mounts
 from .mounts import Mounts
 from .router import Router

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from ...http1.answer import Answer, HeadAndFile, Whole
+from ...http1.exchange import Exchange
 from ...http1.request import Request
-from ...http1.response import DateField, Fields, Response, ResponseHead, joined, plain
+from ...http1.response import DateField, Fields, FilePart, Response, ResponseHead, joined, plain
 from .files.entry import Entry, Kept
 from .representations.conditions import NOT_MODIFIED, outcome, still_valid
-from .representations.multipart import ByteRanges
 from .representations.ranges import Range, asked_for, content_range
 
 MOST_BYTES = 4_194_304
@@ -21,6 +22,12 @@ REQUEST_BYTES = 1024
 of these."""
 
 PARTIAL = 206
+
+BOUNDARY = os.urandom(12).hex().encode()
+"""Of this process; nobody who wrote a file can have known it."""
+
+END = b"\r\n--%b--\r\n" % BOUNDARY
+KIND = b"multipart/byteranges; boundary=" + BOUNDARY
 
 
 @dataclass(slots=True)
@@ -139,9 +146,9 @@ def select(request: Request, entry: Entry) -> Selection:
     if not ranges:
         return Selection(416, [(b"Content-Range", b"bytes */%d" % entry.size)], [])
     if len(ranges) > 1:
-        return Selection(206, entry.fields, ranges)
+        return Selection(PARTIAL, entry.fields, ranges)
     part = (b"Content-Range", content_range(ranges[0], entry.size))
-    return Selection(206, [*entry.fields, part], ranges)
+    return Selection(PARTIAL, [*entry.fields, part], ranges)
 
 
 def ready_made(chosen: Selection, entry: Entry, date: bytes) -> Kept:
@@ -153,3 +160,41 @@ def ready_made(chosen: Selection, entry: Entry, date: bytes) -> Kept:
     if not entry.in_memory:
         return head, joined(head, b"", date), offset, count
     return Whole.made(head, joined(head, entry.content(offset, count), date))
+
+
+@dataclass
+class ByteRanges:
+    """Several ranges in one response (RFC 9110, section 14.6: multipart/byteranges), of an entry
+    that is held for it until `close` is called."""
+
+    entry: Entry
+    ranges: list[Range]
+
+    def close(self) -> None:
+        self.entry.drop()
+
+    async def answer(self, exchange: Exchange) -> None:
+        openings = [self._opening(one) for one in self.ranges]
+        length = sum(map(len, openings)) + sum(count for _, count in self.ranges) + len(END)
+        fields = [(b"Content-Type", KIND), *self.entry.fields[1:]]
+        exchange.start(ResponseHead(PARTIAL, fields, length))
+        for opening, one in zip(openings, self.ranges, strict=True):
+            await exchange.write(opening, more=True)
+            await self._send(exchange, *one)
+        if not self.entry.in_memory:
+            self.entry.check()
+        await exchange.write(END, more=False)
+
+    def _opening(self, one: Range) -> bytes:
+        return b"\r\n--%b\r\nContent-Type: %b\r\nContent-Range: %b\r\n\r\n" % (
+            BOUNDARY,
+            self.entry.metadata.media_type,
+            content_range(one, self.entry.size),
+        )
+
+    async def _send(self, exchange: Exchange, offset: int, count: int) -> None:
+        if self.entry.in_memory:
+            await exchange.write(self.entry.content(offset, count), more=True)
+        else:
+            part = FilePart(self.entry.file, offset, count, lambda: None)
+            await exchange.send_file(part, more=True)

@@ -10,10 +10,18 @@ from typing import NamedTuple
 
 from ...http1.bounded import Bounded
 from ...http1.response import Fields
-from .globs import Glob
 from .media_types import media_type
 from .representations.codings import SUFFIXES
-from .rules import Rules, cache_rule, coding_rule, error_rule, header_rule, inner_path, mime_rule
+from .rules import (
+    Glob,
+    Rules,
+    cache_rule,
+    coding_rule,
+    error_rule,
+    header_rule,
+    inner_path,
+    mime_rule,
+)
 
 IMMUTABLE = b"public, max-age=31536000, immutable"
 """A year: the longest that caches believe (RFC 2616 said so, and they still do)."""

@@ -15,7 +15,7 @@ from ...errors import FileChanged
 from ...http1.exchange import Exchange
 from ...http1.response import Fields, Response, plain
 from ..application.thread_pool import Threads
-from .file_responses import FileResponses
+from .file_responses import ByteRanges, FileResponses
 from .files.recent import Recent
 from .files.root import Root
 from .listing.contents import Listing
@@ -23,7 +23,6 @@ from .paths import relative_path, with_slash
 from .policy import Policy
 from .refusals import BUSY, METHOD_NOT_ALLOWED, NOT_FOUND, RETRY, status_of
 from .representations.codings import accepted
-from .representations.multipart import ByteRanges
 from .representations.variants import Variants
 
 INDEX, HTML = b"index.html", b".html"

@@ -5,13 +5,13 @@ What they mean for a path is in `policy`.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from ...configuration.setting import Lines, check, setting
 from ...errors import SettingsError
-from .globs import Glob
 from .media_types import UNKNOWN, media_type
 from .paths import relative_path
 from .representations.codings import SUFFIXES
@@ -31,6 +31,34 @@ FRAMING = frozenset(
     | {"date", "server", "transfer-encoding", "upgrade", "trailer", "etag", "last-modified"}
 )
 """Fields that are ours: a second one, or a wrong one, would break the response."""
+
+PIECES = re.compile(r"\*\*|\*|\?|[^*?]+")
+
+MEANING = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+class Glob:
+    """A pattern for paths.
+
+        *.css          every file of that name, in whatever folder
+        /assets/*      the files of one folder
+        /assets/**     all below it
+
+    One with a slash is matched against the whole path, one without against the name.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        """Raises ValueError for a pattern that could match nothing."""
+        if not pattern or ("/" in pattern and not pattern.startswith(("/", "**"))):
+            raise ValueError(f"a pattern that matches nothing: {pattern!r}")
+        pieces = (MEANING.get(piece) or re.escape(piece) for piece in PIECES.findall(pattern))
+        self._expression = re.compile(os.fsencode("".join(pieces)), re.DOTALL)
+        self._whole = "/" in pattern
+
+    def matches(self, path: bytes) -> bool:
+        """`path` begins with a slash."""
+        subject = path if self._whole else path.rpartition(b"/")[2]
+        return self._expression.fullmatch(subject) is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from ..base import Content
 from .file_responses import FileResponses
 from .files.entry import Entry
 from .files.file_cache import FileCache
+from .files.kept import ALONE, Shared
 from .files.open_file import OpenFile
 from .files.recent import Recent
 from .files.root import Root
@@ -30,7 +31,6 @@ from .policy import Policy
 from .representations.variants import Variants
 from .responses import Responses
 from .rules import DEFAULT, Rules
-from .worker_state import ALONE, Shared
 
 UNWANTED_BYTES = 65536
 """Of a body that a folder has no use for, so much is read before the answer: most clients

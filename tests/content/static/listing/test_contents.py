@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from fivefold.content.static.listing.contents import wants_json
-from fivefold.content.static.listing.html import crumbs, in_words
+from fivefold.content.static.listing.forms import crumbs, in_words
 from support.servers.folder import Serve
 
 AWKWARD = [

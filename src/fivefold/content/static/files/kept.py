@@ -8,10 +8,12 @@ uses are given back.
 
 from __future__ import annotations
 
+import os
 import resource
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from .entry import Entry
 
@@ -65,3 +67,21 @@ class KeptFiles:
             for entry in unused:
                 self.remove(entry)
         return bool(unused)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the folders of one worker have in common: target, mounts and hosts together."""
+
+    base: str = ""
+    """The absolute path of the folder from which relative ones are seen."""
+    in_event_loop: bool = False
+    """Whether one thread serves all connections, so that what takes long must not be done in it."""
+    kept: KeptFiles = field(default_factory=KeptFiles)
+
+    def path(self, folder: str) -> str:
+        return os.path.join(self.base, folder)  # noqa: PTH118 - as it is written
+
+
+ALONE = Shared()
+"""Of a folder by itself, as tests have it."""

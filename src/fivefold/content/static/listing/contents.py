@@ -11,7 +11,6 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -21,23 +20,12 @@ from ...application.thread_pool import Finishing, Threads
 from ..files.beneath import open_inside
 from ..paths import is_hidden
 from ..representations.codings import weights
-from .html import Html
-from .json_array import Json
+from .forms import Html, Json, ListedItem
 
 BATCH = 256
 """Names that are looked up in one go: about half a millisecond."""
 
 ACCEPT = re.compile(rb"\r\n(?i:accept):[ \t]*([^\r]*)")
-
-
-@dataclass(slots=True)
-class ListedItem:
-    """A file or folder in a listing."""
-
-    name: bytes
-    is_folder: bool
-    size: int
-    modified_s: float
 
 
 class Listing:

@@ -21,53 +21,27 @@ MOST_BYTES = 8_388_608
 """Above, a file is sent as it is: the first client would wait for too long, and the
 result would push everything else out of memory."""
 
-COMPRESSIBLE = frozenset(
-    {
-        b"application/javascript",
-        b"application/jsonl",
-        b"application/json5",
-        b"application/postscript",
-        b"application/sql",
-        b"application/toml",
-        b"application/vnd.apple.mpegurl",
-        b"application/x-ndjson",
-        b"application/x-sh",
-        b"application/x-tex",
-        b"model/gltf-binary",
-        b"model/obj",
-        b"model/stl",
-        b"application/json",
-        b"application/ld+json",
-        b"application/manifest+json",
-        b"application/rtf",
-        b"application/vnd.ms-fontobject",
-        b"application/wasm",
-        b"application/xhtml+xml",
-        b"application/xml",
-        b"font/otf",
-        b"font/ttf",
-        b"image/bmp",
-        b"image/svg+xml",
-        b"image/vnd.microsoft.icon",
-        b"image/x-icon",
-    }
-)
+COMPRESSIBLE = {
+    b"application": (
+        b"javascript json json5 jsonl postscript rtf sql toml "
+        b"vnd.apple.mpegurl vnd.ms-fontobject wasm x-ndjson x-sh x-tex xml"
+    ).split(),
+    b"font": b"otf ttf".split(),
+    b"image": b"bmp vnd.microsoft.icon x-icon".split(),
+    b"model": b"gltf-binary obj stl".split(),
+}
+"""Subtypes by type; those of text, XML and JSON besides."""
 
 
 def compressible(media_type: bytes) -> bool:
     """Whether files of this type shrink; `media_type` may have parameters."""
-    kind = media_type.partition(b";")[0]
-    return kind.startswith(b"text/") or kind in COMPRESSIBLE or kind.endswith((b"+xml", b"+json"))
+    kind, _, of = media_type.partition(b";")[0].partition(b"/")
+    return kind == b"text" or of in COMPRESSIBLE.get(kind, ()) or of.endswith((b"+xml", b"+json"))
 
 
 def is_worth_it(size: int) -> bool:
     """Whether a file of so many bytes is compressed on the fly, if its type shrinks."""
     return LEAST_BYTES <= size <= MOST_BYTES
-
-
-def brotli() -> Compress:
-    compress: Compress = partial(import_module("brotli").compress, quality=5)
-    return compress
 
 
 def zstandard() -> Compress:
@@ -76,14 +50,10 @@ def zstandard() -> Compress:
     return lambda data: library.ZstdCompressor(level=6).compress(data)
 
 
-def zlib() -> Compress:
-    return partial(gzip.compress, compresslevel=6, mtime=0)
-
-
 LIBRARIES: dict[bytes, Callable[[], Compress]] = {
-    b"br": brotli,
+    b"br": lambda: partial(import_module("brotli").compress, quality=5),
     b"zstd": zstandard,
-    b"gzip": zlib,
+    b"gzip": lambda: partial(gzip.compress, compresslevel=6, mtime=0),
 }
 
 

@@ -1,51 +1,36 @@
-"""A listing for people: one table, light or dark as the browser is, without any script.
+"""A listing for people, and one for programs.
 
-A name is the work of a user who may write to the folder: in text it is escaped, in a link it
-is quoted and begins with `./`, so that no name is taken for a scheme or a host.
+For people: one table, light or dark as the browser is, without any script.  A name is the work
+of a user who may write to the folder: in text it is escaped, in a link it is quoted and begins
+with `./`, so that no name is taken for a scheme or a host.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
+from importlib.resources import files
+from string import Template
 
 from ..paths import quoted
-from .json_array import Listed, moment
 
-HEAD = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem;
-  padding: 0 1rem; }}
-h1 {{ font-size: 1.25rem; overflow-wrap: anywhere; }}
-table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ padding: .3rem .75rem .3rem 0; text-align: left; vertical-align: top;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }}
-th {{ font-weight: 600; }}
-td:first-child {{ overflow-wrap: anywhere; width: 100%; }}
-td + td {{ white-space: nowrap; font-variant-numeric: tabular-nums; opacity: .75; }}
-.size {{ text-align: right; }}
-a {{ text-decoration: none; }}
-a:hover, a:focus-visible {{ text-decoration: underline; }}
-tbody tr:hover {{ background: color-mix(in srgb, currentColor 6%, transparent); }}
-</style>
-</head>
-<body>
-<h1>{crumbs}</h1>
-<table>
-<thead><tr><th scope="col">Name</th><th scope="col" class="size">Size</th>\
-<th scope="col">Changed (UTC)</th></tr></thead>
-<tbody>
-"""
+HEAD = Template(files(__package__).joinpath("page.html").read_text("utf-8"))
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 STEP = 1024
+
+
+@dataclass(slots=True)
+class ListedItem:
+    """A file or folder in a listing."""
+
+    name: bytes
+    is_folder: bool
+    size: int
+    modified_s: float
 
 
 class Html:
@@ -58,10 +43,10 @@ class Html:
 
     def opening(self) -> bytes:
         title = escape("Index of /" + readable(self._path))
-        page = HEAD.format(title=title, crumbs=crumbs(self._path))
+        page = HEAD.substitute(title=title, crumbs=crumbs(self._path))
         return (page + (PARENT if self._path else "")).encode()
 
-    def row(self, item: Listed) -> bytes:
+    def row(self, item: ListedItem) -> bytes:
         slash = "/" if item.is_folder else ""
         link = "./" + quoted(item.name).decode() + slash
         when = moment(item.modified_s)
@@ -102,3 +87,41 @@ def in_words(size: int) -> str:
     while amount >= STEP and unit < len(UNITS) - 1:
         amount, unit = amount / STEP, unit + 1
     return f"{amount:.0f} {UNITS[unit]}" if unit == 0 else f"{amount:.1f} {UNITS[unit]}"
+
+
+def moment(seconds: float) -> datetime | None:
+    """In UTC; None outside of the years 1 to 9999: a file has whatever time somebody gave it."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+class Json:
+    """An array of objects, one a line.
+
+    Names that are not UTF-8 have U+FFFD in them, as in every other JSON; a time that has no
+    ISO form is null."""
+
+    media_type = b"application/json"
+
+    def __init__(self) -> None:
+        self._separator = b"\n"
+
+    def opening(self) -> bytes:
+        return b"["
+
+    def row(self, item: ListedItem) -> bytes:
+        modified = moment(item.modified_s)
+        about = {
+            "name": item.name.decode("utf-8", "replace"),
+            "type": "directory" if item.is_folder else "file",
+            "mtime": modified and f"{modified.isoformat(timespec='seconds')}Z",
+        }
+        if not item.is_folder:
+            about["size"] = item.size  # type: ignore[assignment]
+        separator, self._separator = self._separator, b",\n"
+        return separator + json.dumps(about).encode()
+
+    def closing(self) -> bytes:
+        return b"\n]\n"
