@@ -16,7 +16,7 @@ from fivefold.content.static.files.file_cache import FileCache
 from fivefold.http1.connection import Http1
 from fivefold.http1.stream import HttpConnection
 from fivefold.iomodels.interface import Connection, IOModel, Listener
-from fivefold.iomodels.readiness import ReadyConnection
+from fivefold.iomodels.readiness.connection import ReadyConnection
 from fivefold.serving.base import ServingModel
 
 SOURCE = Path(fivefold.__file__).parent

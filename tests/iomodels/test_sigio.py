@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fivefold.iomodels.readiness import RECV_BYTES
+from fivefold.iomodels.readiness.connection import RECV_BYTES
 from fivefold.iomodels.sigio import OURS, Sigio
 from support.engines.signal_driven import (
     PATIENCE_S,

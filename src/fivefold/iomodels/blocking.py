@@ -34,7 +34,7 @@ from ..errors import DeadlineExceeded
 from .files import FileAccess, ReadInPlace
 from .interface import IOModel, Listener, Task, Traits, Waiter
 from .outcome import ended_badly
-from .readiness import OF_ONE, RECV_BYTES, ReadyConnection, ReadyListener, accept_batch
+from .readiness.connection import OF_ONE, RECV_BYTES, ReadyConnection, ReadyListener, accept_batch
 
 ITERATIVE_TICK_S = 0.02
 """How often an iterative server looks whether somebody waits while a client is idle."""

@@ -29,7 +29,7 @@ from .batching.connection import BatchingConnection
 from .files import FileAccess, Helped
 from .interface import Connection, Traits, Waiter
 from .outcome import ended_badly
-from .readiness import ReadyConnection, ReadyListener
+from .readiness.connection import ReadyConnection, ReadyListener
 from .scheduler import Scheduler, milliseconds
 from .wakeup import WakePipe
 

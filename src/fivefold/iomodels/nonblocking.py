@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 from ..linux import page_cache
 from .files import FileAccess, TryAgain
 from .interface import Connection, Traits, Waiter
-from .readiness import ReadyConnection, ReadyListener
+from .readiness.connection import ReadyConnection, ReadyListener
 from .scheduler import Scheduler
 
 R = TypeVar("R")

@@ -41,8 +41,8 @@ from .batching.connection import BatchingConnection
 from .files import FileAccess, Helped
 from .interface import Connection, Traits, Waiter
 from .outcome import ended_badly
-from .readiness import ReadyConnection, ReadyListener
-from .readiness_thread import ReadinessThread
+from .readiness.connection import ReadyConnection, ReadyListener
+from .readiness.waiting_thread import ReadinessThread
 from .scheduler import Scheduler
 from .wakeup import WakePipe
 

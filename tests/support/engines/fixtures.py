@@ -15,7 +15,7 @@ from fivefold.iomodels.aio.uring import Uring
 from fivefold.iomodels.batching.pace import Pace
 from fivefold.iomodels.interface import Connection, IOModel
 from fivefold.iomodels.multiplexing import Epoll
-from fivefold.iomodels.readiness import ReadyConnection
+from fivefold.iomodels.readiness.connection import ReadyConnection
 
 TICK_S = 0.02
 

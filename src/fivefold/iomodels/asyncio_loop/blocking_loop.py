@@ -25,7 +25,7 @@ from ..blocking import ITERATIVE_FIRST_S, ITERATIVE_TICK_S, Blocking, make_block
 from ..files import ReadInPlace
 from ..interface import Waiter
 from ..multiplexing import Poll, Watched
-from ..readiness import ReadyConnection, ReadyListener
+from ..readiness.connection import ReadyConnection, ReadyListener
 
 
 class PolledBlocking(Poll):

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from ...errors import DeadlineExceeded, PeerGone
 from ..interface import File, Task, Waiter
-from ..readiness import BURST, Readiness, ReadyConnection, peer_gone
+from ..readiness.connection import BURST, Readiness, ReadyConnection, peer_gone
 from .holding import Held, HoldingConnection
 
 BATCHED_BYTES = 16384

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any, ClassVar
 
 from ..interface import Connection
-from ..readiness import BURST
+from ..readiness.connection import BURST
 from .pace import HELD_S, Pace
 
 

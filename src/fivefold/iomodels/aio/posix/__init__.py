@@ -32,7 +32,7 @@ import socket
 from ....errors import LimitReached
 from ....linux import posix_aio
 from ...interface import Connection, Traits, Waiter
-from ...readiness_thread import ReadinessThread
+from ...readiness.waiting_thread import ReadinessThread
 from ...scheduler import Scheduler
 from ...wakeup import DRAIN_BYTES, WakePipe
 from . import pool

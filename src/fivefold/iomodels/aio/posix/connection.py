@@ -19,7 +19,7 @@ from typing import Protocol
 from ....errors import FileShrank
 from ....linux import posix_aio
 from ...interface import Connection, File, Waiter
-from ...readiness import RECV_BYTES, SEND_FILE_BYTES, peer_gone
+from ...readiness.connection import RECV_BYTES, SEND_FILE_BYTES, peer_gone
 
 Call = Callable[[posix_aio.ControlBlock], None]
 

@@ -23,7 +23,7 @@ from collections.abc import Generator
 from typing import Protocol
 
 from ...interface import Listener, Waiter
-from ...readiness import accept_all, accept_batch
+from ...readiness.connection import accept_all, accept_batch
 from ...scheduler import ACCEPT_BATCH
 
 

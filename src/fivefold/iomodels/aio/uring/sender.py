@@ -20,7 +20,7 @@ from ....linux.io_uring import abi
 from ....linux.io_uring.queues import BYTES_HEADER
 from ...batching.holding import HoldingConnection
 from ...interface import Waiter
-from ...readiness import BURST, SENT_PART, peer_gone
+from ...readiness.connection import BURST, SENT_PART, peer_gone
 from .files import Chunk
 from .operations import SEND, SILENT, Target
 from .ring_scheduler import RingScheduler

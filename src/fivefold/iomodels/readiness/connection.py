@@ -30,11 +30,11 @@ from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
-from ..errors import DeadlineExceeded, FileShrank, PeerGone
-from .files import FileAccess
-from .interface import Connection, File, Listener, Waiter
-from .overlay import Around
-from .probes import Probe, probed_call, probed_wait
+from ...errors import DeadlineExceeded, FileShrank, PeerGone
+from ..files import FileAccess
+from ..interface import Connection, File, Listener, Waiter
+from ..overlay import Around
+from ..probes import Probe, probed_call, probed_wait
 
 Accept = Callable[[], tuple[socket.socket, Any]]
 

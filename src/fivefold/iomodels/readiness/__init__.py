@@ -1,0 +1,1 @@
+"""What blocking, nonblocking, multiplexing and sigio have in common: they wait, then try."""
