@@ -13,7 +13,7 @@ from time import monotonic
 import pytest
 
 from fivefold.iomodels.interface import IOModel, Listener
-from fivefold.iomodels.readiness.connection import accept_all, accept_batch
+from fivefold.iomodels.readiness.listener import accept_all, accept_batch
 
 CLIENTS = 3
 PATIENCE_S = 20.0

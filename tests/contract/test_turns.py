@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from fivefold.iomodels.budget import BURST
 from fivefold.iomodels.interface import Connection, File, IOModel, Waiter
-from fivefold.iomodels.readiness.connection import BURST
 from support.applicable import only
 from support.engines.fixtures import TICK_S, Pair, makes_calls, received_by, tcp_pair
 

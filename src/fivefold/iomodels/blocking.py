@@ -34,7 +34,9 @@ from ..errors import DeadlineExceeded
 from .files import FileAccess, ReadInPlace
 from .interface import IOModel, Listener, Task, Traits, Waiter
 from .outcome import ended_badly
-from .readiness.connection import OF_ONE, RECV_BYTES, ReadyConnection, ReadyListener, accept_batch
+from .readiness.connection import RECV_BYTES, ReadyConnection
+from .readiness.listener import OF_ONE, accept_batch
+from .readiness.source import Source
 
 ITERATIVE_TICK_S = 0.02
 """How often an iterative server looks whether somebody waits while a client is idle."""
@@ -83,11 +85,11 @@ class Blocking(IOModel):
         self._tick_s = min(self._tick_s, ITERATIVE_TICK_S)
         return BlockingListener(self, sock)
 
-    def forget(self, watched: ReadyConnection | ReadyListener) -> None:
+    def forget(self, watched: Source) -> None:
         self._connections.pop(watched.reader, None)
         self._connections.pop(watched.writer, None)
 
-    def writer_of(self, connection: ReadyConnection) -> Waiter:
+    def writer_of(self, connection: Source) -> Waiter:
         return connection.writer
 
     def run(self, main: Task) -> Any:

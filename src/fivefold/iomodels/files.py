@@ -98,7 +98,6 @@ class Helped(FileAccess):
     def __init__(self, resume: Callable[[Waiter], None]) -> None:
         self._resume = resume
         self._threads: ThreadPoolExecutor | None = None
-        self.misses = 0
 
     def read(self, file: File, offset: int, count: int) -> Generator[Waiter, None, bytes]:
         buffer = bytearray(count)
@@ -121,7 +120,6 @@ class Helped(FileAccess):
             file.resident_until = now + TRUST_S
 
     def _by_helper(self, fd: int, offset: int, count: int) -> Generator[Waiter, None, bytes]:
-        self.misses += 1
         if self._threads is None:
             self._threads = ThreadPoolExecutor(HELPER_THREADS, "fivefold-file")
         waiter = Waiter()

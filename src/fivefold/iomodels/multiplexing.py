@@ -21,16 +21,15 @@ Cost.         An epoll event may be stale or for the other direction; the try th
 from __future__ import annotations
 
 import select
-import socket
 from abc import abstractmethod
 
 from ..errors import LimitReached
-from .batching.connection import BatchingConnection
-from .files import FileAccess, Helped
-from .interface import Connection, Traits, Waiter
+from .files import Helped
+from .interface import Traits, Waiter
 from .outcome import ended_badly
-from .readiness.connection import ReadyConnection, ReadyListener
-from .scheduler import Scheduler, milliseconds
+from .readiness.source import Source
+from .readiness.watching import Watching
+from .scheduler import milliseconds
 from .wakeup import WakePipe
 
 MAX_EVENTS = 256
@@ -47,11 +46,9 @@ OVER = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 FILES = "resident pages at once, others by a helper thread"
 
-Watched = ReadyConnection | ReadyListener | WakePipe
 
-
-class Multiplexing(Scheduler):
-    """What the three engines share: a table of watched descriptors and a wake-up pipe."""
+class Multiplexing(Watching):
+    """What the three engines share: they can watch a pipe, and know nothing of files."""
 
     name = "multiplexing"
 
@@ -61,50 +58,13 @@ class Multiplexing(Scheduler):
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
         super().__init__(tick_s=tick_s, connections=connections)
-        self.files: FileAccess = Helped(self.resume_threadsafe)
-        self._watched: dict[int, Watched] = {}
+        self.files = Helped(self.resume_threadsafe)
         self._pipe = WakePipe()
         self._watch(self._pipe)
         self._step(self._attend(self._pipe))
 
-    def connection(self, sock: socket.socket) -> ReadyConnection:
-        sock.setblocking(False)
-        connection = BatchingConnection(self, sock)
-        self._watch(connection)
-        self._connections[connection.fd] = connection
-        return connection
-
-    def listener(self, sock: socket.socket) -> ReadyListener:
-        sock.setblocking(False)
-        listener = ReadyListener(self, sock)
-        self._watch(listener)
-        return listener
-
-    def _watch(self, watched: Watched) -> None:
-        """Report, from now on, whatever happens to this descriptor. Raises `LimitReached`."""
-        self._watched[watched.fd] = watched
-
-    def forget(self, watched: Watched) -> None:
-        del self._watched[watched.fd]
-        self._connections.pop(watched.fd, None)
-
-    def writer_of(self, connection: ReadyConnection) -> Waiter:
-        return connection.writer
-
-    def _waiters(self, connection: Connection) -> tuple[Waiter, ...]:
-        assert isinstance(connection, ReadyConnection)
-        return connection.waiters()
-
-    def wake(self) -> None:
-        self._pipe.wake()
-
-    @property
-    def wake_fd(self) -> int:
-        return self._pipe.write_fd
-
     def close(self) -> None:
         super().close()
-        self.files.close()
         self._pipe.close()
 
 
@@ -119,11 +79,11 @@ class Epoll(Multiplexing):
         self._writing: set[int] = set()
         super().__init__(tick_s=tick_s, connections=connections)
 
-    def _watch(self, watched: Watched) -> None:
+    def _watch(self, watched: Source) -> None:
         self._epoll.register(watched.fd, EVERYTHING)  # may fail, and then nothing is watched
         super()._watch(watched)
 
-    def forget(self, watched: Watched) -> None:
+    def forget(self, watched: Source) -> None:
         super().forget(watched)
         self._writing.discard(watched.fd)
         # Closing would do, were it certain that no forked child holds a copy (epoll(7), Q6).
@@ -175,7 +135,7 @@ class Epoll(Multiplexing):
                 writing.discard(fd)
                 self._go_on(source.writer)
 
-    def writer_of(self, connection: ReadyConnection) -> Waiter:
+    def writer_of(self, connection: Source) -> Waiter:
         self._writing.add(connection.fd)
         return connection.writer
 
@@ -191,7 +151,7 @@ class LevelTriggered(Multiplexing):
     """What select(2) and poll(2) share: told at each call what to look at."""
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
-        self._left_out: dict[int, Watched] = {}
+        self._left_out: dict[int, Source] = {}
         super().__init__(tick_s=tick_s, connections=connections)
 
     @abstractmethod
@@ -202,11 +162,11 @@ class LevelTriggered(Multiplexing):
     def _look_at(self, fd: int, *, reading: bool, writing: bool) -> None:
         """What the next `_ask` shall look at."""
 
-    def _watch(self, watched: Watched) -> None:
+    def _watch(self, watched: Source) -> None:
         self._look_at(watched.fd, reading=True, writing=False)
         super()._watch(watched)
 
-    def forget(self, watched: Watched) -> None:
+    def forget(self, watched: Source) -> None:
         super().forget(watched)
         self._left_out.pop(watched.fd, None)
         self._look_at(watched.fd, reading=False, writing=False)
@@ -219,7 +179,7 @@ class LevelTriggered(Multiplexing):
         if fd not in self._watched:  # else its number is that of a connection by now
             self._look_at(fd, reading=False, writing=False)
 
-    def writer_of(self, connection: ReadyConnection) -> Waiter:
+    def writer_of(self, connection: Source) -> Waiter:
         self._left_out[connection.fd] = connection
         return connection.writer
 

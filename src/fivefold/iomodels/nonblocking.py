@@ -23,10 +23,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..linux import page_cache
-from .files import FileAccess, TryAgain
-from .interface import Connection, Traits, Waiter
-from .readiness.connection import ReadyConnection, ReadyListener
-from .scheduler import Scheduler
+from .files import TryAgain
+from .interface import Traits, Waiter
+from .readiness.connection import ReadyConnection
+from .readiness.listener import ReadyListener
+from .readiness.watching import Watching
 
 R = TypeVar("R")
 
@@ -43,7 +44,25 @@ LONGEST_SLEEP_S = 1e-3
 """The longest: a bearable delay for the first byte after a quiet spell."""
 
 
-class Nonblocking(Scheduler):
+class TriedConnection(ReadyConnection):
+    """A connection whose calls are counted."""
+
+    def __init__(self, io: Nonblocking, sock: socket.socket) -> None:
+        super().__init__(io, sock)
+        self._recv = partial(io.tried, sock.recv)
+        self._send = partial(io.tried, sock.send)
+        self._sendfile = partial(io.tried, os.sendfile)
+
+
+class TriedListener(ReadyListener):
+    """A listener whose accepts are counted."""
+
+    def __init__(self, io: Nonblocking, sock: socket.socket) -> None:
+        super().__init__(io, sock)
+        self._accept = partial(io.tried, sock.accept)
+
+
+class Nonblocking(Watching):
     """Round after round over everything that is pending."""
 
     name = "nonblocking"
@@ -54,6 +73,8 @@ class Nonblocking(Scheduler):
         files="preadv2(RWF_NOWAIT), again and again",
         limit="every pending operation costs 2 us a round, idle ones included",
     )
+    connection_type = TriedConnection
+    listener_type = TriedListener
 
     @classmethod
     def available(cls) -> str | None:
@@ -63,41 +84,17 @@ class Nonblocking(Scheduler):
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
         super().__init__(tick_s=tick_s, connections=connections)
-        self.files: FileAccess = TryAgain(self._next_round)
-        self._sources: dict[int, ReadyConnection | ReadyListener] = {}
+        self.files = TryAgain(self._next_round)
         self._file_waiters: list[Waiter] = []
         self._wake_called = False
         self._fruitless = 0
         self._tries = self._successes = 0
-
-    def connection(self, sock: socket.socket) -> ReadyConnection:
-        sock.setblocking(False)
-        connection = TriedConnection(self, sock)
-        self._sources[connection.fd] = self._connections[connection.fd] = connection
-        return connection
-
-    def listener(self, sock: socket.socket) -> ReadyListener:
-        sock.setblocking(False)
-        listener = TriedListener(self, sock)
-        self._sources[listener.fd] = listener
-        return listener
-
-    def forget(self, watched: ReadyConnection | ReadyListener) -> None:
-        del self._sources[watched.fd]
-        self._connections.pop(watched.fd, None)
-
-    def writer_of(self, connection: ReadyConnection) -> Waiter:
-        return connection.writer
 
     def _watch_foreign(self, fd: int, events: int) -> None:
         pass  # in every round all of them may be ready
 
     def _unwatch_foreign(self, fd: int) -> None:
         pass
-
-    def _waiters(self, connection: Connection) -> tuple[Waiter, ...]:
-        assert isinstance(connection, ReadyConnection)
-        return connection.reader, connection.writer
 
     def tried(self, call: Callable[..., R], *arguments: Any) -> R:
         """`call`, counted: one more try, and one more success unless it raises."""
@@ -114,7 +111,7 @@ class Nonblocking(Scheduler):
     def _wait(self, timeout_s: float) -> None:
         before = self._successes
         # A copy: connections are made and closed by what runs here.
-        for source in list(self._sources.values()):
+        for source in list(self._watched.values()):
             self._go_on(source.reader)
             self._go_on(source.writer)
         # A read that is refused again waits for the next round, not for this one.
@@ -150,21 +147,3 @@ class Nonblocking(Scheduler):
 
     def statistics(self) -> dict[str, int]:
         return {"tries": self._tries, "successes": self._successes}
-
-
-class TriedConnection(ReadyConnection):
-    """A connection whose calls are counted."""
-
-    def __init__(self, io: Nonblocking, sock: socket.socket) -> None:
-        super().__init__(io, sock)
-        self._recv = partial(io.tried, sock.recv)
-        self._send = partial(io.tried, sock.send)
-        self._sendfile = partial(io.tried, os.sendfile)
-
-
-class TriedListener(ReadyListener):
-    """A listener whose accepts are counted."""
-
-    def __init__(self, io: Nonblocking, sock: socket.socket) -> None:
-        super().__init__(io, sock)
-        self._accept = partial(io.tried, sock.accept)

@@ -33,6 +33,9 @@ ACCEPT_BATCH = 64
 class Scheduler(ForeignLoopSupport):
     """An I/O model whose thread serves many coroutines."""
 
+    _pipe: WakePipe
+    """Ends a wait: of the model, which watches it as its kernel lets it."""
+
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
         super().__init__(tick_s=tick_s, connections=connections)
         self.accept_batch = max(1, min(connections, ACCEPT_BATCH))
@@ -52,10 +55,6 @@ class Scheduler(ForeignLoopSupport):
     @abstractmethod
     def _wait(self, timeout_s: float) -> None:
         """Sleep in the kernel at most `timeout_s` and `_step` whatever can go on."""
-
-    @abstractmethod
-    def _waiters(self, connection: Connection) -> tuple[Waiter, ...]:
-        """Where coroutines may be parked on this connection."""
 
     def spawn(self, task: Task) -> None:
         self._ready.append(task)
@@ -155,6 +154,13 @@ class Scheduler(ForeignLoopSupport):
         self._resumable.append(waiter)
         self.wake()
 
+    def wake(self) -> None:
+        self._pipe.wake()
+
+    @property
+    def wake_fd(self) -> int:
+        return self._pipe.write_fd
+
     def _on_wake(self) -> None:
         # Other threads append meanwhile; what comes too late has written to the pipe again.
         while self._resumable:
@@ -237,7 +243,7 @@ class Scheduler(ForeignLoopSupport):
         late = [c for c in self._connections.values() if c.deadline <= now]
         for connection in late:
             # Looked up first: a coroutine that goes on (to send a 408) may wait here anew.
-            parked = [waiter for waiter in self._waiters(connection) if waiter.task]
+            parked = [waiter for waiter in connection.waiters() if waiter.task]
             for waiter in parked:
                 self._throw(waiter, DeadlineExceeded())
 
@@ -259,7 +265,7 @@ class Scheduler(ForeignLoopSupport):
         waiting = [self.woken, *self._yielding, *(entry[2] for entry in self._sleepers)]
         tasks = [*self._ready, *(waiter.task for waiter in waiting)]
         for connection in self._connections.values():
-            tasks += [waiter.task for waiter in self._waiters(connection)]
+            tasks += [waiter.task for waiter in connection.waiters()]
         for task in tasks:
             if task is not None:
                 end(task)

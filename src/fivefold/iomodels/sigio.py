@@ -38,12 +38,13 @@ from threading import get_native_id
 
 from ..linux import signals
 from .batching.connection import BatchingConnection
-from .files import FileAccess, Helped
-from .interface import Connection, Traits, Waiter
+from .files import Helped
+from .interface import Traits, Waiter
 from .outcome import ended_badly
-from .readiness.connection import ReadyConnection, ReadyListener
+from .readiness.listener import ReadyListener
+from .readiness.source import Source
 from .readiness.waiting_thread import ReadinessThread
-from .scheduler import Scheduler
+from .readiness.watching import Watching
 from .wakeup import WakePipe
 
 HINT = SIGRTMIN + 10
@@ -62,10 +63,21 @@ ARRIVED_BEFORE = 2
 
 OVER = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
-Watched = ReadyConnection | ReadyListener | WakePipe
+
+class SigioConnection(BatchingConnection):
+    """A connection that tells its model what no signal tells."""
+
+    def __init__(self, io: Sigio, sock: socket.socket) -> None:
+        super().__init__(io, sock)
+        self._sigio = io
+        self.reader.hints = ARRIVED_BEFORE
+
+    def interrupt(self) -> None:
+        super().interrupt()
+        self._sigio.interrupted(self.reader)
 
 
-class Sigio(Scheduler):
+class Sigio(Watching):
     """Real-time signals, directed to this thread."""
 
     name = "sigio"
@@ -77,6 +89,7 @@ class Sigio(Scheduler):
         limit="beyond RLIMIT_SIGPENDING signals per user every descriptor is polled instead",
         own_descriptors=3,
     )
+    connection_type = SigioConnection
 
     @classmethod
     def available(cls) -> str | None:
@@ -88,9 +101,8 @@ class Sigio(Scheduler):
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
         super().__init__(tick_s=tick_s, connections=connections)
         signals.block(OURS)
-        self.files: FileAccess = Helped(self.resume_threadsafe)
+        self.files = Helped(self.resume_threadsafe)
         self._thread = get_native_id()
-        self._watched: dict[int, Watched] = {}
         self._listeners: dict[int, ReadyListener] = {}
         self._interrupted: deque[Waiter] = deque()
         self._signals = self._stale = self._overflows = 0
@@ -104,41 +116,24 @@ class Sigio(Scheduler):
         self._watch(self._pipe)
         self._step(self._attend(self._pipe))
 
-    def connection(self, sock: socket.socket) -> ReadyConnection:
-        sock.setblocking(False)
-        connection = SigioConnection(self, sock)
-        self._watch(connection)
-        self._connections[connection.fd] = connection
-        return connection
-
     def listener(self, sock: socket.socket) -> ReadyListener:
-        sock.setblocking(False)
-        listener = ReadyListener(self, sock)
         # Until O_ASYNC is set anew, signals carry the number that an earlier process armed.
-        signals.disarm(listener.fd)
-        self._watch(listener)
+        signals.disarm(sock.fileno())
+        listener = super().listener(sock)
         self._listeners[listener.fd] = listener
         return listener
 
-    def _watch(self, watched: Watched) -> None:
+    def _watch(self, watched: Source) -> None:
         signals.arm(watched.fd, HINT, self._thread)
-        self._watched[watched.fd] = watched
+        super()._watch(watched)
 
-    def forget(self, watched: Watched) -> None:
-        del self._watched[watched.fd]
-        self._connections.pop(watched.fd, None)
+    def forget(self, watched: Source) -> None:
+        super().forget(watched)
         # Closing would do, were it certain that no forked child holds a copy.  A listener
         # stays open, and may be armed by our successor by now: then it is not ours to disarm.
         listener = self._listeners.pop(watched.fd, None)
         if listener is None or signals.owner(watched.fd) == self._thread:
             signals.disarm(watched.fd)
-
-    def writer_of(self, connection: ReadyConnection) -> Waiter:
-        return connection.writer
-
-    def _waiters(self, connection: Connection) -> tuple[Waiter, ...]:
-        assert isinstance(connection, ReadyConnection)
-        return connection.waiters()
 
     def _wait(self, timeout_s: float) -> None:
         watched = self._watched
@@ -220,7 +215,7 @@ class Sigio(Scheduler):
         self.maybe_ready.update(self._foreign)
         return []
 
-    def _look_at(self, sources: Iterable[Watched]) -> None:
+    def _look_at(self, sources: Iterable[Source]) -> None:
         """Hint at those that are ready now, whatever signals there were."""
         poll = select.poll()
         for source in sources:
@@ -234,7 +229,7 @@ class Sigio(Scheduler):
                 ready.reader.ended = True  # its signal may be among the lost ones
             self._hint(ready)
 
-    def _hint(self, source: Watched) -> None:
+    def _hint(self, source: Source) -> None:
         if source.reader.task is None:
             source.reader.hints += 1
         self._go_on(source.reader)
@@ -263,16 +258,8 @@ class Sigio(Scheduler):
             self._note(self._helper.noticed.popleft())
         super()._on_wake()
 
-    def wake(self) -> None:
-        self._pipe.wake()
-
-    @property
-    def wake_fd(self) -> int:
-        return self._pipe.write_fd
-
     def close(self) -> None:
         super().close()
-        self.files.close()
         self._helper.close()
         self._pipe.close()
         # The signals stay blocked, but what is queued would count against the user's limit.
@@ -282,16 +269,3 @@ class Sigio(Scheduler):
 
     def statistics(self) -> dict[str, int]:
         return {"signals": self._signals, "stale": self._stale, "overflows": self._overflows}
-
-
-class SigioConnection(BatchingConnection):
-    """A connection that tells its model what no signal tells."""
-
-    def __init__(self, io: Sigio, sock: socket.socket) -> None:
-        super().__init__(io, sock)
-        self._sigio = io
-        self.reader.hints = ARRIVED_BEFORE
-
-    def interrupt(self) -> None:
-        super().interrupt()
-        self._sigio.interrupted(self.reader)

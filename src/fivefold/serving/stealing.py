@@ -28,7 +28,7 @@ import socket
 from collections.abc import Callable, Iterable
 
 from ..iomodels.interface import IOModel, Listener
-from ..iomodels.readiness.connection import accept_all, accept_batch
+from ..iomodels.readiness.listener import accept_all, accept_batch
 
 RARELY_S = 0.25
 OFTEN_S = 0.005

@@ -24,8 +24,10 @@ from ...errors import DeadlineExceeded
 from ..blocking import ITERATIVE_FIRST_S, ITERATIVE_TICK_S, Blocking, make_blocking
 from ..files import ReadInPlace
 from ..interface import Waiter
-from ..multiplexing import Poll, Watched
-from ..readiness.connection import ReadyConnection, ReadyListener
+from ..multiplexing import Poll
+from ..readiness.connection import ReadyConnection
+from ..readiness.listener import ReadyListener
+from ..readiness.source import Source
 
 
 class PolledBlocking(Poll):
@@ -79,7 +81,7 @@ class PolledBlocking(Poll):
         self._vacancies.append(waiter)
         return waiter
 
-    def forget(self, watched: Watched) -> None:
+    def forget(self, watched: Source) -> None:
         if watched.fd not in self._connections:
             self._others.unregister(watched.fd)
         super().forget(watched)

@@ -22,8 +22,10 @@ from time import monotonic
 from typing import Any, Protocol
 
 from ...errors import DeadlineExceeded, PeerGone
+from ..budget import BURST
 from ..interface import File, Task, Waiter
-from ..readiness.connection import BURST, Readiness, ReadyConnection, peer_gone
+from ..readiness.connection import ReadyConnection, peer_gone
+from ..readiness.source import Readiness
 from .holding import Held, HoldingConnection
 
 BATCHED_BYTES = 16384

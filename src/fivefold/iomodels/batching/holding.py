@@ -12,8 +12,8 @@ from abc import abstractmethod
 from time import monotonic
 from typing import Any, ClassVar
 
+from ..budget import BURST
 from ..interface import Connection
-from ..readiness.connection import BURST
 from .pace import HELD_S, Pace
 
 

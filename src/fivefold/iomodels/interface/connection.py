@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from ssl import SSLObject
 from time import thread_time_ns
@@ -18,6 +18,7 @@ from ..overlay import Around, Overlay
 from ..probes import OPERATIONS, Probe, probed_operation
 from .file import File
 from .task_runner import TaskRunner
+from .waiter import Waiter
 
 
 class Connection(Lifetime):
@@ -114,6 +115,10 @@ class Connection(Lifetime):
 
         An operation that need not wait returns at once: awaiting one gives nobody a turn.
         """
+
+    def waiters(self) -> Sequence[Waiter]:
+        """Where coroutines may be parked until the model resumes them; none in a layer."""
+        return ()
 
     @abstractmethod
     async def close(self) -> None:

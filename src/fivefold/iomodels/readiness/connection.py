@@ -1,23 +1,4 @@
-"""Trying: what blocking, nonblocking, multiplexing and sigio have in common.
-
-Facts.        Four of Stevens' five models differ only in how they wait until a call is
-              worth trying; in the copy phase all four make the same call (UNP 6.2).
-              On CPython 3.11 a call that fails with EAGAIN costs 1.3 us for the
-              exception alone, more than the system call itself.
-Consequence.  The trying can be written once, and must not be done blindly.
-Choice.       An operation waits first unless a *hint* says that trying is worth while;
-              a call that moved fewer bytes than it could has emptied (or filled) the
-              kernel's buffer, so the next one waits again.  A hint is never required
-              for correctness and never trusted: EAGAIN only means waiting again.
-              Who never has to wait yields its turn after a burst (`BURST`), and then looks
-              at its deadline: others find only those that wait.  What failed for want of
-              memory is tried again after a pause, because no event will tell of it.
-Cost.         A connection on which bytes arrive between two calls of `recv` is noticed
-              by the model's next wait, one turn later.  A burst costs a turn: 3 us.
-
-Waiting is a `yield` of the connection's `reader` or `writer`; the model decides what
-happens next.
-"""
+"""A connection whose calls are tried once its model says that it is worth while."""
 
 from __future__ import annotations
 
@@ -28,51 +9,19 @@ import types
 from collections.abc import Callable, Generator
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol
 
 from ...errors import DeadlineExceeded, FileShrank, PeerGone
-from ..files import FileAccess
-from ..interface import Connection, File, Listener, Waiter
+from ..budget import BURST, RECEIVED_PART, SENT_PART
+from ..interface import Connection, File, Waiter
 from ..overlay import Around
 from ..probes import Probe, probed_call, probed_wait
-
-Accept = Callable[[], tuple[socket.socket, Any]]
+from .source import Readiness
 
 RECV_BYTES = 16384
 """One receive: the size of nginx's and Go's read buffers. A fresh 64 KiB costs 1.9 us."""
 
 SEND_FILE_BYTES = 262144
 """One sendfile: bounds how long a cold page can stall the call, at 3 % of its throughput."""
-
-LONGEST_QUEUE = 4096
-"""net.core.somaxconn: when a listener is closed, the clients in its queue are taken."""
-
-OF_ONE = {
-    errno.ECONNABORTED,
-    errno.ENETDOWN,
-    errno.EPROTO,
-    errno.ENOPROTOOPT,
-    errno.EHOSTDOWN,
-    errno.ENONET,
-    errno.EHOSTUNREACH,
-    errno.EOPNOTSUPP,
-    errno.ENETUNREACH,
-    errno.ETIMEDOUT,
-    errno.EPERM,
-}
-"""Errors of one connection that accept(2) passes on: it was gone before we looked, or a rule
-forbids it. The next one is another."""
-
-BURST = 64
-"""So many operations in a row may need no wait before the others have their turn; a larger one
-counts once more for each `SENT_PART` or `RECEIVED_PART`. About a millisecond, if what happens
-between two of them takes 15 us: what takes longer must yield itself, as `http1` does."""
-
-SENT_PART = 16384
-"""Bytes sent in the time of one more operation."""
-
-RECEIVED_PART = 1024
-"""Bytes received likewise: they are parsed, stored and answered as well."""
 
 SHORT = {errno.ENOMEM, errno.ENOBUFS, errno.EINTR}
 """A call that failed for want of memory is worth trying again a little later (recv(2), send(2):
@@ -98,26 +47,6 @@ GONE = {
 def peer_gone(error: OSError) -> Exception:
     """Translate an error of a socket call, once, at the edge."""
     return PeerGone(error.strerror) if error.errno in GONE else error
-
-
-class Readiness(Protocol):
-    """What the connections below need of their model."""
-
-    files: FileAccess
-    accept_batch: int
-    """Connections taken at once; no more than the model is meant to hold."""
-
-    def next_turn(self) -> Waiter:
-        """The waiter to yield so that the others have their turn first."""
-
-    def after_pause(self, seconds: float) -> Waiter:
-        """The waiter to yield so that it goes on after so long."""
-
-    def writer_of(self, connection: ReadyConnection) -> Waiter:
-        """The waiter to yield after a send met a full buffer; arms it where need be."""
-
-    def forget(self, watched: ReadyConnection | ReadyListener) -> None:
-        """Stop watching; called before the descriptor is closed."""
 
 
 class ReadyConnection(Connection):
@@ -286,69 +215,3 @@ class ReadyConnection(Connection):
             "_sendfile": partial(probed_call, "sendfile64", emit),
             "_until_resident": partial(probed_wait, "pages", emit),
         }
-
-
-class ReadyListener(Listener):
-    """A listening socket of a model that waits until accepting is worth trying."""
-
-    def __init__(self, io: Readiness, sock: socket.socket) -> None:
-        self.sock = sock
-        self.fd = sock.fileno()
-        self.reader = Waiter(hints=1)
-        self.writer = Waiter()
-        self._burst = 0
-        self._io = io
-        self._accept = sock.accept
-
-    @types.coroutine
-    def accept(self) -> Generator[Waiter, None, list[socket.socket]]:
-        reader = self.reader
-        if not reader.hints:
-            yield reader
-        elif self._burst > BURST:
-            self._burst = 0
-            yield self._io.next_turn()
-        while True:
-            # Until it has said EAGAIN there may be more, of which no new event will tell.
-            reader.hints = 1
-            accepted, drained = accept_batch(self._accept, self._io.accept_batch)
-            if drained:
-                reader.hints = self._burst = 0
-            else:
-                self._burst += self._io.accept_batch
-            if accepted:
-                return accepted
-            yield reader if drained else self._io.next_turn()
-
-    def close(self) -> list[socket.socket]:
-        self._io.forget(self)
-        return accept_all(self._accept)
-
-
-def accept_batch(accept: Accept, most: int) -> tuple[list[socket.socket], bool]:
-    """Accept what is waiting, at most `most`, and whether that was all: the call said EAGAIN.
-    The listener must be non-blocking.
-
-    Raises OSError only if nothing could be accepted (EMFILE and its like).
-    """
-    accepted: list[socket.socket] = []
-    for _ in range(most):
-        try:
-            accepted.append(accept()[0])
-        except BlockingIOError:
-            return accepted, True
-        except OSError as error:
-            if error.errno in OF_ONE:
-                continue
-            if accepted:
-                break
-            raise
-    return accepted, False
-
-
-def accept_all(accept: Accept) -> list[socket.socket]:
-    """The clients in the queue of a listener that is closed, as far as there are descriptors."""
-    try:
-        return accept_batch(accept, LONGEST_QUEUE)[0]
-    except OSError:
-        return []

@@ -1,8 +1,10 @@
 """A helper thread that waits for descriptors which its I/O model cannot watch.
 
-Facts.        glibc's aio reads and writes, and cannot wait until a descriptor is ready; nor
-              do pidfds, eventfds and terminals raise signals that a model could use.
-Consequence.  To host another loop, somebody else must wait for such descriptors.
+Facts.        glibc's aio reads and writes, and neither accepts nor waits until a descriptor is
+              ready; pidfds, eventfds and terminals raise no signals that a model could use.
+Consequence.  For its listeners, and to host another loop, a model needs somebody else to wait
+              for such descriptors.  If that one accepted as well, a socket could get lost
+              between it and us, and more would leave the kernel's queue than there is room for.
 Choice.       One thread with an epoll of its own, edge-triggered; it tells the model which
               descriptor had an event, and touches none of them.
 Cost.         A thread, and two thread switches (60 us) before the model hears of an event.
@@ -63,9 +65,10 @@ class ReadinessThread:
         """End the thread; more than once is all right."""
         if self._epoll is None:
             return
-        # Closing would not do: a forked child may hold the writing end, too.
-        os.write(self._stop_writer, b"s")
-        self._thread.join()
+        if self._thread.is_alive():  # else this is a forked child, and the pipe its parent's
+            # Closing would not do: a forked child may hold the writing end, too.
+            os.write(self._stop_writer, b"s")
+            self._thread.join()
         os.close(self._stop_writer)
         self._epoll.close()
         self._epoll = None

@@ -31,13 +31,14 @@ import socket
 
 from ....errors import LimitReached
 from ....linux import posix_aio
-from ...interface import Connection, Traits, Waiter
+from ...interface import Traits
+from ...readiness.listener import ReadyListener
+from ...readiness.source import Source
 from ...readiness.waiting_thread import ReadinessThread
 from ...scheduler import Scheduler
 from ...wakeup import DRAIN_BYTES, WakePipe
 from . import pool
 from .connection import Call, Operation, PosixConnection
-from .listener import HelpedListener
 
 MAX_CONNECTIONS = 256
 """Per instance: beyond, aio_suspend takes longer than everything else together."""
@@ -74,7 +75,7 @@ class Posix(Scheduler):
         pool.pool.take(1)
         super().__init__(tick_s=tick_s, connections=connections)
         self._in_flight: posix_aio.WaitList[Operation] = posix_aio.WaitList()
-        self._listeners: list[HelpedListener] = []
+        self._listeners: dict[int, ReadyListener] = {}
         self._operations = self._suspends = 0
         self._owner = os.getpid()
         self._pipe = WakePipe()
@@ -98,14 +99,19 @@ class Posix(Scheduler):
         self._connections[connection.fd] = connection
         return connection
 
-    def forget(self, connection: PosixConnection) -> None:
-        del self._connections[connection.fd]
-        pool.pool.give_back(THREADS_EACH)
-
-    def listener(self, sock: socket.socket) -> HelpedListener:
-        listener = HelpedListener(self, sock)
-        self._listeners.append(listener)
+    def listener(self, sock: socket.socket) -> ReadyListener:
+        sock.setblocking(False)
+        listener = ReadyListener(self, sock)
+        self._helper.add(listener.fd)
+        self._listeners[listener.fd] = listener
         return listener
+
+    def forget(self, watched: Source) -> None:
+        if self._listeners.pop(watched.fd, None) is not None:
+            self._helper.discard(watched.fd)
+        else:
+            del self._connections[watched.fd]
+            pool.pool.give_back(THREADS_EACH)
 
     def begin(self, call: Call, operation: Operation) -> None:
         """Hand it over. Raises `LimitReached` where glibc cannot even start one thread."""
@@ -144,7 +150,13 @@ class Posix(Scheduler):
 
     def _on_wake(self) -> None:
         while self._helper.noticed:
-            self._note(self._helper.noticed.popleft())
+            fd = self._helper.noticed.popleft()
+            listener = self._listeners.get(fd)
+            if listener is None:
+                self._note(fd)
+            else:
+                listener.reader.hints = 1
+                self.resume(listener.reader)
         super()._on_wake()
 
     async def _hear_wakes(self) -> None:
@@ -157,20 +169,7 @@ class Posix(Scheduler):
                 await hearing.waiter
             self._on_wake()
 
-    def _waiters(self, connection: Connection) -> tuple[Waiter, ...]:
-        assert isinstance(connection, PosixConnection)
-        return connection.reader, connection.writer
-
-    def wake(self) -> None:
-        self._pipe.wake()
-
-    @property
-    def wake_fd(self) -> int:
-        return self._pipe.write_fd
-
     def close(self) -> None:
-        for listener in self._listeners:
-            listener.stop()
         self._helper.close()
         if self._owner != os.getpid():
             super().close()  # a forked child: glibc's threads, and what they do, are its parent's

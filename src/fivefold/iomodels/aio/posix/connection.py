@@ -20,6 +20,7 @@ from ....errors import FileShrank
 from ....linux import posix_aio
 from ...interface import Connection, File, Waiter
 from ...readiness.connection import RECV_BYTES, SEND_FILE_BYTES, peer_gone
+from ...readiness.source import Reactor
 
 Call = Callable[[posix_aio.ControlBlock], None]
 
@@ -59,17 +60,11 @@ class Operation(posix_aio.ControlBlock):
             raise peer_gone(error) from error
 
 
-class Begins(Protocol):
+class Begins(Reactor, Protocol):
     """What the connection needs of its model."""
 
     def begin(self, call: Call, operation: Operation) -> None:
         """Hand an operation over; its waiter is resumed once it is done."""
-
-    def forget(self, connection: PosixConnection) -> None:
-        """The connection is closed."""
-
-    def next_turn(self) -> Waiter:
-        """The waiter to yield so that the others have their turn first."""
 
 
 class PosixConnection(Connection):
@@ -186,6 +181,9 @@ class PosixConnection(Connection):
         self._io.begin(call, self._outgoing)
         yield from self._earlier()
         return self._outgoing.outcome()
+
+    def waiters(self) -> tuple[Waiter, ...]:
+        return self.reader, self.writer
 
     @types.coroutine
     def yield_turn(self) -> Generator[Waiter, None, None]:

@@ -34,7 +34,7 @@ import stat
 from errno import EPERM
 from socket import socket
 
-from ...interface import Connection, Traits, Waiter
+from ...interface import Traits
 from ...wakeup import WakePipe
 from . import setup
 from .connection import UringConnection
@@ -83,10 +83,6 @@ class Uring(RingScheduler):
         sock.setblocking(True)
         return UringListener(self, sock)
 
-    def _waiters(self, connection: Connection) -> tuple[Waiter, ...]:
-        assert isinstance(connection, UringConnection)
-        return connection.reader, connection.writer
-
     def _watch_foreign(self, fd: int, events: int) -> None:
         self._drop_poll(fd)
         if stat.S_ISREG(os.fstat(fd).st_mode):
@@ -111,13 +107,6 @@ class Uring(RingScheduler):
         if poll is not None:
             self.cancel(poll.user_data)
             self.enter(0, 0.0)
-
-    def wake(self) -> None:
-        self._pipe.wake()
-
-    @property
-    def wake_fd(self) -> int:
-        return self._pipe.write_fd
 
     def close(self) -> None:
         if self.ring.fd < 0:

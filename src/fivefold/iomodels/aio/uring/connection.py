@@ -12,8 +12,9 @@ from time import monotonic
 from ....errors import DeadlineExceeded, FileShrank, PeerGone
 from ....linux.io_uring import abi
 from ....linux.io_uring import queues as io_uring
+from ...budget import BURST, RECEIVED_PART
 from ...interface import File, Waiter
-from ...readiness.connection import BURST, RECEIVED_PART, RECV_BYTES
+from ...readiness.connection import RECV_BYTES
 from .files import CHUNK_BYTES, FileReads
 from .operations import RECEIVE, SEND
 from .ring_scheduler import RingScheduler

@@ -12,7 +12,7 @@ from socket import SO_RCVTIMEO, SOCK_CLOEXEC, SOL_SOCKET, socket
 
 from ....linux.io_uring import abi
 from ...interface import Listener, Waiter
-from ...readiness.connection import LONGEST_QUEUE, OF_ONE, accept_all
+from ...readiness.listener import LONGEST_QUEUE, OF_ONE, accept_all
 from ...scheduler import ACCEPT_BATCH
 from .operations import OTHER, Target
 from .ring_scheduler import RingScheduler

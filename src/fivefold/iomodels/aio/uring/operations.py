@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...interface import Waiter
 
@@ -27,7 +27,7 @@ class Target:
         """The user data of operations that the kernel still has."""
         raise NotImplementedError
 
-    def waiters(self) -> list[Waiter]:
+    def waiters(self) -> Sequence[Waiter]:
         """Where coroutines may be parked."""
         raise NotImplementedError
 

@@ -19,8 +19,9 @@ from socket import MSG_NOSIGNAL, socket
 from ....linux.io_uring import abi
 from ....linux.io_uring.queues import BYTES_HEADER
 from ...batching.holding import HoldingConnection
+from ...budget import BURST, SENT_PART
 from ...interface import Waiter
-from ...readiness.connection import BURST, SENT_PART, peer_gone
+from ...readiness.connection import peer_gone
 from .files import Chunk
 from .operations import SEND, SILENT, Target
 from .ring_scheduler import RingScheduler
