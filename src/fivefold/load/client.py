@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from errno import ECONNREFUSED, EINPROGRESS
 from select import EPOLLIN, EPOLLOUT
 from time import monotonic_ns
@@ -26,22 +25,15 @@ AGAIN_NS = 20_000_000
 """How long after a broken connection its client comes again."""
 
 
-@dataclass(frozen=True)
-class Again:
-    """What waits until a client shall come again."""
-
-    client: Client
-
-    def act(self, now: int) -> None:
-        self.client.broken()
-
-
 def kind_of(error: OSError) -> str:
     return CONNECT if error.errno == ECONNREFUSED else RESET
 
 
 class Client:
-    """The base of all kinds; registered with the run's epoll under its descriptor."""
+    """Closed loop: the next request when the answer is there, on the same connection.
+
+    The other kinds derive from it.
+    """
 
     keeps: ClassVar[bool] = True
     """Whether it asks for its connection to be kept."""
@@ -66,16 +58,12 @@ class Client:
         self.served = False
 
     def start(self) -> None:
-        """The run begins."""
-        raise NotImplementedError
+        """The run begins, or the connection is a new one."""
+        self.begin(monotonic_ns())
 
     def answered(self, now: int) -> None:
         """An answer is complete; the connection is open or, if it was not kept, closed."""
-        raise NotImplementedError
-
-    def act(self, now: int) -> None:
-        """The time has come that it asked the loop for."""
-        raise NotImplementedError
+        self.begin(now)
 
     def broken(self) -> None:
         """The connection is gone. Ask anew."""
@@ -92,7 +80,7 @@ class Client:
         if problem not in (0, EINPROGRESS):
             self.fail(CONNECT)
             return
-        self.loop.watch(self.fd, self, EPOLLIN)
+        self.loop.watch(self.fd, self.ready, EPOLLIN)
         self.tally.connected += 1
 
     def begin(self, due: int) -> None:
@@ -198,7 +186,7 @@ class Client:
             self.tally.errors[kind] += 1
         elif self.group.counted:
             self.tally.lost += 1
-        self.loop.at(monotonic_ns() + AGAIN_NS, Again(self))
+        self.loop.at(monotonic_ns() + AGAIN_NS, lambda _: self.broken())
 
     def drop(self) -> None:
         if self.sock is not None:

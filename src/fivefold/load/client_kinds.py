@@ -13,21 +13,7 @@ PAUSE_NS = 100_000_000
 """Between two bytes of a slow client."""
 
 
-class Kept(Client):
-    """Closed loop: the next request when the answer is there, on the same connection."""
-
-    def start(self) -> None:
-        self.begin(monotonic_ns())
-
-    def answered(self, now: int) -> None:
-        self.begin(now)
-
-    def act(self, now: int) -> None:
-        """Its time has come, if it asked for one."""
-        self.begin(now)
-
-
-class Fresh(Kept):
+class Fresh(Client):
     """A connection for every request; the server closes."""
 
     keeps = False
@@ -36,18 +22,18 @@ class Fresh(Kept):
         self.start()
 
 
-class Idle(Kept):
+class Idle(Client):
     """One request, then silence on a kept connection."""
 
     def answered(self, now: int) -> None:
         """It stays."""
 
 
-class Once(Kept):
+class Once(Client):
     """One request after `after_s`; whatever becomes of it is not counted."""
 
     def start(self) -> None:
-        self.loop.at(monotonic_ns() + int(self.group.after_s * 1e9), self)
+        self.loop.at(monotonic_ns() + int(self.group.after_s * 1e9), self.begin)
 
     def answered(self, now: int) -> None:
         """It had its effect."""
@@ -56,7 +42,7 @@ class Once(Kept):
         """As intended, perhaps."""
 
 
-class Slow(Kept):
+class Slow(Client):
     """A byte of its request now and then; a server that waits for it waits long."""
 
     def __init__(self, loop: ClientLoop, group: Group, number: int) -> None:
@@ -68,12 +54,12 @@ class Slow(Kept):
         self.begun, self.usual = False, None
         self.due = monotonic_ns()
         self._sent = 0
-        self.act(self.due)
+        self.drip(self.due)
 
     def answered(self, now: int) -> None:
         self.start()
 
-    def act(self, now: int) -> None:
+    def drip(self, now: int) -> None:
         if self.sock is None or self.ask is None:
             return
         try:
@@ -84,7 +70,7 @@ class Slow(Kept):
             self.fail(kind_of(error))
             return
         if self._sent < len(self.ask.data):
-            self.loop.at(now + PAUSE_NS, self)
+            self.loop.at(now + PAUSE_NS, self.drip)
 
 
 class Schedule:
@@ -121,7 +107,7 @@ class Schedule:
     def _arm(self) -> None:
         if self.free and not self._armed:
             self._armed = True
-            self.loop.at(self.begun + int(self.number * self.step), self)
+            self.loop.at(self.begun + int(self.number * self.step), self.act)
 
     def act(self, now: int) -> None:
         self._armed = False
@@ -130,7 +116,7 @@ class Schedule:
         self._arm()
 
 
-class Scheduled(Kept):
+class Scheduled(Client):
     """Open loop: requests at a rate, each on a connection that is free."""
 
     def start(self) -> None:
@@ -149,7 +135,7 @@ class Scheduled(Kept):
 
 
 KINDS: dict[str, type[Client]] = {
-    "kept": Kept,
+    "kept": Client,
     "fresh": Fresh,
     "idle": Idle,
     "once": Once,

@@ -5,20 +5,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import select
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from .job import Ask, Group, Job
 from .tally import Tally
 
 BUFFER_BYTES = 1 << 18
-
-
-class Acts(Protocol):
-    def act(self, now: int) -> None: ...
-
-
-class Ready(Acts, Protocol):
-    def ready(self, events: int) -> None: ...
 
 
 class ClientLoop:
@@ -31,30 +24,31 @@ class ClientLoop:
         self.buffer = bytearray(BUFFER_BYTES)
         self.view = memoryview(self.buffer)
         self.epoll = select.epoll()
-        self.clients: dict[int, Ready] = {}
+        self.watchers: dict[int, Callable[[int], object]] = {}
+        """By descriptor, what is called with its events."""
         self.schedules: dict[Group, Any] = {}
         """Of the groups that keep to a rate."""
-        self._times: list[tuple[int, int, Acts]] = []
+        self._times: list[tuple[int, int, Callable[[int], object]]] = []
         self._order = itertools.count()
 
-    def watch(self, fd: int, client: Ready, events: int) -> None:
-        self.clients[fd] = client
+    def watch(self, fd: int, ready: Callable[[int], object], events: int) -> None:
+        self.watchers[fd] = ready
         self.epoll.register(fd, events)
 
     def change(self, fd: int, events: int) -> None:
         self.epoll.modify(fd, events)
 
     def forget(self, fd: int) -> None:
-        if self.clients.pop(fd, None) is not None:
+        if self.watchers.pop(fd, None) is not None:
             self.epoll.unregister(fd)
 
-    def at(self, when: int, who: Acts) -> None:
-        """Let it act at `when`, on the monotonic clock, in nanoseconds."""
-        heapq.heappush(self._times, (when, next(self._order), who))
+    def at(self, when: int, act: Callable[[int], object]) -> None:
+        """Call it at `when`, on the monotonic clock, in nanoseconds; it is given the time."""
+        heapq.heappush(self._times, (when, next(self._order), act))
 
     def next_time(self) -> int | None:
         return self._times[0][0] if self._times else None
 
     def run_due(self, now: int) -> None:
         while self._times and self._times[0][0] <= now:
-            heapq.heappop(self._times)[2].act(now)
+            heapq.heappop(self._times)[2](now)

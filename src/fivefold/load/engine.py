@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 from time import monotonic_ns, process_time
-from types import TracebackType
 from typing import Self
 
 from .client import Client
@@ -46,12 +45,7 @@ class Run:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for client in self.clients:
             client.drop()
         self.loop.epoll.close()
@@ -80,24 +74,17 @@ class Run:
         return tally
 
 
-def run(job: Job) -> Tally:
-    """All of it at once."""
-    with Run(job) as one:
-        one.prepare()
-        return one.go()
-
-
 def turn_until(loop: ClientLoop, end: int) -> None:
-    poll, clients = loop.epoll.poll, loop.clients
+    poll, watchers = loop.epoll.poll, loop.watchers
     while (now := monotonic_ns()) < end:
         loop.run_due(now)
         following = loop.next_time()
         limit = end if following is None else min(end, following)
         wait = max(min((limit - monotonic_ns()) / 1e9, LONGEST_WAIT_S), 0.0)
         for fd, events in poll(wait):
-            client = clients.get(fd)
-            if client is not None:
-                client.ready(events)
+            ready = watchers.get(fd)
+            if ready is not None:
+                ready(events)
 
 
 def take_stock(loop: ClientLoop, clients: list[Client], now: int) -> None:

@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
 from ..errors import LoadFailed
@@ -26,21 +25,29 @@ READY, GO = True, b"g"
 
 
 class Load(Protocol):
-    """What makes load: `prepare` a job, let it `go`, `collect` what was found."""
+    """What makes load, as a context manager. Each method raises `LoadFailed`."""
 
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-    def prepare(self, job: Job) -> None: ...
-    def go(self) -> None: ...
-    def collect(self) -> Tally: ...
+    def __exit__(self, *_: object) -> None: ...
+
+    def prepare(self, job: Job) -> None:
+        """Connect; the clock does not run yet."""
+
+    def go(self) -> None:
+        """Let the run begin; `collect` waits for its end."""
+
+    def collect(self) -> Tally:
+        """What was found."""
+        ...
+
+    def run(self, job: Job) -> Tally:
+        """All of it."""
+        self.prepare(job)
+        self.go()
+        return self.collect()
 
 
-class Generator:
+class Generator(Load):
     """`with Generator(cores) as generator: tally = generator.run(job)`.
 
     One process for each of `cores`; none named: one process, anywhere.
@@ -55,12 +62,7 @@ class Generator:
             self._processes.append(started(core))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in self._processes:
             ended(process)
 
@@ -68,26 +70,17 @@ class Generator:
     def pids(self) -> list[int]:
         return [process.pid for process in self._processes]
 
-    def run(self, job: Job) -> Tally:
-        """All processes together do the job. Raises `LoadFailed`."""
-        self.prepare(job)
-        self.go()
-        return self.collect()
-
     def prepare(self, job: Job) -> None:
-        """Connect; the clock does not run yet. Raises `LoadFailed`."""
         for process, part in zip(self._processes, shares(job, len(self._cores)), strict=True):
             tell(process, pickle.dumps(part))
         for process in self._processes:
             assert answer(process) == READY
 
     def go(self) -> None:
-        """Let the run begin; `collect` waits for its end. Raises `LoadFailed`."""
         for process in self._processes:
             tell(process, GO)
 
     def collect(self) -> Tally:
-        """What was found. Raises `LoadFailed`."""
         return added([answer(process) for process in self._processes])
 
 

@@ -72,7 +72,3 @@ class Histogram:
             if count and seen >= wanted:
                 return float(min(max(middle_of(bucket), self.lowest), self.highest))
         return float(self.highest)
-
-    def sparse(self) -> list[tuple[float, int]]:
-        """Buckets that hold something: their middle in nanoseconds, their count."""
-        return [(middle_of(i), count) for i, count in enumerate(self.counts) if count]

@@ -14,23 +14,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import resource
-import shutil
-import signal
 import socket
-import subprocess
-import tempfile
 import time
-from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from ..errors import LoadFailed, SettingsError
-from ..linux.process_control import die_with_parent
+from ..errors import LoadFailed
+from .external import ExternalLoad, free_port
 from .job import Ask, Job
-from .ports import free_port
 from .tally import Tally
 
 PATIENCE_S = 30.0
@@ -81,55 +72,31 @@ class LocustUser(FastHttpUser):
 '''
 
 
-class Locust:
+class Locust(ExternalLoad):
     """In the place of a `Generator`. Raises `SettingsError` if Locust is not installed."""
 
     def __init__(self, core: int, others: int = 0) -> None:
         """`others`: workers of other machines that each run waits for."""
-        program = shutil.which("locust")
-        if program is None:
-            raise SettingsError(
-                "load: locust is not installed: pipx install locust, or take --load own"
-            )
-        self._program, self._core, self._others = program, core, others
-        self._processes: list[subprocess.Popen[str]] = []
-
-    def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="fivefold-locust-")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end()
-        self._folder.cleanup()
-
-    def run(self, job: Job) -> Tally:
-        self.prepare(job)
-        self.go()
-        return self.collect()
+        super().__init__("locust", core, "pipx install locust")
+        self._others = others
 
     def prepare(self, job: Job) -> None:
         """Start the master, and wait for the others. Raises `LoadFailed`."""
-        kinds = [group.kind for group in job.groups]
-        if kinds != ["kept"]:
-            raise LoadFailed(f"locust has no clients of the kind {kinds[-1]}: take --load own")
+        group, (host, port) = self._kept_clients(job), job.address
         self._seconds = math.ceil(job.seconds)
-        self._file = Path(self._folder.name, "locustfile.py")
-        requests = [described(ask) for ask in job.groups[0].asks]
-        self._file.write_text(LOCUSTFILE.format(requests=requests, right=RIGHT, wrong=WRONG))
-        # Other machines are told the port that Locust always has.
+        file = Path(self._folder.name, "locustfile.py")
+        requests = [described(ask) for ask in group.asks]
+        file.write_text(LOCUSTFILE.format(requests=requests, right=RIGHT, wrong=WRONG))
+        self._common = ("-f", str(file), "--only-summary", "--loglevel", "ERROR")
+        # Workers on other machines take the port that Locust always has.
         self._port = 5557 if self._others else free_port()
-        count = job.groups[0].count
-        host, port = job.address
         self._start(
-            *("--master", "--headless", "--json", "--expect-workers", str(1 + self._others)),
+            *(*self._common, "--master", "--headless", "--json"),
+            *("--expect-workers", str(1 + self._others)),
             *("--expect-workers-max-wait", str(int(READY_S))),
             *("--master-bind-host", "*" if self._others else "127.0.0.1"),
-            *("--master-bind-port", str(self._port), "-u", str(count), "-r", str(count)),
+            *("--master-bind-port", str(self._port)),
+            *("-u", str(group.count), "-r", str(group.count)),
             *("-t", f"{self._seconds}s", "--host", f"http://{host}:{port}"),
         )
         self._wait_for_master()
@@ -146,51 +113,12 @@ class Locust:
         raise LoadFailed(f"locust did not start: {self._last_words()}")
 
     def go(self) -> None:
-        self._before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        self._start("--worker", "--master-host", "127.0.0.1", "--master-port", str(self._port))
-
-    def _start(self, *words: str) -> None:
-        quiet = ("--only-summary", "--loglevel", "ERROR")
-        with Path(self._folder.name, "stderr").open("a") as log:
-            process = subprocess.Popen(  # noqa: S603 - Locust, as asked for
-                [self._program, "-f", str(self._file), *quiet, *words],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-                preexec_fn=partial(self._child, os.getpid()),  # noqa: PLW1509 - one thread
-            )
-        self._processes.append(process)
-
-    def _child(self, parent: int) -> None:
-        die_with_parent(signal.SIGKILL, parent)
-        os.sched_setaffinity(0, {self._core})
+        where = ("--master-host", "127.0.0.1", "--master-port", str(self._port))
+        self._start(*self._common, "--worker", *where)
 
     def collect(self) -> Tally:
         """Raises `LoadFailed` if Locust did not run to its end."""
-        master, worker = self._processes
-        try:
-            printed, _ = master.communicate(timeout=READY_S + self._seconds + PATIENCE_S)
-            worker.communicate(timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            raise LoadFailed(f"locust did not end in time: {self._last_words()}") from None
-        finally:
-            self._end()
-        tally = read(printed)
-        after, before = resource.getrusage(resource.RUSAGE_CHILDREN), self._before
-        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        tally.busy = min(1.0, used / tally.elapsed_s) if tally.elapsed_s else 0.0
-        return tally
-
-    def _end(self) -> None:
-        processes, self._processes = self._processes, []
-        for process in processes:
-            process.kill()
-            process.communicate()
-
-    def _last_words(self) -> str:
-        said = Path(self._folder.name, "stderr").read_text(errors="replace").strip()
-        return " / ".join(said.splitlines()[-2:]) or "it printed nothing"
+        return self._with_share(read(self._printed(READY_S + self._seconds + PATIENCE_S)))
 
 
 def described(ask: Ask) -> tuple[Any, ...]:

@@ -43,10 +43,6 @@ class Tally:
         return self.requests / self.elapsed_s if self.elapsed_s else 0.0
 
     @property
-    def saturated(self) -> bool:
-        return self.busy >= SATURATED
-
-    @property
     def longest_ns(self) -> int:
         """The longest wait, that of a request still unanswered included."""
         return max(self.latencies.highest, self.oldest_unanswered_ns)

@@ -8,19 +8,10 @@ quantile by quantile.
 from __future__ import annotations
 
 import math
-import os
-import resource
-import shutil
-import signal
-import subprocess
-import tempfile
-from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from ..errors import LoadFailed, SettingsError
-from ..linux.process_control import die_with_parent
+from ..errors import LoadFailed
+from .external import ExternalLoad
 from .job import Ask, Job
 from .tally import Tally
 
@@ -46,85 +37,33 @@ end
 """
 
 
-class Wrk:
+class Wrk(ExternalLoad):
     """In the place of a `Generator`. Raises `SettingsError` if wrk is not installed."""
 
     def __init__(self, core: int) -> None:
-        program = shutil.which("wrk")
-        if program is None:
-            raise SettingsError("load: wrk is not installed: install it, or take --load own")
-        self._program, self._core = program, core
-        self._process: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="fivefold-wrk-")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-        self._folder.cleanup()
-
-    def run(self, job: Job) -> Tally:
-        self.prepare(job)
-        self.go()
-        return self.collect()
+        super().__init__("wrk", core, "install it")
 
     def prepare(self, job: Job) -> None:
         """Raises `LoadFailed` for what wrk cannot do."""
-        kinds = [group.kind for group in job.groups]
-        if kinds != ["kept"]:
-            raise LoadFailed(f"wrk has no clients of the kind {kinds[-1]}: take --load own")
-        self._job = job
+        group, (host, port) = self._kept_clients(job), job.address
         self._seconds = math.ceil(job.seconds)
         quantiles = ", ".join(map(str, QUANTILES))
-        requests = ", ".join(lua_text(ask) for ask in job.groups[0].asks)
-        self._script = Path(self._folder.name, "requests.lua")
-        self._script.write_text(SCRIPT % (requests, quantiles))
+        requests = ", ".join(lua_text(ask) for ask in group.asks)
+        script = Path(self._folder.name, "requests.lua")
+        script.write_text(SCRIPT % (requests, quantiles))
+        how = ("-t1", f"-c{group.count}", f"-d{self._seconds}s", "-s", str(script))
+        self._words = (*how, f"http://{host}:{port}/")
 
     def go(self) -> None:
-        host, port = self._job.address
-        count = self._job.groups[0].count
-        self._before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        how = ("-t1", f"-c{count}", f"-d{self._seconds}s", "-s", str(self._script))
-        self._process = subprocess.Popen(  # noqa: S603 - wrk, as asked for
-            [self._program, *how, f"http://{host}:{port}/"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            preexec_fn=partial(self._child, os.getpid()),  # noqa: PLW1509 - one thread
-        )
-
-    def _child(self, parent: int) -> None:
-        die_with_parent(signal.SIGKILL, parent)
-        os.sched_setaffinity(0, {self._core})
+        self._start(*self._words)
 
     def collect(self) -> Tally:
         """Raises `LoadFailed` if wrk did not run to its end."""
-        assert self._process is not None
-        process, self._process = self._process, None
-        try:
-            printed, _ = process.communicate(timeout=self._seconds + PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise LoadFailed("wrk did not end in time") from None
+        process = self._processes[0]
+        printed = self._printed(self._seconds + PATIENCE_S)
         if process.returncode:
-            raise LoadFailed(f"wrk ended with status {process.returncode}: {printed.strip()}")
-        return self._busy(read(printed))
-
-    def _busy(self, tally: Tally) -> Tally:
-        after, before = resource.getrusage(resource.RUSAGE_CHILDREN), self._before
-        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        tally.busy = used / tally.elapsed_s if tally.elapsed_s else 0.0
-        return tally
+            raise LoadFailed(f"wrk ended with status {process.returncode}: {self._last_words()}")
+        return self._with_share(read(printed))
 
 
 def lua_text(ask: Ask) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from fivefold import Server, Settings
-from fivefold.load.ports import free_port
+from fivefold.load.external import free_port
 from fivefold.serving import MODELS
 from support import TESTS
 from support.client import TIMEOUT_S, Client

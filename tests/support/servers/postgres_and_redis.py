@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
-from fivefold.load.ports import free_port
+from fivefold.load.external import free_port
 from support.nobody import NOBODY
 
 READY_S = 60.0

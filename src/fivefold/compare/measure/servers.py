@@ -26,7 +26,7 @@ from typing import Protocol
 from ...errors import CompareFailed
 from ...linux.accounting import entries, tree
 from ...linux.process_control import die_with_parent
-from ...load.ports import free_port
+from ...load.external import free_port
 from ..plan.contenders import Contender
 from ..plan.elsewhere import Elsewhere
 from .cores import Cores, pin
