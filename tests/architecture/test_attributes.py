@@ -25,13 +25,13 @@ LATER: dict[str, tuple[str, str]] = {
         "_content _generation _http1 _left _server _wanted pipe switch",
         "of the run of a server, or of one trace, which begin after it",
     ),
-    "Locust": ("_before _file _port _seconds", "of the run that `prepare` begins"),
+    "Locust": ("_common _port _seconds", "of the run that `prepare` begins"),
     "Operation": ("buffer count fd", "fields of a C structure, zero at its birth"),
     "Reader": ("_ask", "there is no answer before its question"),
     "Sampler": ("_respond", "of the content that it is put in front of"),
     "Scheduled": ("schedule", "its clock begins with the run, and not with its clients"),
     "Supervisor": ("_guard _signals", "made and closed by `run`, which says what cannot be had"),
-    "Wrk": ("_before _job _script _seconds", "of the run that `prepare` begins"),
+    "Wrk": ("_seconds _words", "of the run that `prepare` begins"),
 }
 """By class: which attributes are born later, and why."""
 
