@@ -19,11 +19,8 @@ from ...http1.request import Request
 from ...iomodels.interface import Connection
 from ...iomodels.overlay import Overlay
 from ..control.pipe import LINE_BYTES, EventPipe, batches
-from ..sampling.line import SHOWN_TARGET, status_of
+from ..sampling.line import status_of
 from ..steps.thread_counters import accounting
-
-MOST_OBSERVATIONS = 2000
-"""Of one exchange; a long download has no end of them."""
 
 GIVEN = ("send.begin", "send_file.begin")
 LINE_FRAME = 64
@@ -36,7 +33,10 @@ Seen = tuple[int, int, str, dict[str, Any]]
 class Recording:
     """Takes the observations of one connection; `lift` gives it its methods back."""
 
-    def __init__(self, conn: Connection, hand_on: Callable[[Recording], None]) -> None:
+    def __init__(
+        self, conn: Connection, hand_on: Callable[[Recording], None], most: int | None = None
+    ) -> None:
+        """`most`: so many observations of an exchange are kept; None: all."""
         self.conn = conn
         self.request: Request | None = None
         """The request that is traced; None between requests, and for those not asked for."""
@@ -46,9 +46,9 @@ class Recording:
         """Before this, everything belonged to another exchange."""
         self.seen: list[Seen] = []
         self.dropped = 0
-        self.notes: list[str] = []
         self._answered = False
         self._hand_on = hand_on
+        self._most = most
         self._counted = False
         self._overlays = (
             conn.observe(self.emit),
@@ -78,7 +78,7 @@ class Recording:
             self.over()
         if event == "recv.begin" and not self.seen:
             return  # waiting for a request is no part of it
-        if len(self.seen) < MOST_OBSERVATIONS:
+        if self._most is None or len(self.seen) < self._most:
             self._add(time.monotonic_ns(), event, detail)
         else:
             self.dropped += 1
@@ -109,9 +109,8 @@ class Recording:
         self._answered = True
 
     def over(self) -> None:
-        """The exchange has ended: hand it on if it was asked for, and forget it."""
-        if self.request is not None and self.head:
-            self.count()
+        """The exchange has ended: hand it on if it was answered, and forget it."""
+        if self.head:
             self._hand_on(self)
         # Once it has the answer a client may ask again, before we come to know that it has.
         given = [at_ns for at_ns, _, event, _ in self.seen if event in GIVEN]
@@ -120,12 +119,12 @@ class Recording:
         self.head = b""
         self.seen = []
         self.dropped = 0
-        self.notes = []
         self._answered = self._counted = False
 
 
-def written(recording: Recording, generation: int, pair: dict[str, str], pipe: EventPipe) -> None:
-    """An exchange as lines: its observations, then what it was."""
+def written(recording: Recording, generation: int, pipe: EventPipe, about: dict[str, Any]) -> None:
+    """An exchange as lines: its observations, then what it was; `about` is a part of that."""
+    recording.count()
     name = f"{os.getpid()}.{next(NUMBERS)}"
     frame = json.dumps({"g": generation, "x": name})[:-1].encode()
     texts = [
@@ -134,21 +133,16 @@ def written(recording: Recording, generation: int, pair: dict[str, str], pipe: E
     ]
     for group in batches(texts, LINE_BYTES - len(frame) - LINE_FRAME):
         pipe.write(b'%b,"seen":[%b]}\n' % (frame, ",".join(group).encode()))
-    request, conn = recording.request, recording.conn
-    assert request is not None
+    conn = recording.conn
     local, peer = conn.socket_ends or (conn.local, conn.peer)
-    done = {
-        "method": request.method,
-        "target": request.target[:SHOWN_TARGET].decode("latin-1"),
+    done = about | {
         "status": status_of(recording.head),
-        "pair": pair,
         "local": local[1],
         "peer": peer[1] if peer else None,
         "fd": conn.fd,
         "since_ns": recording.since_ns,
         "dropped": recording.dropped,
         "lost": pipe.lost,
-        "notes": recording.notes,
     }
     pipe.lost = 0
     pipe.tell({"g": generation, "x": name, "done": done})

@@ -13,20 +13,18 @@ from ...errors import TraceFailed
 from ...linux.processes import catches, processes_of_tree
 from ...linux.timestamping import realtime_offset_ns
 from ...linux.tracepoints import tracefs
+from ..control.pipe import READ_BYTES
 from ..control.rendezvous import connected
 from ..control.switch import NOTICE
 from ..kernel.capture import KernelTrace
 from ..kernel.owners import of_exchange
-from ..model import Observation, Trace
+from ..model import Trace
 from ..steps.server_end import ServedTimeline, served
 from ..steps.summary import summed
+from .exchanges import Exchanges, Recorded
 
-READ_BYTES = 65536
 KEPT_NS = 60 * 10**9
 """The kernel's events of exchanges that began longer ago are not kept."""
-
-COUNTED = ("accounting", "cachestat")
-"""Events that are counters, not moments of our clock."""
 
 
 def serving(server: int) -> list[int]:
@@ -53,9 +51,8 @@ class Attached:
         self._resources = contextlib.ExitStack()
         self._kernel: KernelTrace | None = None
         self._recording_since_ns = 0
-        self._rest = b""
-        self._ready: list[dict[str, Any]] = []
-        self._seen: dict[str, list[Observation]] = {}
+        self._exchanges = Exchanges()
+        self._ready: list[Recorded] = []
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as resources:
@@ -84,7 +81,7 @@ class Attached:
         asked = {"do": "attach", "match": self._pattern, "count": self._count}
         try:
             self._sock.sendall(json.dumps(asked).encode() + b"\n")
-            message = next(self._messages(), {})
+            message = next(iter(self._read()), {})
         except OSError as error:
             raise TraceFailed(f"process {self._pid} does not answer: {error}") from None
         if "attached" not in message:
@@ -109,36 +106,24 @@ class Attached:
         try:
             left = None if until is None else max(0.001, until - time.monotonic())
             self._sock.settimeout(left)
-            for message in self._messages():
-                self._take(message)
+            self._read()
         except TimeoutError:
             return False
         if self._ready and self._kernel is not None:
             self._kernel.collect(time.monotonic_ns() - KEPT_NS)
         return True
 
-    def _messages(self) -> Iterator[dict[str, Any]]:
-        """Those that are here; waits for at least some bytes."""
+    def _read(self) -> list[dict[str, Any]]:
+        """Take what is here, or wait for it; messages that are no exchange's."""
         data = self._sock.recv(READ_BYTES)
         if not data:
             raise TraceFailed(f"process {self._pid} has ended, or can no longer be traced")
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        yield from map(json.loads, lines)
+        over, others = self._exchanges.take(data)
+        self._ready += over
+        return others
 
-    def _take(self, message: dict[str, Any]) -> None:
-        seen = self._seen.setdefault(message["x"], [])
-        for at_ns, event, detail in message.get("seen", ()):
-            source = "accounting" if event in COUNTED else "clock"
-            seen.append(Observation(at_ns, source, event, detail))
-        if "done" not in message:
-            return
-        if seen:
-            self._ready.append(message)
-        else:  # all of it was lost, because it came too fast: nothing can be said of this one
-            del self._seen[message["x"]]
-
-    def _trace(self, message: dict[str, Any]) -> Trace:
-        done, seen = message["done"], self._seen.pop(message["x"])
+    def _trace(self, exchange: Recorded) -> Trace:
+        done, seen = exchange.done, exchange.seen
         port = done["local"] or 0
         begun_ns = min(o.at_ns for o in seen)
         recorded = self._kernel is not None and begun_ns >= self._recording_since_ns
@@ -176,7 +161,6 @@ class Attached:
             yield f"{done['dropped']} observations at its end were not kept: it had too many"
         if done["lost"]:
             yield f"{done['lost']} messages of the server were lost: they came too fast"
-        yield from done["notes"]
 
 
 def metrics_of(pid: int) -> str:

@@ -27,6 +27,7 @@ from ...linux.peer_credentials import peer_of
 from ...linux.processes import catches, processes_of_tree
 from ..sampling.line import START, sample_of
 from ..sampling.sinks import Samples
+from .pipe import READ_BYTES, LineReader
 from .rendezvous import ROOT
 from .switch import NOTICE, Switch, Wanted
 
@@ -45,7 +46,6 @@ PATIENCE_S = 1.0
 """How long a tracer may take nothing."""
 
 REQUEST_BYTES = 8192
-READ_BYTES = 65536
 
 
 class Control:
@@ -71,7 +71,7 @@ class Control:
         self._seen: set[int] = set()
         """Those that have."""
         self._announce_at: float | None = None
-        self._rest = b""
+        self._lines = LineReader()
         self._rested = True
         """Whether it is time to read again."""
 
@@ -177,8 +177,7 @@ class Control:
     def _read(self) -> bool:
         """Take what the workers have told; whether it was anything."""
         data = os.read(self._reading_end, READ_BYTES)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
+        for line in self._lines.lines(data):
             if line.startswith(START):
                 self._samples.take(sample_of(line))
             else:

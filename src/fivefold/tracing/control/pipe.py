@@ -1,7 +1,7 @@
-"""From those who serve to the control process: lines of JSON through one pipe.
+"""From those who serve to whoever traces them: lines of JSON through one pipe.
 
-A worker must never wait for a tracer: a pipe that is full loses the line, and
-the loss is counted and told with the next one.
+A worker must never wait for a tracer: a pipe that is full loses the line, and the loss is counted
+and told with the next one.  Only a server of the tracer's own waits for it, and loses nothing.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ LINE_BYTES = 4096
 ROOM_BYTES = 1 << 20
 """What the pipe shall hold; the most that one may ask for without rights."""
 
+READ_BYTES = 65536
+
 F_SETPIPE_SZ = 1031
 
 
 class EventPipe:
     """Make it before the first fork; `reading_end` is the control process's end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, waits: bool = False) -> None:
+        """`waits`: whoever writes waits for room in it."""
         self.reading_end, self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(self._pipe, waits)
         try:
             fcntl.fcntl(self._pipe, F_SETPIPE_SZ, ROOM_BYTES)
         except OSError:
@@ -48,6 +52,17 @@ class EventPipe:
 
     def close(self) -> None:
         os.close(self._pipe)
+
+
+class LineReader:
+    """The whole lines of what was read in parts."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def lines(self, data: bytes) -> list[bytes]:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return lines
 
 
 def batches(encoded: Iterable[str], room: int) -> Iterator[list[str]]:

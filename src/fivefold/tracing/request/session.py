@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
+import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
+from ...content.base import Content
 from ...errors import TraceFailed
+from ...http1.connection import Http1
+from ...iomodels.interface import Connection
 from ...linux.tracepoints import tracefs
 from ...server.parent import Server
 from ...server.settings import Settings
+from ..attach.exchanges import Exchanges, Recorded
+from ..attach.recorder import Recorder, pair_of_server
+from ..attach.recording import Recording, written
+from ..control.pipe import READ_BYTES, EventPipe
 from ..kernel.capture import KernelTrace
-from ..model import Observation, Trace
+from ..model import Trace
 from ..steps.assembling import assembled
 from ..steps.summary import summed
 from ..steps.timeline import Timeline
 from .cold import evict
-from .observing import ServerObserver
 from .own_client import OwnClient
 
 SETTLE_S = 5.0
@@ -37,20 +44,26 @@ class Session:
     def __init__(self, settings: Settings, *, privileged: bool = True) -> None:
         """`privileged`: use the kernel's trace events where that is allowed."""
         self._settings = dataclasses.replace(settings, bind=("127.0.0.1:0",))
-        self._read, self._write = os.pipe2(os.O_CLOEXEC)
-        self._server = Server(self._settings, ServerObserver(self._write))
+        self._server = Server(self._settings, OwnObserver(lambda: self._pipe))
         self._resources = contextlib.ExitStack()
         self._kernel: KernelTrace | None = None
         self.unprivileged = tracefs.available() if privileged else "not asked for"
         """Why the kernel's trace events cannot be used; None if they are."""
-        self._lines: list[Observation] = []
-        self._arrived = threading.Condition()
+        self._exchanges = Exchanges()
+        self._accepted: dict[int, Any] = {}
+        self._over: dict[int, Recorded] = {}
+        """By the port of their client."""
 
     def __enter__(self) -> Self:
-        self._server.__enter__()
-        os.close(self._write)
-        self._reader = threading.Thread(target=self._listen, daemon=True)
-        self._reader.start()
+        self._pipe = EventPipe(waits=True)
+        self._resources.callback(self._pipe.close_reading_end)
+        try:
+            self._server.__enter__()
+        except BaseException:
+            self._resources.close()
+            raise
+        finally:
+            self._pipe.close()
         host, _, port = self._server.addresses[0].removeprefix("http://").rpartition(":")
         self._address = host, int(port)
         if self.unprivileged is None:
@@ -70,10 +83,9 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._resources.close()
-            self._server.__exit__(kind, error, trace)
+            self._resources.close()  # the pipe, too: a worker may wait for room in it
         finally:
-            self._reader.join(SETTLE_S)
+            self._server.__exit__(kind, error, trace)
 
     def request(
         self, target: str, *, method: str = "GET", cold: bool = False, hold_back_s: float = 0.0
@@ -81,7 +93,7 @@ class Session:
         """Trace one request. Raises `TraceFailed`."""
         client = OwnClient(*self._address)
         try:
-            self._wait_for("accepted", lambda o: o.detail["port"] == client.port)
+            self._reported(client.port, self._accepted, "the connection")
             cooled = self._evict(target) if cold else None
             if self._kernel is not None:
                 self._kernel.client_port = client.port
@@ -93,13 +105,10 @@ class Session:
             )
         finally:
             client.close()
-        self._wait_for("closed", lambda o: o.detail["port"] == client.port)
+        over = self._reported(client.port, self._over, "the exchange")
         kernel = self._kernel.observations() if self._kernel is not None else []
-        seen = [*answer.observations, *self._lines, *kernel]
-        self._lines.clear()
-        timeline = Timeline(seen)
+        timeline = Timeline([*answer.observations, *over.seen, *kernel])
         steps = assembled(timeline)
-        engine = self._server.engine
         return Trace(
             request={
                 "method": method,
@@ -108,11 +117,7 @@ class Session:
                 "bytes": answer.total_bytes,
                 "started": started,
             },
-            pair={
-                "serving": self._server.model.name,
-                "io": engine.name,
-                "engine": engine.engine,
-            },
+            pair=pair_of_server(self._server),
             privileged=self._kernel is not None,
             steps=steps,
             summary=summed(timeline, steps),
@@ -143,19 +148,37 @@ class Session:
             path /= "index.html"
         return evict(path)
 
-    def _listen(self) -> None:
-        with os.fdopen(self._read, "rb") as pipe:
-            for line in pipe:
-                at_ns, event, detail = json.loads(line)
-                source = "accounting" if event in ("accounting", "cachestat") else "clock"
-                with self._arrived:
-                    self._lines.append(Observation(at_ns, source, event, detail))
-                    self._arrived.notify_all()
+    def _reported(self, port: int, what: dict[int, Any], name: str) -> Any:
+        """What the workers report of the client with that port. Raises `TraceFailed`."""
+        until = time.monotonic() + SETTLE_S
+        end = self._pipe.reading_end
+        while port not in what:
+            ready, _, _ = select.select([end], [], [], max(0.0, until - time.monotonic()))
+            data = os.read(end, READ_BYTES) if ready else b""
+            if not data:
+                raise TraceFailed(f"the server did not report {name} in {SETTLE_S} s")
+            over, others = self._exchanges.take(data)
+            self._over |= {one.done["peer"]: one for one in over}
+            self._accepted |= {message["accepted"]: message for message in others}
+        return what.pop(port)
 
-    def _wait_for(self, event: str, matches: Any) -> None:
-        def came() -> bool:
-            return any(o.event == event and matches(o) for o in self._lines)
 
-        with self._arrived:
-            if not self._arrived.wait_for(came, SETTLE_S):
-                raise TraceFailed(f"the server did not report {event!r} in {SETTLE_S} s")
+class OwnObserver:
+    """What `Server` is given: records every connection from its beginning, and all of it."""
+
+    def __init__(self, pipe: Callable[[], EventPipe]) -> None:
+        self._pipe = pipe
+
+    def running(self, server: Server) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def install(self, content: Content, http1: Http1) -> None:
+        Recorder(content, http1, self._ended, begun=self._accepted).begin()
+
+    def look(self) -> None: ...
+
+    def _accepted(self, conn: Connection) -> None:
+        self._pipe().tell({"accepted": conn.peer[1] if conn.peer else 0})
+
+    def _ended(self, recording: Recording) -> None:
+        written(recording, 0, self._pipe(), {})

@@ -1,0 +1,48 @@
+"""What workers have recorded, put together again to exchanges on the tracer's side."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ..control.pipe import LineReader
+from ..model import Observation
+
+COUNTED = ("accounting", "cachestat")
+"""Events that are counters, not moments of our clock."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An exchange that is over."""
+
+    seen: list[Observation]
+    done: dict[str, Any]
+    """What it was; see `recording.written`."""
+
+
+class Exchanges:
+    """Those that are not over yet."""
+
+    def __init__(self) -> None:
+        self._lines = LineReader()
+        self._seen: dict[str, list[Observation]] = {}
+
+    def take(self, data: bytes) -> tuple[list[Recorded], list[dict[str, Any]]]:
+        """The exchanges that are over by what was read, and messages about something else."""
+        over: list[Recorded] = []
+        others: list[dict[str, Any]] = []
+        for message in map(json.loads, self._lines.lines(data)):
+            if "x" not in message:
+                others.append(message)
+                continue
+            seen = self._seen.setdefault(message["x"], [])
+            for at_ns, event, detail in message.get("seen", ()):
+                source = "accounting" if event in COUNTED else "clock"
+                seen.append(Observation(at_ns, source, event, detail))
+            if "done" in message:
+                del self._seen[message["x"]]
+                if seen:  # else all of it was lost: it came too fast
+                    over.append(Recorded(seen, message["done"]))
+        return over, others
