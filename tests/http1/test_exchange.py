@@ -7,7 +7,10 @@ import asyncio
 import pytest
 
 from fivefold.http1.connection import Http1
+from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
+from fivefold.http1.request import examined
+from fivefold.http1.response import DateField, ResponseHead
 from support.scripted_connection import SILENCE, Echo, FakeConnection, statuses, talk
 
 H = b"Host: t\r\n"
@@ -247,3 +250,27 @@ def test_an_error_of_ours_closes_one_connection_and_shows_no_trace(
     assert connection.closed
     assert connection.sent == b""
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_response_that_is_continued_keeps_what_came_behind_the_request() -> None:
+    """Content that has begun before there was an exchange knows nothing of the next request."""
+    head = ANSWERED["get"][0]
+    conn = FakeConnection([])
+
+    def exchange() -> Exchange:
+        return Exchange(conn, examined(head), head, None, Limits(), DateField())
+
+    async def answered() -> Exchange:
+        begun, goes_on = exchange(), exchange()
+        goes_on.beyond = NEXT
+        begun.start(ResponseHead(200, []))
+        await begun.write(b"first", more=True)
+        goes_on.adopt(begun)
+        await goes_on.write(b"second", more=False)
+        return goes_on
+
+    over = asyncio.run(answered())
+    assert over.beyond == NEXT
+    assert over.finished
+    assert over.keep
+    assert conn.sent.endswith(b"\r\n5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n")

@@ -48,24 +48,6 @@ class Exchange:
     Raises (everything that sends): `PeerGone`, `DeadlineExceeded`.
     """
 
-    started = False
-    """Whether any of the response has left: from then on nothing can be taken back."""
-    finished = False
-    exceeded = False
-    """Whether content has given more than it declared: what else it gives is dropped, too."""
-    silent = False
-    """Whether the response has no body, whatever content gives; known once it has started."""
-    until_close = False
-    """Whether only the end of the connection tells the client that the response is over."""
-    beyond = b""
-    """What has come beyond this request: the beginning of the next one, or of what content that
-    takes the connection over is to understand."""
-    _broken = False
-    _head: ResponseHead | None = None
-    _remaining: int | None = None
-    _chunked = False
-    _trailing = False
-
     def __init__(  # noqa: PLR0917 - made once a request, and keywords cost
         self,
         conn: HttpConnection,
@@ -75,16 +57,38 @@ class Exchange:
         limits: Limits,
         date: DateField,
     ) -> None:
+        # What was asked.
         self.conn = conn
         self.request = request
         self.request_head = request_head
         """The head as it came: `fields_of` splits it."""
         self.body = body
         """None where the request has none."""
-        self.keep = request.keep_alive
-        """Whether the connection may serve another request."""
         self._limits = limits
         self._date = date
+
+        # How far the response has come.
+        self._head: ResponseHead | None = None
+        self.started = self.finished = False
+        """`started`: whether any of it has left; from then on nothing can be taken back."""
+        self._broken = False
+
+        # How its body is framed, once it has started.
+        self._remaining: int | None = None
+        self._chunked = self._trailing = False
+        self.exceeded = False
+        """Whether content has given more than it declared: what else it gives is dropped, too."""
+        self.silent = False
+        """Whether it has no body, whatever content gives."""
+        self.until_close = False
+        """Whether only the end of the connection tells the client that the response is over."""
+
+        # What comes after it.
+        self.keep = request.keep_alive
+        """Whether the connection may serve another request."""
+        self.beyond = b""
+        """What has come beyond this request: the beginning of the next one, or of what content
+        that takes the connection over is to understand."""
 
     async def answer(self, response: Response) -> None:
         """The whole response, once."""
@@ -123,7 +127,7 @@ class Exchange:
 
     def adopt(self, begun: Exchange) -> None:
         """Go on with a response to the same request that another exchange has begun."""
-        vars(self).update(vars(begun))
+        vars(self).update(vars(begun), beyond=self.beyond)
 
     def start(self, head: ResponseHead) -> None:
         """Fix status and fields; may be called again until the first part has left."""

@@ -61,7 +61,11 @@ class AccessLogger(Protocol):
 
 
 class LoggedExchange(Exchange):
-    """An exchange that counts what it gives to the connection."""
+    """An exchange that counts what it gives to the connection.
+
+    Its state begins as defaults of the class: an `__init__` of its own would call the other one,
+    0.1 us for each request.
+    """
 
     _status = 0
     _begun = 0.0

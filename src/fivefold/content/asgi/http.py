@@ -43,35 +43,40 @@ RESET_S = 0.01
 class HttpCycle:
     """`receive` and `send` of one exchange, and its connection while the call goes on."""
 
-    _complete = False
-    """Whether the application has the whole request."""
-    _disconnect: asyncio.Future[None] | None = None
-    """Done once `receive` says http.disconnect; made for the first who waits for it."""
-    _disconnected = False
-    _gone = False
-    _over = False
-    _parted = False
-    """Whether the connection goes on without the call."""
-    _quiet = False
-    """Whether the client has sent a FIN and was sent nothing since."""
-    has_waited = False
-    """Whether anybody has waited here, so that the connection must wait as well."""
-    _has_failed = False
-    _read: Started | None = None
-    """Reading a part of the body, while that waits for the client."""
-    _reading: SendLock | None = None
-    _trailers = False
-    _turns: SendLock | None = None
-    _waiter: Waiter | None = None
-    """Of the connection, which waits until it may go on."""
-    _watch: Watch | None = None
-    _refusal: ProtocolError | None = None
-    """Why the request could not be read whole; it is answered when the application ends."""
-
     def __init__(self, exchange: Exchange, host: ApplicationLoop) -> None:
         self._exchange = exchange
         self._host = host
+
+        # Of the request.
         self._body = exchange.body
+        self._complete = False
+        """Whether the application has all of it."""
+        self._reading: SendLock | None = None
+        self._read: Started | None = None
+        """Reading a part of the body, while that waits for the client."""
+        self._refusal: ProtocolError | None = None
+        """Why it could not be read to its end; answered when the application ends."""
+
+        # Of the response.
+        self._trailers = self._has_failed = False
+        self._turns: SendLock | None = None
+        self.has_waited = False
+        """Whether anybody has waited here, so that the connection must wait as well."""
+
+        # Of the client.
+        self._watch: Watch | None = None
+        self._quiet = False
+        """Whether it has sent a FIN and was sent nothing since."""
+        self._gone = self._disconnected = False
+        """`_gone`: nothing reaches it; `_disconnected`: `receive` says http.disconnect."""
+        self._disconnect: asyncio.Future[None] | None = None
+        """Done once it says so; made for the first who waits for it."""
+
+        # Of the call and its connection.
+        self._over = self._parted = False
+        """`_over`: the call has ended; `_parted`: the connection goes on without it."""
+        self._waiter: Waiter | None = None
+        """Of the connection, which waits until it may go on."""
 
     # The application's side
 

@@ -17,10 +17,12 @@ from typing import IO, Any, Protocol
 from ...errors import ClientLeft, DeadlineExceeded, InvalidResponse, PeerGone
 from ...http1.answer import Whole
 from ...http1.exchange import Exchange
+from ...http1.request import Request
 from ...http1.response import FilePart, ResponseHead
 from ...http1.stream import HttpConnection
 from ...isolation.descendants import descendants
 from ..application.fields import ResponseHeads, response_head
+from ..application.thread_pool import Lease
 from .file_wrapper import FileWrapper
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -66,30 +68,34 @@ class Call:
     so that no request sees what another has set.
     """
 
-    exchange: Exchange | None = None
-    """None as long as nothing can have left."""
-    head: ResponseHead | None = None
-    last = False
-    """Whether the part that `first` has returned is known to be the last."""
-    broken: BaseException | None = None
-    """Why a part that was written could not be sent."""
-    asked: Any = None
-    """Request and head, where it was called before there was an exchange."""
-    lease: Any = None
-    """The thread of the pool in which it runs."""
-    ended = False
-    """Whether its `write` must not send any more."""
-    _iterable: Any = None
-    _iterator: Iterator[bytes] | None = None
-
     def __init__(
         self, environ: dict[str, Any], conn: HttpConnection, context: Context, place: Sends
     ) -> None:
+        # Of the request.
         self._environ = environ
         self._input: IO[bytes] = environ["wsgi.input"]  # the application may put another there
         self.conn = conn
+        self.asked: tuple[Request, bytes] | None = None
+        """Request and head, where it was called before there was an exchange."""
+
+        # Where it runs.
         self.context = context
         self._place = place
+        self.lease: Lease | None = None
+        """The thread of the pool, if it is one."""
+
+        # Of its response.
+        self.exchange: Exchange | None = None
+        """None as long as nothing can have left."""
+        self.head: ResponseHead | None = None
+        self._iterable: Any = None
+        self._iterator: Iterator[bytes] | None = None
+        self.last = False
+        """Whether the part that `first` has returned is known to be the last."""
+        self.broken: BaseException | None = None
+        """Why a part that was written could not be sent."""
+        self.ended = False
+        """Whether its `write` must not send any more."""
 
     def as_whole(self, part: Any) -> Whole | None:
         """The response, if `part` is all of it and nothing is left to be sent or closed."""

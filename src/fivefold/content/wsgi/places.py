@@ -89,6 +89,7 @@ class InPlace:
 
     def _begun(self, call: Call) -> Exchange:
         """For what was asked before there was an exchange (`Wsgi.answer_at_once`)."""
+        assert call.asked is not None
         request, head = call.asked
         # One that counts, for whichever it will be continued by.
         return LoggedExchange(call.conn, request, head, None, self._limits, self._date)
@@ -112,8 +113,7 @@ class InPool:
         self._threads = threads
 
     async def run(self, call: Call, piece: Callable[[], Any]) -> Any:
-        lease: Lease = call.lease or Lease(self._threads, call.conn.io)
-        call.lease = lease
+        lease = call.lease = call.lease or Lease(self._threads, call.conn.io)
         outcome = await lease.call(partial(leased, lease, call, piece))
         while isinstance(outcome, Written):
             assert call.exchange is not None
@@ -121,10 +121,12 @@ class InPool:
         return outcome
 
     def send(self, call: Call, data: bytes) -> BaseException | None:
+        assert call.lease is not None
         error: BaseException | None = call.lease.ask(Written(data))
         return error
 
     def abandon(self, call: Call) -> None:
+        assert call.lease is not None
         call.lease.leave(partial(leased, call.lease, call, call.close))
 
 
