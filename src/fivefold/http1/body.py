@@ -24,6 +24,7 @@ class Body:
         self._remaining = request.content_length
         self._chunked = ChunkedDecoder() if request.content_length is None else None
         self._total = 0
+        # No 100 is due once some of it is here (RFC 9110, section 10.1.1).
         self._promise = request.expects_continue and not received
         if self._remaining is not None and self._remaining > limits.body_bytes:
             raise ProtocolError(413, f"the body may have {limits.body_bytes} bytes")
@@ -74,6 +75,7 @@ class Body:
         return self.finished
 
     async def _more(self) -> bytes:
+        # For each part: an upload may take hours, but not stand still.
         self._conn.allow(self._limits.body_s)
         if self._promise:
             self._promise = False

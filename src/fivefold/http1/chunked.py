@@ -84,13 +84,14 @@ class ChunkedDecoder:
 
     def _next_line(self) -> bool:
         """Consume one line outside the chunks' data; False if it is not complete."""
+        # A bound for the search, too: a line without an end is looked through at each receive.
         end = self._buffer.find(b"\r\n", 0, LINE_BYTES)
         if end < 0:
             self._check_unfinished_line()
             return False
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 2]
-        if self._after_data:
+        if self._after_data:  # RFC 9112, section 7.1: chunk-data CRLF
             self._after_data = False
             if line:
                 raise ProtocolError(400, "chunk longer than its size")
@@ -105,6 +106,7 @@ class ChunkedDecoder:
             raise ProtocolError(400, "line too long in chunked coding")
         if b"\n" in self._buffer or b"\r" in self._buffer[:-1]:
             raise ProtocolError(400, "bare CR or LF in chunked coding")
+        # Its client may wait for an answer: it is refused now, not when its line is over.
         if self._after_data and bytes(self._buffer) not in (b"", b"\r"):
             raise ProtocolError(400, "chunk longer than its size")
 

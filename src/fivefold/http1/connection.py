@@ -110,11 +110,13 @@ class Http1:
         try:
             while data is not None:
                 if not data:
-                    # `next_bytes`, written out: all small requests pass this.
+                    # A client that is silent here is owed nothing: the server may stop, or give its
+                    # place to another.
                     conn.begin_waiting(now + patience)
                     try:
                         data = await conn.recv()
                     except DeadlineExceeded:
+                        # It may have sent its request just as its time was over (RFC 9112, 9.5).
                         data = await conn.last_words()
                     conn.heard()
                     if not data:
@@ -122,7 +124,9 @@ class Http1:
                     patience = keep_alive_s
                     now = monotonic()
                     turn_ends = now + TURN_S
-                elif now > turn_ends:
+                elif (
+                    now > turn_ends
+                ):  # pipelined requests (RFC 9112, 9.3.2): no receive would yield
                     await conn.yield_turn()
                     now = monotonic()
                     turn_ends = now + TURN_S
@@ -186,6 +190,7 @@ class Http1:
         record: tuple[ConnectionLog, float] | None,
     ) -> bytes | None:
         """Answer one request; what was received beyond it, or None if the connection ends."""
+        # Framed already, and nobody counts it: an exchange would add nothing.
         if record is None and begun is not None and begun.complete:
             now = monotonic()
             conn.wait_until(now + self._limits.send_s)
@@ -200,6 +205,7 @@ class Http1:
         await self._answer(exchange, respond, record)
         keep = exchange.finished and exchange.keep
         if body is not None:
+            # The rest of a body would be taken for the next request (RFC 9112, section 9.3).
             keep = keep and await skipped(body)
             # What content read while it watched the client came after what came with the body.
             exchange.beyond = body.rest + exchange.beyond
@@ -247,6 +253,7 @@ class Http1:
         now = monotonic()
         conn.wait_until(now + self._limits.send_s)
         response = plain(refusal.status, refusal.detail, list(refusal.fields))
+        # The head may not have been parsed; HEAD has no body even then (RFC 9110, section 9.3.2).
         bodiless = asked.head.lstrip(b"\r\n").startswith(b"HEAD ")
         fields = [*response.fields, (b"Content-Length", b"%d" % response.length)]
         lines = serialized(response.status, fields, self._date.at(now), persistence=CLOSE)

@@ -157,10 +157,11 @@ class Exchange:
         What exceeds a declared length is dropped, what is missing ends the connection:
         either way the client can tell, and the next response cannot be mistaken for it.
         """
+        # Head and first part leave together: one call of the system, one segment.
         out = b"" if self.started else self._opening(None if more else len(data))
         if self._remaining is not None:
             data = self._counted(data)
-        if data and not self.silent:
+        if data and not self.silent:  # a chunk of no bytes is the last (RFC 9112, section 7.1)
             out += b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
         if not more:
             self._check_length()
@@ -180,6 +181,7 @@ class Exchange:
         if not self.started:
             await self.write(b"", more=True)  # the head leaves chunked, so that they fit
         if self._chunked and not self.silent:
+            # The last chunk, the fields, an empty line (RFC 9112, section 7.1.2).
             out = trailer_lines if self._trailing else b"0\r\n" + trailer_lines
             self._trailing = True
             await self._send(out if more else out + b"\r\n")
@@ -209,6 +211,7 @@ class Exchange:
 
     async def inform(self, status: int, lines: bytes) -> None:
         """An interim response (RFC 9110, section 15.2), e.g. 103 with its field lines."""
+        # HTTP/1.0 knows none: its client would take it for the answer (RFC 9110, section 15.2).
         if not self.started and self.request.minor:
             await self._send(STATUS_LINES[status] + lines + b"\r\n")
 
@@ -289,7 +292,9 @@ class Exchange:
         framing = b""
         if head.status in BODILESS:
             if head.status == NOT_MODIFIED and head.length is not None:
+                # Of the body that a 200 would have had (RFC 9110, section 8.6).
                 framing = b"Content-Length: %d\r\n" % head.length
+        # For HEAD only what content has said: it may have left the body out by itself.
         elif length is not None and (head.length is not None or not self.silent):
             self._remaining = length
             framing = b"Content-Length: %d\r\n" % length
@@ -310,4 +315,5 @@ class Exchange:
     def _persistence(self) -> bytes:
         if not self.keep:
             return CLOSE
+        # What HTTP/1.0 needs to hear, and HTTP/1.1 means (RFC 9112, section 9.3; appendix C.2.2).
         return b"" if self.request.minor else b"Connection: keep-alive\r\n"

@@ -83,7 +83,7 @@ class HeadReader:
             self._conn.wait_until(now + self._limits.head_s)
             data, end = await self._complete(bytearray(data))
         head, rest = data[: end + 4], data[end + 4 :]
-        self.partial = head
+        self.partial = head  # for the log, if it is refused
         request = self._parser.parse(head)
         self.partial = b""
         return request, head, rest
@@ -109,8 +109,11 @@ class HeadReader:
 
     def _check_unfinished(self, buffer: bytearray, seen: int) -> None:
         """Refuse at once what can no longer become a request that we serve."""
+        # A TLS hello has no end that could be waited for; its client gets an answer now.
         if buffer and not HEAD_START.match(buffer):
             raise ProtocolError(400, "this is not HTTP")
+        # A proxy in front may take it for the end of a line (RFC 9112, section 2.2), and so read
+        # another request than we do.
         if BARE_LF.search(buffer, seen):
             raise ProtocolError(400, "a line ends without CR")
         limits = self._limits

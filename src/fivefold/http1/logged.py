@@ -151,6 +151,7 @@ class LoggedExchange(Exchange):
                 self._record(access_log, now, complete=complete)
 
     def _record(self, access_log: ConnectionLog, now: float, *, complete: bool) -> None:
+        # Given to the connection and not taken by its kernel: it is lost when the client has left.
         unsent = self.conn.unsent
         asked = LoggedRequest(self.request, self.request_head, now, self._begun or monotonic())
         size = max(0, self._size - unsent)

@@ -122,9 +122,10 @@ class HeadParser:
             self._renew()
             return None
         self._one_message += 3  # its head, its end, and our looking
+        # The rest of the head has been judged: no more of it decides.
         request = self._known_as(data[: data.index(b"\r\n")] + b"".join(SIEVE(data)))
         if request is None:
-            if data.startswith(b"\r"):
+            if data.startswith(b"\r"):  # llhttp passes over empty lines, `examined` not
                 return None
             request = self._examined(data)
         return None if request.has_body else request
@@ -132,11 +133,13 @@ class HeadParser:
     def parse(self, head: bytes) -> Request:
         """`head` runs from the request line to the empty line. Raises `ProtocolError`."""
         self._check_size(head)
-        newer = NEWER_MINOR.match(head)
+        newer = NEWER_MINOR.match(head)  # llhttp refuses them
         if newer:
             head = newer[1] + b"1\r\n" + head[newer.end() :]
         ends_with_head = self._judged(head)
         request = self._examined(head)
+        # If we did not agree where it ends, the next one would begin inside its body, or the
+        # other way round: request smuggling (RFC 9112, section 11.2).
         if ends_with_head is request.has_body:
             raise ProtocolError(400, "ambiguous framing")
         return request
@@ -189,6 +192,7 @@ def refusal(head: bytes, error: Exception) -> ProtocolError:
     line = REQUEST_LINE.match(head)
     if line is None:
         return ProtocolError(400, "malformed request line")
+    # Before the method: of another version we do not know which there are.
     if line[3] != b"1":
         return ProtocolError(505, "this server speaks only HTTP/1")
     if isinstance(error, httptools.HttpParserInvalidMethodError):
@@ -227,6 +231,7 @@ def collected(head: bytes) -> dict[bytes, bytes]:
     for name, value in OBEYED.findall(head):
         name = name.lower()  # noqa: PLW2901 - the name as sent is of no further use
         if name in obeyed:
+            # A proxy may have routed or framed by the other one (RFC 9112, 3.2 and 6.3).
             if name in (b"host", b"content-length"):
                 raise ProtocolError(400, "repeated Host or Content-Length")
             value = obeyed[name] + b", " + value  # noqa: PLW2901
@@ -285,10 +290,12 @@ def body_length(obeyed: dict[bytes, bytes], method: bytes, minor: int) -> int | 
     coding = obeyed.get(b"transfer-encoding")
     length = obeyed.get(b"content-length")
     if coding is not None:
+        # One of them is not for us: a proxy in front may have obeyed it (RFC 9112, section 6.1).
         if length is not None or minor == 0:
             raise ProtocolError(
                 400, "Transfer-Encoding together with Content-Length, or in HTTP/1.0"
             )
+        # Where chunked is not the last coding, llhttp has refused: the end could not be found.
         if coding.lower() != b"chunked":
             raise ProtocolError(501, "unknown transfer coding")
         return None

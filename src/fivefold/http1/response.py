@@ -116,6 +116,7 @@ class DateField:
         if now >= self.until:
             wall = time.time()
             self.line = b"Date: %s\r\n" % http_date(wall)
+            # By the monotonic clock: one that is set back would keep an old line.
             self.until = now + 1.0 - wall % 1.0
         return self.line
 
@@ -142,6 +143,7 @@ def joined(head: ResponseHead, data: bytes | memoryview, date: bytes) -> bytes:
 def closing_head(head: bytes) -> bytes:
     """A head, and whatever follows it in the same bytes, that says that the connection ends."""
     fields = head.index(b"\r\n") + 2
+    # Views: the body may be behind it, and is copied once.
     return b"".join((memoryview(head)[:fields], CLOSE, memoryview(head)[fields:]))
 
 
