@@ -62,6 +62,8 @@ def test_who_is_in_the_middle_of_something(pair: Pair) -> None:
             assert talking.recv(timeout=30) == "there"
             behind = clients.enter_context(opened(site, "/behind", compression=None))
             site.notes.until("called")
+            behind.send(b"one that is there when the server stops")
+            assert behind.ping().wait(30)  # its reader has come so far
             for _ in range(40):
                 behind.send(b"more than is read ahead")
             handshake(handshaking, "/late")
