@@ -30,7 +30,6 @@ LATER: dict[str, tuple[str, str]] = {
     "Reader": ("_ask", "there is no answer before its question"),
     "Sampler": ("_respond", "of the content that it is put in front of"),
     "Scheduled": ("schedule", "its clock begins with the run, and not with its clients"),
-    "Supervisor": ("_guard _signals", "made and closed by `run`, which says what cannot be had"),
     "Wrk": ("_seconds _words", "of the run that `prepare` begins"),
 }
 """By class: which attributes are born later, and why."""

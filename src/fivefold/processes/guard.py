@@ -60,13 +60,16 @@ class Guard:
 
     def __init__(self, patience_s: float) -> None:
         """`patience_s`: how long workers may take to end."""
+        self._patience_s = patience_s
         self._pipe = -1
+
+    def begin(self) -> None:
         try:
-            self._begin(patience_s)
+            self._fork()
         except OSError as error:
             log.warning("if this supervisor is killed, workers that hang will stay: %s", error)
 
-    def _begin(self, patience_s: float) -> None:
+    def _fork(self) -> None:
         words, self._pipe = os.pipe2(os.O_CLOEXEC)
         others = processes_of_tree(os.getpid()) - {os.getpid()}
 
@@ -74,7 +77,7 @@ class Guard:
             if os.fork() == 0:
                 os.closerange(FIRST_OF_OTHERS, words)
                 os.closerange(words + 1, MOST_DESCRIPTORS)
-                watch(words, patience_s, handles(others))
+                watch(words, self._patience_s, handles(others))
                 os._exit(0)
 
         try:

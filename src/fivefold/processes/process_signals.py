@@ -18,7 +18,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Any, Self
 
 from ..isolation.descendants import descendants
 from ..linux.signals import SignalFile
@@ -29,12 +29,14 @@ AT_ONCE = 16
 
 
 class ProcessSignals:
-    """`numbers`, taken from the program until `close`. Made in the main thread.
-
-    Raises OSError.
-    """
+    """`numbers`, taken from the program while it is entered, in the main thread."""
 
     def __init__(self, numbers: Collection[int]) -> None:
+        self._numbers = numbers
+
+    def __enter__(self) -> Self:
+        """Raises OSError."""
+        numbers = self._numbers
         with contextlib.ExitStack() as undo:
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
             undo.callback(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
@@ -56,6 +58,7 @@ class ProcessSignals:
             self._undo = undo.pop_all()
         self.fds = (self._queue.fd, self._woken)
         """Readable when there is a signal."""
+        return self
 
     def received(self) -> Iterator[int]:
         """Their numbers, without waiting."""
@@ -69,7 +72,7 @@ class ProcessSignals:
         """In a process that was forked, whose handlers are reset: the descriptors are not its."""
         self._files.close()
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """As it was before."""
         self._undo.close()
 

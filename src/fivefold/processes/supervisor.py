@@ -25,6 +25,7 @@ when the workers accept, and when they stop.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import select
@@ -93,28 +94,32 @@ class Supervisor:
         """Whether any worker was ever ready."""
         self._announced = False
         self._on_ready: Callable[[], None] = lambda: None
+        # SIGCHLD, too: our parent may ignore it, and no death would be heard of.
+        self._signals = ProcessSignals(HANDLED)
+        self._guard = Guard(grace_s + KILL_MARGIN_S)
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Until stopped. Raises `WorkerFailed` if no worker was ever ready, or one did not end
         cleanly."""
         self._on_ready = on_ready
-        try:
-            # SIGCHLD, too: our parent may ignore it, and no death would be heard of.
-            self._signals = ProcessSignals(HANDLED)
-        except OSError as error:
-            raise WorkerFailed(f"no worker can be started: {error}") from error
-        self._guard = Guard(self._grace_s + KILL_MARGIN_S)
-        try:
+        with contextlib.ExitStack() as ends:
+            try:
+                ends.enter_context(self._signals)
+            except OSError as error:
+                raise WorkerFailed(f"no worker can be started: {error}") from error
+            ends.callback(self._guard.close)
+            self._guard.begin()
+            ends.callback(self._kill_all)
             while not self._stopping or any(self._workers()):
                 self._guarded_turn()
-        finally:
-            for _, worker in self._workers():
-                send(worker.pid, signal.SIGKILL)
-                reap(worker.pid, wait=True)
-            self._guard.close()
-            self._signals.close()
         if self._failure:
             raise WorkerFailed(self._failure)
+
+    def _kill_all(self) -> None:
+        """If something was not foreseen; else there are none any more."""
+        for _, worker in self._workers():
+            send(worker.pid, signal.SIGKILL)
+            reap(worker.pid, wait=True)
 
     def _guarded_turn(self) -> None:
         """This process must not die of a full disk or of want of memory."""
