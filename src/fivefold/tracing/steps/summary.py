@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ...iomodels.probes import OPERATIONS
-from ..kernel.disk_waits import Wait, disk_waits, merged
+from ..kernel.disk_waits import disk_waits, merged
 from ..kernel.off_cpu import run_queue_ns
 from ..model import Step, Summary
 from .page_waits import waits_for_pages
-from .sending import sending
+from .sending import parts, sending
 from .timeline import Timeline
 
 ARRIVED = ("sock:sk_data_ready", "tcp:tcp_probe")
+RECEIVING = [("recvfrom.enter", "recvfrom.exit")]
 
 
 def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
@@ -44,7 +43,10 @@ def receiving(timeline: Timeline, steps: tuple[Step, ...]) -> int:
     ready_ns = timeline.start_ns + round(steps[2].start_us * 1000)
     content = timeline.first("content.enter")
     total = 0
-    for entered, left in timeline.calls("recvfrom"):
+    for call in parts(timeline, RECEIVING):
+        entered, left = call.begun.at_ns, call.ended.at_ns
+        if "error" in call.ended.detail:
+            continue
         arrived = timeline.last(*ARRIVED, after=entered, before=left)
         if arrived is None and content is not None and entered >= content.at_ns:
             continue  # it is counted as a wait, and nothing tells the two apart
@@ -81,29 +83,15 @@ def own_io(timeline: Timeline) -> int:
 
 
 def within_content(timeline: Timeline, *names: str) -> int:
+    """Nanoseconds in operations of the connection."""
     entered, left = timeline.first("content.enter"), timeline.last("content.exit")
     if entered is None or left is None:
         return 0
-    return operations(timeline, *names, after=entered.at_ns, before=left.at_ns)
-
-
-def operations(timeline: Timeline, *names: str, after: int = 0, before: int | None = None) -> int:
-    """Nanoseconds in operations of the connection."""
-    return sum(end - start for start, end in spans(timeline, *names, after=after, before=before))
-
-
-def spans(
-    timeline: Timeline, *names: str, after: int = 0, before: int | None = None
-) -> Iterator[Wait]:
-    """When operations of the connection began and ended."""
-    for name in names:
-        begun = None
-        for o in timeline.of(f"{name}.begin", f"{name}.end", after=after, before=before):
-            if o.event.endswith(".begin"):
-                begun = o.at_ns
-            elif begun is not None:
-                yield begun, o.at_ns
-                begun = None
+    return sum(
+        one.took_ns
+        for one in parts(timeline, [(f"{name}.begin", f"{name}.end") for name in names])
+        if entered.at_ns <= one.begun.at_ns and one.ended.at_ns <= left.at_ns
+    )
 
 
 def inside_content(timeline: Timeline) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from ...errors import TraceFailed
 from ..model import Evidence, Observation
@@ -39,21 +39,6 @@ class Timeline:
 
     def last(self, *events: str, after: int = 0, before: int | None = None) -> Observation | None:
         return next(reversed(self.of(*events, after=after, before=before)), None)
-
-    def calls(self, name: str) -> Iterator[tuple[int, int]]:
-        """When a system call was entered and left, each time that it moved something."""
-        entered = None
-        for o in self.of(f"{name}.enter", f"{name}.exit"):
-            if o.event.endswith(".enter"):
-                entered = o.at_ns
-            elif entered is not None:
-                if "error" not in o.detail:
-                    yield entered, o.at_ns
-                entered = None
-
-    def spent_in(self, call: str) -> int:
-        """Nanoseconds in the calls that moved something."""
-        return sum(end - start for start, end in self.calls(call))
 
     def bytes_of(self, *events: str) -> int:
         return sum(int(o.detail.get("bytes", 0)) for o in self.of(*events))
