@@ -96,6 +96,7 @@ class Blocking(IOModel):
         try:
             parked = main.send(None)
             while True:
+                # Whatever it waited in ended after a tick or at a wake-up: here is often enough.
                 self._ticked()
                 connection = self._connections.get(parked)
                 if connection is None:
@@ -185,6 +186,8 @@ class BlockingConnection(ReadyConnection):
 
 
 def make_blocking(sock: socket.socket, tick_s: float) -> None:
+    # First: with a timeout of Python's the descriptor has O_NONBLOCK, and the kernel's means
+    # nothing.
     sock.setblocking(True)
     timeval = struct.pack("ll", int(tick_s), int(tick_s % 1 * 1e6))
     for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):

@@ -91,6 +91,8 @@ class Lifetime(ABC):
         """The server stops: end after the present exchange; from any thread."""
         if self.closing:
             return
+        # Before the look at `idle`; `begin_waiting` sets and looks the other way round. So one of
+        # the two threads sees the other's mark, whichever comes first.
         self.closing = True
         if self.interruptible:
             self.interrupt()
@@ -119,6 +121,7 @@ class Lifetime(ABC):
         way would be a client that is refused without need.  Raises `DeadlineExceeded`."""
         if not self.closing:
             raise DeadlineExceeded
+        # From now on a receive returns what has arrived, then the end: it waits for nothing more.
         self.interrupt()
         self.allow(LAST_WORDS_S)
         return await self.recv()

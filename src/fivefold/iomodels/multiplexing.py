@@ -61,7 +61,7 @@ class Multiplexing(Watching):
         self.files = Helped(self.resume_threadsafe)
         self._pipe = WakePipe()
         self._watch(self._pipe)
-        self._step(self._attend(self._pipe))
+        self.start(self._attend(self._pipe))
 
     def close(self) -> None:
         super().close()
@@ -120,20 +120,20 @@ class Epoll(Multiplexing):
                 # An edge is reported once: who reads next must try before waiting for another.
                 reader.hints = reader.hints or 1
             else:
-                # `_step`, written out: this is the one loop that every small request passes.
+                # `start`, written out: this is the one loop that every small request passes.
                 reader.task = None
                 try:
                     task.send(None).task = task
                 except StopIteration:
                     continue
-                except BaseException as error:  # noqa: BLE001 - as in `_step`
+                except BaseException as error:  # noqa: BLE001 - as in `start`
                     ended_badly(error)
                     continue
             if writing and fd in writing:
                 # Tried for any event: which direction it is about is not worth three tests
                 # here, and a try in vain costs one EAGAIN.
                 writing.discard(fd)
-                self._go_on(source.writer)
+                self.go_on(source.writer)
 
     def writer_of(self, connection: Source) -> Waiter:
         self._writing.add(connection.fd)
@@ -192,9 +192,9 @@ class LevelTriggered(Multiplexing):
                 self._note(fd)  # or closed by a coroutine that ran earlier in this batch
                 continue
             if writable:
-                self._go_on(source.writer)
+                self.go_on(source.writer)
             if readable and source.reader.task is not None:
-                self._go_on(source.reader)
+                self.go_on(source.reader)
             elif readable and self._watched.get(fd) is source:  # the writer may have closed it
                 # Nobody reads: left in, it would be reported again and again.
                 source.reader.hints = 1

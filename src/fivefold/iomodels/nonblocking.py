@@ -112,12 +112,12 @@ class Nonblocking(Watching):
         before = self._successes
         # A copy: connections are made and closed by what runs here.
         for source in list(self._watched.values()):
-            self._go_on(source.reader)
-            self._go_on(source.writer)
+            self.go_on(source.reader)
+            self.go_on(source.writer)
         # A read that is refused again waits for the next round, not for this one.
         waiters, self._file_waiters = self._file_waiters, []
         for waiter in waiters:
-            self._go_on(waiter)
+            self.go_on(waiter)
         # Nothing tells about them either; one poll(2) of the host's asks for all at once.
         self.maybe_ready.update(self._foreign)
         if self._wake_called:

@@ -63,6 +63,8 @@ class Pile:
     def _apply(self) -> None:
         while True:
             overlays = tuple(self._overlays)
+            # A signal handler that comes in between makes the methods of its list, and the rest of
+            # this would put back those of the older one.
             self._make_methods(overlays)
             if overlays == tuple(self._overlays):
                 return

@@ -54,7 +54,7 @@ class Scheduler(ForeignLoopSupport):
 
     @abstractmethod
     def _wait(self, timeout_s: float) -> None:
-        """Sleep in the kernel at most `timeout_s` and `_step` whatever can go on."""
+        """Sleep in the kernel at most `timeout_s` and `start` whatever can go on."""
 
     def spawn(self, task: Task) -> None:
         self._ready.append(task)
@@ -71,7 +71,7 @@ class Scheduler(ForeignLoopSupport):
                 over = self._main_done = True
 
         try:
-            self._step(wrapped())
+            self.start(wrapped())
             while not over:
                 self._main_done = False  # or that of another run, around this one
                 self.turn(None)
@@ -119,7 +119,7 @@ class Scheduler(ForeignLoopSupport):
         for _ in range(len(ready)):
             if not ready:
                 return  # a run within a step has taken them
-            self._step(ready.popleft())
+            self.start(ready.popleft())
 
     def watch(self, fd: int, events: int) -> None:
         self._watch_foreign(fd, events)
@@ -188,15 +188,11 @@ class Scheduler(ForeignLoopSupport):
         heapq.heappush(self._sleepers, entry)
         return waiter
 
-    def start(self, task: Task) -> None:
-        """Run `task` until it waits."""
-        self._step(task)
-
     def flush(self) -> None:
         self.outbox.flush(monotonic())
 
-    def _step(self, task: Task) -> None:
-        """Run `task` until it waits again."""
+    def start(self, task: Task) -> None:
+        """Run `task` until it waits, for the first time or again."""
         try:
             parked = task.send(None)
         except StopIteration:
@@ -206,11 +202,11 @@ class Scheduler(ForeignLoopSupport):
             return
         parked.task = task
 
-    def _go_on(self, waiter: Waiter) -> None:
+    def go_on(self, waiter: Waiter) -> None:
         """Resume at once, inside the model's wait."""
         task, waiter.task = waiter.task, None
         if task is not None:
-            self._step(task)
+            self.start(task)
 
     def _patience(self, timeout_s: float | None) -> float:
         """How long the kernel may keep us: until the next sweep, sleeper or the caller's limit."""

@@ -114,7 +114,7 @@ class Sigio(Watching):
             raise
         self._helper = ReadinessThread(self.wake)
         self._watch(self._pipe)
-        self._step(self._attend(self._pipe))
+        self.start(self._attend(self._pipe))
 
     def listener(self, sock: socket.socket) -> ReadyListener:
         # Until O_ASYNC is set anew, signals carry the number that an earlier process armed.
@@ -155,12 +155,12 @@ class Sigio(Watching):
                     task.send(None).task = task
                 except StopIteration:
                     continue
-                except BaseException as error:  # noqa: BLE001 - as in `_step`
+                except BaseException as error:  # noqa: BLE001 - as in `start`
                     ended_badly(error)
                     continue
             # A signal stands for both directions; a try in vain costs one EAGAIN.
             if source.writer.task is not None:
-                self._go_on(source.writer)
+                self.go_on(source.writer)
 
     def _unclaimed(self, fd: int) -> None:
         if fd in self._foreign:
@@ -232,8 +232,8 @@ class Sigio(Watching):
     def _hint(self, source: Source) -> None:
         if source.reader.task is None:
             source.reader.hints += 1
-        self._go_on(source.reader)
-        self._go_on(source.writer)
+        self.go_on(source.reader)
+        self.go_on(source.writer)
 
     def _sweep(self, now: float) -> None:
         super()._sweep(now)

@@ -315,6 +315,46 @@ def test_accepts_all_and_leaves_the_rest_in_the_queue(io: Posix) -> None:
         end.close()
 
 
+COPIED = """
+import os, socket
+from fivefold.iomodels.aio.posix import Posix
+
+io = Posix(tick_s=0.02)
+listening = socket.create_server(("127.0.0.1", 0))
+listener = io.listener(listening)
+accepted = []
+
+async def accept():
+    accepted.extend(await listener.accept())
+
+async def until_accepted():
+    while not accepted:
+        await io.sleep(0.001)
+
+io.spawn(accept())
+io.run(io.sleep(0))  # nobody is there: from now on the helper thread waits
+child = os.fork()
+if child == 0:
+    listener.close()
+    io.close()
+    os._exit(0)
+os.waitpid(child, 0)
+client = socket.create_connection(listening.getsockname())
+io.run(until_accepted())
+print(len(accepted), "accepted")
+for sock in (client, listening, *accepted, *listener.close()):
+    sock.close()
+io.close()
+"""
+
+
+def test_a_forked_child_that_closes_its_copy_leaves_its_parent_accepting() -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", COPIED], stdout=subprocess.PIPE, check=True, timeout=PATIENCE_S
+    )
+    assert child.stdout == b"1 accepted\n"
+
+
 FORKING = """
 import os, sys
 from fivefold.errors import Unavailable

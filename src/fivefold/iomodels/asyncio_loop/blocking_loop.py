@@ -90,7 +90,7 @@ class PolledBlocking(Poll):
         if self._vacancies and not self.is_busy():
             waiting, self._vacancies = self._vacancies, []
             for waiter in waiting:
-                self._go_on(waiter)
+                self.go_on(waiter)
             timeout_s = 0.0
         super()._wait(timeout_s)
 

@@ -106,6 +106,8 @@ class LoopModel(IOModel):
             self.loop.close()
 
     async def _end_all(self) -> None:
+        # In the order of `asyncio.Runner.close`: tasks, which may use generators and threads,
+        # first.
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()

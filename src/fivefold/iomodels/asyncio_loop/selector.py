@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-from collections.abc import Callable, Iterator, Mapping
-from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
+from collections.abc import Callable
+from selectors import EVENT_READ, EVENT_WRITE, SelectorKey, SelectSelector
 from time import monotonic
 from typing import Any
 
@@ -27,13 +27,17 @@ NATIVE_PASS = getattr(asyncio.BaseEventLoop, "_run_once", None)
 """A pass of asyncio's own loop, as it was before anybody replaced it."""
 
 
-class LoopSelector(BaseSelector):
-    """What asyncio asks instead of epoll; closing it closes the model."""
+class LoopSelector(SelectSelector):
+    """What asyncio asks instead of epoll; closing it closes the model.
+
+    The standard library keeps the table of keys, and finds a closed socket's there; only how it
+    waits is replaced.
+    """
 
     def __init__(self, io: ForeignLoopSupport) -> None:
         self.io = io
-        self._keys: dict[int, SelectorKey] = {}
-        self._map = KeyMap(self)
+        super().__init__()
+        self._keys: dict[int, SelectorKey] = self._fd_to_key  # type: ignore[attr-defined]
         self._maybe_ready = io.maybe_ready
         self._pid = os.getpid()
         self._turn: Callable[[float | None], None] = io.turn
@@ -42,32 +46,26 @@ class LoopSelector(BaseSelector):
         self._timers: Any = NOT_EMPTY
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
-        if not events or events & ~(EVENT_READ | EVENT_WRITE):
-            raise ValueError(f"Invalid events: {events!r}")
-        key = SelectorKey(fileobj, self._number_of(fileobj), events, data)
-        if key.fd in self._keys:
-            raise KeyError(f"{fileobj!r} (FD {key.fd}) is already registered")
-        self._watch(key)
+        key = super().register(fileobj, events, data)
+        try:
+            self.io.watch(key.fd, poll_events(events))
+        except BaseException:
+            super().unregister(fileobj)
+            raise
         return key
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
         old = self.get_key(fileobj)
-        if events == old.events:
-            key = self._keys[old.fd] = old._replace(data=data)
-            return key
-        if not events or events & ~(EVENT_READ | EVENT_WRITE):
-            raise ValueError(f"Invalid events: {events!r}")
-        key = old._replace(events=events, data=data)
-        self._watch(key)
+        if events != old.events:
+            if not events or events & ~(EVENT_READ | EVENT_WRITE):
+                raise ValueError(f"Invalid events: {events!r}")
+            # Once, and not as the class above does it: out and in again are two system calls.
+            self.io.watch(old.fd, poll_events(events))
+        key = self._keys[old.fd] = old._replace(events=events, data=data)
         return key
 
-    def _watch(self, key: SelectorKey) -> None:
-        self.io.watch(key.fd, poll_events(key.events))
-        self._keys[key.fd] = key
-
     def unregister(self, fileobj: Any) -> SelectorKey:
-        key = self.get_key(fileobj)
-        del self._keys[key.fd]
+        key = super().unregister(fileobj)
         self._maybe_ready.discard(key.fd)
         if self._pid == os.getpid():
             self.io.unwatch(key.fd)  # a forked child would end it for its parent
@@ -111,6 +109,8 @@ class LoopSelector(BaseSelector):
     def _ready(self) -> list[tuple[SelectorKey, int]]:
         """Those that are ready; the others are taken out."""
         maybe_ready, keys = self._maybe_ready, self._keys
+        # A new one: which descriptors may be ready is another few each time, and to register them
+        # in an epoll and take them out again would be a system call each.
         poll = select.poll()
         for fd in maybe_ready:
             poll.register(fd, poll_events(keys[fd].events))
@@ -122,56 +122,11 @@ class LoopSelector(BaseSelector):
                 self.io.rearm(fd)
         return [(keys[fd], asked_for(events) & keys[fd].events) for fd, events in found]
 
-    def get_key(self, fileobj: Any) -> SelectorKey:
-        try:
-            return self._keys[self._number_of(fileobj)]
-        except KeyError:
-            raise KeyError(f"{fileobj!r} is not registered") from None
-
-    def get_map(self) -> Mapping[Any, SelectorKey]:
-        return self._map
-
-    def registered(self) -> dict[int, SelectorKey]:
-        """By descriptor."""
-        return self._keys
-
     def close(self) -> None:
         for key in list(self._keys.values()):
             self.unregister(key.fd)
+        super().close()
         self.io.close()
-
-    def _number_of(self, fileobj: Any) -> int:
-        if isinstance(fileobj, int):
-            fd = fileobj
-        else:
-            try:
-                fd = int(fileobj.fileno())
-            except (AttributeError, TypeError, ValueError):
-                raise ValueError(f"Invalid file object: {fileobj!r}") from None
-        return fd if fd >= 0 else self._number_before_close(fileobj)
-
-    def _number_before_close(self, fileobj: Any) -> int:
-        """A closed socket has forgotten its number, but may have to be unregistered."""
-        for key in self._keys.values():
-            if key.fileobj is fileobj:
-                return key.fd
-        raise ValueError(f"Invalid file descriptor: {fileobj!r}")
-
-
-class KeyMap(Mapping[Any, SelectorKey]):
-    """The registered keys, by file object or descriptor."""
-
-    def __init__(self, selector: LoopSelector) -> None:
-        self._selector = selector
-
-    def __len__(self) -> int:
-        return len(self._selector.registered())
-
-    def __getitem__(self, fileobj: Any) -> SelectorKey:
-        return self._selector.get_key(fileobj)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._selector.registered())
 
 
 def poll_events(events: int) -> int:

@@ -38,6 +38,8 @@ class Outbox(Held):
     def flush(self, now: float) -> None:
         """Send all of it."""
         self.released(now)
+        # A new table first: a coroutine that `send_batch` starts may hold an answer for the next
+        # flush.
         queued, self.queued = self.queued, {}
         for connection, data in queued.items():
             connection.send_batch(data)
@@ -92,6 +94,8 @@ class BatchingConnection(HoldingConnection, ReadyConnection):
             return
         if sent < len(data):
             self._occupied = self._finishing = True
+            # A coroutine of its own: the one that gave the answer has gone on, and may wait for a
+            # request.
             self._batches.start(self._finish(memoryview(data)[sent:]))
 
     async def _finish(self, rest: memoryview) -> None:

@@ -46,6 +46,8 @@ class HoldingConnection(Connection):
         if held.cautious:
             return self._send_now(data)
         if not queued:
+            # The first of a turn reads the clock: the oldest answer is the one that must not get
+            # late.
             held.since = monotonic()
             queued[self] = data
         elif self not in queued:

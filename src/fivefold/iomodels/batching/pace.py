@@ -51,6 +51,8 @@ class Pace:
     def step_ends(self, now: float) -> None:
         """While `cautious`."""
         took = now - self._last
+        # What was resumed after a wait: its beginning is not known, and the wait is none of its
+        # doing.
         if not self._last:
             return
         if took > QUICK_S:

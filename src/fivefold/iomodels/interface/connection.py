@@ -155,6 +155,7 @@ class Connection(Lifetime):
 
     def reset_on_close(self) -> None:
         """Let `close` drop what is unsent instead of keeping it for a peer that takes nothing."""
+        # A time of 0: close(2) drops what is unsent and sends a reset instead of a FIN (socket(7)).
         self._resets = True
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
@@ -172,6 +173,7 @@ class Connection(Lifetime):
 
     def _close_socket(self) -> None:
         """Close the descriptor, and end the connection also where somebody has a copy of it."""
+        # close(2) ends this descriptor; shutdown(2) ends the connection behind all copies of it.
         if descendants.exist and not self._resets:  # which would be no reset
             self._shutdown(socket.SHUT_RDWR)
         self.sock.close()

@@ -153,6 +153,7 @@ class ReadyConnection(Connection):
             self.unsent = len(rest) + following
             yield self._until_writable()
             try:
+                # A part of a view: the bytes that are left are not copied for each try.
                 rest = rest[self._send(rest) :]
             except OSError as error:
                 self._refused(error, self.unsent)
@@ -179,6 +180,8 @@ class ReadyConnection(Connection):
                 # Then the pages again: they may have gone while the client was slow.
                 yield self._until_writable()
                 continue
+            # Only the end of the file, since a full buffer is EAGAIN and a signal is tried again
+            # (PEP 475).
             if sent == 0:
                 raise FileShrank(f"{end - offset} bytes are missing")
             offset += sent
@@ -190,6 +193,8 @@ class ReadyConnection(Connection):
 
     def _send_head(self, head: bytes, following: int) -> Generator[Waiter, None, None]:
         try:
+            # The head waits in the kernel for the first bytes of the file, and shares their packet
+            # (send(2)).
             sent = self._send(head, socket.MSG_MORE)
         except OSError as error:
             sent = self._refused(error, len(head) + following)

@@ -84,8 +84,11 @@ def accept_batch(accept: Accept, most: int) -> tuple[list[socket.socket], bool]:
         except BlockingIOError:
             return accepted, True
         except OSError as error:
+            # accept(2) passes on what became of the client that was next: the one after it is
+            # tried.
             if error.errno in OF_ONE:
                 continue
+            # Those that we have are served; the next call meets the error again.
             if accepted:
                 break
             raise

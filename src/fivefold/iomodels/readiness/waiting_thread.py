@@ -49,6 +49,8 @@ class ReadinessThread:
         if fd not in self._watched:
             return
         self._watched.discard(fd)
+        if not self._thread.is_alive():
+            return  # a forked child: the epoll is its parent's as well
         assert self._epoll is not None
         try:
             self._epoll.unregister(fd)
@@ -65,7 +67,7 @@ class ReadinessThread:
         """End the thread; more than once is all right."""
         if self._epoll is None:
             return
-        if self._thread.is_alive():  # else this is a forked child, and the pipe its parent's
+        if self._thread.is_alive():  # else this is a forked child
             # Closing would not do: a forked child may hold the writing end, too.
             os.write(self._stop_writer, b"s")
             self._thread.join()
@@ -83,5 +85,6 @@ class ReadinessThread:
             ready = [fd for fd, _ in epoll.poll(None, MAX_EVENTS)]
             if self._stop_reader in ready:
                 return
+            # Before the wake, which may be heard, and the queue emptied, before this line ends.
             self.noticed.extend(ready)
             self._wake()

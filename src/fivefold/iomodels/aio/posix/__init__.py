@@ -82,7 +82,7 @@ class Posix(Scheduler):
         self._helper = ReadinessThread(self.wake)
         os.set_blocking(self._pipe.fd, True)  # a thread of glibc shall sleep in the read
         _alive.add(self)
-        self._step(self._hear_wakes())
+        self.start(self._hear_wakes())
 
     def connection(self, sock: socket.socket) -> PosixConnection:
         if len(self._connections) >= MAX_CONNECTIONS:
@@ -124,17 +124,20 @@ class Posix(Scheduler):
         self._operations += 1
 
     def _wait(self, timeout_s: float) -> None:
+        # What completes between this look and the call ends the call at once (aio_suspend(3)).
         done = self._collect()
         if not done and timeout_s > 0:
             self._suspends += 1
             self._in_flight.suspend(timeout_s)
             done = self._collect()
         for operation in done:
-            self._go_on(operation.waiter)
+            self.go_on(operation.waiter)
 
     def _collect(self) -> list[Operation]:
         """Take out what is done; its buffers are ours again."""
         running = errno.EINPROGRESS
+        # The field is glibc's own, and says EINPROGRESS until the operation is over: reading it
+        # spares most of the calls of aio_error(3).
         done = [o for o in self._in_flight.blocks if o.error != running and posix_aio.is_done(o)]
         for operation in done:
             self._in_flight.remove(operation)
@@ -189,6 +192,8 @@ class Posix(Scheduler):
         """Until glibc holds no block and no buffer of ours."""
         self.wake()
         for connection in self._connections.values():
+            # shutdown(2) ends what a thread of glibc sleeps in; aio_cancel(3) leaves a running one
+            # alone.
             connection.abort()
         while self._in_flight.blocks:
             self._in_flight.suspend(self._tick_s)

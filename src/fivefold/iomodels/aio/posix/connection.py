@@ -96,6 +96,7 @@ class PosixConnection(Connection):
         while incoming.in_flight:
             yield self.reader
         self._asked = False
+        # Copied: the next read goes into the same buffer.
         return ctypes.string_at(incoming.buffer, incoming.outcome())
 
     @types.coroutine

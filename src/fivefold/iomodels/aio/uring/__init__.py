@@ -69,7 +69,7 @@ class Uring(RingScheduler):
         self._files = FileReads(self)
         self._polls: dict[int, ForeignPoll] = {}
         self._pipe = WakePipe()
-        self._step(self._attend(self._pipe))
+        self.start(self._attend(self._pipe))
         WakePoll(self, self._pipe)
 
     def connection(self, sock: socket) -> UringConnection:

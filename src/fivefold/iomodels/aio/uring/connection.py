@@ -53,6 +53,8 @@ class UringConnection(UringSender):
             if monotonic() >= self.deadline:
                 raise DeadlineExceeded
         while not self._inbox:
+            # Before another receive: the kernel reports an error of a socket once (SO_ERROR,
+            # socket(7)), and what comes after it looks like the end of the stream.
             if self._failure:
                 raise self._error()
             if not self._receiving:
@@ -129,6 +131,8 @@ class UringConnection(UringSender):
         self._inbox.append(data)
         self._inbox_bytes += len(data) + PIECE_BYTES
         if self._inbox_bytes > HIGH_WATER_BYTES and self._receiving and not self._pausing:
+            # Cancelled, because a multishot receive takes buffers as long as data come, read or not
+            # (io_uring_prep_recv_multishot(3)); the window of TCP closes behind it.
             self._pausing = True
             self._io.counts["paused receives"] += 1
             self._io.cancel(self._recv_user_data)
@@ -176,6 +180,7 @@ class UringConnection(UringSender):
                 pass  # nobody is there to take the rest
         self._closed = True
         self._unread = bool(self._inbox)
+        # From here on no sweep finds it: no deadline may end the wait at the end of this.
         self._io.forget(self.number)
         self._sends.queued.pop(self, None)
         self._inbox.clear()

@@ -94,6 +94,8 @@ class FileReads:
                 if not self._io.ending:
                     self._io.ring.submit()
                 raise
+            # Less than was asked for is no end: a signal or the edge of what is in memory cuts a
+            # read short as it does read(2).
             if read.result > 0:
                 done += read.result
             elif read.result == 0:

@@ -71,6 +71,8 @@ class WakePoll(Target):
     def completed(self, kind: int, result: int, flags: int) -> None:
         self._armed = False
         if not self._io.ending:
+            # In this order: POLL_ADD looks at once, and would complete again for the byte that is
+            # there.
             self._io.go_on(self._pipe.reader)  # empties the pipe
             self._arm()
 

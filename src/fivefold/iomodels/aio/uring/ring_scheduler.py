@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from errno import EEXIST
 from itertools import chain
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from ....linux.io_uring import abi
-from ...interface import Task, Waiter
+from ...interface import Task
 from ...outcome import ended_badly
 from ...scheduler import Scheduler
 from . import setup
@@ -38,15 +38,6 @@ CLOSE_ROUNDS, CLOSE_ROUND_S = 50, 0.1
 """So often, and so long, `close` waits for the kernel to end what was cancelled."""
 
 Batch = Iterator[tuple[int, int, int]]
-
-
-class Accepting(Protocol):
-    """A target with one operation, whose completion somebody waits for."""
-
-    user_data: int
-    armed: bool
-
-    def completed(self, kind: int, result: int, flags: int) -> None: ...
 
 
 class RingScheduler(Scheduler):
@@ -77,9 +68,6 @@ class RingScheduler(Scheduler):
 
     def forget(self, number: int) -> None:
         self._connections.pop(number, None)
-
-    def go_on(self, waiter: Waiter) -> None:
-        self._go_on(waiter)
 
     def _wait(self, timeout_s: float) -> None:
         sends = self.sends
@@ -170,7 +158,7 @@ class RingScheduler(Scheduler):
                         task.send(data).task = task  # type: ignore[arg-type]
                     except StopIteration:
                         continue
-                    except BaseException as error:  # noqa: BLE001 - as in `_step`
+                    except BaseException as error:  # noqa: BLE001 - as in `start`
                         ended_badly(error)
                         continue
             else:
@@ -195,23 +183,24 @@ class RingScheduler(Scheduler):
         """End the operation with this user data; it completes with ECANCELED."""
         self.ring.push(abi.sqe_word(abi.OP_ASYNC_CANCEL, -1), OTHER, address=user_data)
 
-    def collect(self, listener: Accepting) -> None:
-        """Wait until the accept of `listener` is over, without resuming anybody.
+    def collect(self, listener: Target) -> None:
+        """Wait until the one operation of `listener` is over, without resuming anybody.
 
         The completions of others are kept for later, those of the batch that is just
         being dispatched included.  Its own may have come before: in that batch, or among
         those that were put off.
         """
+        (wanted,) = listener.pending()
         # The batch under dispatch first, in its order, then what was put off, then the ring's.
         postponed, self._postponed = self._postponed, []
         fresh: Batch = chain(self._batch or (), postponed)
         while True:
             for completion in fresh:
-                if completion[0] == listener.user_data:
+                if completion[0] == wanted:
                     listener.completed(*completion)
                 else:
                     self._postponed.append(completion)
-            if not listener.armed:
+            if not listener.pending():
                 self.sends.expect(self._postponed)
                 return
             self.enter(1, self._tick_s)

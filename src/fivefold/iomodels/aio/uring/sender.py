@@ -142,6 +142,8 @@ class UringSender(HoldingConnection, Target):
         if result >= 0 or -result in AGAIN:
             if result > 0 and self.writer.task is not None:
                 self.progressed()
+            # In one send: io_uring orders nothing that is not linked (io_uring_enter(2),
+            # IOSQE_IO_LINK), and two sends of one socket could overtake each other.
             rest = data[max(result, 0) :] + later
             self._start(rest, id(rest) + BYTES_HEADER, len(rest))
         else:
@@ -168,6 +170,7 @@ class UringSender(HoldingConnection, Target):
                 sends.unsettled.append(self)
             if sends.cautious and not self._io.ending:
                 self._io.submit()
+            # Again, because `submit` may have sent all of it, and no completion would resume us.
             if self._sending is not None or sends.holds(self):
                 yield self.writer
         if self._failure:

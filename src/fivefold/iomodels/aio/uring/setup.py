@@ -116,6 +116,7 @@ def examined(ring: io_uring.Ring, features: Features) -> Features:
         raise Unavailable("on this processor io_uring needs DEFER_TASKRUN (Linux 6.1)")
     buffer_ring = has_buffer_rings(ring)
     return features._replace(
+        # Operations of the same release: IORING_OP_SOCKET is of 5.19, IORING_OP_SEND_ZC of 6.0.
         multishot_accept=abi.OP_SOCKET in supported,
         buffer_ring=buffer_ring,
         multishot_recv=buffer_ring and abi.OP_SEND_ZC in supported,
@@ -165,6 +166,8 @@ def forbidden_by() -> str:
 
 def make(features: Features, connections: int) -> tuple[io_uring.Ring, io_uring.BufferRing | None]:
     """A ring, and its buffers if there are such, for about so many connections."""
+    # A receive and a send of each connection at once; what is more is submitted on the way. More
+    # completions than that, because a multishot operation has many.
     ring = io_uring.Ring(
         power_of_two(2 * connections, 8, 4096),
         power_of_two(4 * connections, 64, 16384),

@@ -43,6 +43,9 @@ class SilentSends(Held):
         if self.flying:
             later, self.queued = self.queued, {}
             for connection, data in later.items():
+                # If the earlier one met a full buffer, the later one, tried after it in the same
+                # call, might find room again, and its bytes would stand before the rest of the
+                # earlier one.
                 if connection in self.flying:
                     self.queued[connection] = data
                 else:
