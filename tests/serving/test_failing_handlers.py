@@ -21,7 +21,7 @@ import pytest
 from fivefold.accesslog.log import AccessLog
 from fivefold.http1.connection import Http1
 from fivefold.server import composition
-from fivefold.transport.unread import unread
+from fivefold.transport.layers import unread
 from support.client import Client
 from support.every_pair import pairs
 from support.servers.folder import Serve

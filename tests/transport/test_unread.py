@@ -10,7 +10,7 @@ import pytest
 
 from fivefold.iomodels.blocking import Blocking
 from fivefold.iomodels.interface import Connection
-from fivefold.transport.unread import unread
+from fivefold.transport.layers import unread
 
 
 @pytest.fixture

@@ -95,6 +95,15 @@ def _live(
         os._exit(code)
 
 
+def end_child(pid: int) -> None:
+    """By SIGTERM, and wait for its end."""
+    try:
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass  # it died, and as PID 1 the supervisor has reaped it
+
+
 def set_handlers(keep: Iterable[signal.Signals]) -> None:
     """Those of a process that was just forked; of its parent's only foreign ones, for `keep`."""
     kept = {number: signal.getsignal(number) for number in keep}

@@ -24,7 +24,7 @@ import struct
 from time import monotonic
 
 SECOND_LOOK_S = 1.0
-"""A tick is at most a second (`sizing.tick`)."""
+"""A tick is at most a second (`server.upkeep.tick`)."""
 
 TIME = struct.Struct("d")
 

@@ -25,17 +25,17 @@ from ..processes import ending
 from ..processes.grace import Grace
 from ..processes.ready_pipe import Announcement
 from ..serving.base import Handler, NewIO, ServingOptions
-from ..transport.layers import layered
+from ..transport.plain_http import PlainHttp
+from ..transport.proxy_protocol import ProxyProtocol
 from ..transport.tls.certificates import Certificates
+from ..transport.tls.layer import Tls
 from . import reloading
 from .binding import Listening
 from .choice import Choice
-from .collecting import collect_less_often
 from .opening import opened
 from .probing import enter
 from .settings import Settings
-from .sizing import allow_descriptors, tick
-from .ticking import ticking
+from .upkeep import allow_descriptors, collect_less_often, tick, ticking
 
 log = logger("fivefold.server")
 
@@ -169,7 +169,7 @@ class Composition:
                 access_log.close()
 
     def _handler(self, content: Content, access_log: AccessLog | None) -> Handler:
-        """The connection coroutine, with what lies around it."""
+        """The connection coroutine, behind the layers that a connection passes first."""
         settings = self.settings
         http1 = Http1(content, settings.limits, access_log)
         if self._observer is not None:
@@ -178,14 +178,13 @@ class Composition:
         def serve(conn: Connection) -> Coroutine[Any, Any, None]:
             return http1.serve(conn)  # looked up each time: an overlay may be in front of it
 
-        return layered(
-            serve,
-            settings.limits,
-            certificates=self._certificates,
-            https_port=self._listening.https_port,
-            access_logger=access_log,
-            proxies=self._proxies if settings.proxy_protocol else None,
-        )
+        handler: Handler = serve
+        if self._certificates is not None:
+            plain = Http1(PlainHttp(self._listening.https_port), settings.limits, access_log)
+            handler = Tls(handler, self._certificates, plain, settings.limits).serve
+        if settings.proxy_protocol:
+            handler = ProxyProtocol(handler, self._proxies, settings.limits).serve
+        return handler
 
     def _ticks(self, on_ready: Announcement, access_log: AccessLog | None) -> Callable[[], None]:
         calls = [on_ready.alive]

@@ -24,7 +24,7 @@ from ..content.application.loading import names_application
 from ..content.kinds import KINDS, Kind
 from ..errors import SettingsError, WorkerFailed
 from ..isolation.reporting import logger
-from ..processes.forking import forked, pass_over
+from ..processes.forking import end_child, forked, pass_over
 from ..processes.ready_pipe import announce_ready
 from .probing import enter, loaded
 from .settings import Settings
@@ -83,7 +83,7 @@ def watching(settings: Settings, sockets: Iterable[socket.socket]) -> Iterator[N
         try:
             yield
         finally:
-            stop(pid)
+            end_child(pid)
             signal.sigtimedwait({signal.SIGHUP}, 0)
     finally:
         signal.signal(signal.SIGHUP, signal.SIG_DFL if before is None else before)
@@ -108,14 +108,6 @@ def start(settings: Settings, sockets: Iterable[socket.socket]) -> int:
             os.waitpid(pid, 0)
             raise WorkerFailed("reload: the files cannot be watched")
     return pid
-
-
-def stop(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGTERM)
-        os.waitpid(pid, 0)
-    except (ProcessLookupError, ChildProcessError):
-        pass  # it died, and as PID 1 the supervisor has reaped it
 
 
 # runs in: the watcher

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
@@ -26,15 +27,17 @@ from ..iomodels import choices
 from ..listening.sockets import Address
 from ..serving import MODELS as SERVING_MODELS
 from ..transport.tls.options import TlsSettings
-from .sample_rate import interval
 
 AUTO = "auto"
 
 SYSTEMD = "systemd"
 """An address: whatever sockets systemd hands over."""
 
+RATE = re.compile(r"1/([1-9][0-9]{0,8})", re.ASCII)
+"""`--trace-sample`: of how many requests one is timed."""
+
 LEAST_STUCK_S = 1.0
-"""A worker shows that it lives once in a tick, which is up to a second (`sizing.tick`)."""
+"""A worker shows that it lives once in a tick, which is up to a second (`upkeep.tick`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,3 +283,13 @@ def mode(text: str) -> int:
     if not digits or set(digits) - set("01234567") or int(digits, 8) > 0o777:  # noqa: PLR2004
         raise SettingsError(f"unix_mode: {text!r} is not a mode such as 0660")
     return int(digits, 8)
+
+
+def interval(rate: str | None) -> int:
+    """1000 for "1/1000"; 0 for None, which is never. Raises `SettingsError`."""
+    if rate is None:
+        return 0
+    match = RATE.fullmatch(rate) if isinstance(rate, str) else None
+    if match is None:
+        raise SettingsError(f"trace_sample: {rate!r} is not a share, such as 1/1000")
+    return int(match[1])

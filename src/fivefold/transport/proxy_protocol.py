@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_ntop
 
 from ..content.application.forwarded import TrustedProxies
-from ..errors import DeadlineExceeded, FivefoldError, PeerGone
-from ..http1.connection import close_at_once, closed
+from ..errors import PeerGone
 from ..http1.limits import Limits
 from ..iomodels.interface import Connection
-from ..isolation.reporting import logger, report
+from ..isolation.reporting import logger
 from ..serving.base import Handler
-from .unread import unread
+from .layers import Served, entered, unread
 
 log = logger("fivefold.proxy")
 
@@ -48,7 +47,7 @@ UNIX, UNIX_BYTES = 0x31, 216
 """A stream over UNIX sockets, and its two paths."""
 
 
-class Malformed(FivefoldError):
+class Malformed(PeerGone):
     """It is no header of this protocol; the connection is closed."""
 
 
@@ -72,26 +71,19 @@ class ProxyProtocol:
         self._trusted = trusted
         self._limits = limits
 
-    async def serve(self, conn: Connection) -> None:
+    def serve(self, conn: Connection) -> Served:
         """Raises what `Http1.serve` raises."""
+        return entered(conn, self._introduced, log)
+
+    async def _introduced(self, conn: Connection) -> Served:
         try:
-            await self._introduced(conn)
+            await self._read(conn)
         except Malformed as error:
             log.warning("closed a connection of %s: %s", shown(conn), error)
-        except (PeerGone, DeadlineExceeded):
-            pass  # it came too late, or left
-        except GeneratorExit:
-            close_at_once(conn)
             raise
-        except BaseException as error:  # noqa: BLE001
-            # The edge of a connection: one client's trouble must not become another's.
-            report(log, "a connection failed", error=error)
-        else:
-            await self._handler(conn)
-            return
-        await closed(conn)
+        return self._handler(conn)
 
-    async def _introduced(self, conn: Connection) -> None:
+    async def _read(self, conn: Connection) -> None:
         peer = conn.peer
         if not self._trusted.trusts(peer[0] if peer else None):
             raise Malformed("it is not a trusted proxy (trusted_proxies)")

@@ -23,7 +23,7 @@ from contextlib import AbstractContextManager
 from ...content.base import Content
 from ...http1.connection import Http1
 from ...server.parent import Server
-from ...server.sample_rate import interval
+from ...server.settings import interval
 from ..control.pipe import EventPipe
 from ..control.supervised import control_process
 from ..control.switch import NOTICE, Switch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from ...isolation.reporting import logger
 from ...linux.process_control import children_called
-from ...processes.forking import forked
+from ...processes.forking import end_child, forked
 from ...server.parent import Server
 from ..sampling.sinks import Samples
 from .conversation import Control
@@ -52,7 +51,9 @@ def control_process(
         yield
     finally:
         pipe.close()
-        end(pid, path)
+        end_child(pid)
+        if path is not None:
+            path.unlink(missing_ok=True)
 
 
 def log_cheaply() -> None:
@@ -69,13 +70,3 @@ def listening(supervisor: int) -> tuple[socket.socket | None, Path | None]:
     except OSError as error:
         log.warning("no tracer can attach: no control socket: %s", error)
         return None, None
-
-
-def end(pid: int, path: Path | None) -> None:
-    try:
-        os.kill(pid, signal.SIGTERM)
-        os.waitpid(pid, 0)
-    except (ProcessLookupError, ChildProcessError):
-        pass  # it died, and as PID 1 the supervisor has reaped it
-    if path is not None:
-        path.unlink(missing_ok=True)

@@ -7,8 +7,7 @@ from typing import Any
 
 from ...errors import SettingsError
 from ...isolation.reporting import logger
-from ...server.sample_rate import interval
-from ...server.settings import Settings
+from ...server.settings import Settings, interval
 from .line import NO_TCP
 from .otlp import line_of
 from .prometheus import PARTS, Metrics

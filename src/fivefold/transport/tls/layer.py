@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import DeadlineExceeded, PeerGone
-from ...http1.connection import Http1, close_at_once, closed
+from ...errors import PeerGone
+from ...http1.connection import Http1
 from ...http1.limits import Limits
 from ...iomodels.interface import Connection
-from ...isolation.reporting import logger, report
+from ...isolation.reporting import logger
 from ...serving.base import Handler
-from ..unread import unread
+from ..layers import Served, entered, unread
 from .certificates import Certificates
 from .connection import HandshakeFailed, TlsConnection
 
@@ -40,27 +40,11 @@ class Tls:
         self._limits = limits
         sys.unraisablehook = without_names(sys.unraisablehook)
 
-    async def serve(self, conn: Connection) -> None:
+    def serve(self, conn: Connection) -> Served:
         """Raises what `Http1.serve` raises."""
-        try:
-            tls = await self._agreed(conn)
-        except HandshakeFailed as failure:
-            log.info("no TLS with %s: %s", conn.peer[0] if conn.peer else "a client", failure)
-        except (PeerGone, DeadlineExceeded):
-            pass  # it came too late, or left: nobody is there to be told
-        except GeneratorExit:
-            close_at_once(conn)
-            raise
-        except BaseException as error:  # noqa: BLE001
-            # The edge of a connection: one client's trouble must not become another's.
-            report(log, "a connection failed", error=error)
-        else:
-            await (self._plain.serve(conn) if tls is None else self._handler(tls))
-            return
-        await closed(conn)
+        return entered(conn, self._agreed, log)
 
-    async def _agreed(self, conn: Connection) -> TlsConnection | None:
-        """The connection, decrypted; None if the client speaks plain HTTP."""
+    async def _agreed(self, conn: Connection) -> Served:
         limits = self._limits
         conn.expect_progress(limits.send_s)
         data = await conn.next_bytes(limits.first_byte_s)
@@ -68,11 +52,15 @@ class Tls:
             raise PeerGone("a client that said nothing")
         if data[0] != HANDSHAKE:
             unread(conn, data)
-            return None
+            return self._plain.serve(conn)
         conn.allow(limits.tls_handshake_s)
         tls = TlsConnection(conn, self._certificates.current())
-        await tls.handshake(data)
-        return tls
+        try:
+            await tls.handshake(data)
+        except HandshakeFailed as failure:
+            log.info("no TLS with %s: %s", conn.peer[0] if conn.peer else "a client", failure)
+            raise
+        return self._handler(tls)
 
 
 def without_names(report: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[Any], None]:
