@@ -41,7 +41,7 @@ WRONG = {
     "no application page": (["--spa", "none.html"], "spa: cannot read 'none.html' in"),
     "page of an application": (
         ["wsgiref.simple_server:demo_app", "--spa", "index.html"],
-        "spa: only a folder has it",
+        "spa: it is for a folder",
     ),
     "nobody": (["--auth", "/does/not/exist"], "auth: "),
     "no configuration": (["--config", "/does/not/exist"], "cannot read /does/not/exist"),

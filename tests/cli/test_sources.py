@@ -85,7 +85,7 @@ def test_an_address_may_be_a_port_alone() -> None:
 def test_two_words_for_one_address_are_refused() -> None:
     done = fivefold("serve", "--bind", "127.0.0.1:1", "--port", "2")
     assert done.exit_code == 2
-    assert "take one" in done.stderr
+    assert "give one of the two" in done.stderr
 
 
 def test_web_concurrency_is_the_number_of_workers_unless_set() -> None:

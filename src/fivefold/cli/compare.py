@@ -19,8 +19,8 @@ from ..compare.report.terminal_table import text
 from ..compare.session import Wishes, compared, planned
 from ..errors import SettingsError
 from ..server.settings import Settings
+from .output import STDOUT, write
 from .progress import Progress
-from .standard_output import STDOUT
 
 
 def words(name: str, given: str | None) -> tuple[str, ...]:
@@ -95,10 +95,8 @@ def run(
     found = read(report) if report else measured(target, given)
     if STDOUT not in (json_file, out):
         click.echo(text(found))
-    if json_file:
-        write(json_file, json.dumps(found, indent=1) + "\n")
-    if out:
-        write(out, as_html(found))
+    write(json_file, lambda: json.dumps(found, indent=1) + "\n")
+    write(out, lambda: as_html(found))
     if found["interrupted"] and not report:
         sys.exit(128 + signal.SIGINT)
 
@@ -121,13 +119,6 @@ def writable(path: str | None, name: str) -> None:
             pass
     except OSError as error:
         raise SettingsError(f"{name}: cannot write {path}: {error.strerror}") from None
-
-
-def write(path: str, text: str) -> None:
-    if path == STDOUT:
-        click.echo(text, nl=False)
-    else:
-        Path(path).write_text(text, "utf-8")
 
 
 def option(word: str, text: str, **how: Any) -> click.Option:

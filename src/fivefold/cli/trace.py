@@ -7,47 +7,35 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import SettingsError, Unavailable
+from ..errors import SettingsError, TraceFailed, Unavailable
 from ..iomodels import MODELS as IO_MODELS
 from ..server.settings import AUTO, Settings
-from ..tracing.attach.tracer import metrics_of
+from ..tracing.attach.tracer import Attached, metrics_of
 from ..tracing.model import Trace
 from ..tracing.report.html.page import as_html
 from ..tracing.report.labels import io_of
 from ..tracing.report.perfetto import as_perfetto
 from ..tracing.report.terminal import side_by_side, timeline
 from ..tracing.request.session import Session
-from .attach import attached_traces
-from .standard_output import STDOUT
+from .output import STDOUT, write
 
 NARROW = 80
 """Columns, where there is no terminal to ask."""
 
 
-def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
+def run(  # noqa: PLR0917 - click calls by keyword
     target: str | None,
     path: str | None,
     attach: int | None,
-    match: str,
-    count: int,
-    timeout: float | None,
     metrics: bool,  # noqa: FBT001 - click calls by keyword
-    chdir: str | None,
-    serving: str,
-    io: str | None,
-    all_io: bool,  # noqa: FBT001
-    cold: bool,  # noqa: FBT001
-    warm_up: int,
-    method: str,
-    unprivileged: bool,  # noqa: FBT001
     json_file: str | None,
     perfetto: str | None,
     html: str | None,
+    **given: Any,
 ) -> None:
     """Trace one request: eleven steps, two I/Os, wait and copy, each with its evidence.
 
@@ -59,26 +47,12 @@ def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
             raise SettingsError("metrics: name the server with --attach PID")
         click.echo(metrics_of(attach), nl=False)
         return
-    if attach is not None:
-        if target is not None:
-            raise SettingsError("attach: a running server has its target already: name none")
-        traces = attached_traces(
-            attach, pattern=match, count=count, timeout_s=timeout, privileged=not unprivileged
-        )
-    elif target is None or path is None:
-        raise SettingsError("target: name a TARGET and a PATH, or a server with --attach PID")
+    if attach is None:
+        traces = own_traces(target, path, given)
+    elif target is None:
+        traces = attached_traces(attach, given)
     else:
-        if all_io and io is not None:
-            raise SettingsError("io: --all-io asks for every I/O model: give one of the two")
-        traces = own_traces(
-            Settings(target=target, chdir=chdir, serving=serving),
-            path,
-            IO_MODELS if all_io else (io or AUTO,),
-            cold=cold,
-            warm_up=warm_up,
-            method=method,
-            privileged=not unprivileged,
-        )
+        raise SettingsError("attach: a running server has its target already: name none")
     if STDOUT not in (json_file, perfetto, html):
         show(traces)
     write(json_file, lambda: json.dumps(listed([t.as_json() for t in traces]), indent=1))
@@ -86,32 +60,54 @@ def run(  # noqa: PLR0917 - one parameter an option; click calls by keyword
     write(html, lambda: as_html(traces))
 
 
-def own_traces(
-    settings: Settings,
-    path: str,
-    models: Sequence[str],
-    *,
-    cold: bool,
-    warm_up: int,
-    method: str,
-    privileged: bool,
-) -> list[Trace]:
+def own_traces(target: str | None, path: str | None, given: dict[str, Any]) -> list[Trace]:
     """The same request to a server of our own, under each of the I/O models."""
+    if target is None or path is None:
+        raise SettingsError("target: name a TARGET and a PATH, or a server with --attach PID")
+    if given["all_io"] and given["io"] is not None:
+        raise SettingsError("io: --all-io asks for every I/O model: give one of the two")
+    settings = Settings(target=target, chdir=given["chdir"], serving=given["serving"])
     if not path.startswith("/"):
         raise SettingsError(f"path: {path!r} must begin with a slash")
+    models = IO_MODELS if given["all_io"] else (given["io"] or AUTO,)
     traces = []
     for model in models:
         try:
-            session = Session(dataclasses.replace(settings, io=model), privileged=privileged)
+            session = Session(
+                dataclasses.replace(settings, io=model), privileged=not given["unprivileged"]
+            )
         except Unavailable as error:
             if len(models) == 1:
                 raise
             click.echo(f"fivefold: {error}", err=True)
             continue
         with session:
-            for _ in range(warm_up):
-                session.request(path, method=method)
-            traces.append(session.request(path, method=method, cold=cold))
+            for _ in range(given["warm_up"]):
+                session.request(path, method=given["method"])
+            traces.append(session.request(path, method=given["method"], cold=given["cold"]))
+    return traces
+
+
+def attached_traces(pid: int, given: dict[str, Any]) -> list[Trace]:
+    """As many as came until `count`, Ctrl-C or the time-out. Raises `TraceFailed` for none."""
+    traces: list[Trace] = []
+    pattern, why = given["match"], f"within {given['timeout']} s"
+    try:
+        with Attached(
+            pid, pattern=pattern, count=given["count"], privileged=not given["unprivileged"]
+        ) as attached:
+            what = f"requests like {pattern}" if pattern else "requests"
+            click.echo(
+                f"fivefold: attached to {pid} ({attached.processes} processes),"
+                f" waiting for {what}; Ctrl-C ends it",
+                err=True,
+            )
+            for trace in attached.traces(given["timeout"]):
+                traces.append(trace)  # noqa: PERF402 - Ctrl-C shall leave those that came
+    except KeyboardInterrupt:
+        why = "before Ctrl-C"
+    if not traces:
+        raise TraceFailed(f"no request{f' for {pattern!r}' if pattern else ''} came {why}")
     return traces
 
 
@@ -121,29 +117,17 @@ def listed(values: list[Any]) -> Any:
 
 
 def show(traces: Sequence[Trace]) -> None:
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    width = os.get_terminal_size().columns if sys.stdout.isatty() else NARROW
+    terminal = sys.stdout.isatty()
+    colour = terminal and "NO_COLOR" not in os.environ
     how: dict[str, Any] = {
         "colour": colour,
-        "width": width,
+        "width": os.get_terminal_size().columns if terminal else NARROW,
         "encoding": sys.stdout.encoding or "ascii",
     }
     for trace in traces:
         click.echo(timeline(trace, **how), color=colour)
     if len({io_of(trace) for trace in traces}) > 1:
         click.echo(side_by_side(traces, **how), color=colour)
-
-
-def write(path: str | None, text: Any) -> None:
-    if path is None:
-        return
-    if path == STDOUT:
-        click.echo(text())
-        return
-    try:
-        Path(path).write_text(text(), encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"cannot write {path}: {error.strerror}") from None
 
 
 def file_option(name: str, word: str, text: str) -> click.Option:

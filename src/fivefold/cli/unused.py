@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from ..content.kinds import BROKEN
 from ..content.static.rules import Rules
 from ..server.parent import Server
-from ..server.settings import GROUPS, Settings
+from ..server.settings import FIELDS, GROUPS, Settings
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,11 @@ def has_folder(server: Server) -> bool:
     return not is_application(server) or bool(server.settings.mount)
 
 
-def has_bind(prefix: str) -> Callable[[Server], bool]:
-    return lambda server: any(text.startswith(prefix) for text in server.settings.bind)
-
-
-DEFAULTS = {
-    each.name: each.default
-    for group in (Settings, *GROUPS.values())
-    for each in fields(group)
-    if each.name not in GROUPS
-}
-
-
 def made(settings: Settings, name: str) -> bool:
     """Whether it differs from the default, in the settings or in one of their groups."""
     groups = (getattr(settings, each) for each in GROUPS)
     holder = next(group for group in (settings, *groups) if hasattr(group, name))
-    return bool(getattr(holder, name) != DEFAULTS[name])
+    return bool(getattr(holder, name) != FIELDS[name].default)
 
 
 RULES = (
@@ -81,7 +69,7 @@ RULES = (
             lambda server: server.interface == "asgi",
             "it is for ASGI applications, which alone have websockets",
         )
-        for name in DEFAULTS
+        for name in FIELDS
         if name.startswith("websocket_")
     ),
     *(
@@ -97,11 +85,16 @@ RULES = (
         lambda server: bool(server.settings.trusted_proxies),
         "no proxy is trusted; add --trusted-proxies",
     ),
-    Rule("unix_mode", has_bind("unix:"), "no address is unix:PATH"),
+    Rule(
+        "unix_mode",
+        lambda server: any(text.startswith("unix:") for text in server.settings.bind),
+        "no address is unix:PATH",
+    ),
     Rule("access_log_format", lambda s: s.settings.access_log is not None, "add --access-log FILE"),
-    Rule("reload_dir", lambda s: s.settings.reload, "add --reload"),
-    Rule("reload_include", lambda s: s.settings.reload, "add --reload"),
-    Rule("reload_exclude", lambda s: s.settings.reload, "add --reload"),
+    *(
+        Rule(name, lambda s: s.settings.reload, "add --reload")
+        for name in ("reload_dir", "reload_include", "reload_exclude")
+    ),
 )
 
 

@@ -118,22 +118,15 @@ def _parsed_bool(text: str) -> bool:
     return text.lower() in ("1", "true", "yes")
 
 
-def _as_bool(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(value)
-    return value
+def _instance_of(*types: type) -> Callable[[Any], Any]:
+    """Of one of these types; a bool is no number, whatever Python says."""
 
+    def take(value: Any) -> Any:
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise TypeError(value)
+        return value
 
-def _as_int(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(value)
-    return value
-
-
-def _as_float(value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(value)
-    return value
+    return take
 
 
 def _as_text(value: Any) -> str:
@@ -152,19 +145,15 @@ def _as_texts(value: Any) -> tuple[str, ...]:
     return tuple(map(_as_text, value))
 
 
-def _as_it_is(value: Any) -> Any:
-    """Checked by the class that has it."""
-    return value
-
-
 TYPES: dict[str, SettingType] = {
-    "bool": SettingType("true or false", _parsed_bool, _as_bool),
-    "int": SettingType("a whole number", int, _as_int),
-    "float": SettingType("a number", float, _as_float),
+    "bool": SettingType("true or false", _parsed_bool, _instance_of(bool)),
+    "int": SettingType("a whole number", int, _instance_of(int)),
+    "float": SettingType("a number", float, _instance_of(int, float)),
     "str": SettingType("a text: put it in quotes", str, _as_text),
     "tuple[str, ...]": SettingType("{} or a list of them", str.split, _as_texts),
     "Lines": SettingType("{} or a list of them", str.splitlines, _as_texts),
-    "Any": SettingType("a text", str, _as_it_is),
-    "tuple[Any, ...]": SettingType("a table", str, _as_it_is),
+    # Checked by the class that has it.
+    "Any": SettingType("a text", str, lambda value: value),
+    "tuple[Any, ...]": SettingType("a table", str, lambda value: value),
 }
 """By the type as it is written."""
