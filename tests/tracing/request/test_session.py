@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fivefold import Settings
+from fivefold.linux.processes import processes_of_tree
 from fivefold.linux.tracepoints import tracefs
 from fivefold.tracing.kernel.capture import KernelTrace
 from fivefold.tracing.kernel.events import recorded
@@ -120,6 +121,21 @@ def test_the_command_writes_every_form(folder: Path) -> None:
     assert [step["step"] for step in trace["steps"]] == list(range(1, 12))
     assert json.loads(forms["perfetto"].read_text())["traceEvents"]
     assert "<html" in forms["html"].read_text()
+
+
+def test_only_the_session_reads_what_workers_record(folder: Path) -> None:
+    """A reader in another process would leave them waiting for room when the session has gone."""
+    settings = Settings(target=str(folder), serving="async", io="epoll")
+    with Session(settings, privileged=False) as session:
+        session.request("/small")
+        pipe = f"pipe:[{os.fstat(session._pipe.reading_end).st_ino}]"
+        access = {
+            int((fd.parent.parent / "fdinfo" / fd.name).read_text().split()[3], 8) & os.O_ACCMODE
+            for pid in processes_of_tree(session._server.pid)
+            for fd in Path(f"/proc/{pid}/fd").iterdir()
+            if fd.is_symlink() and os.readlink(fd) == pipe  # noqa: PTH115
+        }
+    assert access == {os.O_WRONLY}
 
 
 def test_a_wrong_path_is_a_clear_error(folder: Path) -> None:

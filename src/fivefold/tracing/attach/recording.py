@@ -145,4 +145,4 @@ def written(recording: Recording, generation: int, pipe: EventPipe, about: dict[
         "lost": pipe.lost,
     }
     pipe.lost = 0
-    pipe.tell({"g": generation, "x": name, "done": done})
+    pipe.send({"g": generation, "x": name, "done": done})

@@ -70,7 +70,7 @@ class LiveObserver:
     def _noticed(self) -> None:
         self.look()
         # Also where the parent had looked before it forked us: we are waited for all the same.
-        self.pipe.tell({"g": self._generation, "looked": os.getpid()})
+        self.pipe.send({"g": self._generation, "looked": os.getpid()})
 
     def look(self) -> None:
         with self._lock:

@@ -36,7 +36,7 @@ class EventPipe:
             pass  # the user has many pipes: this one keeps its 64 KiB
         self.lost = 0
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         self.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
 
     def write(self, line: bytes) -> None:

@@ -55,25 +55,24 @@ class Session:
         """By the port of their client."""
 
     def __enter__(self) -> Self:
-        self._pipe = EventPipe(waits=True)
-        self._resources.callback(self._pipe.close_reading_end)
-        try:
-            self._server.__enter__()
-        except BaseException:
-            self._resources.close()
-            raise
-        finally:
-            self._pipe.close()
-        host, _, port = self._server.addresses[0].removeprefix("http://").rpartition(":")
-        self._address = host, int(port)
-        if self.unprivileged is None:
-            self._kernel = self._resources.enter_context(
-                KernelTrace(
+        with contextlib.ExitStack() as resources:
+            self._pipe = EventPipe(waits=True)
+            try:
+                resources.enter_context(self._server)
+            finally:
+                self._pipe.close()
+                # Left before the server is: a worker may wait for room in the pipe.
+                resources.callback(self._pipe.close_reading_end)
+            host, _, port = self._server.addresses[0].removeprefix("http://").rpartition(":")
+            self._address = host, int(port)
+            if self.unprivileged is None:
+                kernel = KernelTrace(
                     server_port=int(port),
                     processes=[self._server.pid],
                     threads=[threading.get_native_id()],
                 )
-            )
+                self._kernel = resources.enter_context(kernel)
+            self._resources = resources.pop_all()
         return self
 
     def __exit__(
@@ -82,10 +81,7 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self._resources.close()  # the pipe, too: a worker may wait for room in it
-        finally:
-            self._server.__exit__(kind, error, trace)
+        self._resources.__exit__(kind, error, trace)
 
     def request(
         self, target: str, *, method: str = "GET", cold: bool = False, hold_back_s: float = 0.0
@@ -170,6 +166,7 @@ class OwnObserver:
         self._pipe = pipe
 
     def running(self, server: Server) -> AbstractContextManager[None]:
+        self._pipe().close_reading_end()  # else nobody here would learn that its reader has gone
         return nullcontext()
 
     def install(self, content: Content, http1: Http1) -> None:
@@ -178,7 +175,7 @@ class OwnObserver:
     def look(self) -> None: ...
 
     def _accepted(self, conn: Connection) -> None:
-        self._pipe().tell({"accepted": conn.peer[1] if conn.peer else 0})
+        self._pipe().send({"accepted": conn.peer[1] if conn.peer else 0})
 
     def _ended(self, recording: Recording) -> None:
         written(recording, 0, self._pipe(), {})
