@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import random
 import ssl
 import subprocess
 from pathlib import Path
 
+from fivefold.errors import LoadFailed
+from fivefold.load.job import Expected, Job
+
 MANY = 10_000
 """Different files of one size; many.lua asks for them by these numbers."""
-
-
-class WrongAnswer(Exception):
-    """A server that answers something else is not measured."""
 
 
 def write(folder: Path) -> None:
@@ -29,39 +29,42 @@ def write(folder: Path) -> None:
     (folder / "many.html").write_bytes(line)
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
+def certificate(folder: Path) -> None:
     """A certificate for this run, and its key: ECDSA, as public sites have it."""
-    cert, key = folder / "cert.pem", folder / "key.pem"
     made = (
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
     )
-    command = ["openssl", *made.split(), "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True)
-    return cert, key
+    command = ["openssl", *made.split(), "-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run(command, check=True, capture_output=True, cwd=folder)
 
 
-def connected(scheme: str, port: int) -> http.client.HTTPConnection:
+def right(folder: Path, path: str, answer: str | None) -> Expected:
+    """The answer of an application, or the file of that path."""
+    body = (folder / path[1:]).read_bytes() if answer is None else answer.encode()
+    return Expected(http.HTTPStatus.OK, len(body), hashlib.sha256(body).digest())
+
+
+def connected(scheme: str, address: tuple[str, int]) -> http.client.HTTPConnection:
     if scheme == "http":
-        return http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        return http.client.HTTPConnection(*address, timeout=10)
     # The certificate is of this run, and signed by itself.
     unverified = ssl._create_unverified_context()  # noqa: SLF001 - as its own documentation does
-    return http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=unverified)
+    return http.client.HTTPSConnection(*address, timeout=10, context=unverified)
 
 
-def check(
-    port: int, folder: Path, path: str, expected: str | None = None, scheme: str = "http"
-) -> None:
-    """One request: 200, and the expected bytes, or those of the file."""
-    connection = connected(scheme, port)
+def check(job: Job, path: str, scheme: str) -> None:
+    """One request, and the job's answer to it. Raises `LoadFailed`."""
+    connection = connected(scheme, job.address)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:
-        raise WrongAnswer(f"no answer to GET {path}: {error!r}") from error
+        raise LoadFailed(f"no answer to GET {path}: {error!r}") from error
     finally:
         connection.close()
+    expected = job.groups[0].asks[0].expected
     if answer.status != http.HTTPStatus.OK:
-        raise WrongAnswer(f"GET {path}: status {answer.status}, not 200")
-    if body != ((folder / path[1:]).read_bytes() if expected is None else expected.encode()):
-        raise WrongAnswer(f"GET {path}: {len(body)} bytes that are not the expected ones")
+        raise LoadFailed(f"GET {path}: status {answer.status}, not 200")
+    if expected is None or hashlib.sha256(body).digest() != expected.digest:
+        raise LoadFailed(f"GET {path}: {len(body)} bytes that are not the expected ones")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 
-from servers import BUILD, HERE, find
+from servers import FLOOR, HERE
+
+from fivefold.compare.plan.peers import find
 
 
 def build() -> None:
-    source, program = HERE / "floor.c", BUILD / "floor"
-    if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
+    source = HERE / "floor.c"
+    if FLOOR.exists() and FLOOR.stat().st_mtime > source.stat().st_mtime:
         return
-    BUILD.mkdir(exist_ok=True)
+    FLOOR.parent.mkdir(exist_ok=True)
     compiler = find("gcc")
     assert compiler is not None, "run.py has checked that the programs are there"
-    subprocess.run([compiler, "-O2", "-Wall", "-Wextra", "-o", program, source], check=True)
+    subprocess.run([compiler, "-O2", "-Wall", "-Wextra", "-o", FLOOR, source], check=True)

@@ -9,8 +9,11 @@ import re
 import subprocess
 from pathlib import Path
 
-from cores import Cores, describe
-from servers import find, path_of, server
+from servers import path_of, server
+
+from fivefold.compare.measure.cores import Cores
+from fivefold.compare.plan.peers import find
+from fivefold.compare.report.document import processor
 
 VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
 
@@ -19,7 +22,7 @@ def facts(cores: Cores, names: set[str]) -> dict[str, str]:
     """Processor, kernel, interpreter, and the version of every program that takes part."""
     known = {
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "processor": processor(),
+        "processor": f"{processor()}, {os.cpu_count()} cores",
         "cores": describe(cores),
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
@@ -34,10 +37,21 @@ def facts(cores: Cores, names: set[str]) -> dict[str, str]:
     return known | versions | {"wrk": version(find("wrk"), ("-v",))}
 
 
-def processor() -> str:
-    text = Path("/proc/cpuinfo").read_text()
-    found = re.search(r"^model name\s*:\s*(.*)$", text, re.MULTILINE)
-    return f"{found[1] if found else platform.machine()}, {os.cpu_count()} cores"
+def choose() -> Cores:
+    """The first two cores we may use: how busy a server is says something of one core alone."""
+    allowed = sorted(os.sched_getaffinity(0))
+    return Cores(frozenset(allowed[:1]), allowed[min(1, len(allowed) - 1)])
+
+
+def describe(cores: Cores) -> str:
+    """Hyper-threads of one core compete for its units, as if they shared it."""
+    folders = [Path(f"/sys/devices/system/cpu/cpu{n}") for n in (*cores.server, cores.load)]
+    try:
+        units = {(each / "topology/core_cpus_list").read_text() for each in folders}
+    except OSError:
+        return str(cores)
+    one = len(units) == 1 and not cores.shared
+    return f"{cores} (two threads of one core)" if one else str(cores)
 
 
 def version(path: str | None, words: tuple[str, ...]) -> str:

@@ -1,30 +1,26 @@
-"""Measuring a family: all its servers up, then A B C, A B C, ... so that drift hits all alike.
+"""A family is measured by `fivefold compare`: its rows are the contenders of one scenario.
 
-A shared machine changes speed from second to second.  Servers measured one after the
-other would compare two moments; servers that take turns compare two programs.
+So they take turns, A B C, A B C, ..., and the figures are compare's: processor time is that of
+a server's whole process tree, for each right answer.
 """
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import files
-from cores import Cores
-from launch import DidNotStart, Running, started
 from rows import Family, Row
-from servers import server
+from servers import contender
 
-import load
-from fivefold.linux.accounting import used
-
-WARM_UP_S = 1
-
-# After wrk has gone the server still closes its connections: part of the work.
-SETTLE_S = 0.1
+from fivefold.compare import figures
+from fivefold.compare.measure.cores import Cores
+from fivefold.compare.measure.rounds import Rounds
+from fivefold.compare.plan import schedule
+from fivefold.compare.plan.scenarios import Offer, Scenario
+from fivefold.load.job import Group
+from load import RowLoad
 
 # wrk never pauses, so either the server or wrk itself is busy all the time.  Where both
 # were idle for more than this, somebody else had the cores, and the caches.
@@ -67,68 +63,52 @@ class Result:
 
 def measure(family: Family, plan: Plan, tell: Callable[[str], None]) -> list[Result]:
     """One result per row, whatever happens to its server."""
-    results = [Result(row) for row in family.rows]
-    if family.connections:
-        plan = replace(plan, connections=family.connections)
-    with contextlib.ExitStack() as stack:
-        up: list[tuple[Result, Running]] = []
-        for result in results:
-            with noting(result):
-                up.append((result, start(stack, result.row, plan)))
-        for number in range(plan.rounds):
-            tell(f"{family.name}: round {number + 1} of {plan.rounds}")
-            for result, running in up:
-                if result.problem is None:
-                    with noting(result):
-                        result.samples.append(sample(result.row, running, plan, plan.seconds))
-    return results
-
-
-@contextlib.contextmanager
-def noting(result: Result) -> Iterator[None]:
-    """A server's failure is its row's, not the other rows'."""
-    try:
-        yield
-    except (DidNotStart, files.WrongAnswer, load.LoadFailed) as error:
-        result.problem = str(error)
-
-
-def start(stack: contextlib.ExitStack, row: Row, plan: Plan) -> Running:
-    """Start, check that the answers are right, warm up."""
-    block = started(row.server, plan.folder, row.path, plan.cores.server)
-    running = stack.enter_context(block)
-    if not load.is_ours(row.script):  # such a load looks at every answer
-        files.check(running.port, plan.folder, row.path, row.answer, server(row.server).scheme)
-    sample(row, running, plan, WARM_UP_S)
-    return running
-
-
-def sample(row: Row, running: Running, plan: Plan, seconds: int) -> Sample:
-    """One run; its processor time is what the tree's clocks say after, less before."""
-    if running.process.poll() is not None:
-        raise DidNotStart(f"it ended by itself, with status {running.process.returncode}")
-    asked = load.Load(
-        f"{server(row.server).scheme}://127.0.0.1:{running.port}{row.path}",
-        plan.connections,
-        seconds,
-        row.script,
+    first = family.rows[0]  # they ask for the same
+    comparison = schedule.Plan(
+        contenders=tuple(contender(r.server, plan.folder, r.path) for r in family.rows),
+        scenarios=(scenario(family, family.connections or plan.connections),),
+        rounds=plan.rounds,
+        budget_s=0.0,
+        run_s=plan.seconds,
+        cores=plan.cores,
+        paths=(first.path,),
+        expected={first.path: files.right(plan.folder, first.path, first.answer)},
+        usual="",
     )
-    before = used(running.process.pid).cpu_s
-    run = load.run(asked, plan.cores.load)
-    time.sleep(SETTLE_S)
-    spent = used(running.process.pid).cpu_s - before
-    if run.summary.requests == 0:
-        raise load.LoadFailed("not one request was answered")
-    server_busy = spent / run.elapsed_s
+    cells = comparison.cells()
+    with RowLoad(first, plan.cores.load) as load:
+        Rounds(comparison, cells, load, tell).measure()
+    return [
+        Result(row, [shown(each, plan.cores) for each in cell.samples], cell.problem)
+        for row, cell in zip(family.rows, cells, strict=True)
+    ]
+
+
+def scenario(family: Family, connections: int) -> Scenario:
+    def groups(offer: Offer) -> tuple[Group, ...]:
+        return (Group("kept", connections, offer.kept),)
+
+    return Scenario(family.name, family.title, groups)
+
+
+def shown(sample: figures.Sample, cores: Cores) -> Sample:
+    """Those figures of a run that a row has. wrk's errors: what it could not connect, read or
+    write, what took too long, and answers that are no 2xx or 3xx."""
+    tally, seen = sample.tally, figures.Examined()
+    cpu_us, p50, p99 = (
+        figures.BY_KEY[key].source(sample, seen) or 0.0
+        for key in ("cpu_us_per_request", "latency_ms.p50", "latency_ms.p99")
+    )
+    server_busy = cpu_us * tally.requests_per_s / figures.US
     return Sample(
-        cpu_us=spent / run.summary.requests * 1e6,
-        requests_per_s=run.summary.requests_per_s,
-        p50_ms=run.summary.p50_s * 1e3,
-        p99_ms=run.summary.p99_s * 1e3,
+        cpu_us=cpu_us,
+        requests_per_s=tally.requests_per_s,
+        p50_ms=p50,
+        p99_ms=p99,
         server_busy=server_busy,
-        load_busy=run.busy,
-        errors=run.summary.errors,
-        disturbed=busiest(server_busy, run.busy, plan.cores) < 1 - IDLE_SHARE,
+        load_busy=tally.busy,
+        errors=sample.errors + sample.lost + tally.unanswered,
+        disturbed=busiest(server_busy, tally.busy, cores) < 1 - IDLE_SHARE,
     )
 
 

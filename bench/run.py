@@ -15,7 +15,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import cores
 import environment
 import files
 import floor
@@ -63,11 +62,13 @@ def on_sigterm(*_: object) -> None:
 
 
 def measure(families: list[Family], names: set[str], asked: argparse.Namespace) -> Report:
-    where = cores.choose()
+    where = machine.choose()
     about = machine.facts(where, names)
     tell(about["cores"])
     with tempfile.TemporaryDirectory(prefix="fivefold-bench-") as folder:
         files.write(Path(folder))
+        if any(server(name).scheme == "https" for name in names):
+            files.certificate(Path(folder))
         plan = rounds.Plan(asked.rounds, asked.seconds, asked.connections, where, Path(folder))
         found = [(family, rounds.measure(family, plan, tell)) for family in families]
     by_name = {r.row.name: r for _, results in found for r in results}

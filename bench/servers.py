@@ -6,25 +6,21 @@ Ours and the floor choose their port and print it; the peers are told one that i
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from fivefold.compare.plan.contenders import Contender, literal
+from fivefold.compare.plan.peers import APACHE_MODULES, account, filled, find, with_words
+
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
-
-# Daemons live in sbin, which an ordinary user's PATH leaves out on Debian.
-SEARCH = (str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")
-SEARCH_DAEMONS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-
-APACHE_MODULES = Path("/usr/lib/apache2/modules")
+FLOOR = BUILD / "floor"
 
 
 @dataclass(frozen=True)
 class Server:
-    """The command's {words} are filled in when the server starts (launch.py)."""
+    """The command's {words} are filled in by `contender`, or when the server starts."""
 
     program: str
     package: str  # what to install if the program is missing
@@ -37,18 +33,21 @@ class Server:
     words: Mapping[str, str] = field(default_factory=dict, hash=False)  # for the template
 
 
-def find(program: str) -> str | None:
-    """The program's path; the environment's own folder first, so `fivefold` is this one's."""
-    return shutil.which(program, path=":".join((*SEARCH, *SEARCH_DAEMONS)))
+PROCESSES = "StartServers 128\nMinSpareServers 1\nMaxSpareServers 128\nServerLimit 128"
+THREADS = (
+    "StartServers 1\nServerLimit 1\nThreadLimit 128\nThreadsPerChild 128\n"
+    "MinSpareThreads 1\nMaxSpareThreads 128"
+)
 
 
-def apache(mpm: str) -> Server:
+def apache(mpm: str, limits: str = THREADS) -> Server:
     return Server(
         program="apache2",
         package="apache2",
         command=("-d", "{folder}", "-f", "{config}", "-D", "FOREGROUND"),
-        template=f"apache-{mpm}.conf",
+        template="apache.conf",
         version=("-v",),
+        words={"mpm": mpm, "limits": limits},
     )
 
 
@@ -83,14 +82,14 @@ def with_options(*options: str, scheme: str = "http") -> Server:
 PEERS = {
     "floor": Server("gcc", "gcc libc6-dev", ("{files}{path}",)),
     "nginx": nginx(),
-    "nginx-log": nginx(log="{folder}/access.log combined buffer=64k flush=1s"),
+    "nginx-log": nginx(log="@{folder}@/access.log combined buffer=64k flush=1s"),
     "nginx-tls": nginx(
-        "https", listen="ssl", tls="ssl_certificate {cert}; ssl_certificate_key {key};"
+        "https", listen="ssl", tls="ssl_certificate @cert@; ssl_certificate_key @key@;"
     ),
     "epoll-log": with_options("--access-log", "{folder}/access.log"),
     "epoll-tls": with_options("--tls-cert", "{cert}", "--tls-key", "{key}", scheme="https"),
     "lighttpd": Server("lighttpd", "lighttpd", ("-D", "-f", "{config}"), "lighttpd.conf", ("-v",)),
-    "apache-prefork": apache("prefork"),
+    "apache-prefork": apache("prefork", PROCESSES),
     "apache-worker": apache("worker"),
     "apache-event": apache("event"),
 }
@@ -165,7 +164,33 @@ PEERS |= {
 
 def path_of(each: Server) -> str | None:
     """Where its program is."""
-    return str(PEER_BIN / each.program) if each.application else find(each.program)
+    return find(str(PEER_BIN / each.program) if each.application else each.program)
+
+
+def contender(name: str, files: Path, path: str) -> Contender:
+    """For compare: what serves `files`, or answers at `path`."""
+    each = server(name)
+    program = str(FLOOR) if name == "floor" else path_of(each)
+    if program is None:
+        return Contender(
+            name, reason=f"{each.program} is not there: delete {BUILD}, it is made anew"
+        )
+    user, group = account()
+    known = {
+        "files": str(files),
+        "path": path,
+        "cert": str(files / "cert.pem"),
+        "key": str(files / "key.pem"),
+        "user": user,
+        "group": group,
+        "modules": APACHE_MODULES,
+    }
+    ready = {word: literal(said) for word, said in known.items()}
+    command = tuple(filled(word, ready) for word in each.command)
+    if each.template is None:
+        return Contender(name, (literal(program), *command), announces=not each.listens_on_port)
+    text = with_words((HERE / "peers" / each.template).read_text(), dict(each.words) | known)
+    return Contender(name, (literal(program), *command), announces=False, configuration=text)
 
 
 def missing(names: set[str]) -> list[str]:

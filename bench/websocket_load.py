@@ -1,18 +1,21 @@
-"""A load of websockets, for servers that echo: `websocket_load.py CONNECTIONS SECONDS URL`.
+"""A load of websockets, for servers that echo: `websocket_load.py -c CONNECTIONS -d SECONDS URL`.
 
 wrk does not speak RFC 6455.  Each connection sends its next message when the last one is
-back; the frames are made once, so that the load costs little beside a server.  It prints
-what wrk would, so that one parser reads both.
+back; the frames are made once, so that the load costs little beside a server.  It takes
+wrk's options and prints what wrk does, so that `fivefold.load.wrk` runs and reads both.
 """
 
 from __future__ import annotations
 
+import argparse
 import select
 import socket
 import sys
 import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from fivefold.load.wrk import QUANTILES
 
 MESSAGE = b"hello, websocket"
 MASK = b"mask"
@@ -87,24 +90,33 @@ def talk(sockets: list[socket.socket], seconds: float) -> tuple[list[float], int
     return times, errors
 
 
+def printed(times: list[float], errors: int, elapsed: float) -> str:
+    """As wrk prints it with compare's script: microseconds."""
+    times.sort()
+    counts = (len(times), elapsed * 1e6, 0, 0, errors, 0, 0, times[-1] * 1e6)
+    shares = [(share, times[min(int(len(times) * share), len(times) - 1)]) for share in QUANTILES]
+    lines = [("quantile", share, seconds * 1e6) for share, seconds in shares]
+    return "\n".join(" ".join(map(str, words)) for words in (("counts", *counts), *lines))
+
+
 def main() -> None:
-    connections, seconds = int(sys.argv[1]), float(sys.argv[2])
-    url = urlsplit(sys.argv[3])
-    sockets = [connected(url.hostname or "", url.port or 0) for _ in range(connections)]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-c", type=int, dest="connections")
+    parser.add_argument("-d", type=lambda text: float(text.removesuffix("s")), dest="seconds")
+    parser.add_argument("-t", "-s", help="of wrk alone")
+    parser.add_argument("url", type=urlsplit)
+    asked = parser.parse_args()
+    sockets = [
+        connected(asked.url.hostname or "", asked.url.port or 0) for _ in range(asked.connections)
+    ]
     begun = time.monotonic()
-    times, errors = talk(sockets, seconds)
+    times, errors = talk(sockets, asked.seconds)
     elapsed = time.monotonic() - begun
     for sock in sockets:
         sock.close()
     if not times:
         sys.exit("not one echo came back")
-    times.sort()
-    for percent in (50, 99):
-        print(f"     {percent}%  {times[len(times) * percent // 100] * 1e3:.3f}ms")
-    print(f"  {len(times)} requests in {elapsed:.2f}s, 0MB read")
-    if errors:
-        print(f"  Non-2xx or 3xx responses: {errors}")
-    print(f"Requests/sec: {len(times) / elapsed:.2f}")
+    print(printed(times, errors, elapsed))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The benchmark's own figures: what wrk prints, processor time of a tree, ratios and targets."""
+"""The benchmark's own part: what is counted of a run, its loads, servers, ratios and targets."""
 
 # ruff: noqa: E402 -- bench/ holds scripts, not a package: its folder goes on the path first
 
@@ -11,66 +11,79 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from fivefold.compare import figures
+from fivefold.compare.measure.cores import Cores
+from fivefold.compare.measure.servers import DidNotStart, started
+from fivefold.compare.plan.peers import find
+from fivefold.errors import LoadFailed
+from fivefold.linux.accounting import Used, tree, used
+from fivefold.load.histogram import Histogram
+from fivefold.load.job import Ask, Expected, Group, Job
+from fivefold.load.tally import Tally
+from fivefold.load.wrk import read
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.append(str(BENCH))
 
 import files
 import floor
+import rounds
 import servers
 import verdict
 import websocket_load
-from launch import DidNotStart, started
 from rounds import Result, Sample
-from rows import FAMILIES, TARGETS, Row, Target, chosen
+from rows import FAMILIES, TARGETS, Family, Row, Target, chosen
 
 import load
-from fivefold.linux.accounting import tree, used
 
-PRINTED = """\
-Running 3s test @ http://127.0.0.1:33333/1k.html
-  1 threads and 64 connections
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency   512.70us  210.11us   9.80ms   93.11%
-    Req/Sec   123.44k     4.21k  131.20k    70.00%
-  Latency Distribution
-     50%  498.00us
-     75%  541.00us
-     90%  601.00us
-     99%    1.25ms
-  368432 requests in 3.00s, 441.07MB read
-Requests/sec: 122809.12
-Transfer/sec:    147.02MB
-"""
+CORES = Cores(frozenset([min(os.sched_getaffinity(0))]), max(os.sched_getaffinity(0)))
+APART = Cores(frozenset([0]), 1)
 
 
 def needs(program: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(servers.find(program) is None, reason=f"no {program} here")
+    return pytest.mark.skipif(find(program) is None, reason=f"no {program} here")
 
 
 # --- the load
 
 
-def test_what_wrk_prints_is_read() -> None:
-    summary = load.parse(PRINTED)
+def run_of(tally: Tally, cpu_s: float) -> figures.Sample:
+    before = Used(1.0, 0.5, 0.5, 0, 0)
+    return figures.Sample(tally, before, replace(before, cpu_s=1.0 + cpu_s), None)
 
-    assert summary == load.Summary(368432, 122809.12, 498e-6, 1.25e-3, errors=0)
+
+def test_a_row_has_the_figures_of_its_run() -> None:
+    latencies = Histogram()
+    latencies.record(1_000_000, 980)
+    latencies.record(9_000_000, 20)
+    seen = rounds.shown(run_of(Tally(latencies, elapsed_s=2.0, busy=0.3), cpu_s=0.01), APART)
+
+    assert (seen.cpu_us, seen.requests_per_s) == pytest.approx((10, 500))
+    assert (seen.p50_ms, seen.p99_ms) == pytest.approx((1, 9), rel=0.004)
+    assert (seen.server_busy, seen.load_busy) == pytest.approx((0.005, 0.3))
+    assert (seen.errors, seen.disturbed) == (0, True)
 
 
 def test_all_kinds_of_errors_are_counted() -> None:
-    errors = "  Socket errors: connect 1, read 20, write 0, timeout 300\n"
-    summary = load.parse(PRINTED + errors + "  Non-2xx or 3xx responses: 4000\n")
+    tally = Tally(errors=Counter(connect=1, status=4000), lost=20, unanswered=300)
 
-    assert summary.errors == 4321
+    assert rounds.shown(run_of(tally, 0.0), APART).errors == 4321
 
 
-def test_a_run_without_figures_is_no_run() -> None:
-    with pytest.raises(load.LoadFailed, match="unable to connect"):
-        load.parse("unable to connect to 127.0.0.1:9 Connection refused\n")
+@pytest.mark.parametrize(("load_busy", "disturbed"), [(0.5, True), (0.85, False)])
+def test_a_round_is_disturbed_where_nothing_of_ours_was_busy(
+    load_busy: float, disturbed: object
+) -> None:
+    tally = Tally(elapsed_s=1.0, busy=load_busy)
+
+    assert rounds.shown(run_of(tally, 0.0), APART).disturbed is disturbed
 
 
 def requests_of(peer: socket.socket) -> list[bytes]:
@@ -81,6 +94,13 @@ def requests_of(peer: socket.socket) -> list[bytes]:
             seen.append(data)
             peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     return seen
+
+
+class Unchecked(load.RowLoad):
+    """Of a server that is none."""
+
+    def check(self, job: Job) -> None:
+        assert job.groups
 
 
 @needs("wrk")
@@ -94,12 +114,13 @@ def test_browser_requests_are_browser_sized_and_all_different() -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/1k.html"
-        run = load.run(load.Load(url, 1, 1, "browser.lua"), min(os.sched_getaffinity(0)))
+        row = Row("browser", "nginx", "/1k.html", "browser.lua")
+        with Unchecked(row, CORES.load) as wrk:
+            tally = wrk.run(Job(listener.getsockname(), 1, (Group("kept", 1, ()),)))
         thread.join()
 
     sizes = [len(request) for request in seen]
-    assert run.summary.errors == 0
+    assert not tally.errors
     assert all(r.startswith(b"GET /1k.html HTTP/1.1\r\nHost: 127.0.0.1") for r in seen)
     assert min(sizes) > 550
     assert max(sizes) < 750
@@ -235,18 +256,23 @@ def test_rows_are_chosen_by_pattern() -> None:
 # --- servers
 
 
+def job(address: tuple[str, int], right: Expected) -> Job:
+    return Job(address, 1, (Group("kept", 1, (Ask(b"", right),)),))
+
+
 @needs("gcc")
 def test_the_floor_answers_with_the_file_and_leaves_nothing_behind(tmp_path: Path) -> None:
     floor.build()
     files.write(tmp_path)
-    core = min(os.sched_getaffinity(0))
+    right = files.right(tmp_path, "/1k.html", None)
 
-    with started("floor", tmp_path, "/1k.html", core) as running:
-        files.check(running.port, tmp_path, "/1k.html")
-        pinned = os.sched_getaffinity(running.process.pid)
+    with started(servers.contender("floor", tmp_path, "/1k.html"), CORES) as running:
+        assert running.pid is not None
+        files.check(job(running.address, right), "/1k.html", "http")
+        pinned = os.sched_getaffinity(running.pid)
 
-    assert pinned == {core}
-    assert tree(running.process.pid) == []
+    assert pinned == CORES.server
+    assert tree(running.pid) == []
 
 
 @needs("gcc")
@@ -256,7 +282,7 @@ def test_a_server_that_ends_at_once_says_why(tmp_path: Path) -> None:
 
     with (
         pytest.raises(DidNotStart, match=r"status 1: .*No such file"),
-        started("floor", tmp_path, "/none", min(os.sched_getaffinity(0))),
+        started(servers.contender("floor", tmp_path, "/none"), CORES),
     ):
         pass
     assert time.monotonic() - begun < 5
@@ -273,8 +299,9 @@ def test_a_wrong_answer_is_noticed(tmp_path: Path) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with pytest.raises(files.WrongAnswer, match="5 bytes"):
-            files.check(listener.getsockname()[1], tmp_path, "/1k.html")
+        right = files.right(tmp_path, "/1k.html", None)
+        with pytest.raises(LoadFailed, match="5 bytes"):
+            files.check(job(listener.getsockname(), right), "/1k.html", "http")
         thread.join()
 
 
@@ -323,13 +350,30 @@ def test_what_is_no_echo_is_an_error(
         peer.hear()
 
 
+def test_what_the_load_of_websockets_prints_is_read_as_wrk_is() -> None:
+    times = [n / 1000 for n in range(100, 0, -1)]
+    tally = read(websocket_load.printed(times, 2, 5.0))
+
+    assert (tally.requests, tally.lost, tally.elapsed_s) == (100, 2, 5.0)
+    assert tally.latencies.percentile(0.5) == pytest.approx(50e6, rel=0.03)
+    assert tally.latencies.highest == 100_000_000
+
+
+@needs("gcc")
+@needs("wrk")
 def test_a_program_that_is_not_there_is_its_rows_trouble(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(servers, "PEER_BIN", tmp_path)
-    core = min(os.sched_getaffinity(0))
-    with (
-        pytest.raises(DidNotStart, match="granian is not there"),
-        started("wsgi-granian", tmp_path, "/", core),
-    ):
-        raise AssertionError("it cannot start")
+    files.write(tmp_path)
+    floor.build()
+    rows = tuple(Row(each, each, "/1k.html", None) for each in ("wsgi-granian", "floor"))
+    plan = rounds.Plan(1, 1, 4, CORES, tmp_path)
+    missing, measured = rounds.measure(Family("both", "", "", rows), plan, lambda _: None)
+
+    assert missing.samples == []
+    assert "granian is not there" in str(missing.problem)
+    (sample,) = measured.samples
+    assert (measured.problem, sample.errors) == (None, 0)
+    assert sample.cpu_us > 0
+    assert sample.requests_per_s > 0

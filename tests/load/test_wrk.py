@@ -32,6 +32,11 @@ def test_what_it_prints_is_read() -> None:
     assert tally.latencies.highest == 9_000_000
 
 
+def test_a_run_without_figures_is_no_run() -> None:
+    with pytest.raises(LoadFailed, match="unable to connect"):
+        read("unable to connect to 127.0.0.1:9 Connection refused\n")
+
+
 def test_bytes_are_written_as_lua_reads_them() -> None:
     assert lua_text(Ask(b'G"\n1', None)) == '"\\071\\034\\010\\049"'
 
@@ -45,6 +50,15 @@ def test_it_asks_for_every_path_in_turn(site: Path) -> None:
     assert tally.requests > 100
     assert tally.errors["status"] == pytest.approx(tally.requests, rel=0.05)
     assert tally.busy > 0
+
+
+@needs_wrk
+def test_it_asks_for_its_url_where_its_script_makes_no_request(site: Path) -> None:
+    with running(str(site)) as url, Wrk(0, url="http://{}:{}/nothing", script="") as wrk:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        tally = wrk.run(Job(address, 0.5, (Group("kept", 2, ()),)))
+    assert tally.errors["status"] > 0
+    assert tally.requests == 0
 
 
 @needs_wrk

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -32,9 +33,9 @@ class ExternalLoad(Load):
         program = shutil.which(name)
         if program is None:
             raise SettingsError(f"load: {name} is not installed: {remedy}, or take --load own")
-        self._name, self._program, self._core = name, program, core
+        self._name, self._program, self._core = Path(name).name, program, core
         self._processes: list[subprocess.Popen[str]] = []
-        self._used_before = 0.0
+        self._before = (0.0, 0.0)
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix=f"fivefold-{self._name}-")
@@ -55,7 +56,7 @@ class ExternalLoad(Load):
         return job.groups[0]
 
     def _start(self, *words: str) -> subprocess.Popen[str]:
-        self._used_before = used_by_children()
+        self._before = time.monotonic(), used_by_children()
         with self._errors.open("a") as errors:
             process = subprocess.Popen(  # noqa: S603 - the program that was asked for
                 [self._program, *words],
@@ -90,8 +91,8 @@ class ExternalLoad(Load):
 
     def _with_share(self, tally: Tally) -> Tally:
         """With the share of its core that the program has used since it was started."""
-        used = used_by_children() - self._used_before
-        tally.busy = min(1.0, used / tally.elapsed_s) if tally.elapsed_s else 0.0
+        begun, used = self._before
+        tally.busy = min(1.0, (used_by_children() - used) / (time.monotonic() - begun))
         return tally
 
     def _last_words(self) -> str:

@@ -1,13 +1,14 @@
 """wrk as the load, for users who trust it more: the same jobs, as far as it can do them.
 
 wrk knows one kind of client, the closed loop on kept connections; of an answer it checks
-the status alone.  A script of ours hands it the requests and prints its whole histogram,
-quantile by quantile.
+the status alone.  A script of ours hands it the requests, unless the caller has a script that
+makes them, and prints its whole histogram, quantile by quantile.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import LoadFailed
@@ -19,13 +20,16 @@ QUANTILES = (*(n / 200 for n in range(1, 199)), 0.991, 0.995, 0.997, 0.999, 0.99
 PATIENCE_S = 15.0
 """wrk stops by itself; this much later something is wrong with it."""
 
-SCRIPT = """
+IN_TURN = """
 local requests = {%s}
 local turn = 0
 request = function()
   turn = turn %% #requests + 1
   return requests[turn]
 end
+"""
+
+DONE = """
 done = function(summary, latency)
   local e = summary.errors
   print("counts", summary.requests, summary.duration, summary.bytes,
@@ -40,19 +44,33 @@ end
 class Wrk(ExternalLoad):
     """In the place of a `Generator`. Raises `SettingsError` if wrk is not installed."""
 
-    def __init__(self, core: int) -> None:
-        super().__init__("wrk", core, "install it")
+    def __init__(
+        self,
+        core: int,
+        *,
+        program: Sequence[str] = ("wrk",),
+        url: str = "http://{}:{}/",
+        script: str | None = None,
+    ) -> None:
+        """`program`: wrk, or what takes its options and prints what our script prints.
+
+        `url`: with places for host and port.  `script`: what makes requests of it, in Lua; if it
+        makes none, wrk asks for the URL.  None: the job's requests in turn.
+        """
+        super().__init__(program[0], core, "install it")
+        self._arguments, self._url, self._requests = program[1:], url, script
 
     def prepare(self, job: Job) -> None:
         """Raises `LoadFailed` for what wrk cannot do."""
-        group, (host, port) = self._kept_clients(job), job.address
+        group, requests = self._kept_clients(job), self._requests
         self._seconds = math.ceil(job.seconds)
         quantiles = ", ".join(map(str, QUANTILES))
-        requests = ", ".join(lua_text(ask) for ask in group.asks)
+        if requests is None:
+            requests = IN_TURN % ", ".join(lua_text(ask) for ask in group.asks)
         script = Path(self._folder.name, "requests.lua")
-        script.write_text(SCRIPT % (requests, quantiles))
+        script.write_text(requests + DONE % quantiles)
         how = ("-t1", f"-c{group.count}", f"-d{self._seconds}s", "-s", str(script))
-        self._words = (*how, f"http://{host}:{port}/")
+        self._words = (*self._arguments, *how, self._url.format(*job.address))
 
     def go(self) -> None:
         self._start(*self._words)

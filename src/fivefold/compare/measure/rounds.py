@@ -31,7 +31,7 @@ class Rounds:
     def __init__(self, plan: Plan, cells: list[Cell], generator: Load, tell: Tell) -> None:
         self.plan, self.cells, self.generator, self.tell = plan, cells, generator, tell
         self.seconds = plan.seconds
-        self.expected: dict[str, Expected] = {}
+        self.expected: dict[str, Expected] = dict(plan.expected)
         self.up: dict[str, Up] = {}
 
     def measure(self) -> None:

@@ -37,7 +37,7 @@ POLL_S = 0.02
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
-ANNOUNCED = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
+ANNOUNCED = re.compile(r"listening on https?://127\.0\.0\.1:(\d+)")
 
 
 class DidNotStart(CompareFailed):

@@ -11,7 +11,7 @@ import os
 import pwd
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -117,16 +117,21 @@ def filled(word: str, ready: dict[str, str]) -> str:
 
 
 def configuration(peer: Peer, target: str, workers: int) -> str:
-    """With @words@ filled in; those that are known only at the start are @{words}@."""
+    """Those of its words that are known before the start."""
     text = files(__package__).joinpath("peers", str(peer.configuration)).read_text("utf-8")
     user, group = account()
-    known = dict(peer.words) | {
+    known = {
         "files": str(Path(target).resolve()),
         "workers": str(workers),
         "user": user,
         "group": group,
         "modules": APACHE_MODULES,
     }
+    return with_words(text, dict(peer.words) | known)
+
+
+def with_words(text: str, known: Mapping[str, str]) -> str:
+    """A configuration, its @words@ filled in; known only at the start are @{words}@."""
     for name, said in known.items():
         text = text.replace(f"@{name}@", said)
     return text

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ...load.job import Expected
 from ..figures import Examined, Sample
 from ..measure.cores import Cores
 from .contenders import Contender
@@ -40,6 +41,10 @@ class Plan:
     rate: float = 1000.0
     load: str = "own"
     load_workers: int = 0
+    run_s: float | None = None
+    """The seconds of each run; None: what the budget allows."""
+    expected: Mapping[str, Expected] = field(default_factory=dict)
+    """The right answer by path, where it is known; else the first server tells."""
 
     def cells(self) -> list[Cell]:
         """Every row that there will be, in order; those that cannot be had say why."""
@@ -69,21 +74,25 @@ class Plan:
     @property
     def expected_s(self) -> float:
         """How long all of it takes, about."""
-        wanted = [cell for cell in self.cells() if cell.problem is None]
-        overhead = sum(cost(cell.scenario) * (self.rounds + 1) for cell in wanted)
-        each = self.seconds * (self.rounds + EXAMINED_SHARE)
-        return overhead + START_S * len(self.contenders) + each * len(wanted)
+        overhead, runs = self._needed()
+        return overhead + self.seconds * runs
 
     @property
     def seconds(self) -> float:
         """Of each run, so that all of them fit into the budget as well as can be."""
-        wanted = [cell for cell in self.cells() if cell.problem is None]
-        if not wanted:
-            return SHORTEST_S
-        overhead = sum(cost(cell.scenario) * (self.rounds + 1) for cell in wanted)
-        left = self.budget_s - overhead - START_S * len(self.contenders)
-        each = left / (len(wanted) * (self.rounds + EXAMINED_SHARE))
+        if self.run_s is not None:
+            return self.run_s
+        overhead, runs = self._needed()
+        each = (self.budget_s - overhead) / runs if runs else 0
         return min(max(each, SHORTEST_S), LONGEST_S)
+
+    def _needed(self) -> tuple[float, float]:
+        """Seconds besides the runs, and how many runs there are."""
+        wanted = [cell for cell in self.cells() if cell.problem is None]
+        overhead = sum(cost(cell.scenario) * (self.rounds + 1) for cell in wanted)
+        return overhead + START_S * len(self.contenders), len(wanted) * (
+            self.rounds + EXAMINED_SHARE
+        )
 
 
 def cost(scenario: Scenario) -> float:
