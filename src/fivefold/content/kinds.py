@@ -116,10 +116,6 @@ def open_asgi(context: ContentContext) -> Content:
     )
 
 
-def open_broken(context: ContentContext) -> Content:
-    return Broken(context.target)
-
-
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -129,6 +125,6 @@ KINDS: dict[str, Kind] = {
     )
 }
 
-BROKEN = Kind("broken", open_broken, serving="thread", io="blocking")
+BROKEN = Kind("broken", lambda context: Broken(context.target), serving="thread", io="blocking")
 """An application that cannot be loaded, under --reload. Its serving model is the one that
 all other settings suit."""

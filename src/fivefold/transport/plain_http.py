@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from ..content.base import Content
 from ..errors import ProtocolError
 from ..http1.exchange import Exchange
 from ..http1.response import plain
 
 HTTPS_PORT = 443
+
+PORT = re.compile(rb":\d*$")
+"""Of a Host field; `[::1]` has colons of its own, but ends with none."""
 
 
 class PlainHttp(Content):
@@ -23,7 +28,7 @@ class PlainHttp(Content):
         exchange.keep = False
         if self._port is None:
             raise ProtocolError(400, "This port speaks HTTPS: begin the address with https://.")
-        host = without_port(request.host)
+        host = PORT.sub(b"", request.host)
         if not host or not request.target.startswith(b"/"):
             raise ProtocolError(400, "This page is at https://, but the request names no host.")
         port = b"" if self._port == HTTPS_PORT else b":%d" % self._port
@@ -31,10 +36,3 @@ class PlainHttp(Content):
         status = 301 if request.method in ("GET", "HEAD") else 308
         location = (b"Location", b"https://%b%b%b" % (host, port, request.target))
         await exchange.answer(plain(status, fields=[location]))
-
-
-def without_port(host: bytes) -> bytes:
-    """The host of a Host field; `[::1]:80` has colons of its own."""
-    if host.startswith(b"["):
-        return host.partition(b"]")[0] + b"]"
-    return host.partition(b":")[0]

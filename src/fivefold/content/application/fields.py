@@ -24,17 +24,10 @@ NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 """RFC 9110, section 5.5: a value has no control characters but the tabulator."""
 
-HOP_BY_HOP = {
-    b"connection",
-    b"keep-alive",
-    b"proxy-authenticate",
-    b"proxy-authorization",
-    b"proxy-connection",
-    b"te",
-    b"trailer",
-    b"transfer-encoding",
-    b"upgrade",
-}
+HOP_BY_HOP = set(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection"
+    b" te trailer transfer-encoding upgrade".split()
+)
 """They belong to the connection, which is the server's (RFC 9110, section 7.6.1; PEP 3333)."""
 
 FIRST, LAST = 200, 599

@@ -94,14 +94,6 @@ def probe(host: VirtualHost, base: str) -> None:
         raise SettingsError(f"host {host.name[0]}: {error}") from None
 
 
-def served(host: VirtualHost, shared: Shared) -> Content:
-    """A host's content."""
-    content = Static(host.target, rules=host.rules, shared=shared)
-    if not host.mount:
-        return content
-    return Mounts(content, mounts.parsed(host.mount), host.rules, shared)
-
-
 class Hosts(Router):
     """Content that asks a folder or the main content, by the name in the request."""
 
@@ -110,7 +102,9 @@ class Hosts(Router):
         self._exact: dict[bytes, Content] = {}
         self._below: list[tuple[bytes, Content]] = []
         for host in hosts:
-            content = served(host, shared)
+            content: Content = Static(host.target, rules=host.rules, shared=shared)
+            if host.mount:
+                content = Mounts(content, mounts.parsed(host.mount), host.rules, shared)
             contents.append(content)
             for name in (name.encode() for name in host.name):
                 if name.startswith(b"*"):
