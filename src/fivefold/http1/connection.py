@@ -110,8 +110,8 @@ class Http1:
         try:
             while data is not None:
                 if not data:
-                    # A client that is silent here is owed nothing: the server may stop, or give its
-                    # place to another.
+                    # `next_bytes`, written out: all small requests pass this.  A client that is
+                    # silent here is owed nothing: the server may stop, or give its place to another.
                     conn.begin_waiting(now + patience)
                     try:
                         data = await conn.recv()
@@ -124,9 +124,8 @@ class Http1:
                     patience = keep_alive_s
                     now = monotonic()
                     turn_ends = now + TURN_S
-                elif (
-                    now > turn_ends
-                ):  # pipelined requests (RFC 9112, 9.3.2): no receive would yield
+                elif now > turn_ends:
+                    # Pipelined (RFC 9112, section 9.3.2): no receive would yield.
                     await conn.yield_turn()
                     now = monotonic()
                     turn_ends = now + TURN_S
