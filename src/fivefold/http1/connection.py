@@ -110,8 +110,8 @@ class Http1:
         try:
             while data is not None:
                 if not data:
-                    # `next_bytes`, written out: all small requests pass this.  A client that is
-                    # silent here is owed nothing: the server may stop, or give its place to another.
+                    # `next_bytes`, written out: all small requests pass this.  A silent client
+                    # is owed nothing here: the server may stop, or give its place to another.
                     conn.begin_waiting(now + patience)
                     try:
                         data = await conn.recv()
@@ -233,9 +233,7 @@ class Http1:
         except OVER:
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of content
-            refusal = (
-                error if isinstance(error, ProtocolError) else unforeseen(exchange.request, error)
-            )
+            refusal = unforeseen(exchange.request, error)
             if not exchange.started:
                 raise refusal from None
         if exchange.until_close and not exchange.finished:

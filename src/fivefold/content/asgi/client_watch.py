@@ -77,10 +77,6 @@ class Watch:
 
     # Receiving
 
-    @property
-    def is_receiving(self) -> bool:
-        return self._operation is not None
-
     def start(self) -> None:
         """Receive from now on, unless the client has said all."""
         if self._operation is None and self._ended_at == NEVER:

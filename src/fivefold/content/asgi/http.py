@@ -13,7 +13,7 @@ has left takes its connection with it, and not the call.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, cast
 
 from ...errors import ClientLeft, DeadlineExceeded, FileShrank, PeerGone, ProtocolError
@@ -21,14 +21,14 @@ from ...http1.escaping import as_text
 from ...http1.exchange import Exchange
 from ...http1.response import FilePart, plain
 from ...iomodels.asyncio_loop.bridge import await_in_task
-from ...iomodels.asyncio_loop.started import Started, to_its_end
+from ...iomodels.asyncio_loop.started import Started
 from ...iomodels.interface import Connection, Waiter
 from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from .application_loop import ApplicationLoop
 from .client_watch import Watch
 from .messages import PARTS, Message, checked_lines, remembered_head
-from .send_lock import SendLock
+from .send_lock import Operation, SendLock
 
 log = logger("fivefold.asgi")
 
@@ -170,22 +170,15 @@ class HttpCycle:
             self._operation(kind, message) if out is None else exchange.conn.send(out)
         )
 
-    async def _take_turn(self, operation: Coroutine[Any, Any, None]) -> None:
+    async def _take_turn(self, operation: Operation) -> None:
         """Begin an operation when no other task sends; begun, it goes on to its end."""
-        turns = self._turns
-        if turns is None:
+        if self._turns is None:
             self.has_waited = True
-            turns = self._turns = SendLock(self._host)
-        elif turns.busy:
-            try:
-                await await_in_task(turns.turn())
-            except BaseException:
-                operation.close()  # it never ran
-                raise
-        turns.busy = True
-        await to_its_end(self._sending(operation, turns))
+            self._turns = SendLock(self._host)
+        await self._turns.take(operation, self._sending)
 
-    async def _sending(self, operation: Coroutine[Any, Any, None], turns: SendLock) -> None:
+    async def _sending(self, operation: Operation) -> None:
+        assert self._turns is not None
         try:
             await operation
             self._check_client()
@@ -193,14 +186,14 @@ class HttpCycle:
             self._left()
             raise ClientLeft(str(error)) from None
         finally:
-            turns.pass_on()
+            self._turns.pass_on()
             self._go_on()
 
     def _check_client(self) -> None:
         if self._watch is not None and self._watch.is_gone():
             raise PeerGone("the client has answered by a reset")
 
-    def _operation(self, kind: str, message: Message) -> Coroutine[Any, Any, None]:
+    def _operation(self, kind: str, message: Message) -> Operation:
         exchange = self._exchange
         if kind == "http.response.early_hint":
             links = [b"Link: " + bytes(link) + b"\r\n" for link in message.get("links", ())]
@@ -349,13 +342,13 @@ class HttpCycle:
             self._turns = SendLock(self._host)
         self._turns.busy = True
         self._quiet = False
-        self._host.spawn(self._filling(self._turns))
+        self._host.spawn(self._filling())
         return True
 
-    async def _filling(self, turns: SendLock) -> None:
+    async def _filling(self) -> None:
         """Ask the client whether it is there, then tell the application that it has hung up."""
         try:
-            await self._sending(self._exchange.fill(), turns)
+            await self._sending(self._exchange.fill())
             await self._host.sleep(RESET_S)
         except OSError:
             self._left()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import types
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from ...iomodels.asyncio_loop.bridge import await_in_task
 from ...iomodels.asyncio_loop.started import to_its_end
 from ...iomodels.interface import IOModel, Waiter
+
+Operation = Coroutine[Any, Any, None]
 
 
 class SendLock:
@@ -22,8 +24,9 @@ class SendLock:
         self._queue: deque[Waiter] = deque()
         self.busy = False
 
-    async def take(self, operation: Coroutine[Any, Any, None]) -> None:
-        """Run an operation of the connection when its turn comes; in a task of asyncio.
+    async def take(self, operation: Operation, run: Callable[[Operation], Operation]) -> None:
+        """Run an operation of the connection when its turn comes; in a task of asyncio.  `run`
+        drives it, and passes the turn on.
 
         If that is cancelled before the turn has come, the operation never begins; after it,
         the operation goes on to its end.
@@ -35,13 +38,7 @@ class SendLock:
                 operation.close()  # it never ran
                 raise
         self.busy = True
-        await to_its_end(self._run(operation))
-
-    async def _run(self, operation: Coroutine[Any, Any, None]) -> None:
-        try:
-            await operation
-        finally:
-            self.pass_on()
+        await to_its_end(run(operation))
 
     @types.coroutine
     def turn(self) -> Generator[Waiter, None, None]:

@@ -21,6 +21,7 @@ from ....errors import ClientLeft
 from ....iomodels.asyncio_loop.bridge import Bridge
 from ....isolation.reporting import is_a, logger, report
 from ..messages import Message, remembered_head
+from ..takers import Takers
 from ..tasks import LentTasks
 
 log = logger("fivefold.asgi")
@@ -73,7 +74,7 @@ class FarEnd:
         self._disconnect = disconnect
         self._at = at
         self._messages: deque[Any] = deque([] if first is None else [first])
-        self._takers: deque[Bridge] = deque()
+        self._takers = Takers(self._go_on)
         self._expected = 0
         """Messages that were asked for and have not come."""
         self._sendings: set[PendingSend] = set()
@@ -101,34 +102,18 @@ class FarEnd:
         while not self._messages:
             if self._parted:
                 return self._disconnect.copy()
-            await self._arrival()
+            if self._expected <= len(self._takers):
+                self._expected += 1
+                self._near.post(self._near.take)
+            await self._takers.wait()
         message = self._messages.popleft()
         if isinstance(message, BaseException):
             raise message
         return message  # type: ignore[no-any-return]
 
-    @types.coroutine
-    def _arrival(self) -> Generator[Bridge, None, None]:
-        bridge = Bridge(asyncio.get_running_loop())
-        bridge._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's own protocol
-        self._takers.append(bridge)
-        if self._expected < len(self._takers):
-            self._expected += 1
-            self._near.post(self._near.take)
-        try:
-            yield bridge
-        except BaseException:
-            if bridge in self._takers:
-                self._takers.remove(bridge)
-            else:
-                self._go_on()  # what it was resumed for is for another
-            raise
-        finally:
-            bridge.release()
-
     def _go_on(self) -> None:
         if self._takers and (self._messages or self._parted):
-            self._takers.popleft().send(None)
+            self._takers.resume_next()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -222,7 +207,7 @@ class FarEnd:
             self._messages.clear()
         self._messages.extend(left)
         while self._takers:
-            self._takers.popleft().send(None)
+            self._takers.resume_next()
         while self._sendings:
             sending = self._sendings.pop()
             sending.bridge.throw(self._refused(sending.message["type"]))

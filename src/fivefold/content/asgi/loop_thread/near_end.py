@@ -99,13 +99,13 @@ class NearEnd:
         """It has the rest of its response, and goes on by itself."""
         if not self._over:
             self._over = True
-            self._line_up(self._giving_last, head, message)
+            self._line_up(self._finishing, head, message, None)
 
     def end(self, head: Message | None, error: BaseException | None) -> None:
         """It is over."""
         if not self._over:
             self._over = True
-            self._lent_tasks.begin(self._ending(head, error), ignore)
+            self._lent_tasks.begin(self._finishing(head, None, error), ignore)
 
     def _line_up(self, give: Callable[..., Awaitable[None]], *what: Any) -> None:
         """One after the other: what the application gives up before its turn never begins."""
@@ -148,27 +148,20 @@ class NearEnd:
         self._post(self._far.sent, sending, failed, finished)
         del failed
 
-    async def _giving_last(self, head: Message | None, message: Message) -> None:
-        failed: BaseException | None = None
-        try:
-            if head is not None:
-                await self._send(head)
-            await self._send(message)
-        except BaseException as error:  # noqa: BLE001 - as if the application had failed
-            failed = error
-        self._ended(failed)
-        del failed
-
     async def _parting(self, left: Sequence[Message]) -> None:
         assert self._far is not None
         self._post(self._far.part, left)
 
-    async def _ending(self, head: Message | None, error: BaseException | None) -> None:
+    async def _finishing(
+        self, head: Message | None, message: Message | None, error: BaseException | None
+    ) -> None:
+        """What is left of its response, then its end; what is refused is as if it had failed."""
         failed = error
         try:
-            if head is not None:
-                await self._send(head)
-        except BaseException as refused:  # noqa: BLE001 - as if the application had failed
+            for part in (head, message):
+                if part is not None:
+                    await self._send(part)
+        except BaseException as refused:  # noqa: BLE001 - as said
             failed = refused if error is None else error
         self._ended(failed)
         del failed, error

@@ -19,6 +19,7 @@ from ....isolation.reporting import logger, report
 from ..application_loop import ApplicationLoop
 from ..http import path_of
 from ..messages import Message, remembered_head
+from ..send_lock import Operation
 from .endpoint import ABNORMAL, FAILED, NORMAL, UNANSWERED, Endpoint, State
 from .handshake import SWITCHING, Pending, add_fields, handshake
 
@@ -110,16 +111,19 @@ class WebSocket:
         if self._endpoint.state is not State.DENYING:
             raise self._too_late(f"{kind} behind the response, or before it")
         more = bool(message.get("more_body", False))
-        await self._endpoint.turns.take(self._deny_part(message.get("body", b""), more=more))
+        part = exchange.write(message.get("body", b""), more=more)
+        await self._endpoint.turns.take(part, self._denying)
 
-    async def _deny_part(self, data: bytes, *, more: bool) -> None:
+    async def _denying(self, part: Operation) -> None:
         try:
-            await self._exchange.write(data, more=more)
+            await part
+            if self._exchange.finished:
+                self._refuse()
         except (PeerGone, DeadlineExceeded) as error:
             self._refuse()
             raise ClientLeft(str(error)) from None
-        if not more:
-            self._refuse()
+        finally:
+            self._endpoint.turns.pass_on()
 
     async def _reject(self, status: int, text: str) -> None:
         """Refuse the handshake; a denial that has begun only ends, so that its client can tell."""

@@ -3,23 +3,20 @@
 What waits is bounded by its number and by the memory that it takes, inflated and decoded; so
 is a message of which fragments are still to come, by the largest message (`frames`).
 The connection's coroutine puts them in and is no task of asyncio, so a task that waits for one
-can be resumed there and then (iomodels.asyncio_bridge).
+can be resumed there and then (`takers`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import codecs
-import types
 from collections import deque
-from collections.abc import Generator
 from sys import getsizeof
 
 from websockets.frames import Frame, Opcode
 
-from ....iomodels.asyncio_loop.bridge import Bridge
 from ....iomodels.interface import IOModel, Waiter
 from ..messages import Message
+from ..takers import Takers
 
 CONT, TEXT = Opcode.CONT, Opcode.TEXT
 MESSAGE_BYTES = 256
@@ -41,7 +38,7 @@ class Inbox:
         self._messages: deque[tuple[Message, int]] = deque([({"type": "websocket.connect"}, 0)])
         """Each with the memory that it takes."""
         self._bytes = 0
-        self._takers: deque[Bridge] = deque()
+        self._takers = Takers(self.tell)
         self._room = Waiter()
         self._fragments = bytearray()
         """One piece of memory: each piece of its own would take more than a small fragment."""
@@ -55,30 +52,12 @@ class Inbox:
     async def take(self) -> Message:
         """The next message; waits for one."""
         while not self._messages:
-            await self._arrival()
+            await self._takers.wait()
         message, size = self._messages.popleft()
         self._bytes -= size
         if self._room.task is not None and not self.full:
             self.release()
         return message
-
-    @types.coroutine
-    def _arrival(self) -> Generator[Bridge, None, None]:
-        # A new one each time: one that had been used would resume the task of before, if the
-        # message comes before this task waits.
-        bridge = Bridge(asyncio.get_running_loop())
-        bridge._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's own protocol
-        self._takers.append(bridge)
-        try:
-            yield bridge
-        except BaseException:
-            if bridge in self._takers:
-                self._takers.remove(bridge)
-            else:
-                self.tell()  # what we were told of is for another
-            raise
-        finally:
-            bridge.release()
 
     def put(self, message: Message) -> None:
         """Queue it; `tell` lets the application have it."""
@@ -87,7 +66,7 @@ class Inbox:
     def tell(self) -> None:
         """The task that waits for what has been put goes on, at once if no task is running."""
         for _ in range(min(len(self._messages), len(self._takers))):
-            self._takers.popleft().send(None)
+            self._takers.resume_next()
 
     def put_frame(self, frame: Frame) -> None:
         """A frame of a message, which is put with its last one. Raises `UnicodeDecodeError`."""
