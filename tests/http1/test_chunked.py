@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fivefold.errors import ProtocolError
-from fivefold.http1.chunked import ChunkedDecoder
+from fivefold.http1.chunked import LINE_BYTES, TRAILER_BYTES, ChunkedDecoder
 
 HEAD = b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
 REST = b"GET / HTTP/1.1\r\n"
@@ -100,3 +100,75 @@ def test_extensions_are_passed_over(line: bytes) -> None:
     decoder = ChunkedDecoder()
     assert decoder.feed(line + b"\r\nhello\r\n0\r\n\r\n") == b"hello"
     assert decoder.finished
+
+
+def status_of(*parts: bytes) -> int:
+    decoder = ChunkedDecoder()
+    with pytest.raises(ProtocolError) as caught:
+        for part in parts:
+            decoder.feed(part)
+    return caught.value.status
+
+
+@pytest.mark.parametrize("size", [b"f" * 15, b"0" * 14 + b"a"])
+def test_a_size_may_have_as_many_digits_as_fit_in_63_bits(size: bytes) -> None:
+    decoder = ChunkedDecoder()
+    assert decoder.feed(size + b"\r\n" + b"x" * 7) == b"x" * 7
+    assert not decoder.finished
+    assert decoder.rest == b""  # what has not come takes no room
+
+
+@pytest.mark.parametrize("size", [b"f" * 16, b"0" * 15 + b"a", b"1" + b"0" * 400])
+def test_a_size_that_does_not_fit_is_refused(size: bytes) -> None:
+    assert status_of(size + b"\r\n") == 400
+
+
+TRAILED = b"5;a=b\r\nhello\r\n0;last\r\nDigest: x\r\nEmpty:\r\n\r\n"
+
+
+def test_extensions_and_trailers_may_be_cut_anywhere() -> None:
+    stream = TRAILED + REST
+    for place in range(len(stream) + 1):
+        parts = [stream[:place], stream[place:]]
+        assert we_say(parts) == (b"hello", REST), parts
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b" folded", b"\tfolded", b"no colon", b"a b: c", b": c", b"a : c", b"a: \0", b"a: b\x7f"],
+)
+def test_a_malformed_trailer_is_refused(line: bytes) -> None:
+    assert status_of(b"0\r\nFirst: x\r\n" + line + b"\r\n\r\n") == 400
+
+
+@pytest.mark.parametrize("count", [TRAILER_BYTES // 100, TRAILER_BYTES // 100 + 1])
+def test_trailers_are_bounded_together(count: int) -> None:
+    lines = b"".join(b"a:%s\r\n" % (b"x" * 98) for _ in range(count))
+    if count * 100 > TRAILER_BYTES:
+        assert status_of(b"0\r\n" + lines + b"\r\n") == 431
+    else:
+        assert we_say([b"0\r\n" + lines + b"\r\n"]) == (b"", b"")
+
+
+@pytest.mark.parametrize("before", [b"5;", b"0\r\na:", b"5\r\nhello\r\n5;"])
+def test_a_line_that_does_not_end_is_refused_before_it_does(before: bytes) -> None:
+    assert status_of(before, *[b"x" * 64] * (LINE_BYTES // 64)) == 400
+
+
+@pytest.mark.parametrize("stray", [b"\r", b"\n"])
+def test_a_lone_cr_or_lf_anywhere_but_in_the_data_is_refused(stray: bytes) -> None:
+    """Another server in front may take it for the end of a line."""
+    start = TRAILED.index(b"hello")
+    for place in range(len(TRAILED) - 1):
+        damaged = TRAILED[:place] + stray + TRAILED[place:]
+        for parts in ([damaged], [bytes([byte]) for byte in damaged]):
+            assert we_say(parts) is None, damaged
+            # Within the data it makes that longer, of which only the end can tell.
+            if not start <= place <= start + len(b"hello"):
+                assert status_of(*parts) == 400
+
+
+@pytest.mark.parametrize("begun", [b"5\n", b"5;a\rb", b"5\r\nhellox", b"0\r\na: b\n"])
+def test_what_can_become_no_line_is_refused_before_its_end(begun: bytes) -> None:
+    """Its client may wait for an answer."""
+    assert status_of(begun) == 400

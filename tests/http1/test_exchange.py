@@ -11,7 +11,7 @@ from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import examined
 from fivefold.http1.response import DateField, ResponseHead
-from support.scripted_connection import SILENCE, Echo, FakeConnection, statuses, talk
+from support.scripted_connection import SILENCE, Echo, FakeConnection, serve, statuses, talk
 
 H = b"Host: t\r\n"
 NEXT = b"GET /next HTTP/1.1\r\n" + H + b"Connection: close\r\n\r\n"
@@ -157,6 +157,14 @@ def test_answered(case: str) -> None:
         assert statuses(talk(script).sent) == [*expected, 200], script
 
 
+@pytest.mark.parametrize("case", ANSWERED)
+def test_answered_wherever_it_is_cut(case: str) -> None:
+    request, expected = ANSWERED[case]
+    for place in range(1, len(request)):
+        sent = talk([request[:place], request[place:] + NEXT]).sent
+        assert statuses(sent) == [*expected, 200], request[:place]
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_and_closed(case: str) -> None:
     request, status = REFUSED[case]
@@ -246,8 +254,7 @@ def test_an_error_of_ours_closes_one_connection_and_shows_no_trace(
             raise ZeroDivisionError
 
     connection = Broken([ANSWERED["get"][0]])
-    asyncio.run(Http1(Echo(), Limits()).serve(connection))
-    assert connection.closed
+    serve(Http1(Echo(), Limits()), connection)
     assert connection.sent == b""
     assert "ZeroDivisionError" in caplog.text
 

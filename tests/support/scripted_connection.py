@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 from collections.abc import Iterable
@@ -102,9 +101,17 @@ class Echo(Content):
 def talk(script: Iterable[bytes | None], limits: Limits | None = None) -> FakeConnection:
     """Serve one scripted connection to its end."""
     connection = FakeConnection(script)
-    asyncio.run(Http1(Echo(), limits or Limits()).serve(connection))
-    assert connection.closed
+    serve(Http1(Echo(), limits or Limits()), connection)
     return connection
+
+
+def serve(http1: Http1, connection: FakeConnection) -> None:
+    """Serve it to its end, at once: nothing in a script is waited for."""
+    try:
+        http1.serve(connection).send(None)
+    except StopIteration:
+        pass
+    assert connection.closed
 
 
 def statuses(sent: bytes) -> list[int]:
