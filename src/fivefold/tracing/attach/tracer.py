@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from ...errors import TraceFailed
-from ...linux.processes import catches, processes_of_tree
 from ...linux.timestamping import realtime_offset_ns
 from ...linux.tracepoints import tracefs
 from ..control.pipe import READ_BYTES
 from ..control.rendezvous import connected
-from ..control.switch import NOTICE
+from ..control.switch import looking
 from ..kernel.capture import KernelTrace
 from ..kernel.owners import of_exchange
 from ..model import Trace
@@ -24,11 +23,6 @@ from .exchanges import Exchanges, Recorded
 
 KEPT_NS = 60 * 10**9
 """The kernel's events of exchanges that began longer ago are not kept."""
-
-
-def serving(server: int) -> list[int]:
-    """The processes of a server that look at its switch."""
-    return [pid for pid in processes_of_tree(server) if catches(pid, NOTICE)]
 
 
 class Attached:
@@ -59,7 +53,7 @@ class Attached:
                 # Setting up takes its time, and the server shall not wait for our words.
                 sock, server = connected(self._pid)
                 sock.close()
-                kernel = KernelTrace(server_port=0, processes=serving(server))
+                kernel = KernelTrace(server_port=0, processes=looking(server))
                 self._kernel = resources.enter_context(kernel)
                 self._recording_since_ns = time.monotonic_ns()
             self._sock, _ = connected(self._pid)

@@ -24,12 +24,11 @@ from time import monotonic
 from typing import Any
 
 from ...linux.peer_credentials import peer_of
-from ...linux.processes import catches, processes_of_tree
 from ..sampling.line import START, sample_of
 from ..sampling.sinks import Samples
 from .pipe import READ_BYTES, LineReader
 from .rendezvous import ROOT
-from .switch import NOTICE, Switch, Wanted
+from .switch import NOTICE, Switch, Wanted, looking
 
 AGAIN_S = 0.5
 """How often, while a tracer is attached, all are told again to look: a process that was just
@@ -141,8 +140,7 @@ class Control:
 
     def _notify(self) -> set[int]:
         """Let every process that serves look at the switch; which they are."""
-        tree = processes_of_tree(self._supervisor) - {os.getpid()}
-        serving = {pid for pid in tree if catches(pid, NOTICE)}
+        serving = looking(self._supervisor) - {os.getpid()}
         for pid in serving:
             try:
                 os.kill(pid, NOTICE)

@@ -10,6 +10,8 @@ import mmap
 import signal
 from dataclasses import dataclass
 
+from ...linux.processes import catches, processes_of_tree
+
 NOTICE = signal.SIGURG
 """Says: look at the switch."""
 
@@ -18,6 +20,11 @@ GENERATION, COUNT, LENGTH = range(3)
 
 PATTERN_AT = 64
 LONGEST_PATTERN = 2048
+
+
+def looking(server: int) -> set[int]:
+    """The processes of a server that look at its switch."""
+    return {pid for pid in processes_of_tree(server) if catches(pid, NOTICE)}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ...linux.block_devices import disk_of
 from ..model import Observation
@@ -77,43 +77,27 @@ class _Asked:
     start: int
     end: int
 
-
-@dataclass
-class _Disks:
-    asked: list[_Asked] = field(default_factory=list)
-
-    def ask(self, where: _Asked) -> None:
-        self.asked.append(where)
-
-    def touched(self, where: _Asked) -> bool:
-        return any(
-            one.disk == where.disk and one.start < where.end and where.start < one.end
-            for one in self.asked
-        )
-
-    def done(self, where: _Asked) -> None:
-        """A request may hold several of ours (merged), or a part of one (split)."""
-        for one in self.asked:
-            if one.disk == where.disk and where.start <= one.start < where.end:
-                one.start = where.end
-        self.asked = [one for one in self.asked if one.start < one.end]
+    def overlaps(self, other: _Asked) -> bool:
+        return self.disk == other.disk and self.start < other.end and other.start < self.end
 
 
 def _of_disks(observations: Iterable[Observation], tids: Collection[int]) -> Iterator[Observation]:
-    disks = _Disks()
+    asked: list[_Asked] = []
     for seen in observations:
         if "sector" not in seen.detail["fields"]:
             continue
         where = _sectors(seen)
-        if seen.event == "block:block_bio_queue":
-            if not _is_by(seen, tids):
-                continue
-            disks.ask(where)
-        elif not disks.touched(where):
+        if seen.event == "block:block_bio_queue" and _is_by(seen, tids):
+            asked.append(where)
+        elif seen.event == "block:block_bio_queue" or not any(map(where.overlaps, asked)):
             continue
         yield seen
         if seen.event == "block:block_rq_complete":
-            disks.done(where)
+            # A request may hold several of ours (merged), or a part of one (split).
+            for one in asked:
+                if one.disk == where.disk and where.start <= one.start < where.end:
+                    one.start = where.end
+            asked = [one for one in asked if one.start < one.end]
 
 
 def _sectors(seen: Observation) -> _Asked:
