@@ -15,8 +15,8 @@ class FivefoldError(Exception):
 
 
 class Interruption(BaseException):
-    """Raised by a handler of ours for a signal, wherever its thread is; no fault of whoever is
-    interrupted, so that an edge which takes what foreign code raises must let it pass."""
+    """Raised by a handler of ours for a signal, wherever its thread is; no fault of the code
+    that is interrupted, so that an edge which takes what foreign code raises must let it pass."""
 
 
 class SettingsError(FivefoldError):
@@ -65,11 +65,11 @@ class LimitReached(FivefoldError):
 
 
 class PeerGone(FivefoldError):
-    """The peer reset the connection or stopped accepting data; nobody is left to answer."""
+    """The peer reset the connection or stopped accepting data; no client is left to answer."""
 
 
 class ClientLeft(FivefoldError, OSError):
-    """What an application is told when it sends and nobody is left to send to."""
+    """What an application is told when it sends and its client has left."""
 
 
 class DeadlineExceeded(FivefoldError):

@@ -43,7 +43,7 @@ class Head:
     def __init__(self, template: str, client: str | None) -> None:
         self.template = template
         self.client = client
-        """Who a trusted proxy says the client is; None for the peer."""
+        """The client as a trusted proxy names it; None for the peer."""
         self.memo: Memo = (NOBODY, NOBODY, NOBODY, NOBODY, 0, ())
         """One tuple, because other threads may be filling it, too."""
 

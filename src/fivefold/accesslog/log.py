@@ -32,7 +32,7 @@ REMEMBERED_US = 5000
 COMPLETE, ABORTED = "complete", "aborted"
 
 UNIX, GONE = "unix", "-"
-"""Who has no address: the client of a UNIX socket, and one that has left already."""
+"""A client without an address: that of a UNIX socket, and one that has left already."""
 
 HEAD_END = b"\r\n\r\n"
 
@@ -68,7 +68,7 @@ class AccessLog(WorkerHooks):
         self._writer = writer
         self._heads = Heads(form)
         self._forwarded = Heads(form)
-        """Of trusted peers: their heads say who the client is."""
+        """Of trusted peers: their heads name the client."""
 
     def log_of(self, conn: HttpConnection) -> ConnectionLines:
         """What records the exchanges of a connection."""

@@ -15,7 +15,7 @@ again first; beyond 1 MiB lines are dropped, counted, and the log of the server 
 when it begins and once when it is over.  Nothing waits for it, but for a tenth of
 a second before the first is dropped, and two at the end of the process.
 Assumption.   A thread that hangs in write(2) ends with its process.  In a file system that
-              lets nobody be killed (FUSE) it does not, and its process stays until it answers.
+              lets no process be killed (FUSE) it does not, and its process stays until it answers.
 Cost.         A thread in each process that has lines.  A process that is killed (SIGKILL, a
               crash) loses what it has not written: a second's lines, 64 KiB at most.
 """
@@ -62,7 +62,7 @@ class Writer:
         self._file = LogFile(destination, rotation)
         """The thread's, as soon as there is one."""
         self._added = self._added_lines = 0
-        """Handed over; counted by who holds the lock."""
+        """Handed over; counted by the holder of the lock."""
         self._parts: list[bytes] = []
         """The thread's: handed over, and not yet with the rest of the file."""
         self._dropped = 0
@@ -77,7 +77,7 @@ class Writer:
     def flush(self) -> None:
         """Have written what is there, to the file of this moment; by any thread, or a signal
         handler. Waits for nothing."""
-        if self._lock.acquire(blocking=False):  # else somebody is just doing that
+        if self._lock.acquire(blocking=False):  # else another thread is just doing that
             try:
                 self._hand_over()
             finally:
@@ -87,11 +87,11 @@ class Writer:
             if self._thread is not None:
                 self._handed.put(b"")
             else:
-                self._file.look()  # nobody shall keep the old one open
+                self._file.look()  # no process shall keep the old one open
 
     def close(self) -> None:
-        """Write the last lines; nobody may append any more."""
-        if not self._lock.acquire(timeout=CLOSE_S):  # for good: who is late finds nothing to do
+        """Write the last lines; none may be appended any more."""
+        if not self._lock.acquire(timeout=CLOSE_S):  # for good: a late thread finds nothing to do
             return
         self._hand_over()
         if self._thread is not None:

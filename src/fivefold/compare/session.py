@@ -150,7 +150,7 @@ def stoppable() -> Iterator[Callable[[], None]]:
     """Ctrl-C and SIGTERM end the block, once: ending the servers is not interrupted again.
 
     The value is to be called between two steps: an exception that a signal raises is dropped
-    where nobody can take it, in a finalizer or a callback of logging.
+    where no code can take it, in a finalizer or a callback of logging.
     """
     stopped = False
 

@@ -3,7 +3,7 @@
 Each has status, fields and body as data (`ResponseHead`), for whatever version of HTTP asks;
 the bytes of HTTP/1.1 are made of them by `joined` and by nothing else.  What comes again brings
 the bytes that were made the first time (`as_http1`).  What is to become of an answer is a
-method or a fact here, so nobody else looks at which of the three it is, but for the loop of a
+method or a fact here, so no other code looks at which of the three it is, but for the loop of a
 connection, which sends what is `Whole` without another call.
 
 Cost.         An object for each call of a WSGI application, 0.1 us; nothing for a file, whose

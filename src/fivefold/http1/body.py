@@ -48,7 +48,7 @@ class Body:
         return len(self._received)
 
     def put(self, data: bytes) -> None:
-        """What somebody else has received, who watched the connection meanwhile."""
+        """What a watcher of the connection has received meanwhile."""
         self._received += data
 
     async def read(self) -> bytes:
@@ -66,7 +66,7 @@ class Body:
         return b""
 
     async def skip(self, most: int) -> bool:
-        """Read what nobody wanted, up to `most` bytes; whether that was all."""
+        """Read what the content did not read, up to `most` bytes; whether that was all."""
         while most > 0:
             content = await self.read()
             if not content:

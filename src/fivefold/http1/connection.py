@@ -77,7 +77,7 @@ class Http1:
         try:
             await self._exchanges(conn)
         except PeerGone:
-            pass  # nobody is left who could be told
+            pass  # the client has left, and cannot be told
         except DeadlineExceeded:
             if not conn.idle:
                 conn.reset_on_close()  # it takes nothing more of our answer
@@ -189,7 +189,7 @@ class Http1:
         record: tuple[ConnectionLog, float] | None,
     ) -> bytes | None:
         """Answer one request; what was received beyond it, or None if the connection ends."""
-        # Framed already, and nobody counts it: an exchange would add nothing.
+        # Framed already, and not counted: an exchange would add nothing.
         if record is None and begun is not None and begun.complete:
             now = monotonic()
             conn.wait_until(now + self._limits.send_s)
@@ -294,7 +294,7 @@ async def closed(conn: HttpConnection) -> None:
 
 
 def close_at_once(conn: HttpConnection) -> None:
-    """Close inside a model that closes: whoever waits there would wait for nobody."""
+    """Close inside a model that closes: no event would end a wait there."""
     closing = closed(conn)
     try:
         closing.send(None)

@@ -34,7 +34,7 @@ from .stream import HttpConnection
 log = logger("fivefold.http")
 
 OVER = (PeerGone, DeadlineExceeded, FileChanged, GeneratorExit)
-"""What ends a connection without an answer: nobody would take one; GeneratorExit is how an I/O
+"""What ends a connection without an answer: no client would take one; GeneratorExit is how an I/O
 model that closes ends a coroutine."""
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -228,7 +228,7 @@ class Exchange:
         return bool(self.request.minor)
 
     async def fill(self) -> None:
-        """Send what means nothing, to see whether anybody is there who takes it: an interim
+        """Send what means nothing, to see whether a client is there that takes it: an interim
         response (RFC 9110, section 15.2.1: a client that did not ask for it discards it), or a zero
         before the size of the next chunk (RFC 9112, section 7.1: 1*HEXDIG)."""
         if not self.started:

@@ -1,7 +1,7 @@
 """What a client may ask for, and how long it may take.
 
 Each default names its precedent; each excess has a status, so that no limit ever ends
-in silence, except where nobody asked for anything (an idle connection).
+in silence, except where no client asked for anything (an idle connection).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Limits:
     # Twice what a browser behind three proxies sends (Apache: 100); and a head below 1 KiB,
     # which is nearly every one, cannot reach it and need not be counted.
     header_count: int = setting(256, "Most fields of a request; beyond it the server answers 431.")
-    # What people upload (a film from a telephone); nginx's 1 MiB surprises everybody once, and
+    # What people upload (a film from a telephone); nginx's 1 MiB surprises every user once, and
     # a body beyond a MiB waits on disk here.
     body_bytes: int = setting(
         134_217_728, "Largest request body; beyond it the server answers 413."

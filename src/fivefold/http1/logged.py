@@ -75,7 +75,7 @@ class LoggedExchange(Exchange):
     """Bytes of the head that leave with the next part."""
     _taken_over = False
     _head_left = False
-    """Whether the head of what somebody else sends has left."""
+    """Whether the head of what another protocol sends has left."""
 
     def _begins(self, status: int) -> None:
         self._status = status

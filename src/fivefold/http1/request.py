@@ -8,7 +8,7 @@ Speed.  A field costs 120 ns when llhttp hands it over to Python, and a browser 
 fifteen.  So llhttp judges the head as a whole, a sieve picks out the few lines that the
 server itself obeys, and what these lines and the request line mean is examined once and
 remembered: two requests that differ in other fields only are the same request to us.
-`fields_of` splits all fields when somebody asks.  Together this takes 2 us for
+`fields_of` splits all fields when the content asks.  Together this takes 2 us for
 600 bytes of a browser's head, against 5 us for looking at every field.
 """
 

@@ -6,7 +6,7 @@ Facts.        A call on a blocking socket returns once it has moved some bytes, 
               EAGAIN (socket(7)); they hold for accept(2) too.  Python's own
               `settimeout` makes the socket non-blocking and adds a poll(2) per call.
 Consequence.  One thread waits for one operation at a time, and only the kernel, or a
-              shutdown(2) by somebody else, ends the wait.
+              shutdown(2) by another thread, ends the wait.
 Choice.       The sockets stay blocking, with a kernel timeout of one tick, so that a
               deadline or a request to stop is noticed.  A coroutine that yields has met
               that timeout: it is resumed at once, unless its deadline has passed.  A
@@ -39,7 +39,7 @@ from .readiness.listener import OF_ONE, accept_batch
 from .readiness.source import Source
 
 ITERATIVE_TICK_S = 0.02
-"""How often an iterative server looks whether somebody waits while a client is idle."""
+"""How often an iterative server looks whether another client waits while one is idle."""
 
 ITERATIVE_FIRST_S = 1.0
 """How long a new client may take for its first byte while others wait."""
@@ -68,7 +68,7 @@ class Blocking(IOModel):
         self.accept_batch = 1
         self._tick_s = tick_s
         self._connections: dict[Waiter, BlockingConnection] = {}
-        self._others = select.poll()  # the listeners: is somebody else waiting?
+        self._others = select.poll()  # the listeners: is another client waiting?
         self._wake_called = False
 
     def connection(self, sock: socket.socket) -> BlockingConnection:
@@ -109,7 +109,7 @@ class Blocking(IOModel):
             return finished.value
 
     def _is_over(self, connection: BlockingConnection, now: float) -> bool:
-        """Whether a client has had its time: its deadline, or, idle, somebody else's turn."""
+        """Whether a client has had its time: its deadline, or, idle, another client's turn."""
         if connection.deadline <= now:
             return True
         if self._wake_called and connection.idle and not connection.closing:

@@ -5,7 +5,7 @@ Facts.        A regular file is always "ready": select and poll say so, epoll re
               that is not in memory simply sleeps, and so does sendfile, even to a
               non-blocking socket (measured: 385 us with one voluntary switch).
               RWF_NOWAIT reads only what is in memory, cachestat only asks, but not before
-              Linux 6.5 nor of a file that is somebody else's; then a read asks instead.
+              Linux 6.5 nor of another user's file; then a read asks instead.
 Consequence.  The first four I/O models have no file model; each must bring one, or one
               client's cold file stops all the others of the thread.
 Choice.       blocking waits in the call: that is the model.  nonblocking tries with
@@ -131,7 +131,7 @@ class Helped(FileAccess):
             own.append(os.dup(fd))
             job = self._threads.submit(read_and_close, own, offset, count)
         except (OSError, RuntimeError):
-            # No descriptor is left, or no thread: everybody waits for this read.
+            # No descriptor is left, or no thread: all connections wait for this read.
             if own:
                 os.close(own.pop())
             return pread_all(fd, offset, count)

@@ -8,7 +8,7 @@ Facts.        select(2) takes three sets, copies them at each call, and cannot h
               descriptor once per change, level-triggered it looks at each reported one
               again in the next call.
 Consequence.  select and poll cost by what is watched, epoll by what happens.  An edge
-              that came while nobody waited would be lost if it were not remembered.
+              that came while no coroutine waited would be lost if it were not remembered.
 Choice.       epoll: register once for everything, edge-triggered, never modify; an event
               without a waiter becomes a hint.  Against level-triggered this saves 8 % of
               the processor time of a small request.  select and poll: every open
@@ -117,7 +117,7 @@ class Epoll(Multiplexing):
                 reader.ended = True  # before the step: no further edge will tell of it
             task = reader.task
             if task is None:
-                # An edge is reported once: who reads next must try before waiting for another.
+                # An edge is reported once: the next reader must try before waiting for another.
                 reader.hints = reader.hints or 1
             else:
                 # `start`, written out: this is the one loop that every small request passes.
@@ -196,12 +196,12 @@ class LevelTriggered(Multiplexing):
             if readable and source.reader.task is not None:
                 self.go_on(source.reader)
             elif readable and self._watched.get(fd) is source:  # the writer may have closed it
-                # Nobody reads: left in, it would be reported again and again.
+                # No coroutine reads: left in, it would be reported again and again.
                 source.reader.hints = 1
                 self._left_out[fd] = source
 
     def _reconsider(self) -> None:
-        # A copy: whoever waits again is taken out while we go through.
+        # A copy: a coroutine that waits again is taken out while we go through.
         for fd, source in list(self._left_out.items()):
             reading = source.reader.task is not None
             writing = source.writer.task is not None

@@ -4,7 +4,7 @@ An I/O model drives many coroutines from one loop.  What the main one raises is 
 called `run`; what another one raises must end that one alone, so it is logged where the
 coroutine was resumed, and the loop goes on.
 
-Assumption.  A coroutine that raises has closed its connection, or whoever spawned it does
+Assumption.  A coroutine that raises has closed its connection, or its spawner does
              (`serving.base.OpenConnections.attend`); a model cannot know what belonged to it.
 """
 
@@ -19,7 +19,7 @@ log = logger("fivefold.io")
 
 
 class Outcome:
-    """Of one coroutine, kept for somebody in another place; any exception can be kept.
+    """Of one coroutine, kept for a reader in another place; any exception can be kept.
 
     (A future of asyncio refuses StopIteration, and does not end its loop for SystemExit or
     KeyboardInterrupt.)
@@ -34,7 +34,7 @@ class Outcome:
         try:
             self._result = await coroutine
         except GeneratorExit:
-            raise  # a model that closes ends whoever waits in it
+            raise  # a model that closes ends each coroutine that waits in it
         except BaseException as error:  # noqa: BLE001 - raised by `get`
             self._error = error
 

@@ -1,7 +1,7 @@
 """Probes on a connection, for tracing: wrappers that emit events and change nothing else.
 
-They are put on one connection when somebody observes it; the others keep their methods,
-so nobody else pays.
+They are put on one connection when a tracer observes it; the others keep their methods,
+so they pay nothing.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class Scheduler(ForeignLoopSupport):
 
     def turn(self, timeout_s: float | None) -> None:
         # The order is the point: what can run without the kernel, what it has made to be sent,
-        # then one wait for everybody, then the clock, read once for all that looks at it.
+        # then one wait for all coroutines, then the clock, read once for all that looks at it.
         ready = self._ready
         if ready:
             self._step_ready()
@@ -226,7 +226,7 @@ class Scheduler(ForeignLoopSupport):
         return waiter
 
     def _end_pauses(self, now: float) -> None:
-        # Who gives up its turn again while it runs has it after the next wait.
+        # A task that gives up its turn again while it runs has it after the next wait.
         waiting, self._yielding = self._yielding, []
         for waiter in waiting:
             self.resume(waiter)

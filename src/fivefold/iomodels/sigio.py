@@ -11,14 +11,14 @@ Facts.        With O_ASYNC, F_SETSIG and F_SETOWN_EX each event of a descriptor 
               signal of the process: with 64 threads that wait so, one exchange cost 165 us
               of processor time, and 15 us where they wait in sigtimedwait.
 Consequence.  A signal can be lost, late or about a descriptor that is closed: it is a hint
-              and never required.  But several may be drained while nobody waits, and the
+              and never required.  But several may be drained while no coroutine waits, and the
               end of the stream may be behind the data: hints must be counted.
 Choice.       Both signals are blocked, read in bulk while there are any, waited for in
-              sigtimedwait when there are none.  A signal resumes who waits on its
+              sigtimedwait when there are none.  A signal resumes what waits on its
               descriptor, or leaves a hint.  After SIGIO the queue is emptied and one
               poll(2) looks at everything.  A stale signal needs no generations: at worst
               it costs the new owner of the number one EAGAIN.  A shared listener signals
-              only who armed it last, so each looks at its listeners once a tick too.
+              only the one that armed it last, so each looks at its listeners once a tick too.
 Cost.         3 to 10 % more processor time than epoll per small request.  One signal per
               arriving segment: an upload brings hundreds for one connection.  Both
               signals stay blocked after `close` (a late one would end the process), and

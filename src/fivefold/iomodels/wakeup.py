@@ -33,14 +33,14 @@ class WakePipe:
         except OSError as error:
             if error.errno != EBADF:
                 raise
-            # Closed: a thread has ended what nobody waits for any more.
+            # Closed: a thread has ended what is not waited for any more.
 
     def drain(self) -> None:
         try:
             while len(os.read(self.fd, DRAIN_BYTES)) == DRAIN_BYTES:
                 pass
         except BlockingIOError:
-            pass  # somebody else's event; the pipe is empty, which is what we want
+            pass  # another process took the event; the pipe is empty, which is what we want
 
     def close(self) -> None:
         fd, write_fd = self.fd, self.write_fd

@@ -3,7 +3,7 @@
 Facts.        A forked process has all descriptors, signal handlers and the wake-up descriptor of
               its parent: `multiprocessing.Process.terminate` has no effect where SIGTERM has a
               handler that stops a server; a connection is not closed while a copy is open, nor
-              a port given back; a byte in a shared wake-up pipe wakes somebody else.
+              a port given back; a byte in a shared wake-up pipe wakes another process.
 Choice.       A hook of `os.register_at_fork` gives back, in the child: signals, the listening
               sockets, the connections, the channels between our processes.  In the parent
               connections are shut down before they are closed from then on, for what was
@@ -77,7 +77,7 @@ class Descendants:
             self._given_up.remove(call)
 
     def end_if_copy(self, raised: BaseException | None = None) -> None:
-        """Where code of the application has returned into the server: whoever it has forked there
+        """Where code of the application has returned into the server: a child that it forked there
         has no business in it.  `raised`: by what it came; `sys.exit` is how such a process ends
         as a rule, and its status is kept."""
         if self.is_copy:

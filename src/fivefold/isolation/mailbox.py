@@ -6,7 +6,7 @@ Facts.        Another thread may set an exception in this one (PyThreadState_Set
 Consequence.  Work that was handed over would be lost, and a thread would end that others still
               take for an idle one.
 Choice.       Work lies in a list of its own, and the wait returns nothing; what is raised there
-              is nobody's, and is said and dropped.
+              belongs to no call, and is logged and dropped.
 Assumption.   It comes while the thread waits, where nearly all of its time goes; one that meets
               the few instructions between two calls ends the thread as before (docs/wsgi.md).
 Cost.         0.2 us for each hand-over.

@@ -14,7 +14,7 @@ Choice.       A class of loggers that cannot be disabled; levels, handlers and `
               What an application raises is an object of its own, too: it may be false, have a
               `__str__` that raises, or lie about its class.  So edges ask it nothing: not
               whether it is true, but whether it is None; `is_a` instead of isinstance.
-Assumption.   Descriptor 2 can be written to, or nobody reads what is said there: the words
+Assumption.   Descriptor 2 can be written to, or no process reads what is written there: the words
               are then lost, and nothing else is.
               A handler for a signal of an embedding program that raises, other than Python's
               own for SIGINT, and meets a record being handled, is taken for a logging handler
@@ -115,7 +115,7 @@ def text_of(error: BaseException) -> str:
 
 
 def write(text: str) -> None:
-    """A line or several on standard error; never raises for want of somebody to read it, and
+    """A line or several on standard error; never raises for want of a reader, and
     does not wait for that for long.
 
     By descriptor, because `sys.stderr` is the application's to replace and to close, and
@@ -125,7 +125,7 @@ def write(text: str) -> None:
 
 
 class StandardErrorFile:
-    """Descriptor 2 of this process: what nobody takes is dropped.
+    """Descriptor 2 of this process: what no reader takes is dropped.
 
     Assumption.  Of a pipe or a socket that poll(2) calls writable 4096 bytes can be written
     (pipe(7)); another process may be quicker, and then its reader is waited for after all.

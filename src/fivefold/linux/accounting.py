@@ -1,7 +1,7 @@
 """What a process tree has used: processor time, memory, context switches.
 
 Facts.        /proc/PID/stat counts processor time in ticks of 10 ms.  The kernel also keeps
-              a nanosecond clock per process, ended threads included, and anyone may read
+              a nanosecond clock per process, ended threads included, and any process may read
               it (clock_getcpuclockid(3) makes its number out of the process id).  PSS
               charges a page that n processes share with 1/n to each, so a tree's sum is
               what the tree costs.  Context switches are counted per thread.

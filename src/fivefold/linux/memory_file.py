@@ -8,7 +8,7 @@ import weakref
 
 
 class MemoryFile:
-    """Closed when nobody refers to it any more: a program may make many servers, one by one."""
+    """Closed when nothing refers to it any more: a program may make many servers, one by one."""
 
     def __init__(self, name: str) -> None:
         self._fd = os.memfd_create(name, os.MFD_CLOEXEC)

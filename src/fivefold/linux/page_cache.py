@@ -68,7 +68,7 @@ def pages_of(offset: int, count: int) -> int:
 
 def read_cached(fd: int, offset: int, buffer: bytearray | memoryview) -> int:
     """Read what is cached, never wait. Raises BlockingIOError where nothing is, or where
-    nobody can tell: this Python was built without preadv2 (`CAN_TELL`).
+    it cannot be known: this Python was built without preadv2 (`CAN_TELL`).
 
     Kernels 5.9 and 5.10 may return 0 short of the end of the file (preadv2(2), BUGS).
     File systems that do not know RWF_NOWAIT (tmpfs, overlayfs: EOPNOTSUPP) are read plainly:

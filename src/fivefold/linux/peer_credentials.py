@@ -1,4 +1,4 @@
-"""SO_PEERCRED: who is at the other end of a UNIX socket, as the kernel knows (unix(7))."""
+"""SO_PEERCRED: the process at the other end of a UNIX socket, as the kernel knows (unix(7))."""
 
 from __future__ import annotations
 

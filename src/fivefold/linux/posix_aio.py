@@ -15,7 +15,7 @@ from typing import ClassVar, Generic, TypeVar
 from .libc import checked, libc
 
 SIGEV_NONE = 1
-"""bits/sigevent-consts.h: tell nobody; the zero of a fresh structure would send a signal."""
+"""bits/sigevent-consts.h: no notification; the zero of a fresh structure would send a signal."""
 
 
 class _SigEvent(ctypes.Structure):

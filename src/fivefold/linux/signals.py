@@ -112,14 +112,14 @@ def block(numbers: Collection[int]) -> set[int]:
 def probe(number: int) -> str | None:
     """Arm a descriptor and collect its signal in both ways: None, or the reason why that fails.
 
-    Raises OSError. Nobody else may use signal `number`.
+    Raises OSError. No other code may use signal `number`.
     """
     blocked = block((number, signal.SIGIO))
     try:
         return _collect_both_ways(number)
     finally:
         # Nothing may be pending when the mask goes back.  A SIGIO that was blocked before
-        # tells somebody of an overflow: it is not ours to take.
+        # tells other code of an overflow: it is not ours to take.
         while signal.sigtimedwait({number} | {signal.SIGIO} - blocked, 0):
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

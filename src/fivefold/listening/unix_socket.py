@@ -63,7 +63,7 @@ def _listening(path: str, backlog: int) -> socket.socket:
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """So that of two servers that start at once neither takes the other's socket for a stale
-    one. Where the folder cannot be locked, and where somebody keeps it so, it goes without."""
+    one. Where the folder cannot be locked, or another program keeps the lock, it goes without."""
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except PermissionError:

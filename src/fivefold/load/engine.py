@@ -15,11 +15,11 @@ from .tally import Tally
 OWN_DESCRIPTORS = 64
 LONGEST_WAIT_S = 0.05
 PREPARED_NS, STEP_NS = 2_000_000_000, 5_000_000
-"""How long those who ask at first may take, and how often it is looked whether they have."""
+"""How long clients that ask first may take, and how often the engine looks whether they have."""
 
 
 def allow_descriptors(job: Job) -> None:
-    """This process is the generator's own: nobody else's limit is raised."""
+    """This process is the generator's own: no other program's limit is raised."""
     wanted = sum(group.count for group in job.groups) + OWN_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
@@ -27,7 +27,7 @@ def allow_descriptors(job: Job) -> None:
 
 
 class Run:
-    """One run: `prepare` connects and lets those ask who only ask at first; `go` is timed.
+    """One run: `prepare` connects and runs the clients that ask first; `go` is timed.
 
     Raises OSError if this process cannot have as many connections.
     """
@@ -51,7 +51,7 @@ class Run:
         self.loop.epoll.close()
 
     def prepare(self) -> None:
-        """A server may leave some of those who ask at first unanswered: not for ever."""
+        """A server may leave some of the clients that ask first unanswered: not for ever."""
         first = [client for client in self.clients if client.group.first]
         for client in self.clients:
             client.connect()
@@ -88,7 +88,7 @@ def turn_until(loop: ClientLoop, end: int) -> None:
 
 
 def take_stock(loop: ClientLoop, clients: list[Client], now: int) -> None:
-    """What is still open, and who was served."""
+    """What is still open, and which clients were served."""
     tally = loop.tally
     counted = [client for client in clients if client.group.counted]
     open_asks = [client.due for client in counted if client.ask is not None]

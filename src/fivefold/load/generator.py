@@ -111,7 +111,7 @@ def ended(process: subprocess.Popen[bytes]) -> None:
         try:
             pipe(end).close()
         except BrokenPipeError:
-            pass  # half a job that nobody reads any more
+            pass  # half a job that no process reads any more
 
 
 def answer(process: subprocess.Popen[bytes]) -> Any:

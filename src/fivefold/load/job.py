@@ -47,7 +47,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Job:
-    """One run: who asks, whom, for how long."""
+    """One run: which clients ask which server, for how long."""
 
     address: tuple[str, int]
     seconds: float

@@ -11,7 +11,7 @@ Choice.       A thread of its own does it; joining it can be interrupted.  What 
               Whose files: a worker's are those that it has opened itself.  What its parent had
               in a buffer the parent writes.  Under `process` the application's files are
               opened in the forker, which writes what is in their buffers before it forks, and
-              hands them down.  Standard output and standard error are everybody's.
+              hands them down.  Standard output and standard error are shared by all.
 Assumption.   A file that is written at all is written within `STUCK_S`; a disk that takes longer
               loses what was in the buffer of this one file, and the log says so.
 Cost.         A pass over all objects that the process itself has made, to find open files: about

@@ -27,7 +27,7 @@ HANDLED = (
     signal.SIGUSR2,
     LEAVE,
 )
-"""Signals for which somebody in the process tree has a handler."""
+"""Signals for which a process of the tree has a handler."""
 
 PASSED_OVER = (signal.SIGINT, signal.SIGUSR1)
 """Signals that a process of ours may get, and that shall not end it."""
@@ -132,7 +132,7 @@ def flush_standard_streams() -> None:
 def reap(pid: int, *, wait: bool = False) -> int | None:
     """The wait status of a child that has ended, None while it lives.
 
-    A child that somebody else has reaped has ended, too; its status is lost, and 0 here.
+    A child that other code has reaped has ended, too; its status is lost, and 0 here.
     """
     try:
         ended, status = os.waitpid(pid, 0 if wait else os.WNOHANG)
@@ -142,7 +142,7 @@ def reap(pid: int, *, wait: bool = False) -> int | None:
 
 
 def send(pid: int, number: int) -> None:
-    """A signal to a child, if it is still there: somebody else may have reaped it."""
+    """A signal to a child, if it is still there: other code may have reaped it."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 

@@ -127,7 +127,7 @@ def watch(words: int, patience_s: float, others: Iterable[int]) -> None:
         send(worker, stack.STACK)
         time.sleep(stack.STACK_S)
         forks = handles(forks_of(pid))
-        for process in (worker, *forks):  # first who would fork others in their place
+        for process in (worker, *forks):  # first the one that would fork others in their place
             send(process, signal.SIGKILL)
 
 

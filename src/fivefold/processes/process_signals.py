@@ -7,7 +7,7 @@ Facts.        A signal for a process goes to any thread that does not block it (
 Choice.       The main thread blocks them and reads them in order; for those that another thread
               is given there is a handler that does nothing, whose C part has written the number
               to the wake-up descriptor before (`signal.set_wakeup_fd`).
-Assumption.   Nobody else sets handlers or the wake-up descriptor meanwhile; Python lets only the
+Assumption.   No other code sets handlers or the wake-up descriptor meanwhile; Python lets only the
               main thread do so, and that one is here.  A handler that was not set by Python
               cannot be set again: the default action stays.
 """

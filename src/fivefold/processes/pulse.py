@@ -1,7 +1,7 @@
 """The pulse of a worker: whether any of its threads still takes turns (`stuck_s`).
 
 Facts.        A worker whose only thread never gets back to its I/O model (a handler that loops, a
-              lock that nobody gives back), or in which C code holds the GIL for ever, answers
+              lock that no thread gives back), or in which C code holds the GIL for ever, answers
               nobody and hears no signal.  Its clients are lost; new ones are served by other
               workers, if there are any (`stealing`).  Nothing in it can be asked.
 Choice.       Eight bytes of shared memory for each worker.  The thread that takes turns there, its
@@ -10,7 +10,7 @@ Choice.       Eight bytes of shared memory for each worker.  The thread that tak
               a second look: where the whole server was stopped (a debugger, a frozen container)
               the supervisor may go on first.
 Assumption.   No handler may take so long where one thread runs all connections; where many do, not
-              all of them at once.  Only the user knows, so by default nobody is ended.  One
+              all of them at once.  Only the user knows, so by default no worker is ended.  One
               connection process that hangs, or one thread of many, is not noticed: it holds
               its own connection, and no other.
 Cost.         A write to memory in each tick, 0.3 us; nothing without the setting.

@@ -40,7 +40,7 @@ class Announcement:
         self._say(DOING, what)
 
     def failed(self, error: BaseException) -> bool:
-        """Why it cannot be ready; False if it was already, or nobody listens."""
+        """Why it cannot be ready; False if it was already, or no parent listens."""
         return self._say(FAILED, reason(error))
 
     def close(self) -> None:
@@ -54,7 +54,7 @@ class Announcement:
         try:
             os.write(self._pipe, line(kind, text))
         except OSError:
-            return False  # nobody listens any more: another process of ours was ready
+            return False  # no parent listens any more: another process of ours was ready
         return True
 
 
@@ -135,7 +135,7 @@ class Attentions(Attention):
             self.reason = text
 
     def heard(self) -> tuple[list[int], str]:
-        """Who has become ready, by process id, and why one cannot, since this was asked last."""
+        """The ids of processes that have become ready since the last call, and why one cannot."""
         self.listen()
         found = self._ready, self.reason
         self._ready, self.reason = [], ""

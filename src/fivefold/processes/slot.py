@@ -1,7 +1,7 @@
-"""A place for one worker, as data: its sockets, who serves there, who comes and who goes.
+"""A place for one worker, as data: its sockets, its worker, the next one and the last one.
 
-What happened to a worker before "ready" and after it are two things: who was never ready may
-never be, and the pause before the next try grows to seconds; who was ready has shown that
+What happened to a worker before "ready" and after it are two things: one that was never ready may
+never be, and the pause before the next try grows to seconds; one that was ready has shown that
 it can serve, so its death costs a short pause, and none at all if it was alone.
 """
 
@@ -69,11 +69,11 @@ class Slot:
     sockets: list[socket.socket]
     number: int = 0
     worker: Worker | None = None
-    """Who starts here, or serves."""
+    """The worker that starts here, or serves."""
     successor: Worker | None = None
-    """Who will replace it, once ready."""
+    """The worker that will replace it, once ready."""
     leaving: list[Worker] = field(default_factory=list)
-    """Who was replaced, and still finishes."""
+    """The worker that was replaced, and still finishes."""
     backoff: Backoff = field(default_factory=Backoff)
 
     @property
@@ -97,7 +97,7 @@ class Slot:
             self.leaving.remove(gone)
 
     def promote(self) -> Worker | None:
-        """The successor is ready: it serves. Who it replaces leaves."""
+        """The successor is ready: it serves. The one that it replaces leaves."""
         replaced, self.worker, self.successor = self.worker, self.successor, None
         if replaced is not None:
             self.leaving.append(replaced)

@@ -4,8 +4,8 @@ Facts.        faulthandler(3)'s handler is C and takes no lock and no GIL: it wr
               of all threads while one of them is stuck in C code, or holds the GIL for good.
 Choice.       A real-time signal of our own, because the application may use SIGUSR1, SIGUSR2
               and `faulthandler.enable`; `register` has a place for each signal.
-Assumption.   Nobody in the application takes this signal or calls `unregister` for it.  If
-              somebody does, there is no stack, and the process is killed all the same.
+Assumption.   No code of the application takes this signal or calls `unregister` for it.  If
+              some does, there is no stack, and the process is killed all the same.
 """
 
 from __future__ import annotations

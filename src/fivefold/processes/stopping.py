@@ -1,6 +1,6 @@
 """How a process in which an application lives is told to end, whatever that does with signals.
 
-Facts.        A signal has one handler, and the last who sets it wins.  Applications and their
+Facts.        A signal has one handler, and the last that is set wins.  Applications and their
               libraries take SIGTERM and SIGINT when they are imported, in a lifespan
               (`loop.add_signal_handler`) or in a handler; a server that listens to SIGTERM
               alone would then never stop gently, and be killed with all its clients.
@@ -10,8 +10,8 @@ Choice.       Between our processes a real-time signal of our own says that it i
               it is said, and called from our own handler, so that what it raises (SystemExit,
               as a rule) ends nothing.  A loop's handlers are called by the loop, which hears of
               signals from the wake-up descriptor.
-              Who blocks all signals when it is loaded or started blocks ours only until then.
-Assumption.   Nobody takes our own signal, or blocks it later in the main thread; if somebody
+              An application that blocks all signals at its start blocks ours only until then.
+Assumption.   No code takes our own signal, or blocks it later in the main thread; if some code
               does, the process is killed when its grace is over.
               What a handler sets while it is served is raw until we leave:
               a SIGTERM or SIGINT for the whole process group may raise in the middle of ours.

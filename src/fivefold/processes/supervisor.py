@@ -15,8 +15,8 @@ server ends with what the first one said (`WorkerFailed`), or after `YOUNG_DEATH
 
 SIGTERM or SIGINT: workers stop accepting, finish what they have accepted, and end; a second
 SIGINT kills them.  SIGHUP: workers are replaced one by one, each leaves only when its
-successor accepts; asked again meanwhile, they are replaced again.  Who does not leave within
-the grace time is killed, and the log has its stack; so is who takes no turn any more, if a
+successor accepts; asked again meanwhile, they are replaced again.  One that does not leave within
+the grace time is killed, and the log has its stack; so is one that takes no turn any more, if a
 time was given for that (`pulse`).  SIGUSR1: `on_notice` is called, and all
 workers are sent it, too.  SIGUSR2 is ignored, and said.  Only its own children are waited
 for, by pid; as PID 1, the orphans that a container leaves to it as well.  systemd is told
@@ -170,7 +170,7 @@ class Supervisor:
 
     def _received(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
-            self._reap()  # who has died by itself was not asked to end
+            self._reap()  # one that died by itself was not asked to end
             self._stop(impatient=number == signal.SIGINT)
         elif number == signal.SIGHUP:
             self._generation += 1
@@ -295,7 +295,7 @@ class Supervisor:
         systemd.notify("STOPPING=1")
         for _, worker in self._workers():
             worker.dismiss(self._grace_s)
-        # The workers have copies, and close them once their queues are empty; who comes
+        # The workers have copies, and close them once their queues are empty; a client that comes
         # later shall be refused instead of waiting in vain.
         for slot in self._slots:
             for sock in slot.sockets:

@@ -75,7 +75,7 @@ class Server:
 
     @property
     def model(self) -> type[ServingModel]:
-        """Who runs a connection."""
+        """What runs a connection."""
         return self._composition.choice.model
 
     @property

@@ -75,7 +75,7 @@ def watching(settings: Settings, sockets: Iterable[socket.socket]) -> Iterator[N
 
     Raises `WorkerFailed`.
     """
-    # Its default action would end us before and after somebody waits for it, in whichever thread.
+    # Its default action would end us before and after a thread waits for it, in whichever thread.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     before = signal.signal(signal.SIGHUP, pass_over)
     try:

@@ -46,7 +46,7 @@ class Async(ServingModel):
         # Of all connections.
         self._open = OpenConnections()
         self._full: list[Waiter] = []
-        """Who would accept, and waits for room."""
+        """The coroutine that would accept, and waits for room."""
         self._attended = 0
         """Connections whose coroutine has been made; those that run already are in `_open`."""
 

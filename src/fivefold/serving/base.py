@@ -100,7 +100,7 @@ class ServingOptions:
 
 
 class ServingModel(ABC):
-    """Who runs a connection. One instance per worker process, run in its main thread."""
+    """What runs a connection. One instance per worker process, run in its main thread."""
 
     name: ClassVar[str]
     traits: ClassVar[ServingTraits]

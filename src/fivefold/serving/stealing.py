@@ -3,7 +3,7 @@
 Facts.        With SO_REUSEPORT the kernel chooses a queue by a hash of the addresses, whoever
               is behind it: a worker that is dead, starting, stopped or busy for long holds its
               part of all clients.  One listener for all would be worse: measured with four
-              workers and fresh connections, epoll then wakes everybody (141 us of processor
+              workers and fresh connections, epoll then wakes all workers (141 us of processor
               time for a connection instead of 112; 182 to 379 of 1200 connections for each
               worker instead of 277 to 318), sigio signals and io_uring chooses always the same
               worker (1200 of 1200), and when that one was stopped, no client of 64 was
@@ -12,7 +12,7 @@ Facts.        With SO_REUSEPORT the kernel chooses a queue by a hash of the addr
 Choice.       The queues stay apart, so the usual way costs nothing.  Each worker looks into all
               of them with one poll(2), rarely while it finds nothing, often once it has found
               somebody; it takes who is there in two looks in a row, and no more than it has
-              room for.  The client of a neighbour who is merely busy is served earlier.
+              room for.  The client of a neighbour that is merely busy is served earlier.
 Cost.         One poll(2) in `RARELY_S` for each worker; a client of a queue whose worker is
               away waits so long at most, and twice `OFTEN_S` once its neighbours know.
 Assumption.   O_NONBLOCK is set for these listeners, or an accept that comes too late would
@@ -63,7 +63,7 @@ class OtherQueues(Listener):
             pause_s = OFTEN_S if self._waited else min(2 * pause_s, RARELY_S)
 
     def _look(self) -> list[socket.socket]:
-        """Who waits in a queue in which somebody waited at the last look, too."""
+        """A client of a queue in which one waited at the last look, too."""
         waiting = {fd for fd, _ in self._poll.poll(0)}
         neglected, self._waited = waiting & self._waited, waiting
         accepted: list[socket.socket] = []
@@ -79,7 +79,7 @@ class OtherQueues(Listener):
         return accepted
 
     def close(self) -> list[socket.socket]:
-        """Who waits still; their own workers may be gone."""
+        """The clients that wait still; their own workers may be gone."""
         accepted: list[socket.socket] = []
         for fd, sock in self._sockets.items():
             if never_waits(fd):

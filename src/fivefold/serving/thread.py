@@ -40,7 +40,7 @@ SPARES = 4
 """Threads ready before they are needed: starting one takes 50 to 100 us."""
 
 Client = Mailbox[socket.socket | None]
-"""Whom a thread is to serve next; None to end."""
+"""The client that a thread serves next; None to end."""
 
 
 class Thread(ServingModel):
@@ -141,7 +141,7 @@ class Thread(ServingModel):
         return None
 
     def _next_idle(self) -> Client | None:
-        """Wait; while stopping no longer than grace allows, then cut who is in the way."""
+        """Wait; while stopping no longer than grace allows, then cut what is left."""
         if not self.stopping:
             return self._idle.get()
         try:

@@ -20,12 +20,12 @@ clock around a call, and the kernel's per-thread counters."""
 
 @dataclass(frozen=True)
 class StepKind:
-    """One of the eleven steps, as everybody calls it."""
+    """One of the eleven steps, by the name that all forms of a trace use."""
 
     number: int
     name: str
     actor: str
-    """Who does it: client, interface, kernel, server, disk."""
+    """The actor: client, interface, kernel, server, disk."""
 
 
 STEPS = (
@@ -78,7 +78,7 @@ class Step:
     """Why it did not happen, or why it cannot be seen; None for one that happened."""
     start_us: float
     duration_us: float
-    """0 for a step that did not happen; its time is nobody else's."""
+    """0 for a step that did not happen; its time is in no other step."""
     evidence: tuple[Evidence, ...] = ()
 
 

@@ -25,7 +25,7 @@ async def entered(
     try:
         served = await enter(conn)
     except (PeerGone, DeadlineExceeded):
-        pass  # it came too late, or left: nobody is there to be told
+        pass  # it came too late, or left: no client is there to be told
     except GeneratorExit:
         close_at_once(conn)
         raise

@@ -1,4 +1,4 @@
-"""The PROXY protocol: a load balancer in front says who the client is, before all else.
+"""The PROXY protocol: a load balancer in front names the client, before all else.
 
 Source: proxy-protocol.txt of HAProxy, versions 1 (a line) and 2 (binary).
 

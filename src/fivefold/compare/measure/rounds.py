@@ -45,7 +45,7 @@ class Rounds:
                         self.turns(setting)
 
     def start(self, stack: contextlib.ExitStack, *, alone: bool) -> None:
-        """Side by side; who is not measured alone stays up, and paused. The first one up
+        """Side by side; a server that is not measured alone stays up, and paused. The first one up
         tells which answers are right."""
         self.up.clear()
         wanted = [c for c in self.plan.contenders if c.available]

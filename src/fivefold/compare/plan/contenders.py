@@ -1,4 +1,4 @@
-"""Who is compared: our pairs, from the registries, and other servers, from `peers`.
+"""What is compared: our pairs, from the registries, and other servers, from `peers`.
 
 A contender is a command; what distinguishes one from another is written down beside it.
 A pair that cannot run here stays in the list, with the reason.

@@ -1,4 +1,4 @@
-"""The scenarios, as data: who asks how, and why models differ there.
+"""The scenarios, as data: which clients ask how, and why models differ there.
 
 Models only differ where something waits.  A scenario is a function from what the target
 offers (`Offer`) to groups of clients; adding one is such a function and a line in
@@ -95,7 +95,7 @@ def special(offer: Offer) -> tuple[Group, ...]:
 
 
 def mixed(offer: Offer) -> tuple[Group, ...]:
-    """What computes or waits, and those who want something quick meanwhile."""
+    """A page that computes or waits, and clients that want a quick one meanwhile."""
     return (
         Group("kept", FEW, offer.special, counted=False),
         Group("kept", ACTIVE, offer.kept),

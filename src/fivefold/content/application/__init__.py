@@ -1,1 +1,1 @@
-"""What WSGI and ASGI applications share: loaded, called in threads, and who their clients are."""
+"""What WSGI and ASGI applications share: loaded, called in threads, and told of their clients."""

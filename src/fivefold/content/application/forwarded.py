@@ -1,4 +1,4 @@
-"""Who sent a request, really: behind proxies the peer is the proxy.
+"""The client that really sent a request: behind proxies the peer is the proxy.
 
 Facts.        A proxy sets some fields, and passes all others on as the client sent them: nginx
               those that its configuration does not name, most proxies `Forwarded`.
@@ -97,8 +97,9 @@ class TrustedProxies:
         return any(ip in network for network in self._networks)
 
     def _believes(self, conn: HttpConnection) -> bool:
-        """Whether its peer may say who sent a request. One that a PROXY header has announced has
-        not connected to us: `*` and `unix` do not mean it, or each client would be believed."""
+        """Whether its peer may name the client of a request. One that a PROXY header has
+        announced has not connected to us: `*` and `unix` do not mean it, or the server would
+        believe each client."""
         address = conn.peer[0] if conn.peer else None
         if conn.socket_ends is None:
             return self.trusts(address)
@@ -145,7 +146,7 @@ class TrustedProxies:
                 break
             client = address
             if not self._is_named(client[0]):
-                break  # that everybody may be the peer (`*`) makes nobody a proxy on the way
+                break  # that any peer is trusted (`*`) makes no address a proxy on the way
         return client
 
 

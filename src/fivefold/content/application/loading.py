@@ -28,7 +28,7 @@ WSGI_ARGUMENTS, ASGI_ARGUMENTS = 2, 3
 """environ, start_response; scope, receive, send."""
 
 NESTED = 8
-"""Objects that call objects are looked through so deep; nobody nests them deeper."""
+"""Objects that call objects are looked through so deep; no framework nests them deeper."""
 
 TOO_FEW = {
     0: "if it makes the application, write module:{name}()",
@@ -138,7 +138,7 @@ def refuse_patches() -> None:
     """Raise `ApplicationError` if the application has replaced what threads and loops stand on.
 
     gevent and eventlet put their own in the place of the standard library's sockets, locks and
-    waits.  A thread of ours would then be none, or wait for a loop that nobody runs: requests
+    waits.  A thread of ours would then be none, or wait for a loop that no thread runs: requests
     would hang without a word.
     """
     for library, asked in PATCHES.items():

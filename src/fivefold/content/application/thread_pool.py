@@ -76,7 +76,7 @@ class Threads:
         self._start(chosen)
 
     def _choose(self) -> tuple[Lease, Work | None] | None:
-        """Who is next, and in which thread; None for a new one. Called with the lock."""
+        """The next call, and its thread; None for a new one. Called with the lock."""
         if not self._room or not self._waiting:
             return None
         self._room -= 1
@@ -158,7 +158,7 @@ class Lease:
         self._deliver()
 
     def leave(self, function: Callable[[], Any]) -> None:
-        """A last piece, when the model closes: nobody waits for it any more."""
+        """A last piece, when the model closes: it is not waited for any more."""
         if self.mailbox is not None:
             self._function = function
             self._answer = InterruptedError("the server stops")  # if it has just asked
@@ -192,7 +192,7 @@ class Lease:
         if mailbox is None or threading.get_ident() != self._thread:
             raise RuntimeError("asked from a thread that is not lent, or not any more")
         if descendants.is_copy:
-            end_copy()  # nobody would answer: the loop is the parent's
+            end_copy()  # no loop would answer: it is the parent's
         self._value = question
         self._threads.paused(mailbox, kept=True)
         self._deliver()
@@ -205,7 +205,7 @@ class Lease:
         try:
             self._io.resume_threadsafe(self._waiter)
         except OSError:
-            pass  # the model is closed: nobody waits
+            pass  # the model is closed: no coroutine waits
 
 
 Work = Mailbox[Lease | None]

@@ -9,7 +9,7 @@ Facts.        No coroutine reads a connection while its application works, so no
 Consequence.  A FIN is told to an application that listens, as everywhere, but the connection
               is only given up when the client is known to be gone.
 Choice.       Four times a second (`Watches`) the connections of calls that wait are looked at.
-              From the first look on somebody receives (`Watch`); what comes belongs to the
+              From the first look on the watch receives (`Watch`); what comes belongs to the
               rest of the body or to the next request.  A client that sends a FIN is sent what
               means nothing (`Exchange.fill`): in the middle of a response, a leading zero of
               the next chunk's size; before it, and if it is not there after half a second,
@@ -45,7 +45,7 @@ RDHUP = getattr(select, "POLLRDHUP", 0x2000)
 
 
 class Watched(Protocol):
-    """Who wants to know of its client."""
+    """The call that wants to know of its client."""
 
     def took(self, data: bytes) -> bool:
         """It has sent more; False if no more can be taken now."""
@@ -90,7 +90,7 @@ class Watch:
             parked.task = cast("Task", self)
 
     def stop(self) -> None:
-        """Let somebody else receive. Nothing that has come is lost."""
+        """Let the next reader receive. Nothing that has come is lost."""
         operation, self._operation = self._operation, None
         parked, self._parked = self._parked, None
         if operation is None or parked is None:

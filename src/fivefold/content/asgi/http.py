@@ -61,7 +61,7 @@ class HttpCycle:
         self._trailers = self._has_failed = False
         self._turns: SendLock | None = None
         self.has_waited = False
-        """Whether anybody has waited here, so that the connection must wait as well."""
+        """Whether a call has waited here, so that the connection must wait as well."""
 
         # Of the client.
         self._watch: Watch | None = None

@@ -77,7 +77,7 @@ class LentTask(Coroutine[Any, Any, None]):
         """Whether what is parked was awaited, and not only yielded."""
         self._has_begun = self._idle = self._over = False
         self.shown: Call = NOBODY
-        """The call that runs in the task, for those who look."""
+        """The call that runs in the task, for code that looks."""
         self.task = Task(self, loop=loop, context=Context())
         mark(self.task, False)
         self._arrival: Arrival | None = None
@@ -194,7 +194,7 @@ class LentTask(Coroutine[Any, Any, None]):
         finally:
             error = None  # it knows this frame, which shall not know it in turn
 
-    # As those see it who look at the coroutine of a task: asyncio's stacks, anyio's scopes
+    # As code sees it that looks at the coroutine of a task: asyncio's stacks, anyio's scopes
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") and name not in ("__name__", "__qualname__"):

@@ -14,7 +14,7 @@ class Task(asyncio.Task[None]):
     __slots__ = ("marked",)
 
     marked: bool
-    """Whether it has an attribute, a callback, a name that somebody knows, was cancelled, or
+    """Whether it has an attribute, a callback, a name that other code knows, was cancelled, or
     has given its coroutine or context away."""
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -190,4 +190,4 @@ class Asgi(Content):
         try:
             await socket.close_after_application(failed=failed)
         except ClientLeft:
-            pass  # nobody to say goodbye to
+            pass  # no client is left to say goodbye to

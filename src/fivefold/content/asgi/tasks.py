@@ -17,7 +17,7 @@ Assumption.   There is no other way to find a task again.  A number such as `id(
               again for any task of asyncio that was freed, too.
 Cost.         Looking takes 0.2 us of each call.  Where a task is current already (a loop in a
               loop: nest_asyncio), or the loop makes tasks of its own kind, a call is a task
-              as anybody else would make it.
+              as any program would make it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from typing import Any
 from .lent_task import NOBODY, Call, Ended, LentTask
 
 NATIVE_TASK = asyncio.Task
-"""asyncio's own, as it was before anybody replaced it."""
+"""asyncio's own, as it was before any library replaced it."""
 
 
 class LentTasks:
@@ -84,7 +84,7 @@ class LentTasks:
             lent.carry(steps, context, parked, ended)
             return False
         lent.shown = NOBODY
-        del context, call, steps  # what they keep is nobody's any more
+        del context, call, steps  # what they keep may go
         if (
             getrefcount(task) == references
             and not task.marked
@@ -96,7 +96,7 @@ class LentTasks:
         return True
 
     def _begin_apart(self, lent: LentTask, call: Call, ended: Ended) -> bool:
-        """In a task as anybody makes it: that of `lent` cannot be lent, or not now."""
+        """In a task as asyncio makes it: that of `lent` cannot be lent, or not now."""
         if lent.task.marked:  # cancelled with all tasks of the loop
             lent.end()
         else:
@@ -107,7 +107,7 @@ class LentTasks:
 
 
 async def _edged(call: Call, ended: Ended) -> None:
-    """A call whose task is as anybody makes it."""
+    """A call whose task is as asyncio makes it."""
     error: BaseException | None = None
     try:
         await call

@@ -1,1 +1,1 @@
-"""Which content answers: by host name, by prefix, and for whom."""
+"""Which content answers: by host name, by prefix, and for which users."""

@@ -1,4 +1,4 @@
-"""Content for those only who say who they are: Basic authentication (RFC 7617), `--auth FILE`.
+"""Content only for users with a password: Basic authentication (RFC 7617), `--auth FILE`.
 
 A password is checked once, in a thread beside an event loop, because bcrypt is slow on
 purpose; then its keyed digest is remembered until the file changes, and costs a
@@ -37,7 +37,7 @@ REFUSED = plain(401, fields=[(b"WWW-Authenticate", b'Basic realm="fivefold", cha
 LATER = plain(503, "Too many logins at once.", fields=[RETRY])
 
 PATIENCE_S = 0.05
-"""Less than a check takes: who has waited longer was not alone, and is looked for again."""
+"""Less than a check takes: a request that waited longer was not alone, and is looked up again."""
 
 REMEMBERED_BYTES = 1_048_576
 """Of digests of right passwords: nearly 4,000."""

@@ -1,4 +1,4 @@
-"""Who may come in: an htpasswd file with bcrypt hashes.
+"""The users that may come in: an htpasswd file with bcrypt hashes.
 
 Other hashes of htpasswd can be tried out by the million a second, so a file that has one is
 refused with the line and the remedy.
@@ -157,7 +157,7 @@ def stamp(path: str) -> Stamp:
 
 
 def refuse_waiting(path: str, found: Stamp) -> None:
-    """Who serves must not wait for the writer of a FIFO. Raises `SettingsError`."""
+    """A worker must not wait for the writer of a FIFO. Raises `SettingsError`."""
     if not stat.S_ISREG(found[0]):
         raise SettingsError(
             f"auth: {path} is not a regular file any more: the server reads such a file only when"

@@ -1,6 +1,6 @@
 """Folders under prefixes, beside another content: `--mount /static=./dir`.
 
-Who is asked is decided on whole segments of the path, after the same decoding that the
+The mount that is asked is decided on whole segments of the path, after the same decoding that the
 folder itself uses (`paths`): `/static%2Fa`, `//static/a` and `/./static/a` belong to
 `/static`, and so does `/static/../a`, which the folder refuses.  A target can therefore
 neither slip past a mount nor out of one.  The longest prefix wins; what belongs to no

@@ -2,8 +2,8 @@
 
 bcrypt is slow on purpose, so a client that guesses could keep all others waiting.  Each address
 (of IPv6 each /64, since that is what one client has) is checked one at a time; so many more
-of its requests may wait, and further ones are refused at once.  Who has left while waiting is
-passed over.
+of its requests may wait, and further ones are refused at once.  The queue
+passes over a client that has left while waiting.
 
 Assumption.   An address is one client, or several that share one line.  Behind a proxy that is
               not trusted (`--trusted-proxies`) all clients have the proxy's: there a guesser
@@ -102,8 +102,8 @@ class ByLocks:
     """Where each connection has a thread or a process of its own, it waits in the kernel.
 
     A lock of an open file description (fcntl(2), F_OFD_SETLKW) on one byte of a file that all
-    share, for each address; who dies gives it back. As many bytes behind it are the places of
-    those who wait.
+    share, for each address; a process that dies gives it back. As many bytes
+    behind it are the places of requests that wait.
     """
 
     def __init__(self) -> None:

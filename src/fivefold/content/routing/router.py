@@ -29,7 +29,7 @@ class Router(Around):
         key: Callable[[Request], bytes],
         longest_key_bytes: int,
     ) -> None:
-        """`key`: what of a request decides who answers it; longer ones are looked at each time."""
+        """`key`: what of a request decides its content; longer ones are looked at each time."""
         super().__init__(main)
         self._others = others
         self._key = key
@@ -58,5 +58,5 @@ class Router(Around):
         return owner
 
     def _owner(self, key: bytes) -> Content:
-        """Who answers requests with this key."""
+        """The content that answers requests with this key."""
         raise NotImplementedError

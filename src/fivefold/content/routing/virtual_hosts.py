@@ -1,8 +1,8 @@
 """Virtual hosts: folders by the name that the client asked for, `[[host]]` in the configuration.
 
 A name is compared without its port and without regard to case; `*.example.org` stands for
-every name below that one, and the longest such pattern wins.  Who asks for any other name,
-or for none, gets the main content.
+every name below that one, and the longest such pattern wins.  A client that asks for any
+other name, or for none, gets the main content.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ of these."""
 PARTIAL = 206
 
 BOUNDARY = os.urandom(12).hex().encode()
-"""Of this process; nobody who wrote a file can have known it."""
+"""Of this process; no writer of a file can have known it."""
 
 END = b"\r\n--%b--\r\n" % BOUNDARY
 KIND = b"multipart/byteranges; boundary=" + BOUNDARY

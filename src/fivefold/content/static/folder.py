@@ -30,7 +30,7 @@ def opened(folder: str) -> int:
 
 
 def near(target: str) -> str:
-    """What somebody may have meant who names a module, or its file, as elsewhere."""
+    """What a user may have meant who names a module, or its file, as elsewhere."""
     module = target.removeprefix("./").removesuffix(".py").replace("/", ".")
     if not Path(*module.split(".")).with_suffix(".py").is_file():
         return ""

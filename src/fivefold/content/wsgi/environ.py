@@ -34,7 +34,7 @@ SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]/?#\s]+)(?::([0-9]*))?")
 PORTS = {"http": "80", "https": "443"}
 
 NAMELESS = "localhost"
-"""Whom a client of a UNIX socket asks that names no host."""
+"""The host that a client of a UNIX socket asks if it names none."""
 
 REMEMBERED_BYTES = 4_194_304
 """Of environs that are remembered by their request head."""
@@ -53,7 +53,7 @@ class WsgiConstants:
     multithread: bool
     multiprocess: bool
     script_name: str = ""
-    proxies: TrustedProxies = TrustedProxies()  # noqa: RUF009 - trusts nobody and never changes
+    proxies: TrustedProxies = TrustedProxies()  # noqa: RUF009 - trusts no peer and never changes
 
 
 class Environs:

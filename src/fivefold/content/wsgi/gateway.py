@@ -147,7 +147,7 @@ class Wsgi(Content):
         while part and not call.last and call.broken is None:
             await exchange.write(part, more=True)
             if exchange.exceeded or exchange.silent:
-                part = b""  # it may have no end, and nobody would see it
+                part = b""  # it may have no end, and no client would see it
                 break
             following: bytes | Failed = await self._place.run(call, call.step)
             if isinstance(following, Failed):

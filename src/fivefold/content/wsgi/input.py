@@ -7,7 +7,7 @@ with its descriptor.
 Assumption.  The folder for temporary files (`TMPDIR`) takes what it is given, and at once:
              under `async` it is the event loop that writes, 16 KiB in some 20 us as long as
              the kernel's page cache has room.  A full disk, or none, is answered with 507 or
-             500; a slow one, once the page cache may not grow, holds up everybody (docs/wsgi.md).
+             500; a slow one, once the page cache may not grow, holds up all clients (docs/wsgi.md).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from ...isolation.reporting import logger, report
 log = logger("fivefold.wsgi")
 
 IN_MEMORY_BYTES = 1_048_576
-"""As much as fits beside a few hundred connections without anybody noticing."""
+"""As much as fits beside a few hundred connections without being noticed."""
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """The disk, or what this user or process may write, is exhausted (write(2))."""
 
 
 class NoBody(BytesIO):
-    """The body of a request that has none; one for all, so nobody can close it or write to it."""
+    """The body of a request that has none; one for all, so it cannot be closed or written to."""
 
     def close(self) -> None:
         pass

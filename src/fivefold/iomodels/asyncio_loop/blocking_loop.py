@@ -41,11 +41,11 @@ class PolledBlocking(Poll):
         super().__init__(tick_s=tick_s, connections=connections)
         self.files = ReadInPlace()
         self.accept_batch = 1
-        self._others = select.poll()  # the listeners: is somebody else waiting?
+        self._others = select.poll()  # the listeners: is another client waiting?
         self._client: socket.socket | None = None
         self._vacancies: list[Waiter] = []
         self._wanted = False
-        """Whether somebody has called `wake`, who waits behind the clients."""
+        """Whether `wake` was called, by a thread that waits behind the clients."""
 
     @classmethod
     def available(cls) -> str | None:

@@ -24,7 +24,7 @@ MANY_TIMERS = 100
 """From here on asyncio throws cancelled timers away at each pass, and must get one."""
 
 NATIVE_PASS = getattr(asyncio.BaseEventLoop, "_run_once", None)
-"""A pass of asyncio's own loop, as it was before anybody replaced it."""
+"""A pass of asyncio's own loop, as it was before any library replaced it."""
 
 
 class LoopSelector(SelectSelector):
@@ -101,7 +101,7 @@ class LoopSelector(SelectSelector):
         return self._ready() if maybe_ready else []
 
     def _is_patched(self) -> bool:
-        """Whether somebody else's loop asks, who wants to look around after each turn:
+        """Whether another program's loop asks, which wants to look around after each turn:
         `nest_asyncio` puts no callback on the future that it waits for, so nothing would stand
         in the queue when a turn has completed it."""
         return getattr(type(self._loop), "_run_once", None) is not NATIVE_PASS

@@ -160,7 +160,7 @@ class BatchingConnection(HoldingConnection, ReadyConnection):
             try:
                 await self.all_sent()
             except (PeerGone, DeadlineExceeded, OSError):
-                pass  # nobody is there to take the rest
+                pass  # the client has left: the rest is lost
         await super().close()
 
     def shutdown_send(self) -> None:

@@ -10,9 +10,9 @@ Choice.       Begin without waiting.  When `QUICK_STEPS` steps in a row have eac
               longer than that and a step end the time of holding, until quick steps have
               taken as much time as was lost: a slow handler is paid for in full, a busy
               machine at its own small rate.
-Assumption.   Who has been quick lately is so now.  What breaks it (one slow handler among many
-              quick ones) delays the answers of one turn by one handler, and then none for
-              at least as long (`tests/contract/test_pace.py`).
+Assumption.   A handler that has been quick lately is so now.  What breaks it (one slow handler
+              among many quick ones) delays the answers of one turn by one handler, and then none
+              for at least as long (`tests/contract/test_pace.py`).
 Cost.         Reading the clock once for each answer, 40 ns.
 """
 
@@ -39,7 +39,7 @@ class Pace:
         self.cautious = True
         """Whether every answer has to leave before anything else runs."""
         self.since = 0.0
-        """When the first of the answers that are held was ready; set by who holds them."""
+        """When the first of the answers that are held was ready; set by the holder."""
         self._last = 0.0
         self._quick = 0
         self._owed_s = 0.0

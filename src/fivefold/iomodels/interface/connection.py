@@ -113,7 +113,7 @@ class Connection(Lifetime):
     async def yield_turn(self) -> None:
         """Go on once all others of the thread that can go on have had a turn.
 
-        An operation that need not wait returns at once: awaiting one gives nobody a turn.
+        An operation that need not wait returns at once: awaiting one gives no other a turn.
         """
 
     def waiters(self) -> Sequence[Waiter]:
@@ -172,7 +172,7 @@ class Connection(Lifetime):
         Overlay(self, **dict.fromkeys((*OPERATIONS, "send_soon"), lambda _: end_copy))
 
     def _close_socket(self) -> None:
-        """Close the descriptor, and end the connection also where somebody has a copy of it."""
+        """Close the descriptor, and end the connection also where a child has a copy of it."""
         # close(2) ends this descriptor; shutdown(2) ends the connection behind all copies of it.
         if descendants.exist and not self._resets:  # which would be no reset
             self._shutdown(socket.SHUT_RDWR)

@@ -67,4 +67,4 @@ class TaskRunner(ABC):
 
 
 def nothing() -> None:
-    """What is done at each tick, or where a descriptor is wanted, unless somebody wants more."""
+    """What is done at each tick, or where a descriptor is wanted, unless a caller wants more."""

@@ -14,7 +14,7 @@ class Waiter:
 
     The model that receives it from a `yield` stores the coroutine in `task` and
     resumes it later.  `hints` counts the reasons to try at once instead of waiting:
-    an edge-triggered event or a signal that came while nobody was waiting.  `ended` says
+    an edge-triggered event or a signal that came while no coroutine was waiting.  `ended` says
     that the stream has: a call will not block, however often it is tried.
     """
 

@@ -9,8 +9,8 @@ Choice.       An operation waits first unless a *hint* says that trying is worth
               a call that moved fewer bytes than it could has emptied (or filled) the
               kernel's buffer, so the next one waits again.  A hint is never required
               for correctness and never trusted: EAGAIN only means waiting again.
-              Who never has to wait yields its turn after a burst (`BURST`), and then looks
-              at its deadline: others find only those that wait.  What failed for want of
+              A coroutine that never has to wait yields its turn after a burst (`BURST`), and then
+              looks at its deadline: others find only those that wait.  What failed for want of
               memory is tried again after a pause, because no event will tell of it.
 Cost.         A connection on which bytes arrive between two calls of `recv` is noticed
               by the model's next wait, one turn later.  A burst costs a turn: 3 us.

@@ -2,7 +2,7 @@
 
 Facts.        glibc's aio reads and writes, and neither accepts nor waits until a descriptor is
               ready; pidfds, eventfds and terminals raise no signals that a model could use.
-Consequence.  For its listeners, and to host another loop, a model needs somebody else to wait
+Consequence.  For its listeners, and to host another loop, a model needs another thread to wait
               for such descriptors.  If that one accepted as well, a socket could get lost
               between it and us, and more would leave the kernel's queue than there is room for.
 Choice.       One thread with an epoll of its own, edge-triggered; it tells the model which

@@ -103,7 +103,7 @@ def _swept(instance: Path) -> bool:
         return False
     try:
         instance.rmdir()
-    except OSError:  # somebody reads it, or swept faster
+    except OSError:  # another process reads it, or swept faster
         return False
     return True
 
@@ -119,7 +119,7 @@ class Instance:
         pids: Collection[int] | None = None,
         buffer_kib: int = 4096,
     ) -> None:
-        """`pids`: record only them and the threads and processes they make; None: everybody."""
+        """`pids`: record only them and the threads and processes they make; None: all."""
         folder = root()
         if folder is None:
             raise OSError(errno.ENOENT, f"tracefs is not mounted: {MOUNT}")
@@ -221,7 +221,7 @@ class Instance:
             except OSError as error:
                 if error.errno != errno.EBUSY:
                     raise
-                time.sleep(0.01)  # somebody looks into it
+                time.sleep(0.01)  # another process looks into it
         atexit.unregister(self.remove)
 
     def _write(self, name: str, text: str, *, append: bool = False) -> None:

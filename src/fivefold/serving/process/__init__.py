@@ -15,7 +15,7 @@ An acceptor that dies is replaced, too; the children of the old one serve on to 
 their connections.  A process that the kernel refuses is asked for again later.  When all
 children are busy the acceptor stops accepting, and the kernel's queue holds the rest.
 Signals: LEAVE (`stopping`) stops (the forker passes it on, and to the children SIGUSR1 if
-somebody has a handler for it), SIGCHLD in the forker; the I/O model may use real-time signals
+an application has a handler for it), SIGCHLD in the forker; the I/O model may use real-time signals
 in the acceptor and the children.
 """
 

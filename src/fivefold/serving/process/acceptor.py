@@ -111,7 +111,7 @@ class Acceptor:
 
     async def _serve_here(self, sock: socket.socket) -> None:
         """The forker died while this connection was accepted, and no child is left: there is
-        nobody else who could answer it."""
+        no other process that could answer it."""
         assert self._io is not None
         connection = opened(self._io, sock)
         if connection is not None:
@@ -145,7 +145,7 @@ class Acceptor:
         try:
             tell(self._to_forker, MORE, 0)
         except GONE:
-            self._model.stopping = True  # the forker died; those who are here go on to the end
+            self._model.stopping = True  # the forker died; the clients here are served to the end
         except OSError as error:
             self._pause(error)
             return

@@ -56,14 +56,14 @@ def capacity(channel: socket.socket) -> int:
 
 
 GONE = ConnectionError
-"""Nobody is at the other end; any other error of a channel (ENOBUFS, ENOMEM, ETOOMANYREFS)
+"""No process is at the other end; any other error of a channel (ENOBUFS, ENOMEM, ETOOMANYREFS)
 comes from want of something, and passes."""
 
 
 def tell(
     channel: socket.socket, what: int, number: int, attached: socket.socket | None = None
 ) -> None:
-    """Send one message. Raises OSError, one of `GONE` if nobody is at the other end."""
+    """Send one message. Raises OSError, one of `GONE` if no process is at the other end."""
     message = [MESSAGE.pack(what, number)]
     if attached is None:
         channel.sendmsg(message)

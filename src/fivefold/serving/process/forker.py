@@ -92,7 +92,7 @@ class Forker:
         """Do whatever is due, then wait for a signal or a wish of the acceptor."""
         now = monotonic()
         if self._model.stopping and not self._passed_on:
-            self._reap()  # who has died by itself was not asked to end
+            self._reap()  # one that died by itself was not asked to end
             self._pass_on()
         if now >= self._cut_at:
             self._cut()
@@ -281,7 +281,7 @@ class Forker:
         self._send_children(LEAVE)
 
     def _kill(self) -> None:
-        """Who is left shows where it is, and is killed."""
+        """A process that is left shows where it is, and is killed."""
         self._kill_at = monotonic() + (KILLED_AGAIN_S if self._asked else stack.STACK_S)
         for pid in self._all():
             if not self._asked:

@@ -5,7 +5,7 @@ turns.  So the coroutine that answers is driven step by step: while it runs, its
 for its exchange; while it waits, for none.
 
 Assumption.   A file is opened in the thread of its connection. What a pool's thread opens (to
-              compress it) is nobody's, and is not in the trace.
+              compress it) belongs to no request, and is not in the trace.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Choice.       The handler looks at the shared switch.  When it is on, overlays a
               content, on the connection coroutine and on the open connections; when it is
               off, they are lifted.  A process that is forked meanwhile looks before its first
               connection.
-Assumption.   Whoever forks has looked, or its child is in the tree when the signal is sent: the
+Assumption.   A parent has looked, or its child is in the tree when the signal is sent: the
               switch is turned first.
 Cost.         While no tracer is attached nothing here is called, for a connection as for a
               request; HTTP keeps its open connections in a set, 0.1 us.

@@ -120,7 +120,7 @@ class Control:
             asked = json.loads(sock.recv(REQUEST_BYTES))
             ASKED[asked["do"]](self, sock, asked)
         except (OSError, ValueError, KeyError, TypeError):
-            sock.close()  # nobody who knows how to ask
+            sock.close()  # not a tracer: it does not know how to ask
 
     def attach(self, sock: socket.socket, asked: dict[str, Any]) -> None:
         if self._tracer is not None:
@@ -188,7 +188,7 @@ class Control:
             while self._read():
                 pass
         except BlockingIOError:
-            pass  # somebody may tell more: a worker, or what an application has left behind
+            pass  # another process may send more: a worker, or what an application has left behind
 
     def _take(self, line: bytes, message: dict[str, Any]) -> None:
         if message.get("g") != self._switch.generation:

@@ -1,4 +1,4 @@
-"""From those who serve to whoever traces them: lines of JSON through one pipe.
+"""From the workers to the tracer: lines of JSON through one pipe.
 
 A worker must never wait for a tracer: a pipe that is full loses the line, and the loss is counted
 and told with the next one.  Only a server of the tracer's own waits for it, and loses nothing.
@@ -27,7 +27,7 @@ class EventPipe:
     """Make it before the first fork; `reading_end` is the control process's end."""
 
     def __init__(self, *, waits: bool = False) -> None:
-        """`waits`: whoever writes waits for room in it."""
+        """`waits`: the writer waits for room in it."""
         self.reading_end, self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(self._pipe, waits)
         try:

@@ -1,4 +1,4 @@
-"""Where a server's control socket is, and who may be there.
+"""Where a server's control socket is, and which server may own it.
 
 The server makes it in a folder that is its user's alone: under `$XDG_RUNTIME_DIR`, or
 `/run/user/UID`, or `/tmp`, where others could be faster, so the folder is looked at before
@@ -70,7 +70,7 @@ def sweep(folder: Path) -> None:
     """Remove the sockets of servers that are gone: a kill -9 leaves them.
 
     Numbers of processes say nothing here: where namespaces share a folder, another server may
-    have any number, ours included, and be seen by nobody.
+    have any number, ours included, unseen by any process.
     """
     for left in folder.glob("*.sock"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
@@ -131,4 +131,4 @@ def folders(pid: int, owner: int | None) -> Iterator[Path]:
         if name == b"XDG_RUNTIME_DIR" and value.startswith(b"/"):
             yield Path(os.fsdecode(value), "fivefold")
     yield Path(f"/run/user/{owner}/fivefold")
-    yield Path(f"/tmp/fivefold-{owner}")  # noqa: S108 - who listens there is checked
+    yield Path(f"/tmp/fivefold-{owner}")  # noqa: S108 - the listener's user is checked

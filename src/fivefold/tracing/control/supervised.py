@@ -57,7 +57,7 @@ def control_process(
 
 
 def log_cheaply() -> None:
-    """Without looking for who logs: it is always us."""
+    """Without looking for the caller: it is always us."""
     # As the documentation of logging says, under "Optimization".
     logging._srcfile = None  # noqa: SLF001
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -27,7 +27,7 @@ class EventKind:
     recorded: str
     """`THREADS` or `MACHINE`."""
     steps: tuple[int, ...]
-    """Numbers of `model.STEPS`; none for events that only say who is who."""
+    """Numbers of `model.STEPS`; none for events that only give threads their names."""
 
 
 def _calls(names: str, *steps: int) -> list[EventKind]:

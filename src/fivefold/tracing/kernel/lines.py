@@ -2,7 +2,7 @@
 
     python3-7830    [001] d.s2. 25546.168786: sys_pread64(fd: 3, buf: 0x55a7, count: 0x64, pos: 0)
 
-Who was running (which need not be whom it is about), on which processor, in which context,
+The thread that was running (the event may be about another), on which processor, in which context,
 when, and the event with its fields.  Each event prints its fields in its own way; what
 has names gets them here, and numbers become ints.  Addresses of the kernel stay words:
 they are hashed, good for telling things apart and for nothing else.

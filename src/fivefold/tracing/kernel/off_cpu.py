@@ -86,7 +86,7 @@ class _Thread:
 
     def _runs(self, at_ns: int) -> Iterator[Span]:
         if self._why not in {None, RUNNABLE} and self._woken_early:
-            self._why = RUNNABLE  # nobody woke it afterwards: it was woken before it slept
+            self._why = RUNNABLE  # not woken afterwards: it was woken before it slept
         self._woken_early = False
         yield from self._becomes(None, at_ns)
 

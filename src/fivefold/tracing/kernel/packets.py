@@ -59,7 +59,7 @@ class _Packet:
 def packets_of(
     connection: Ports, observations: Iterable[Observation], tids: Collection[int]
 ) -> list[Observation]:
-    """The events of the network that belong to the connection, of everybody's."""
+    """The events of the network that belong to the connection, out of all of them."""
     sorting = _Sorting(connection, tids)
     # Whose a packet is may turn out after its first events: first put together, then choose.
     seen = [(one, sorting.packet(one)) for one in observations]

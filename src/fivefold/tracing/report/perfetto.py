@@ -1,6 +1,6 @@
 """A trace in Chrome's trace event format, for ui.perfetto.dev and chrome://tracing.
 
-A process per trace; in it a track for each of the five who act.  A step is a complete
+A process per trace; in it a track for each of the five actors.  A step is a complete
 event ("X"), evidence and steps without time of their own are instants ("i"), and names
 are metadata ("M").  Times are microseconds since the client's first byte.
 """
@@ -23,7 +23,7 @@ TRACKS = {
     "server": "server thread",
     "disk": "disk",
 }
-"""Who acts, and what the track is called; top to bottom, as a request passes them."""
+"""The actors, and what their tracks are called; top to bottom, as a request passes them."""
 
 TRACK_IDS = {actor: number for number, actor in enumerate(TRACKS, 1)}
 

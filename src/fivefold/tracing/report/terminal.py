@@ -1,7 +1,7 @@
 """A trace for a terminal: a timeline that is readable at 80 columns, in colour or plain.
 
 Whatever comes from the trace loses its control characters first: a request target is the
-client's to choose, and must not be able to move the cursor of the one who reads it.
+client's to choose, and must not be able to move the cursor of the reader's terminal.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ COLOURS = {
     "faint": "2",
     "strong": "1",
 }
-"""Who has the time, as parameters of the terminal's "select graphic rendition"."""
+"""The actor that has the time, as parameters of the terminal's "select graphic rendition"."""
 
 NARROWEST = 64
 NUMBER, NAME, TIME, EVIDENCE = 2, 22, 8, 10

@@ -1,13 +1,13 @@
 """Throwing a file's pages out of memory, so that the disk has to be asked.
 
 Facts.
-    Anybody may ask the kernel to drop the clean pages of a file that he can read
+    Any process may ask the kernel to drop the clean pages of a file that it can read
     (posix_fadvise(2)), but pages that a socket has just sent may be held for a moment.
-    Whether they have gone only cachestat(2) tells, and not everybody.
+    Whether they have gone only cachestat(2) tells, and not every user.
 
 Choice.
-    Asked again until they have gone; where nobody tells, asked once and said so.  Reading
-    with RWF_NOWAIT would tell as well, but it starts the read-ahead.
+    Asked again until they have gone; where the kernel does not say, asked once, with a note.
+    Reading with RWF_NOWAIT would tell as well, but it starts the read-ahead.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from ...linux import timestamping
 from ..model import Observation
 
 TIMEOUT_S = 60.0
-"""Longer than the server's own patience: it is the server who gives up."""
+"""Longer than the server's own patience: so the server gives up first."""
 
 RECEIVE_BYTES = 262144
 

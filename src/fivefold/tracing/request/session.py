@@ -1,4 +1,4 @@
-"""One traced request: a server of our own, a client of our own, and who watches both."""
+"""One traced request: a server of our own, a client of our own, and what watches both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From observations to eleven steps: who had the request when.
+"""From observations to eleven steps: which actor had the request when.
 
 The time from the client's first byte to its last is cut into the steps, one after the
 other.  Each cut is something that was seen: an event of the kernel, a time stamp of a

@@ -1,7 +1,7 @@
 """Whether the pages of a file were in memory, by what the server could see without rights.
 
 Facts.
-    cachestat(2) tells it when a file is opened, but not to everybody and not on every kernel.
+    cachestat(2) tells it when a file is opened, but not to every user and not on every kernel.
     Models that must not sleep in a call find out before they send: what is not in memory
     they wait for first, and tell so.  A thread that sleeps in the call itself has only its
     counters, and these say that a disk was read, not how long that took.

@@ -11,7 +11,7 @@ Choice.
     two calls of one operation, and what a call (or an operation without calls) took besides
     its copy, less the waits for pages, and less what the scheduler took where the kernel's
     events tell.  A call that slept where they do not, while pages of the file were missing,
-    slept for the disk or for the client: that sleep is nobody's.
+    slept for the disk or for the client: that sleep counts for neither.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Part:
 
     @property
     def processor_ns(self) -> int:
-        """All of it where nobody asked that clock: only a wait that was seen is one."""
+        """All of it where that clock was not read: only a wait that was seen is one."""
         if CLOCK not in self.begun.detail or CLOCK not in self.ended.detail:
             return self.took_ns
         return min(self.took_ns, int(self.ended.detail[CLOCK]) - int(self.begun.detail[CLOCK]))

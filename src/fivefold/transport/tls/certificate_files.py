@@ -59,7 +59,7 @@ class Material:
 
 
 def refuse_waiting(settings: TlsSettings) -> None:
-    """At the start a FIFO may hand over a secret; who serves must not wait for its writer.
+    """At the start a FIFO may hand over a secret; a worker must not wait for its writer.
 
     Raises `SettingsError`.
     """

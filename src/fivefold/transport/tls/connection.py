@@ -202,7 +202,7 @@ class TlsConnection(Connection):
             if self._agreed and not self._reset:
                 await self._say_farewell()
         except (PeerGone, DeadlineExceeded, OSError):
-            pass  # nobody is there who could take it for an attack
+            pass  # no client is there to take it for an attack
         finally:
             await self.below.close()
 
@@ -215,7 +215,7 @@ class TlsConnection(Connection):
         self.below.reset_on_close()
 
     async def _say_farewell(self) -> None:
-        """RFC 8446, section 6.1: nothing follows, and nobody has cut it off."""
+        """RFC 8446, section 6.1: nothing follows, and no attacker has cut it off."""
         try:
             self._unwrap()
         except ssl.SSLError:

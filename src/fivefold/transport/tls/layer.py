@@ -33,7 +33,7 @@ class Tls:
     def __init__(
         self, handler: Handler, certificates: Certificates, plain: Http1, limits: Limits
     ) -> None:
-        """`plain` answers those who do not speak TLS."""
+        """`plain` answers clients that do not speak TLS."""
         self._handler = handler
         self._certificates = certificates
         self._plain = plain

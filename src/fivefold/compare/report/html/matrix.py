@@ -36,7 +36,7 @@ def median(row: Row, figure: Figure) -> float | None:
 
 
 def heats(rows: Sequence[Row], figure: Figure) -> dict[str, int]:
-    """By name; who has no figure has no heat."""
+    """By name; a row without a figure has no heat."""
     known = {row["name"]: m for row in rows if (m := median(row, figure)) is not None}
     if not known:
         return {}

@@ -29,7 +29,7 @@ log = logger("fivefold.asgi")
 
 SMALL_BYTES = 65536
 """A last part up to this size is not waited for: the connection has room for it, and what becomes
-of it nobody can do anything about."""
+of it no code can do anything about."""
 
 
 class PendingSend:
@@ -122,7 +122,7 @@ class FarEnd:
         if self._parted:
             raise self._refused(message["type"])
         head, self._head = self._head, None
-        message = {**message}  # what crosses is nobody's to change any more
+        message = {**message}  # what crosses must not be changed any more
         # Parts that other tasks send are before it: then it waits for its turn as they do.
         alone = self._has_start and not (self._trailers or self._sendings)
         if alone and is_small_end(message):

@@ -97,7 +97,7 @@ class Pending:
         self._left = left
 
     def stop(self) -> None:
-        """Let somebody else receive; what has come already is `beyond` the exchange."""
+        """Let the next reader receive; what has come already is `beyond` the exchange."""
         self._watch.stop()
 
     def look(self) -> None:

@@ -46,7 +46,7 @@ class Inbox:
         self._judge = UTF8()
 
     def left(self) -> list[Message]:
-        """Those that nobody has taken; they stay here, too."""
+        """Those that the application has not taken; they stay here, too."""
         return [message for message, _ in self._messages]
 
     async def take(self) -> Message:

@@ -111,7 +111,7 @@ def beneath(folder: int, absolute: bytes) -> bytes:
     except PermissionError:
         if is_beneath(absolute, root):
             raise
-        raise leads_out() from None  # and what is there is nobody's business
+        raise leads_out() from None  # and what is there is no client's business
     try:
         real = place(fd)
     finally:

@@ -3,7 +3,7 @@
 An entry is complete when it is made: status, fields and body are data, for any version of HTTP.
 The bytes of HTTP/1.1 are made from them once a second, since `Date` is among them (`with_date`).
 
-Changes.      Nobody changes an entry but by its methods, and they change what belongs to the
+Changes.      No code changes an entry but by its methods, and they change what belongs to the
               second (`as_http1`, `answers`, `fresh_until`), and `not_smaller`, which only grows.
 Holders.      Of a large file, which is open (`OpenFile`): the cache for as long as it keeps the
               entry, each response until it is sent.  What returns an entry holds it for its
@@ -164,5 +164,5 @@ class Entry:
 
     @property
     def is_used(self) -> bool:
-        """Whether somebody besides the cache holds it."""
+        """Whether it has a holder besides the cache."""
         return self.file is not None and self.file.holders > 1

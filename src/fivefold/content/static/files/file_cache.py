@@ -66,7 +66,7 @@ class FileCache:
             return entry
 
     def renewed(self, entry: Entry) -> bool:
-        """Whether an entry of `lookup` still is what it was; nobody holds it for that."""
+        """Whether an entry of `lookup` still is what it was; that needs no holder."""
         with self._lock:
             if self._entries.get(entry.key) is not entry or not self._is_unchanged(entry):
                 return False

@@ -61,7 +61,7 @@ class KeptFiles:
         give_up(entry)
 
     def give_back(self) -> bool:
-        """Close what nobody uses; whether there was anything. From any thread."""
+        """Close what is not in use; whether there was anything. From any thread."""
         with self.lock:
             unused = [entry for entry in self._entries if not (entry.in_memory or entry.is_used)]
             for entry in unused:

@@ -1,4 +1,4 @@
-"""An open regular file: who holds it, whether it is still the same, what is in a small one."""
+"""An open regular file: its holders, whether it is still the same, what is in a small one."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Three kinds of memory, because three things decide what a target leads to:
 
-- one file, the same for everybody: found by the target alone, and good for as long as the
+- one file, the same for all clients: found by the target alone, and good for as long as the
   file is unchanged, since the target names nothing else.
 - one file in several codings: found by the target and the bytes of Accept-Encoding, which
   are few different ones, as browsers of one kind all send the same.
@@ -63,7 +63,7 @@ class Recent:
 
     def __init__(self) -> None:
         self.plain: Targets[bytes | None] = Targets()
-        """For everybody, whatever they accept."""
+        """For all clients, whatever they accept."""
         self._varied: Targets[tuple[bytes, bytes]] = Targets()
         self._varying: Bounded[bytes, None] = Bounded(MOST_BYTES, LONGEST_BYTES)
         """Targets for which Accept-Encoding is worth looking at."""

@@ -90,7 +90,7 @@ def in_words(size: int) -> str:
 
 
 def moment(seconds: float) -> datetime | None:
-    """In UTC; None outside of the years 1 to 9999: a file has whatever time somebody gave it."""
+    """In UTC; None outside of the years 1 to 9999: a file has whatever time its writer gave it."""
     try:
         return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
     except (ValueError, OverflowError, OSError):

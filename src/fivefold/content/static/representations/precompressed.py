@@ -2,7 +2,7 @@
 
 Facts.        To ask for each of them costs three system calls per file.  Whatever is made,
               removed or renamed in a folder changes the folder's own time of change, which
-              nobody can set (its time of modification is set by rsync and tar).
+              no program can set (its time of modification is set by rsync and tar).
 Choice.       The names are asked for again only when the folder has changed, and the folder
               is looked at once a second, for all of its files together: whoever owns this
               calls `clear` when the second ends.

@@ -1,8 +1,8 @@
 """What tells whether a file is still the same: ETag and Last-Modified (RFC 9110, section 8.8).
 
-Facts.        The time of modification is whatever somebody says (utimensat(2)): archives, Nix,
+Facts.        The time of modification is whatever a program says (utimensat(2)): archives, Nix,
               reproducible builds and `cp -p` give new content an old time.  It may also lie
-              outside of what HTTP can say.  The time of change (ctime) nobody can set, but each
+              outside of what HTTP can say.  The time of change (ctime) no program can set, but each
               machine has another one.
 Choice.       A small file is read anyway: its ETag is a digest of its content, strong, and the
               same on every machine.  A large one has time, size, inode and ctime: strong, and
@@ -50,7 +50,7 @@ class Validators(NamedTuple):
     """What is sent of `modified_s`, if it is known."""
 
     def weakly(self, mark: bytes) -> Validators:
-        """Of what is made of the file: nobody can promise to make the same bytes again."""
+        """Of what is made of the file: no compressor promises to make the same bytes again."""
         return self._replace(etag=b"W/" + self.etag.removeprefix(b"W/")[:-1] + mark + b'"')
 
 

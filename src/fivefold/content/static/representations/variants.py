@@ -76,7 +76,7 @@ class Variants:
             try:
                 return await self._read(path, conn)
             except FileChanged:
-                pass  # somebody is writing
+                pass  # another program is writing
         return await self._read(path, conn)
 
     async def _read(self, path: bytes, conn: HttpConnection) -> Entry:
@@ -98,7 +98,7 @@ class Variants:
     async def _precompressed(
         self, original: Entry, coding: bytes, conn: HttpConnection
     ) -> Entry | None:
-        """The same, compressed beforehand by somebody; None if it cannot be had now."""
+        """The same, compressed beforehand; None if it cannot be had now."""
         key = original.path + b"\0" + coding
         kept = self._cache.lookup(key)
         if kept is not None:
@@ -118,7 +118,7 @@ class Variants:
         return self._cache.keep(entry)
 
     async def _compressed(self, plain: Entry, coding: bytes, conn: HttpConnection) -> Entry | None:
-        """What we have compressed ourselves; None if that is no gain, or somebody is at it."""
+        """What we have compressed ourselves; None if that is no gain, or if it is being done."""
         key = plain.path + b"\0\0" + coding
         entry = self._cache.lookup(key)
         if entry is not None:

@@ -31,7 +31,7 @@ be seen to make progress."""
 
 
 class Operation(posix_aio.ControlBlock):
-    """A control block, what it keeps alive, and who waits for it."""
+    """A control block, what it keeps alive, and its waiter."""
 
     def __init__(self, waiter: Waiter) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ Facts.        Every operation that waits keeps one thread; operations beyond the
               thread wait for one, without a word.  fork(2) copies the pool's lists and
               counters but not its threads: the child leaves work to idle threads that
               do not exist (they stay for a second after their last work), and queues
-              it behind operations that nobody runs.  Threads are started on demand, so
+              it behind operations that no thread runs.  Threads are started on demand, so
               a high limit costs nothing by itself.
 Consequence.  A model that may keep a thread must have reserved it, and such a child must
               refuse rather than hang; even finding out whether aio works would spoil
@@ -105,7 +105,7 @@ def _probed() -> str | None:
     in_time = select.select([report], [], [], PROBE_S)[0]
     heard = os.read(report, 1024).decode() if in_time else ""
     os.close(report)
-    os.kill(child, signal.SIGKILL)  # not reaped yet, so it cannot be anybody else
+    os.kill(child, signal.SIGKILL)  # not reaped yet, so the number cannot be another process's
     with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored: nothing to reap
         os.waitpid(child, 0)
     if heard == "works":

@@ -177,7 +177,7 @@ class UringConnection(UringSender):
             try:
                 await self.settled()
             except (PeerGone, DeadlineExceeded, OSError):
-                pass  # nobody is there to take the rest
+                pass  # the client has left: the rest is lost
         self._closed = True
         self._unread = bool(self._inbox)
         # From here on no sweep finds it: no deadline may end the wait at the end of this.
@@ -188,7 +188,7 @@ class UringConnection(UringSender):
             # The one call that ends both; the descriptor is closed with the last completion.
             self._shutdown(self.how_to_end(is_sending=self._sending is not None))
         self._release_if_over()
-        # Waited for, because nobody may turn this ring once the coroutine has ended.
+        # Waited for, because no caller may turn this ring once the coroutine has ended.
         while self.fd >= 0 and not self._io.ending:
             await self._released
 

@@ -1,7 +1,7 @@
 """Reading regular files through the ring.
 
 A read of pages in memory completes inside the submission; for others the kernel starts
-the disk and completes later, and nobody waits meanwhile.  There is no sendfile operation;
+the disk and completes later, and no thread waits meanwhile.  There is no sendfile operation;
 splice is one, but always goes by a worker thread and needs a pipe and two operations
 (statx likewise takes a worker: 150 us for a cached inode; so `open` and `stat` stay calls).
 """

@@ -40,7 +40,7 @@ class UringListener(Listener, Target):
         ioprio = abi.ACCEPT_MULTISHOT if io.features.multishot_accept and room else 0
         self._word = abi.sqe_word(abi.OP_ACCEPT, sock.fileno(), ioprio=ioprio)
         self._queue: list[socket] = []
-        # Nobody takes them: the rest shall wait in the kernel, where other workers may see it.
+        # If none takes them, the rest shall wait in the kernel, where other workers may see it.
         self._enough = min(ACCEPT_BATCH, io.expected)
         # Others may look into our queue without waiting (`serving/stealing`).  Kernels before
         # multishot accept would refuse ours at once instead of waiting, too.

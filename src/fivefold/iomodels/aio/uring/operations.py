@@ -16,7 +16,7 @@ class Target:
     reader: Waiter
 
     def keep(self, data: bytes) -> None:
-        """Data came while nobody was waiting for it."""
+        """Data came while no coroutine was waiting for it."""
         raise NotImplementedError
 
     def completed(self, kind: int, result: int, flags: int) -> None:
@@ -33,7 +33,7 @@ class Target:
 
 
 def abandon(targets: Iterable[Target]) -> None:
-    """Close the coroutines that wait for operations: nobody will resume them."""
+    """Close the coroutines that wait for operations: no event will resume them."""
     for target in targets:
         for waiter in target.waiters():
             task, waiter.task = waiter.task, None

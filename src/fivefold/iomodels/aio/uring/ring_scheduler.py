@@ -90,7 +90,7 @@ class RingScheduler(Scheduler):
         return earlier
 
     def submit(self) -> None:
-        """Submit whatever has been handed over, in the middle of a turn, without resuming anybody.
+        """Submit whatever has been handed over, in the middle of a turn, without resuming a task.
 
         What has completed is kept for the next turn.
         """
@@ -137,7 +137,7 @@ class RingScheduler(Scheduler):
             batch = self._one_by_one(batch)
         for user_data, result, flags in batch:
             # By number, never by descriptor: a number is not used twice, so what completes late
-            # finds nobody instead of the next connection of that descriptor.
+            # finds no owner instead of the next connection of that descriptor.
             target = targets.get(user_data >> 2)
             if target is None:
                 continue  # of a cancellation, mostly
@@ -184,7 +184,7 @@ class RingScheduler(Scheduler):
         self.ring.push(abi.sqe_word(abi.OP_ASYNC_CANCEL, -1), OTHER, address=user_data)
 
     def collect(self, listener: Target) -> None:
-        """Wait until the one operation of `listener` is over, without resuming anybody.
+        """Wait until the one operation of `listener` is over, without resuming a task.
 
         The completions of others are kept for later, those of the batch that is just
         being dispatched included.  Its own may have come before: in that batch, or among
@@ -216,7 +216,7 @@ class RingScheduler(Scheduler):
             self.flush()
 
     def flush(self) -> None:
-        """Do not leave sends behind that nobody may ever submit."""
+        """Do not leave sends behind that no turn may ever submit."""
         if self.sends.queued and self.ring.fd >= 0:
             self.submit()
         if self.sends.unsettled:  # a shutdown that was put off until all was sent

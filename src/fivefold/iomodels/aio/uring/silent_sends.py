@@ -33,7 +33,7 @@ class SilentSends(Held):
         self.flying: dict[SilentSender, bytes] = {}
         """What went out with the last ones; some of it may yet prove to have failed."""
         self.unsettled: list[SilentSender] = []
-        """Who wants to know when they are certainly sent."""
+        """The waiter that wants to know when they are certainly sent."""
         self._tail = 0
         self._failed: set[int] = set()
         """The connections whose failures have been collected, but not dealt with."""
