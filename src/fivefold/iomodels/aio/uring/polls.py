@@ -46,9 +46,6 @@ class ForeignPoll(Target):
     def pending(self) -> list[int]:
         return [self.user_data] if self._armed else []
 
-    def waiters(self) -> list[Waiter]:
-        return []
-
 
 class WakePoll(Target):
     """A poll of the wake-up pipe, armed again each time it was emptied.
