@@ -31,8 +31,7 @@ from ..transport.tls.certificates import Certificates
 from ..transport.tls.layer import Tls
 from . import reloading
 from .binding import Listening
-from .choice import Choice
-from .opening import opened
+from .choice import Choice, opened
 from .probing import enter
 from .settings import Settings
 from .upkeep import allow_descriptors, collect_less_often, tick, ticking

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from ..content.kinds import BROKEN, KINDS
@@ -184,22 +183,17 @@ class Server:
         heard = Attention(ready)
         heard.wait()
         if not heard.ready:
-            self.__exit__(WorkerFailed, None, None)
+            self.__exit__(WorkerFailed)
             raise WorkerFailed(heard.reason or "the server ended before it accepted a connection")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Stop gently and wait for the end. Raises `WorkerFailed` if it was not a clean one."""
         pid, self._pid = self._pid, 0
         if not pid:
             return
         os.kill(pid, signal.SIGTERM)
-        _, status = os.waitpid(pid, 0)
+        status = os.waitpid(pid, 0)[1]
         self.close()
         if status and kind is None:
             raise WorkerFailed(f"the server {describe(status)}")

@@ -107,6 +107,11 @@ class Threads:
             mailbox.put(None)
 
 
+async def called(threads: Threads | None, io: Finishing, function: Callable[[], R]) -> R:
+    """The result of `function`, called in one of the threads; here, where none are needed."""
+    return function() if threads is None else await threads.call(io, function)
+
+
 class Lease:
     """One thread for several pieces of work, one after the other."""
 

@@ -22,7 +22,7 @@ from ...http1.request import Request, fields_of
 from ...http1.response import plain
 from ...http1.stream import HttpConnection
 from ..application.forwarded import TrustedProxies
-from ..application.thread_pool import Threads
+from ..application.thread_pool import Threads, called
 from ..base import Around, Content
 from ..static.refusals import RETRY
 from .htpasswd import Passwords
@@ -120,8 +120,7 @@ class Guarded(Around):
             return True  # another request of the same user was faster
         generation = self._passwords.generation
         check = partial(self._passwords.right, *user_and_password)
-        threads = self._threads
-        right = check() if threads is None else await threads.call(exchange.conn.io, check)
+        right = await called(self._threads, exchange.conn.io, check)
         if right:
             self._right.remember(digest, generation, len(digest))
         return right

@@ -16,7 +16,7 @@ from itertools import islice
 
 from ....http1.exchange import Exchange
 from ....http1.response import Fields, ResponseHead
-from ...application.thread_pool import Finishing, Threads
+from ...application.thread_pool import Threads, called
 from ..files.beneath import open_inside
 from ..paths import is_hidden
 from ..representations.codings import weights
@@ -55,17 +55,13 @@ class Listing:
         if exchange.silent:
             return await exchange.write(b"", more=False)
         io = exchange.conn.io
-        names = iter(await self._sorted_names(io))
+        found = await called(self._threads, io, partial(sorted_names, self._folder))
+        names = iter(found)
         while batch := list(islice(names, BATCH)):
             rows = b"".join([form.row(item) for item in self._items(batch)])
             await exchange.write(rows, more=True)
             await io.sleep(0)
         return await exchange.write(form.closing(), more=False)
-
-    async def _sorted_names(self, io: Finishing) -> list[bytes]:
-        if self._threads is None:
-            return sorted_names(self._folder)
-        return await self._threads.call(io, partial(sorted_names, self._folder))
 
     def _items(self, names: list[bytes]) -> Iterator[ListedItem]:
         for name in names:

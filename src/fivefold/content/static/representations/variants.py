@@ -7,7 +7,7 @@ from functools import partial
 
 from ....errors import FileChanged
 from ....http1.stream import HttpConnection
-from ...application.thread_pool import Threads
+from ...application.thread_pool import Threads, called
 from ..files.entry import Entry
 from ..files.file_cache import FileCache
 from ..files.open_file import OpenFile
@@ -140,9 +140,7 @@ class Variants:
 
     async def _compress(self, coding: bytes, content: bytes, conn: HttpConnection) -> bytes:
         compress = partial(self._compressors[coding], content)
-        if self._threads is None:
-            return compress()
-        return await self._threads.call(conn.io, compress)
+        return await called(self._threads, conn.io, compress)
 
 
 def is_stale(sibling: OpenFile, original: OpenFile) -> bool:
