@@ -144,7 +144,7 @@ def test_a_question_is_answered_in_the_middle(io: Epoll, threads: Threads) -> No
         assert await lease.answer(1) == "two"
         first, one, two, last = await lease.answer(2)
         assert (one, two, first) == (1, 2, last)
-        with pytest.raises(RuntimeError, match="from outside"):
+        with pytest.raises(RuntimeError, match="not lent"):
             lease.ask("after the end")
 
     io.run(main())
