@@ -53,7 +53,9 @@ class ResponseHead:
     """Whether it has a body, and the connection can be kept behind it."""
 
     def __post_init__(self) -> None:
-        self.lines = self.lines or head_lines(self.status, self.fields)
+        if not self.lines:
+            fields = [b"%s: %s\r\n" % pair for pair in self.fields]
+            self.lines = b"".join((STATUS_LINES[self.status], SERVER, *fields))
         if self.length is not None:
             self.framing = b"Content-Length: %d\r\n\r\n" % self.length
         elif self.status in BODILESS:
@@ -119,11 +121,6 @@ class DateField:
             # By the monotonic clock: one that is set back would keep an old line.
             self.until = now + 1.0 - wall % 1.0
         return self.line
-
-
-def head_lines(status: int, fields: Fields) -> bytes:
-    """What `ResponseHead.lines` holds."""
-    return b"".join([STATUS_LINES[status], SERVER, *(b"%s: %s\r\n" % pair for pair in fields)])
 
 
 def serialized(status: int, fields: Fields, date_line: bytes, *, persistence: bytes = b"") -> bytes:

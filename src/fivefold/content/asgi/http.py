@@ -257,12 +257,7 @@ class HttpCycle:
         exchange.keep = exchange.keep and exchange.finished
         if self._gone or self._refusal is not None or is_a(error, ClientLeft):
             return  # it was told, and took it as it liked
-        at = path_of(exchange)
-        if is_a(error, asyncio.CancelledError) and exchange.conn.closing:
-            log.warning("the application was cancelled at %s: the server stops", at)
-        else:
-            report(log, "the application failed at %s", at, error=error)
-            self._has_failed = True
+        self._has_failed = report_end(error, exchange)
 
     async def give_up(self) -> None:
         """The call is over, or the client gone, and the response is not whole."""
@@ -356,6 +351,16 @@ class HttpCycle:
             if self._watch is not None and not self._parted and self._watch.is_gone():
                 self._left()
             self._tell()
+
+
+def report_end(error: BaseException, exchange: Exchange) -> bool:
+    """Say in the log what has ended a call; whether that was its own failure."""
+    at = path_of(exchange)
+    if is_a(error, asyncio.CancelledError) and exchange.conn.closing:
+        log.warning("the application was cancelled at %s: the server stops", at)
+        return False
+    report(log, "the application failed at %s", at, error=error)
+    return True
 
 
 def path_of(exchange: Exchange) -> str:

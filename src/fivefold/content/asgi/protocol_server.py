@@ -13,7 +13,6 @@ serves all its connections, or otherwise one in a thread of its own (asgi_loop_t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
@@ -23,20 +22,17 @@ from ...http1.limits import Limits
 from ...iomodels.asyncio_loop.engines import loop_engine
 from ...iomodels.interface import IOModel
 from ...isolation.descendants import descendants
-from ...isolation.reporting import is_a, logger, report
 from ...processes.grace import Grace
 from ..application.client_certificate import extension
 from ..base import Content
 from .application_loop import ApplicationLoop
-from .http import HttpCycle, path_of
+from .http import HttpCycle, path_of, report_end
 from .lifespan import Application
 from .loop_thread.near_end import HTTP_DISCONNECT, NearEnd, carried_apart
 from .loop_thread.own_thread import LoopThread
 from .scope import Scope, Scopes
 from .websocket.application_side import WebSocket
 from .websocket.handshake import is_websocket
-
-log = logger("fivefold.asgi")
 
 CALLS = 64
 """Expected at once on the host of an application that has a thread of its own."""
@@ -120,18 +116,18 @@ class Asgi(Content):
         """The same, where the application runs on another host."""
         cycle = HttpCycle(exchange, host)
         near = NearEnd(
-            host, cycle.receive, cycle.send, cycle.ended, is_finished=lambda: exchange.finished
+            host,
+            cycle.receive,
+            cycle.send,
+            cycle.ended,
+            disconnect=HTTP_DISCONNECT,
+            at=path_of(exchange),
+            is_finished=lambda: exchange.finished,
         )
         try:
             scope = self._scopes.http(exchange)
             first = await cycle.receive() if exchange.body is None else None
-            near.begin(
-                self._application,
-                scope,
-                first=first,
-                disconnect=HTTP_DISCONNECT,
-                at=path_of(exchange),
-            )
+            near.begin(self._application, scope, first)
         except Exception as error:  # noqa: BLE001 - as the edge of an application
             cycle.ended(error)
         try:
@@ -165,28 +161,27 @@ class Asgi(Content):
         exchange.keep = False
         socket = WebSocket(exchange, self._limits, deflate=self._deflate)
         scope = self._scopes.websocket(exchange)
-        call = self._call(scope, socket, host, path_of(exchange))
+        call = self._call(scope, socket, host, exchange)
         if host.lent_tasks.begin(call, socket.application_returned):
             socket.application_returned(None)
         await socket.read()
         await socket.wait_for_sends()
 
-    async def _call(self, scope: Scope, socket: WebSocket, host: ApplicationLoop, at: str) -> None:
+    async def _call(
+        self, scope: Scope, socket: WebSocket, host: ApplicationLoop, exchange: Exchange
+    ) -> None:
         failed = False
         try:
             if host.there is None:
                 await self._application(scope, socket.receive, socket.send)
             else:
-                await carried_apart(host, self._application, scope, socket, at)
+                await carried_apart(host, self._application, scope, socket, path_of(exchange))
         except ClientLeft:
             pass  # it was told, and did not mind
         except BaseException as error:  # noqa: BLE001 - the edge of an application
             descendants.end_if_copy(error)
             failed = True
-            if is_a(error, asyncio.CancelledError) and socket.server_stops:
-                log.warning("the application was cancelled at %s: the server stops", at)
-            else:
-                report(log, "the application failed at %s", at, error=error)
+            report_end(error, exchange)
         try:
             await socket.close_after_application(failed=failed)
         except ClientLeft:

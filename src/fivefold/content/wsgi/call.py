@@ -24,6 +24,7 @@ from ...isolation.descendants import descendants
 from ..application.fields import ResponseHeads, response_head
 from ..application.thread_pool import Lease
 from .file_wrapper import FileWrapper
+from .input import abandon
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 Fields = list[tuple[str, str]]
@@ -127,7 +128,7 @@ class Call:
             return Failed(error)
         finally:
             if self.over:
-                self.close_input()
+                abandon(self._input)
 
     def first(self, application: Application) -> bytes | FilePart:
         """Call the application; the first part. Raises what it raises, and `InvalidResponse`."""
@@ -204,12 +205,6 @@ class Call:
         close = getattr(self._iterable, "close", None)
         if close is not None:
             close()
-
-    def close_input(self) -> None:
-        try:
-            self._input.close()
-        except OSError:
-            pass  # what was not written to a full disk is not wanted any more
 
 
 def iterated(iterable: Any) -> Iterator[bytes]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 from contextvars import copy_context
 from functools import partial
-from typing import IO
 
 from ...errors import ClientLeft
 from ...http1.answer import Answer, Deferred
@@ -32,7 +31,7 @@ from ..application.thread_pool import Threads
 from ..base import Content
 from .call import Application, Call, Failed, Misbehaved
 from .environ import Environs, WsgiConstants
-from .input import NO_BODY, received
+from .input import NO_BODY, abandon, received
 from .places import Place
 
 log = logger("fivefold.wsgi")
@@ -90,13 +89,14 @@ class Wsgi(Content):
         environ = self._environs.of(exchange.request, exchange.request_head, exchange.conn)
         body = environ["wsgi.input"] = await received(exchange.body)
         if exchange.body is not None and exchange.request.content_length is None:
-            environ["CONTENT_LENGTH"] = str(length_of(body))
+            environ["CONTENT_LENGTH"] = str(body.seek(0, os.SEEK_END))
+            body.seek(0)
         call = Call(environ, exchange.conn, self._context.copy(), self._place)
         call.exchange = exchange
         try:
             part = await self._place.run(call, partial(call.first, self._application))
         except BaseException:
-            call.close_input()
+            abandon(body)
             raise
         await self._finish(call, part, exchange)
 
@@ -133,7 +133,9 @@ class Wsgi(Content):
         if call.broken is not None:
             raise call.broken
         if failure is not None:
-            await fail(exchange)
+            exchange.keep = False  # which the client can tell, if the response has begun
+            if not exchange.started:
+                await exchange.answer(plain(500))
 
     async def _send(self, call: Call, part: bytes | FilePart, exchange: Exchange) -> Failed | None:
         """The response, part by part; None if nothing failed but, perhaps, a `write`."""
@@ -158,18 +160,5 @@ class Wsgi(Content):
         return None
 
 
-async def fail(exchange: Exchange) -> None:
-    """500 if there is still time, otherwise an end of the connection that the client can tell."""
-    exchange.keep = False
-    if not exchange.started:
-        await exchange.answer(plain(500))
-
-
 def target_of(exchange: Exchange) -> str:
     return as_text(exchange.request.target)
-
-
-def length_of(body: IO[bytes]) -> int:
-    length = body.seek(0, os.SEEK_END)
-    body.seek(0)
-    return length

@@ -67,13 +67,13 @@ class OtherEnd(Protocol):
 class FarEnd:
     """`receive` and `send` of one call."""
 
-    def __init__(self, near: OtherEnd, first: Message | None, disconnect: Message, at: str) -> None:
-        """`first` is a message that was there from the beginning; `disconnect` what `receive`
-        says once the connection has gone; `at` names the call in the log."""
+    def __init__(self, near: OtherEnd, disconnect: Message, at: str) -> None:
+        """`disconnect` is what `receive` says once the connection has gone; `at` names the call in
+        the log."""
         self._near = near
         self._disconnect = disconnect
         self._at = at
-        self._messages: deque[Any] = deque([] if first is None else [first])
+        self._messages: deque[Any] = deque()
         self._takers = Takers(self._go_on)
         self._expected = 0
         """Messages that were asked for and have not come."""
@@ -86,8 +86,15 @@ class FarEnd:
         """Whether it had sent the whole response before."""
 
     def begin(
-        self, application: Callable[..., Awaitable[Any]], scope: Any, lent_tasks: LentTasks
+        self,
+        application: Callable[..., Awaitable[Any]],
+        scope: Any,
+        lent_tasks: LentTasks,
+        first: Message | None,
     ) -> None:
+        """`first` is a message that is there from the beginning."""
+        if first is not None:
+            self._messages.append(first)
         try:
             over = lent_tasks.begin(application(scope, self.receive, self.send), self.ended)
         except BaseException as error:  # noqa: BLE001 - the edge of an application

@@ -36,6 +36,8 @@ class NearEnd:
         send: Send,
         ended: Ended,
         *,
+        disconnect: Message,
+        at: str,
         is_finished: Callable[[], bool] = lambda: False,
     ) -> None:
         """`ended` is called at most once, at the end of the call, unless `part` was first."""
@@ -51,25 +53,18 @@ class NearEnd:
         self._is_finished = is_finished
         self._over = True
         """Whether the call has ended, or the connection gone on without it."""
-        self._far: FarEnd | None = None
+        self._far = FarEnd(self, disconnect, at)
         self._line: deque[tuple[Callable[..., Awaitable[None]], tuple[Any, ...]]] = deque()
         """What is being sent, and what waits for that."""
 
     def begin(
-        self,
-        application: Callable[..., Awaitable[Any]],
-        scope: Any,
-        *,
-        disconnect: Message,
-        first: Message | None,
-        at: str,
+        self, application: Callable[..., Awaitable[Any]], scope: Any, first: Message | None
     ) -> None:
         """Raises RuntimeError if the application's loop has ended."""
         if self._there.loop.is_closed():
             raise RuntimeError("the application's event loop has ended")
         self._over = False
-        self._far = FarEnd(self, first, disconnect, at)
-        self._post(self._far.begin, application, scope, self._there.lent_tasks)
+        self._post(self._far.begin, application, scope, self._there.lent_tasks, first)
 
     def part(self, left: Sequence[Message] = ()) -> None:
         """The connection goes on; what the call still does is its own business. `left`: messages
@@ -80,7 +75,6 @@ class NearEnd:
         if self._line:  # what has been sent was sent before the end, and is said before it
             self._line_up(self._parting, left)
         else:
-            assert self._far is not None
             self._post(self._far.part, left)
 
     # What the other end has posted
@@ -127,7 +121,6 @@ class NearEnd:
             message = self._gone()
         except BaseException as error:  # noqa: BLE001 - raised where the application waits
             message = error
-        assert self._far is not None
         self._post(self._far.arrived, message)
         del message  # an error knows this frame, which shall not know it in turn
 
@@ -144,12 +137,10 @@ class NearEnd:
             failed = error
         finished = not self._over and self._is_finished()
         self._over = self._over or finished
-        assert self._far is not None
         self._post(self._far.sent, sending, failed, finished)
         del failed
 
     async def _parting(self, left: Sequence[Message]) -> None:
-        assert self._far is not None
         self._post(self._far.part, left)
 
     async def _finishing(
@@ -186,10 +177,8 @@ async def carried_apart(
         if not over.done():
             over.set_result(error)
 
-    near = NearEnd(here, socket.receive, socket.send, ended)
-    near.begin(
-        application, scope, disconnect=WEBSOCKET_DISCONNECT, first=await socket.receive(), at=at
-    )
+    near = NearEnd(here, socket.receive, socket.send, ended, disconnect=WEBSOCKET_DISCONNECT, at=at)
+    near.begin(application, scope, await socket.receive())
 
     def part(left: list[Message]) -> None:
         near.part(left)

@@ -194,10 +194,6 @@ class WebSocket:
             self._frames.send_close(FAILED if failed else NORMAL)
             await to_its_end(self._endpoint.flush())
 
-    @property
-    def server_stops(self) -> bool:
-        return self._exchange.conn.closing
-
     def application_returned(self, error: BaseException | None) -> None:
         """Nothing of the call runs any more."""
         if error is not None:
