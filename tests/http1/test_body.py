@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from fivefold.errors import PeerGone, ProtocolError
 from fivefold.http1.body import Body
 from fivefold.http1.chunked import LINES_AT_ONCE
+from fivefold.http1.head_parser import HeadParser
 from fivefold.http1.head_reader import Memory
 from fivefold.http1.limits import Limits
-from fivefold.http1.request import HeadParser, Request
+from fivefold.http1.request import Request
 from fivefold.http1.response import CONTINUE
 from support.scripted_connection import SILENCE, FakeConnection
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fivefold.errors import ProtocolError
+from fivefold.http1.head_parser import HeadParser
 from fivefold.http1.head_reader import Memory
 from fivefold.http1.limits import Limits
-from fivefold.http1.request import HeadParser, Request, fields_of
+from fivefold.http1.request import Request, fields_of
 
 TOKEN = st.text("!#$%&'*+-.^_`|~09azAZ", min_size=1, max_size=12).map(str.encode)
 VALUE = st.text("".join(map(chr, range(0x21, 0x7F))) + " \tÿé", max_size=40).map(

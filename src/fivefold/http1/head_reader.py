@@ -12,8 +12,9 @@ from functools import cached_property
 
 from ..errors import DeadlineExceeded, PeerGone, ProtocolError
 from .bounded import Bounded
+from .head_parser import REMEMBERED_BYTES, HeadParser
 from .limits import Limits
-from .request import REMEMBERED_BYTES, HeadParser, Request
+from .request import Request
 from .stream import Stream
 
 HEADS_BYTES = 16_777_216
