@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from support.every_pair import pairs
 from support.measured_again import measured_again
 
 HELD_BACK_S = 0.2
+THOUGHT_S = 0.02
 
 
 def hello(environ: dict[str, Any], start: Callable[..., Any]) -> Iterator[bytes]:
@@ -60,6 +62,10 @@ def test_the_steps_add_up_in_every_pair(pair: dict[str, str], folder: Path) -> N
             assert trace.request["status"] == (404 if name == "missing" else 200)
             assert trace.pair["engine"] == pair["io"]
             check_steps(trace)
+        refused = session.request("/a b")  # it comes to no content
+        assert refused.request["status"] == 400
+        assert "refused" in (refused.steps[3].why_not or "")
+        check_steps(refused)
 
 
 @pairs()
@@ -68,6 +74,21 @@ def test_applications_are_traced_in_every_pair(pair: dict[str, str]) -> None:
         trace = session.request("/")
         check_steps(trace)
         assert "application" in (trace.steps[3].why_not or "")
+
+
+def thinks_between_parts(environ: dict[str, Any], start: Callable[..., Any]) -> Iterator[bytes]:
+    start("200 OK", [("Content-Type", "text/plain")])
+    yield b"one"
+    time.sleep(THOUGHT_S)
+    yield b"two"
+
+
+@pairs()
+def test_what_an_application_does_between_two_parts_is_its_own_time(pair: dict[str, str]) -> None:
+    settings = Settings.of({"target": thinks_between_parts, **pair})
+    with Session(settings, privileged=False) as session:
+        summary = session.request("/").summary
+    assert summary.application_us >= THOUGHT_S * 1e6
 
 
 @measured_again
