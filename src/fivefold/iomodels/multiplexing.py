@@ -12,8 +12,8 @@ Consequence.  select and poll cost by what is watched, epoll by what happens.  A
 Choice.       epoll: register once for everything, edge-triggered, never modify; an event
               without a waiter becomes a hint.  Against level-triggered this saves 8 % of
               the processor time of a small request.  select and poll: every open
-              connection is watched for reading until it becomes readable while nobody
-              reads; then it is left out until somebody waits again.
+              connection is watched for reading until it becomes readable while no code
+              reads; then it is left out until a coroutine waits again.
 Cost.         An epoll event may be stale or for the other direction; the try then fails
               with EAGAIN and the coroutine waits again.
 """

@@ -1,6 +1,6 @@
 """What became of a coroutine: what it returned, or what it raised.
 
-An I/O model drives many coroutines from one loop.  What the main one raises is for whoever
+An I/O model drives many coroutines from one loop.  What the main one raises is for code that
 called `run`; what another one raises must end that one alone, so it is logged where the
 coroutine was resumed, and the loop goes on.
 

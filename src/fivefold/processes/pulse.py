@@ -2,7 +2,7 @@
 
 Facts.        A worker whose only thread never gets back to its I/O model (a handler that loops, a
               lock that no thread gives back), or in which C code holds the GIL for ever, answers
-              nobody and hears no signal.  Its clients are lost; new ones are served by other
+              no client and hears no signal.  Its clients are lost; new ones are served by other
               workers, if there are any (`stealing`).  Nothing in it can be asked.
 Choice.       Eight bytes of shared memory for each worker.  The thread that takes turns there, its
               threads and its processes, writes the time at each tick of its I/O model; the

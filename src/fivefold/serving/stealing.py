@@ -11,7 +11,7 @@ Facts.        With SO_REUSEPORT the kernel chooses a queue by a hash of the addr
               a thread which waits for the GIL would be lost.
 Choice.       The queues stay apart, so the usual way costs nothing.  Each worker looks into all
               of them with one poll(2), rarely while it finds nothing, often once it has found
-              somebody; it takes who is there in two looks in a row, and no more than it has
+              a client; it takes what is there in two looks in a row, and no more than it has
               room for.  The client of a neighbour that is merely busy is served earlier.
 Cost.         One poll(2) in `RARELY_S` for each worker; a client of a queue whose worker is
               away waits so long at most, and twice `OFTEN_S` once its neighbours know.

@@ -4,7 +4,7 @@ Facts.        No coroutine reads a connection while its application works, so no
               the client has left.  recv(2) tells of a FIN, and a FIN has two meanings: a
               client that is gone, or one that has only said all it had to say and waits for
               its answer (`nc -N`; RFC 9112, section 9.6; shutdown(2)).  What tells them
-              apart is a reset, which comes when something is sent to a socket that nobody
+              apart is a reset, which comes when something is sent to a socket that no process
               has any more; poll(2) then reports POLLHUP.
 Consequence.  A FIN is told to an application that listens, as everywhere, but the connection
               is only given up when the client is known to be gone.

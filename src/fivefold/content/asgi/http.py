@@ -70,7 +70,7 @@ class HttpCycle:
         self._gone = self._disconnected = False
         """`_gone`: nothing reaches it; `_disconnected`: `receive` says http.disconnect."""
         self._disconnect: asyncio.Future[None] | None = None
-        """Done once it says so; made for the first who waits for it."""
+        """Done once it says so; made for the first that waits for it."""
 
         # Of the call and its connection.
         self._over = self._parted = False

@@ -10,8 +10,8 @@ Consequence.  A task per request would cost as much as the rest of the server; o
 Choice.       The first step of a call is taken at once, with a task entered as the current
               one (asyncio.tasks._enter_task, documented for this under "Extending
               asyncio").  A call that waits then owns this task, which ends with it.  After a
-              call that ended in its first step the task is lent again, provided that nobody
-              can tell: nobody has kept it, refers to it weakly, has marked it (an attribute,
+              call that ended in its first step the task is lent again, provided that no code
+              can tell: no code has kept it, refers to it weakly, has marked it (an attribute,
               a callback, a name, `cancel`) or has asked for its name, coroutine or context.
 Assumption.   There is no other way to find a task again.  A number such as `id(task)` comes
               again for any task of asyncio that was freed, too.

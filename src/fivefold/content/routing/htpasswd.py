@@ -45,7 +45,7 @@ class LastRead:
     """The last file that was in order, by whatever process read it; make it before the first fork.
 
     Otherwise what a worker has read would be lost with it: the next one could not start while
-    the file is broken, and nobody would be answered whose password every other worker knows.
+    the file is broken, and no user would be answered whose password every other worker knows.
 
     Assumption.   A file in memory is as private as the memory of the process (proc(5)).
     """

@@ -3,7 +3,7 @@
 Facts.        Answers that leave together cost less (`connection`, `aio/uring/sender`).  But between
               two of them a coroutine runs, and that may be an application that takes half a
               second.  A thread that was kept from its processor looks the same.
-Consequence.  A finished answer would wait for another client's handler: nobody can know
+Consequence.  A finished answer would wait for another client's handler: no code can know
               beforehand how long that takes.
 Choice.       Begin without waiting.  When `QUICK_STEPS` steps in a row have each taken less
               than `QUICK_S`, answers may be held, for `HELD_S`.  Some that were held for

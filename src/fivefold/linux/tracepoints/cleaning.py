@@ -8,7 +8,6 @@ it.  It tries for a while, because our descriptors in an instance close after th
 from __future__ import annotations
 
 import subprocess
-from types import TracebackType
 from typing import Self
 
 SCRIPT = """
@@ -42,10 +41,5 @@ class Cleaner:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._shell.communicate()

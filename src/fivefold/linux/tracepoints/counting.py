@@ -11,7 +11,6 @@ import ctypes
 import os
 import platform
 import struct
-from types import TracebackType
 from typing import Self
 
 from ..libc import checked, syscall
@@ -47,12 +46,7 @@ class Counter:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.count = sum(struct.unpack("Q", os.read(fd, 8))[0] for fd in self._fds)
         self._close()
 

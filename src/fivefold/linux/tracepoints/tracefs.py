@@ -34,7 +34,6 @@ import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from ..processes import in_first_pid_namespace, start_time
@@ -145,12 +144,7 @@ class Instance:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.remove()
 
     def _set_up(self) -> None:

@@ -1,7 +1,7 @@
 """The kernel's own evidence for one request: recorded while it runs, then chosen.
 
 Two instances of tracefs.  One records for the request's threads and all that they start,
-whatever they are doing.  The other records for everybody what happens in interrupts:
+whatever they are doing.  The other records for all processes what happens in interrupts:
 packets, disks, rings, signals.  After `stop`, `observations` finds those of the request.
 
 Rights: root, and the host's PID namespace (`Unavailable` says which is missing).

@@ -2,7 +2,7 @@
 
 `THREADS` are recorded for the request's threads and whatever threads and processes these
 make; what the kernel does in their name happens while they run.  `MACHINE` are recorded
-for everybody: packets arrive and disks complete in interrupts, under whichever thread is
+for all processes: packets arrive and disks complete in interrupts, under whichever thread is
 running, so the kernel cannot tell whose they are.  `owners` can, afterwards.
 
 Left out on purpose: `skb:consume_skb` (each packet of the machine once more, and the copy

@@ -166,7 +166,7 @@ class OwnObserver:
         self._pipe = pipe
 
     def running(self, server: Server) -> AbstractContextManager[None]:
-        self._pipe().close_reading_end()  # else nobody here would learn that its reader has gone
+        self._pipe().close_reading_end()  # else no code here would learn that its reader has gone
         return nullcontext()
 
     def install(self, content: Content, http1: Http1) -> None:

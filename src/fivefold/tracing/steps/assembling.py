@@ -163,11 +163,11 @@ class Assembly:
         timeline = self._timeline
         memory = timeline.first("content.exit", after=got_ns)
         by_memory = memory is not None and memory.detail.get("from") == "memory"
-        who = "the response was in memory" if by_memory else NOT_READ
+        why = "the response was in memory" if by_memory else NOT_READ
         if timeline.first("content.enter") is None:
-            who = "the server refused the request"
+            why = "the server refused the request"
         for _ in range(5):
-            self._until(None, NO_FILE.format(who))
+            self._until(None, NO_FILE.format(why))
 
     def _disk(self, asked: Observation, done: Observation) -> None:
         """Steps 5 to 7: whether the disk had to be asked, and how long it took."""

@@ -41,7 +41,7 @@ class Variants:
     ) -> Entry:
         """The entry for a path, in the best coding of Accept-Encoding.
 
-        Of what is compressed on the fly nobody can promise the same bytes again, so it has
+        Of what is compressed on the fly no code can promise the same bytes again, so it has
         no ranges: a request that is `ranged` gets another coding.
         Raises OSError, `FileChanged` (its writer is at it all the time).
         """
