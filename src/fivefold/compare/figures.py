@@ -59,10 +59,6 @@ class Spread:
     def of(cls, values: Sequence[float]) -> Spread:
         return cls(statistics.median(values), min(values), max(values))
 
-    def differs(self, other: Spread) -> bool:
-        """Whether the rounds of the two do not overlap: else there is no difference to report."""
-        return self.max < other.min or other.max < self.min
-
 
 Source = Callable[[Sample, Examined], float | None]
 
@@ -98,36 +94,28 @@ def longest(sample: Sample, _: Examined) -> float | None:
     return sample.tally.longest_ns / MS
 
 
-def per_request(name: str, factor: float) -> Source:
-    """What the tree used of something, for each right answer."""
+def per_request(factor: float, *names: str) -> Source:
+    """What the tree used of these together, for each right answer."""
 
     def source(sample: Sample, _: Examined) -> float | None:
         if sample.before is None or not sample.tally.requests:
             return None
-        used = getattr(sample.after, name) - getattr(sample.before, name)
-        return float(max(used, 0) * factor / sample.tally.requests)
+        pairs = [(getattr(sample.before, name), getattr(sample.after, name)) for name in names]
+        used = sum(max(after - before, 0) for before, after in pairs)
+        return float(used * factor / sample.tally.requests)
 
     return source
 
 
 def cpu_part(name: str) -> Source:
     """User or system time: the exact total, divided as the kernel's ticks are."""
-    total, part = per_request("cpu_s", US), per_request(name, US)
-    user, system = per_request("user_s", US), per_request("system_s", US)
+    sources = per_request(US, "cpu_s"), per_request(US, name), per_request(US, "user_s", "system_s")
 
     def source(sample: Sample, examined: Examined) -> float | None:
-        values = [get(sample, examined) for get in (total, part, user, system)]
-        if None in values:
-            return None
-        whole, mine, one, two = (value or 0.0 for value in values)
-        return whole * mine / (one + two) if one + two else None
+        whole, part, both = (get(sample, examined) for get in sources)
+        return whole * part / both if whole is not None and part is not None and both else None
 
     return source
-
-
-def switched(sample: Sample, examined: Examined) -> float | None:
-    counts = [per_request(name, 1)(sample, examined) for name in ("voluntary", "involuntary")]
-    return None if None in counts else sum(count or 0.0 for count in counts)
 
 
 def served_share(sample: Sample, _: Examined) -> float | None:
@@ -164,7 +152,7 @@ FIGURES: tuple[Figure, ...] = (
         "cpu_us_per_request",
         "CPU us/request",
         "microseconds of processor time a request",
-        per_request("cpu_s", US),
+        per_request(US, "cpu_s"),
     ),
     Figure("cpu_user_us_per_request", "user us", "microseconds", cpu_part("user_s")),
     Figure("cpu_system_us_per_request", "system us", "microseconds", cpu_part("system_s")),
@@ -175,14 +163,14 @@ FIGURES: tuple[Figure, ...] = (
         "context_switches_per_request",
         "switches/request",
         "context switches a request",
-        switched,
+        per_request(1, "voluntary", "involuntary"),
         digits=2,
     ),
     Figure(
         "voluntary_switches_per_request",
         "voluntary",
         "voluntary context switches a request",
-        per_request("voluntary", 1),
+        per_request(1, "voluntary"),
         digits=2,
     ),
     Figure(

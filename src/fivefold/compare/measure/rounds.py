@@ -111,9 +111,7 @@ class Rounds:
 
     def special(self, scenario: Scenario, running: Up) -> tuple[Ask, ...]:
         path = self.plan.special.get(scenario.name)
-        if scenario.needs_path is None or path is None:
-            return ()
-        return targets.special_asks(running.address, scenario, path)
+        return targets.special_asks(running.address, scenario, path) if path else ()
 
     @contextlib.contextmanager
     def noting(self, cells: list[Cell]) -> Iterator[None]:

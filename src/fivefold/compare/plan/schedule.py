@@ -90,9 +90,8 @@ class Plan:
         """Seconds besides the runs, and how many runs there are."""
         wanted = [cell for cell in self.cells() if cell.problem is None]
         overhead = sum(cost(cell.scenario) * (self.rounds + 1) for cell in wanted)
-        return overhead + START_S * len(self.contenders), len(wanted) * (
-            self.rounds + EXAMINED_SHARE
-        )
+        runs = len(wanted) * (self.rounds + EXAMINED_SHARE)
+        return overhead + START_S * len(self.contenders), runs
 
 
 def cost(scenario: Scenario) -> float:

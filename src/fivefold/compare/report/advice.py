@@ -90,7 +90,7 @@ def alike(scenario: str, simple: Row, sound: list[Row], target: str) -> Sentence
     else:
         text = f"{scenario}: take {simple['name']} ({cost}): no other pair was sound."
     names = (simple["name"], *(row["name"] for row in others))
-    return Sentence(scenario, simple["name"], text, names, command(simple, target))
+    return Sentence(scenario, simple["name"], text, names, command(simple["options"], target))
 
 
 def better(scenario: str, best: Row, simple: Row, target: str) -> Sentence:
@@ -106,7 +106,9 @@ def better(scenario: str, best: Row, simple: Row, target: str) -> Sentence:
                     f"It costs: {figure(best, name, unit)} against {figure(simple, name, unit)}."
                 )
     names = (best["name"], simple["name"])
-    return Sentence(scenario, best["name"], " ".join(parts), names, command(best, target))
+    return Sentence(
+        scenario, best["name"], " ".join(parts), names, command(best["options"], target)
+    )
 
 
 PRICES = (("pss_mib", "MiB of memory", True), ("requests_per_s", "requests a second", False))
@@ -119,5 +121,5 @@ def figure(row: Row, name: str, unit: str) -> str:
     return f"{found['median']:.4g} ({found['min']:.4g} to {found['max']:.4g}) {unit}"
 
 
-def command(row: Row, target: str) -> str:
-    return shlex.join(("fivefold", "serve", target, *row["options"]))
+def command(options: Sequence[str], target: str) -> str:
+    return shlex.join(("fivefold", "serve", target, *options))

@@ -9,6 +9,8 @@ import json
 import os
 import platform
 import shlex
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from ...load.histogram import Histogram
 from ...load.tally import SATURATED
 from ..figures import FIGURES, Spread, spread_of
 from ..plan.schedule import Cell, Plan
-from .advice import advice
+from .advice import advice, command
 
 SCHEMA = 1
 CURVE = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 1.0)
@@ -77,11 +79,7 @@ def row_of(cell: Cell) -> Row:
 
 def wrong(cell: Cell) -> dict[str, int]:
     """Errors by kind, over all rounds."""
-    kinds: dict[str, int] = {}
-    for sample in cell.samples:
-        for kind, count in sample.tally.errors.items():
-            kinds[kind] = kinds.get(kind, 0) + count
-    return kinds
+    return dict(sum((sample.tally.errors for sample in cell.samples), Counter()))
 
 
 def figure(values: list[Any]) -> dict[str, float] | None:
@@ -89,11 +87,7 @@ def figure(values: list[Any]) -> dict[str, float] | None:
 
 
 def as_json(spread: Spread) -> dict[str, float]:
-    return {
-        "median": rounded(spread.median),
-        "min": rounded(spread.min),
-        "max": rounded(spread.max),
-    }
+    return {name: rounded(value) for name, value in asdict(spread).items()}
 
 
 def rounded(value: float) -> float:
@@ -132,10 +126,6 @@ def document(plan: Plan, cells: list[Cell], target: str, *, interrupted: bool) -
         "rows": rows,
         "advice": advice(rows, target, plan.usual),
     }
-
-
-def command(options: tuple[str, ...], target: str) -> str:
-    return shlex.join(("fivefold", "serve", target, *options))
 
 
 def read(path: str) -> Document:

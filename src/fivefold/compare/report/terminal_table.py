@@ -55,18 +55,20 @@ def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+def by_setting(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows that may be compared with each other, under the name of what they share."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        suffix = f", {row['idle_connections']} idle" if row["idle_connections"] else ""
+        found.setdefault(row["scenario"] + suffix, []).append(row)
+    return found
+
+
 def tables(document: dict[str, Any]) -> Iterator[str]:
     """Line by line."""
-    settings = dict.fromkeys((r["scenario"], r["idle_connections"]) for r in document["rows"])
     heading = ["", *(BY_KEY[key].title for key in COLUMNS), "errors", "lost"]
-    for scenario, idle in settings:
-        rows = [
-            row
-            for row in document["rows"]
-            if (row["scenario"], row["idle_connections"]) == (scenario, idle)
-        ]
-        suffix = f", {idle} idle" if idle else ""
-        yield f"{scenario}{suffix}: {document['scenarios'][scenario]}"
+    for setting, rows in by_setting(document["rows"]).items():
+        yield f"{setting}: {document['scenarios'][rows[0]['scenario']]}"
         yield ""
         measured = [row for row in rows if row["available"]]
         if measured:

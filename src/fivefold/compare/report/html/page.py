@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 def as_html(document: dict[str, Any]) -> str:
     """The page."""
-    settings = by_setting(document["rows"])
+    settings = terminal_table.by_setting(document["rows"])
     title, first = next(iter(settings.items()))
     return rendered(
         __package__,
@@ -34,15 +34,6 @@ def as_html(document: dict[str, Any]) -> str:
         svg=svg,
         terminal_table=terminal_table,
     )
-
-
-def by_setting(rows: list[Row]) -> dict[str, list[Row]]:
-    """The rows that may be compared with each other, under the name of what they share."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        suffix = f", {row['idle_connections']} idle" if row["idle_connections"] else ""
-        found.setdefault(row["scenario"] + suffix, []).append(row)
-    return found
 
 
 def growing(rows: list[Row]) -> dict[str, tuple[charts.Drawing, list[Row]]]:
