@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,8 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from fivefold.linux.accounting import pss_kib, tree, used
+from fivefold.linux.accounting import clock_s, pss_kib, switches, tree, used
+from fivefold.linux.processes import processes_of_tree
 from fivefold.linux.tracepoints.counting import Counter
+from support.nobody import as_nobody, only_root
+from support.servers.deployed import until
 
 
 @contextmanager
@@ -115,3 +119,59 @@ def test_who_has_gone_has_used_nothing() -> None:
         pass
     assert used(process.pid).cpu_s == 0
     assert time.process_time() > 0
+
+
+SESSION = """
+import os, sys, time
+if not os.fork():
+    orphan = os.fork()
+    if orphan:
+        print(orphan, flush=True)
+        os._exit(0)
+    time.sleep(60)
+os.wait()
+sys.stdin.readline()
+"""
+
+
+def test_a_tree_has_the_orphans_of_its_session() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SESSION],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as leader:
+        orphan = int(line_of(leader))
+        try:
+            left = {leader.pid, orphan}
+            until(lambda: {entry.pid for entry in tree(leader.pid)} == left, "the one between")
+            assert processes_of_tree(leader.pid) == {leader.pid}  # which walks by parents alone
+        finally:
+            os.kill(orphan, signal.SIGKILL)
+            leader.kill()
+
+
+def test_a_process_that_is_gone_has_no_clock_and_no_switches() -> None:
+    with subprocess.Popen(["true"]) as process:
+        pass
+    assert clock_s(process.pid) == 0.0
+    assert switches(process.pid) == (0, 0)
+    assert tree(process.pid) == []
+    assert pss_kib(process.pid) == 0
+
+
+def test_our_own_clock_is_the_one_of_python() -> None:
+    before = time.process_time()
+    found = clock_s(os.getpid())
+    assert before <= found <= time.process_time()
+
+
+@only_root
+def test_memory_of_another_user_cannot_be_read() -> None:
+    """And that is said by None, not taken for nothing."""
+    pid = os.getpid()
+
+    def attempt() -> None:
+        assert pss_kib(pid) is None
+
+    assert as_nobody(attempt) == "nothing"

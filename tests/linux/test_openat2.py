@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fivefold.linux.openat2 import open_beneath
+from fivefold.linux.openat2 import SYS_OPENAT2, open_beneath
+from support.servers.deployed import until
 
 
 @pytest.fixture
@@ -72,3 +75,50 @@ def test_a_link_that_is_no_path_is_refused(path: bytes) -> None:
         assert caught.value.errno == errno.ELOOP
     finally:
         os.close(folder)
+
+
+def test_a_signal_does_not_end_an_open_that_waits(tmp_path: Path) -> None:
+    """PEP 475, by hand: a FIFO is opened when somebody writes to it."""
+    os.mkfifo(tmp_path / "fifo")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    came: list[int] = []
+    before = signal.signal(signal.SIGUSR2, lambda number, _: came.append(number))
+    opening = threading.get_native_id()
+
+    def disturb() -> None:
+        until(lambda: is_opening(opening), "an open that waits")
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR2)
+        until(lambda: came and is_opening(opening), "an open that waits again")
+        os.close(os.open(tmp_path / "fifo", os.O_WRONLY))
+
+    disturbing = threading.Thread(target=disturb)
+    disturbing.start()
+    try:
+        found = open_beneath(folder, b"fifo", os.O_RDONLY)
+        assert not os.get_inheritable(found)
+        os.close(found)
+        assert came == [signal.SIGUSR2]
+    finally:
+        disturbing.join()
+        signal.signal(signal.SIGUSR2, before)
+        os.close(folder)
+
+
+def is_opening(thread: int) -> bool:
+    """Whether it is in openat2(2) now (proc(5))."""
+    said = Path(f"/proc/self/task/{thread}/syscall").read_text().split()
+    return said[0] == str(SYS_OPENAT2)
+
+
+def test_a_refusal_leaves_no_descriptor(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        for path in (b"../outside", b"/etc/passwd", b"missing", b"", b"x" * 300):
+            with pytest.raises(OSError, match="openat2: "):
+                open_beneath(folder, path, os.O_RDONLY)
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        os.close(folder)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        open_beneath(folder, b"missing", os.O_RDONLY)

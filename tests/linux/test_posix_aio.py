@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,3 +118,34 @@ def test_the_array_holds_the_addresses_of_the_blocks_whatever_comes_and_goes() -
         assert pointers == [ctypes.addressof(each) for each in waiting.blocks]
         assert [each.place for each in waiting.blocks] == list(range(len(alive)))
     assert len(alive) > WaitList.BATCH  # so that the array has grown
+
+
+def test_an_operation_of_a_closed_descriptor_fails_by_itself() -> None:
+    """The call that begins it does not."""
+    made = block(2**30, ctypes.create_string_buffer(1))
+    aio.read(made)
+    awaited(made)
+    with pytest.raises(OSError, match="aio: Bad file descriptor"):
+        aio.result(made)
+
+
+def test_a_wait_ends_with_its_time_or_by_a_signal() -> None:
+    reader, writer = os.pipe()
+    buffer = ctypes.create_string_buffer(1)
+    made = block(reader, buffer)
+    aio.read(made)
+    waiting: WaitList[ControlBlock] = WaitList()
+    waiting.add(made)
+    assert not waiting.suspend(0.0)
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)  # again, should it come too early
+        assert not waiting.suspend(600.0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+        os.write(writer, b"x")  # or glibc's thread would read on
+        awaited(made)
+        assert aio.result(made) == 1
+        os.close(reader)
+        os.close(writer)

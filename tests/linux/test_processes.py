@@ -15,6 +15,7 @@ import pytest
 
 from fivefold.linux import processes
 from fivefold.linux.process_control import be_called
+from support.servers.deployed import until
 
 FAMILY = """
 import os, signal, sys, threading
@@ -92,7 +93,9 @@ def test_names_with_brackets_and_spaces_are_read_over(tmp_path: Path) -> None:
         try:
             assert processes.start_time(child.pid) is not None
             assert processes.parent_of(child.pid) == os.getpid()
-            assert processes.program_of(child.pid) == os.fsencode(program) + b"\x0060\x00"
+            # In the middle of execve(2) it has none yet.
+            said = os.fsencode(program) + b"\x0060\x00"
+            until(lambda: processes.program_of(child.pid) == said, "its own command line")
         finally:
             child.kill()
 

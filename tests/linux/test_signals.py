@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -117,3 +120,63 @@ def test_the_probe_leaves_mask_and_queue_as_they_were() -> None:
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
     assert signal.sigpending() & {NUMBER, signal.SIGIO} == set()
     assert os.listdir("/proc/self/fd") == descriptors
+
+
+def test_what_is_not_armed_has_no_owner_and_what_is_closed_none_either() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        with ours:
+            assert owner(ours.fileno()) == 0
+            fd = ours.fileno()
+        for use in (owner, status_flags, disarm, lambda fd: arm(fd, NUMBER, 1)):
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                use(fd)
+
+
+def test_a_copy_of_the_descriptor_has_the_same_owner(armed: Pairs) -> None:
+    """They belong to the open file description, so to whoever shares it."""
+    ours = armed[0][0]
+    copy = os.dup(ours.fileno())
+    try:
+        assert owner(copy) == threading.get_native_id()
+        disarm(copy)
+        assert not status_flags(ours.fileno()) & os.O_ASYNC
+    finally:
+        os.close(copy)
+
+
+def test_no_queue_of_signals_without_a_descriptor() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        with pytest.raises(OSError, match="signalfd: Too many open files"):
+            SignalFile((NUMBER,), batch=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_queue_is_closed_once_and_not_inherited() -> None:
+    queue = SignalFile((NUMBER,), batch=1)
+    assert not os.get_inheritable(queue.fd)
+    assert not os.get_blocking(queue.fd)
+    queue.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        queue.close()
+
+
+PROBES = """
+import resource, signal
+from fivefold.linux.signals import probe
+resource.setrlimit(resource.RLIMIT_SIGPENDING, (0, 0))
+print(probe(signal.SIGRTMIN + 9))
+print(signal.pthread_sigmask(signal.SIG_BLOCK, ()) or "nothing is blocked")
+"""
+
+
+def test_a_process_that_may_queue_no_signal_says_so() -> None:
+    """Then the kernel sends SIGIO instead, which is not left to whoever comes later."""
+    said = subprocess.run([sys.executable, "-c", PROBES], capture_output=True, check=True)
+    assert said.stdout.decode().splitlines() == [
+        "no signal arrives (is RLIMIT_SIGPENDING used up?)",
+        "nothing is blocked",
+    ]

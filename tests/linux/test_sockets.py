@@ -109,3 +109,35 @@ def test_bytes_are_stamped_when_they_leave_and_arrive(pair: Pair) -> None:
     assert began <= stamps["SCHED"].at_ns <= stamps["SND"].at_ns <= ended
     assert stamps["SND"].byte == warmed + 4  # the last, counted from 0
     assert timestamping.sent(client, offset) == []
+
+
+def test_a_socket_that_cannot_be_stamped_says_why() -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        said = timestamping.enable(sock)
+    assert said is None or said.startswith("they need Linux 5.1 (")
+    with socket.socket() as closed:
+        pass
+    assert timestamping.enable(closed) == "they need Linux 5.1 (Bad file descriptor)"
+
+
+def test_what_comes_without_a_stamp_has_none(pair: Pair) -> None:
+    client, accepted = pair
+    client.send(b"x")
+    _, ancillary, _, _ = accepted.recvmsg(10, timestamping.CONTROL_BYTES)
+    assert timestamping.received(ancillary, 0) is None
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, b"\0" * 48)
+    assert timestamping.received([rights], 0) is None
+
+
+def test_an_error_queue_without_stamps_is_empty(pair: Pair) -> None:
+    assert timestamping.sent(pair[0], 0) == []
+
+
+def test_the_clocks_are_so_far_apart() -> None:
+    """Within a jump of the clock, which a machine may make at any time: so twice at most."""
+    for _ in range(2):
+        offset_ns = timestamping.realtime_offset_ns()
+        apart = time.time_ns() - time.monotonic_ns() - offset_ns
+        if abs(apart) < 1_000_000_000:
+            return
+    raise AssertionError(apart)

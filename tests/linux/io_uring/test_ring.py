@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.linux.io_uring import abi
+from fivefold.linux.io_uring import abi, queues
 from fivefold.linux.io_uring.queues import (
     BYTES_HEADER,
     BufferRing,
@@ -171,3 +173,47 @@ def test_the_kernel_says_what_it_can(ring: Ring) -> None:
     known = ring.supported()
     assert {abi.OP_READ, abi.OP_SEND, abi.OP_RECV, abi.OP_ACCEPT, abi.OP_POLL_ADD} <= known
     assert 255 not in known
+
+
+def open_descriptors() -> set[str]:
+    links = {Path(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")}
+    return {str(link.readlink()) for link in links if link.is_symlink()}
+
+
+def test_without_a_descriptor_there_is_no_ring() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        with pytest.raises(OSError, match="io_uring_setup: Too many open files"):
+            Ring(SMALL, 2 * SMALL, FLAGS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_ring_that_cannot_be_mapped_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(open_descriptors())
+    monkeypatch.setattr(queues, "_map", lambda *_: ctypes.c_void_p(-1).value)
+    ctypes.set_errno(errno.ENOMEM)
+    with pytest.raises(OSError, match="mmap of an io_uring: Cannot allocate memory"):
+        Ring(SMALL, 2 * SMALL, FLAGS)
+    assert sorted(open_descriptors()) == before
+
+
+def test_what_cannot_be_registered_is_given_back(ring: Ring) -> None:
+    with pytest.raises(OSError, match="io_uring_register: Invalid argument"):
+        BufferRing(ring, 0, 3, 4096)  # no power of two
+    with pytest.raises(OSError, match="io_uring_register: Invalid argument"):
+        ring.register(10_000, 0, 0)
+    ring.close()
+    with pytest.raises(OSError, match="io_uring_register: "):
+        ring.supported()
+
+
+def test_a_closed_ring_touches_no_memory_that_is_not_mapped(ring: Ring) -> None:
+    ring.close()
+    with pytest.raises(ValueError, match="released memoryview"):
+        ring.enter(0, 0.0)
+    with pytest.raises(TypeError, match="not memoryview"):
+        ring.push(0, 0)
+    with pytest.raises(ValueError, match="released memoryview"):
+        ring.completions()
