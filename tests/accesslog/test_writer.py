@@ -13,8 +13,7 @@ from time import monotonic, sleep
 import pytest
 
 from fivefold import Server, Settings
-from fivefold.accesslog.destination import Destination
-from fivefold.accesslog.rotation import Rotation
+from fivefold.accesslog.destination import Destination, Rotation
 from fivefold.accesslog.writer import LogFile, Writer
 from fivefold.errors import SettingsError
 from fivefold.linux.processes import processes_of_tree

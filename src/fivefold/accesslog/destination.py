@@ -1,4 +1,4 @@
-"""Where the lines go: a file that all processes append to, or standard output.
+"""Where the lines go: a file that all processes append to, or standard output; opened anew.
 
 Facts.        A write(2) to a regular file opened with O_APPEND goes to its end, and is not
               mixed with another one (the kernel holds the inode's lock).  A pipe keeps no
@@ -12,6 +12,7 @@ Choice.       A record lock on a memory file that all processes share: the kerne
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -73,3 +74,24 @@ class Destination:
             yield
         finally:
             fcntl.lockf(self._lock, fcntl.LOCK_UN)
+
+
+class Rotation:
+    """A page of memory that all processes share. Make it before the first fork; only the supervisor
+    calls `turn`, before it passes SIGUSR1 on.
+
+    The page is the truth: a process that is about to write looks at it, so no line that is written
+    after the signal goes to the old file, whatever process had which signal when.  The signal only
+    wakes those that have nothing to write, so that they do not keep the old file open.
+    """
+
+    def __init__(self) -> None:
+        self._words = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
+
+    @property
+    def number(self) -> int:
+        """How often the log was to be opened anew."""
+        return self._words[0]
+
+    def turn(self) -> None:
+        self._words[0] += 1

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ..content.application.forwarded import TrustedProxies
-from .destination import Destination
+from .destination import Destination, Rotation
 from .formats import compiled
 from .log import AccessLog
-from .rotation import Rotation
 from .writer import Writer
 
 

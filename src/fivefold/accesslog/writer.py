@@ -30,8 +30,7 @@ import threading
 from time import monotonic, sleep
 
 from ..isolation.reporting import logger
-from .destination import Destination
-from .rotation import Rotation
+from .destination import Destination, Rotation
 
 log = logger("fivefold.accesslog")
 

@@ -199,7 +199,9 @@ class Exchange:
                     await self._send(head)
             else:
                 frame = b"%x\r\n" % count if self._chunked else b""
-                await self._send_part(head + frame, part, count)
+                self.conn.allow(self._limits.send_s)
+                sending = self.conn.send_file(head + frame, part.file, part.offset, count)
+                await self._unbroken(sending, len(head) + len(frame) + count)
                 if self._remaining is not None:
                     self._remaining -= count
                 if self._chunked:
@@ -238,14 +240,10 @@ class Exchange:
 
     async def _send(self, data: bytes) -> None:
         self.conn.allow(self._limits.send_s)
-        await self._unbroken(self.conn.send(data))
+        await self._unbroken(self.conn.send(data), len(data))
 
-    async def _send_part(self, lead: bytes, part: FilePart, count: int) -> None:
-        self.conn.allow(self._limits.send_s)
-        await self._unbroken(self.conn.send_file(lead, part.file, part.offset, count))
-
-    async def _unbroken(self, operation: Any) -> None:
-        """If a part of the response does not leave whole, nothing may follow it."""
+    async def _unbroken(self, operation: Any, size: int) -> None:
+        """Send `size` bytes of the response; if they do not leave whole, nothing may follow."""
         if self._broken:
             operation.close()
             raise PeerGone("a part of the response was not sent whole")

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from .exchange import OVER, Exchange
 from .request import Request
-from .response import FilePart, Response, head_bytes
+from .response import Response, head_bytes
 from .stream import HttpConnection
 
 NOTHING_SENT = 499
@@ -121,17 +121,10 @@ class LoggedExchange(Exchange):
         self._opened = len(out)
         return out
 
-    def _counts(self, count: int) -> None:
-        self._size += count - self._opened
+    async def _unbroken(self, operation: Any, size: int) -> None:
+        self._size += size - self._opened
         self._opened = 0
-
-    async def _send(self, data: bytes) -> None:
-        self._counts(len(data))
-        await super()._send(data)
-
-    async def _send_part(self, lead: bytes, part: FilePart, count: int) -> None:
-        self._counts(len(lead) + count)
-        await super()._send_part(lead, part, count)
+        await super()._unbroken(operation, size)
 
     async def logged(
         self, access_log: ConnectionLog, now: float, respond: Callable[[Exchange], Awaitable[Any]]
