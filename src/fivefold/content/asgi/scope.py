@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from ...http1.bounded import Bounded
 from ...http1.exchange import Exchange
 from ...http1.request import fields_of
 from ..application.forwarded import TrustedProxies
+from ..application.known_heads import KnownHeads
 
 Scope = dict[str, Any]
 
@@ -20,15 +20,6 @@ VERSIONS = {"version": "3.0", "spec_version": "2.3"}
 FILES = {name: f"http.response.{name}" for name in ("pathsend", "zerocopysend")}
 """Those that a framework uses by itself wherever it finds them, by the names of the setting.
 A middleware around it that knows only `http.response.body` would lose the file."""
-
-REMEMBERED_BYTES = 4_194_304
-"""Of scopes that are remembered by their request head."""
-
-SHORT_BYTES = 512
-"""The longest head of which that is worth while (see http1.head_reader)."""
-
-HELD_BYTES = 20
-"""By one of them for each byte of its head, at most: measured with many short fields."""
 
 LIFESPANS = ("auto", "on", "off")
 """Take an exception at the start of an ASGI application for "no lifespan"; for an error; never
@@ -51,7 +42,7 @@ class Scopes:
         self._root_path = root_path
         self._proxies = proxies
         self._files = tuple(FILES[name] for name in extensions)
-        self._known: Bounded[bytes, Scope] = Bounded(REMEMBERED_BYTES, SHORT_BYTES * HELD_BYTES)
+        self._known = KnownHeads()
         self._known_as = self._known.get
 
     def http(self, exchange: Exchange) -> Scope:
@@ -59,7 +50,7 @@ class Scopes:
         known = self._known_as(head)
         if known is None:
             known = self._described(exchange)
-            self._known.remember(head, known, HELD_BYTES * len(head))
+            self._known.put(head, known)
         scope = known.copy()
         # Middleware changes these in place.
         scope["headers"] = known["headers"].copy()

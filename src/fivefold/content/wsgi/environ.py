@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from ...http1.bounded import Bounded
 from ...http1.request import Request, fields_of
 from ...http1.stream import HttpConnection
 from ..application import client_certificate
 from ..application.forwarded import TrustedProxies
+from ..application.known_heads import KnownHeads
 from .file_wrapper import FileWrapper
 
 Environ = dict[str, Any]
@@ -35,15 +35,6 @@ PORTS = {"http": "80", "https": "443"}
 
 NAMELESS = "localhost"
 """The host that a client of a UNIX socket asks if it names none."""
-
-REMEMBERED_BYTES = 4_194_304
-"""Of environs that are remembered by their request head."""
-
-SHORT_BYTES = 512
-"""The longest head of which that is worth while (see http1.head_reader)."""
-
-HELD_BYTES = 20
-"""By one of them for each byte of its head, at most: measured with many short fields."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,7 @@ class Environs:
     def __init__(self, constants: WsgiConstants) -> None:
         self._proxies = constants.proxies
         self._script_name = constants.script_name
-        self._known: Bounded[bytes, Environ] = Bounded(REMEMBERED_BYTES, SHORT_BYTES * HELD_BYTES)
+        self._known = KnownHeads()
         self._known_as = self._known.get
         self._base: Environ = {
             "SCRIPT_NAME": constants.script_name,
@@ -82,7 +73,7 @@ class Environs:
         known = self._known_as(head)
         if known is None:
             known = self._described(request, head)
-            self._known.remember(head, known, HELD_BYTES * len(head))
+            self._known.put(head, known)
         environ = known.copy()
         environ.update(conn.remembered or remember_ends(conn))
         if not self._proxies.none:
