@@ -19,7 +19,6 @@ from pathlib import Path
 
 from fivefold import Server, Settings
 from fivefold.linux.tracepoints import tracefs
-from fivefold.tracing.attach.traced_server import LiveObserver
 from fivefold.tracing.attach.tracer import Attached
 
 REQUESTS = 200
@@ -58,7 +57,7 @@ if tracefs.available() is None:
 @contextlib.contextmanager
 def serving(folder: str) -> Iterator[tuple[Server, socket.socket]]:
     settings = Settings.of({"target": folder, "bind": "127.0.0.1:0"})
-    with Server(settings, LiveObserver()) as server:
+    with Server(settings) as server:
         host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
         with socket.create_connection((host, int(port))) as client:
             yield server, client

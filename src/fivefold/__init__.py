@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import FivefoldError
 from .http1.limits import Limits
-from .server.parent import Server, serve
+from .server.parent import SupervisedServer
 from .server.settings import Settings
+from .tracing.attach.traced_server import LiveObserver
 
 if TYPE_CHECKING:
     import asyncio
@@ -15,6 +16,28 @@ if TYPE_CHECKING:
 __all__ = ["FivefoldError", "Limits", "Server", "Settings", "event_loop", "serve"]
 
 __version__ = "0.1.0"
+
+
+class Server(SupervisedServer):
+    """A server, for embedding and for tests.
+
+    As a context manager it listens at once and serves from a process of its own until the
+    block ends; enter it before you start threads, because it forks.
+    `run` serves from the calling process instead, until a signal stops it.
+    Tracers may attach in both cases (docs/embedding.md); `fivefold serve` runs the same.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
+        super().__init__(settings, LiveObserver(__version__))
+
+
+def serve(target: Any = ".", **settings: Any) -> None:
+    """Serve `target` (a folder, `module:attribute`, an application) until SIGTERM or SIGINT.
+
+    The other settings by name; see `Settings`.
+    """
+    Server(Settings.of({"target": target, **settings})).run()
 
 
 def event_loop(io: str = "auto") -> asyncio.AbstractEventLoop:

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .server.parent import Server
-from .server.settings import Settings
+from . import Server, Settings
 
 DEFAULTS: dict[str, Any] = {"bind": "127.0.0.1:0", "grace_s": 5.0}
 """A test that left a request hanging should not wait for half a minute."""

@@ -12,7 +12,6 @@ import pytest
 from fivefold import Server, Settings
 from fivefold.iomodels import ENGINES
 from fivefold.linux.tracepoints import tracefs
-from fivefold.tracing.attach.traced_server import LiveObserver
 from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.model import Trace
 from fivefold.tracing.request.session import Session
@@ -131,7 +130,7 @@ def test_a_client_that_reads_slowly_is_in_the_last_steps_with_rights(
 ) -> None:
     (tmp_path / "huge").write_bytes(bytes(HUGE))
     values = {"target": str(tmp_path), "bind": "127.0.0.1:0", "serving": "async", "io": io}
-    with Server(Settings.of(values), LiveObserver()) as server:
+    with Server(Settings.of(values)) as server:
         host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
         with (
             Attached(server.pid) as attached,

@@ -21,7 +21,6 @@ from fivefold import Server, Settings
 from fivefold.linux.processes import processes_of_tree
 from fivefold.linux.timestamping import realtime_offset_ns
 from fivefold.linux.tracepoints import tracefs
-from fivefold.tracing.attach.traced_server import LiveObserver
 from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.request.session import Session
 from fivefold.tracing.steps.assembling import INDISTINCT, assembled
@@ -219,7 +218,7 @@ def test_a_client_that_reads_slowly_shows_in_the_last_steps_as_wait(
     pair: dict[str, str], huge: Path
 ) -> None:
     values = {"target": str(huge), "bind": "127.0.0.1:0", **pair}
-    with Server(Settings.of(values), LiveObserver()) as server:
+    with Server(Settings.of(values)) as server:
         host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
         with (
             Attached(server.pid, privileged=False) as attached,

@@ -10,11 +10,10 @@ from typing import Any
 
 import click
 
+from .. import Server
 from ..configuration.setting import HELP
 from ..content.kinds import BROKEN
-from ..server.parent import Server
 from ..server.settings import FILE_ONLY, GROUPS, Settings
-from ..tracing.attach.traced_server import LiveObserver
 from .sources import Sources
 from .speaking import say
 from .starting import starting
@@ -125,7 +124,7 @@ def begin(
     sources = merged(given, config)
     settings = sources.settings()
     with sources.blamed():
-        server = Server(settings, LiveObserver())
+        server = Server(settings)
         if print_config:
             click.echo(as_toml(settings))
         if check_config:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
+from .. import Server
 from ..content.kinds import BROKEN
 from ..content.static.rules import Rules
-from ..server.parent import Server
 from ..server.settings import FIELDS, GROUPS, Settings
 
 

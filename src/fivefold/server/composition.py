@@ -58,7 +58,7 @@ class Composition:
         choice: Choice,
         base: str,
         listening: Listening,
-        observer: WorkerObserver | None,
+        observer: WorkerObserver,
     ) -> None:
         """`base`: the folder where paths begin. Raises `SettingsError`."""
         # Per server.
@@ -171,8 +171,7 @@ class Composition:
         """The connection coroutine, behind the layers that a connection passes first."""
         settings = self.settings
         http1 = Http1(content, settings.limits, access_log)
-        if self._observer is not None:
-            self._observer.install(content, http1)
+        self._observer.install(content, http1)
 
         def serve(conn: Connection) -> Coroutine[Any, Any, None]:
             return http1.serve(conn)  # looked up each time: an overlay may be in front of it
@@ -202,8 +201,7 @@ class Composition:
             io = make(tick_s=tick_s, connections=connections)
             io.exhausted = shared.kept.give_back
             io.on_tick(ticked)
-            if self._observer is not None:
-                self._observer.look()
+            self._observer.look()
             return io
 
         return new_io

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from ..content.kinds import BROKEN, KINDS
 from ..content.routing import mounts
@@ -36,27 +36,20 @@ log = logger("fivefold.server")
 class Observer(WorkerObserver, Protocol):
     """Tracing, from within; there are two."""
 
-    def running(self, server: Server) -> AbstractContextManager[None]:
+    def running(self, server: SupervisedServer) -> AbstractContextManager[None]:
         """What lives as long as the supervisor does; entered before it forks a worker."""
 
 
-class Server:
-    """A server, for embedding and for tests.
+class SupervisedServer:
+    """All of `fivefold.Server` but the choice of its observer."""
 
-    As a context manager it listens at once and serves from a process of its own until the
-    block ends; enter it before you start threads, because it forks.
-    `run` serves from the calling process instead, until a signal stops it.
-    """
-
-    def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
+    def __init__(self, settings: Settings, observer: Observer) -> None:
         """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
         if not isinstance(settings, Settings):
             raise SettingsError(f"Server takes Settings(...), not {settings!r}")
         fill_standard_descriptors()  # before anything is opened
         if settings.reload:
             reloading.check(settings)
-        if settings.trace_sample is not None and observer is None:
-            raise SettingsError("trace_sample: only `fivefold serve` samples (or an observer)")
         self.settings = settings
         self._observer = observer
         self._listening = Listening(settings)
@@ -119,8 +112,7 @@ class Server:
     def _supervise(self, on_ready: Callable[[], None]) -> None:
         settings, composition = self.settings, self._composition
         with contextlib.ExitStack() as stack:
-            if self._observer is not None:
-                stack.enter_context(self._observer.running(self))
+            stack.enter_context(self._observer.running(self))
             if settings.reload:
                 sockets = [sock for row in self._listening.slots for sock in row]
                 stack.enter_context(reloading.watching(settings, sockets))
@@ -207,11 +199,3 @@ def chosen(settings: Settings) -> Choice:
         if not settings.reload:
             raise
         return Choice.of(settings, BROKEN)  # the workers will look for themselves, and say why
-
-
-def serve(target: Any = ".", **settings: Any) -> None:
-    """Serve `target` (a folder, `module:attribute`, an application) until SIGTERM or SIGINT.
-
-    The other settings by name; see `Settings`.
-    """
-    Server(Settings.of({"target": target, **settings})).run()

@@ -22,7 +22,6 @@ from fivefold.errors import TraceFailed
 from fivefold.linux import page_cache
 from fivefold.linux.processes import catches, processes_of_tree
 from fivefold.linux.tracepoints import tracefs
-from fivefold.tracing.attach.traced_server import LiveObserver
 from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.control.rendezvous import bound, candidates, private_folder
 from fivefold.tracing.model import Trace
@@ -53,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 @contextmanager
 def running(**settings: Any) -> Iterator[tuple[Server, tuple[str, int]]]:
     values = {"bind": "127.0.0.1:0", "grace_s": 10.0, **settings}
-    with Server(Settings.of(values), LiveObserver()) as server:
+    with Server(Settings.of(values)) as server:
         host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
         yield server, (host, int(port))
 
@@ -199,7 +198,7 @@ def test_the_socket_is_its_users_alone_and_goes_with_the_server(folder: Path) ->
 
 
 def test_a_supervisor_that_is_killed_leaves_no_socket(folder: Path) -> None:
-    server = Server(Settings(target=str(folder), bind=("127.0.0.1:0",)), LiveObserver())
+    server = Server(Settings(target=str(folder), bind=("127.0.0.1:0",)))
     server.__enter__()
     path = control_socket(server.pid)
     tree = processes_of_tree(server.pid)

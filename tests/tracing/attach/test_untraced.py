@@ -12,7 +12,6 @@ import pytest
 
 import fivefold.tracing
 from fivefold import Server, Settings
-from fivefold.tracing.attach.traced_server import LiveObserver
 from fivefold.tracing.attach.tracer import Attached
 from support.client import Client
 
@@ -53,7 +52,7 @@ def is_traced(files: list[str]) -> bool:
 @pytest.mark.parametrize("io", ["epoll", "uring"])
 def test_a_new_connection_does_not_pass_through_tracing(io: str) -> None:
     values = {"target": says_what_was_called, "bind": "127.0.0.1:0", "serving": "async", "io": io}
-    with Server(Settings.of(values), LiveObserver()) as server:
+    with Server(Settings.of(values)) as server:
         host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
         address = host, int(port)
         called(address)

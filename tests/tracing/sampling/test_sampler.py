@@ -15,7 +15,6 @@ import pytest
 from fivefold import Server, Settings
 from fivefold.errors import SettingsError
 from fivefold.server.settings import interval
-from fivefold.tracing.attach.traced_server import LiveObserver
 from fivefold.tracing.attach.tracer import Attached, metrics_of
 from fivefold.tracing.sampling.otlp import line_of
 from fivefold.tracing.sampling.prometheus import Metrics
@@ -60,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
 @contextmanager
 def running(**settings: Any) -> Iterator[tuple[Server, tuple[str, int]]]:
     values = {"bind": "127.0.0.1:0", "grace_s": 10.0, **settings}
-    with Server(Settings.of(values), LiveObserver()) as server:
+    with Server(Settings.of(values)) as server:
         host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
         yield server, (host, int(port))
 
@@ -147,7 +146,7 @@ def test_metrics_count_all_workers(folder: Path) -> None:
 
 
 def test_a_span_has_its_parent_and_three_children() -> None:
-    exported = json.loads(line_of(SAMPLE))
+    exported = json.loads(line_of(SAMPLE, "1"))
     spans = exported["resourceSpans"][0]["scopeSpans"][0]["spans"]
     request, *parts = spans
     assert {span["traceId"] for span in spans} == {TRACE}
@@ -163,7 +162,7 @@ def test_a_span_has_its_parent_and_three_children() -> None:
 
 @pytest.mark.parametrize("parent", ["", "nonsense", "00-xyz-1-01"])
 def test_a_wrong_parent_is_none(parent: str) -> None:
-    request = json.loads(line_of({**SAMPLE, "parent": parent}))["resourceSpans"][0]
+    request = json.loads(line_of({**SAMPLE, "parent": parent}, "1"))["resourceSpans"][0]
     span = request["scopeSpans"][0]["spans"][0]
     assert span["parentSpanId"] == ""
     assert len(span["traceId"]) == 32
@@ -210,11 +209,6 @@ def test_spans_need_a_rate_and_a_file(folder: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("fivefold: trace_spans: cannot write")
-
-
-def test_a_server_that_nobody_observes_does_not_pretend(folder: Path) -> None:
-    with pytest.raises(SettingsError, match="trace_sample: only `fivefold serve`"):
-        Server(Settings(target=str(folder), trace_sample="1/10"))
 
 
 def test_each_sample_is_a_line_of_the_log(folder: Path) -> None:

@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager
 
 from ...content.base import Content
 from ...http1.connection import Http1
-from ...server.parent import Server
+from ...server.parent import SupervisedServer
 from ...server.settings import interval
 from ..control.pipe import EventPipe
 from ..control.supervised import control_process
@@ -38,9 +38,11 @@ MOST_OBSERVATIONS = 2000
 
 
 class LiveObserver:
-    """What `fivefold serve` gives its `Server`."""
+    """What `fivefold.Server` is observed by."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: str) -> None:
+        """`version`: ours, for spans."""
+        self._version = version
         self._lock = threading.RLock()  # a handler may interrupt the holder
         self._recorder: Recorder | None = None
         """While a tracer is attached."""
@@ -49,11 +51,11 @@ class LiveObserver:
 
     # runs in: the supervisor
 
-    def running(self, server: Server) -> AbstractContextManager[None]:
+    def running(self, server: SupervisedServer) -> AbstractContextManager[None]:
         """Raises `SettingsError` if the file for spans cannot be had."""
         self._server = server
         self.switch = Switch()
-        samples = Samples(server.settings)
+        samples = Samples(server.settings, self._version)
         self.pipe = EventPipe()
         return control_process(server, self.switch, self.pipe, samples)
 

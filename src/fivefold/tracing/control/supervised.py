@@ -12,7 +12,7 @@ from pathlib import Path
 from ...isolation.reporting import logger
 from ...linux.process_control import children_called
 from ...processes.forking import end_child, forked
-from ...server.parent import Server
+from ...server.parent import SupervisedServer
 from ..sampling.sinks import Samples
 from .conversation import Control
 from .pipe import EventPipe
@@ -27,7 +27,7 @@ NAME = "fivefold-trace"
 
 @contextmanager
 def control_process(
-    server: Server, switch: Switch, pipe: EventPipe, samples: Samples
+    server: SupervisedServer, switch: Switch, pipe: EventPipe, samples: Samples
 ) -> Iterator[None]:
     """A control process for the calling supervisor."""
     supervisor = os.getpid()

@@ -20,7 +20,7 @@ from ...errors import TraceFailed
 from ...http1.connection import Http1
 from ...iomodels.interface import Connection
 from ...linux.tracepoints import tracefs
-from ...server.parent import Server
+from ...server.parent import SupervisedServer
 from ...server.settings import Settings
 from ..attach.exchanges import Exchanges, Recorded
 from ..attach.recorder import Recorder, pair_of_server
@@ -44,7 +44,7 @@ class Session:
     def __init__(self, settings: Settings, *, privileged: bool = True) -> None:
         """`privileged`: use the kernel's trace events where that is allowed."""
         self._settings = dataclasses.replace(settings, bind=("127.0.0.1:0",))
-        self._server = Server(self._settings, OwnObserver(lambda: self._pipe))
+        self._server = SupervisedServer(self._settings, OwnObserver(lambda: self._pipe))
         self._resources = contextlib.ExitStack()
         self._kernel: KernelTrace | None = None
         self.unprivileged = tracefs.available() if privileged else "not asked for"
@@ -160,12 +160,12 @@ class Session:
 
 
 class OwnObserver:
-    """What `Server` is given: records every connection from its beginning, and all of it."""
+    """What the server is given: records every connection from its beginning, and all of it."""
 
     def __init__(self, pipe: Callable[[], EventPipe]) -> None:
         self._pipe = pipe
 
-    def running(self, server: Server) -> AbstractContextManager[None]:
+    def running(self, server: SupervisedServer) -> AbstractContextManager[None]:
         self._pipe().close_reading_end()  # else no code here would learn that its reader has gone
         return nullcontext()
 

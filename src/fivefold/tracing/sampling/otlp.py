@@ -11,7 +11,6 @@ import re
 import secrets
 from typing import Any
 
-from ... import __version__
 from .line import NO_TCP
 from .prometheus import PARTS
 
@@ -26,8 +25,8 @@ SERVER_ERRORS = 500
 PARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
-def line_of(sample: dict[str, Any]) -> str:
-    """One sample, as a line without its end."""
+def line_of(sample: dict[str, Any], version: str) -> str:
+    """One sample, as a line without its end. `version`: ours."""
     found = PARENT.fullmatch(sample["parent"])
     trace_id, parent = found.groups() if found else (secrets.token_hex(16), "")
     whole = secrets.token_hex(8)
@@ -43,7 +42,7 @@ def line_of(sample: dict[str, Any]) -> str:
         at_ns = end_ns
     for one in spans:
         one["traceId"] = trace_id
-    scope = {"scope": {"name": "fivefold", "version": __version__}, "spans": spans}
+    scope = {"scope": {"name": "fivefold", "version": version}, "spans": spans}
     resource = {"attributes": [attribute("service.name", "fivefold")]}
     exported = {"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}
     return json.dumps(exported, separators=(",", ":"))

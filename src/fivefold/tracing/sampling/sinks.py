@@ -18,8 +18,9 @@ log = logger("fivefold.trace")
 class Samples:
     """Make it before the control process is forked, so that a wrong file is an error there."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, version: str) -> None:
         """Raises `SettingsError` if the file for spans cannot be had."""
+        self._version = version
         self.metrics = Metrics(interval(settings.trace_sample))
         self._spans: int | None = None
         if settings.trace_spans is not None:
@@ -40,7 +41,7 @@ class Samples:
         log.info("%s", in_words(sample))
         if self._spans is not None:
             try:
-                os.write(self._spans, line_of(sample).encode() + b"\n")
+                os.write(self._spans, line_of(sample, self._version).encode() + b"\n")
             except OSError as error:
                 log.warning("no more spans: %s", error.strerror)  # a full disk
                 self.close()
