@@ -103,6 +103,14 @@ def catches(pid: int, number: int) -> bool:
     return text is not None and bool(int(text, 16) >> (number - 1) & 1)
 
 
+def holds(pid: int, fd: int, inode: int) -> bool:
+    """Whether a process has this file under this number, as those that it was forked from."""
+    try:
+        return Path(f"/proc/{pid}/fd/{fd}").stat().st_ino == inode
+    except OSError:
+        return False
+
+
 def _status(pid: int, name: bytes) -> bytes | None:
     lines = (read(pid, "status") or b"").splitlines()
     return next((line.partition(b":")[2].strip() for line in lines if line.startswith(name)), None)

@@ -265,7 +265,7 @@ def test_no_such_process() -> None:
 
 def test_not_fivefold() -> None:
     code, _, err = said(command(1))
-    assert (code, err) == (1, "fivefold: process 1 is not `fivefold serve`\n")
+    assert (code, err) == (1, "fivefold: process 1 is no Fivefold server\n")
 
 
 def test_a_second_tracer_learns_the_pid_of_the_first(folder: Path) -> None:

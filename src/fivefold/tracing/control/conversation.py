@@ -24,9 +24,10 @@ from time import monotonic
 from typing import Any
 
 from ...linux.peer_credentials import peer_of
+from ...linux.processes import holds
 from ..sampling.line import START, sample_of
 from ..sampling.sinks import Samples
-from .pipe import READ_BYTES, LineReader
+from .pipe import READ_BYTES, EventPipe, LineReader
 from .rendezvous import ROOT
 from .switch import NOTICE, Switch, Wanted, looking
 
@@ -54,13 +55,15 @@ class Control:
         self,
         supervisor: int,
         listener: socket.socket | None,
-        reading_end: int,
+        pipe: EventPipe,
         switch: Switch,
         samples: Samples,
     ) -> None:
         self._supervisor = supervisor
         self._listener = listener
-        self._reading_end = reading_end
+        self._reading_end = pipe.reading_end
+        self._told_by = pipe.writing_end
+        """Its number in all who serve; it is closed here."""
         self._switch = switch
         self._samples = samples
         self._stopping = False
@@ -140,7 +143,9 @@ class Control:
 
     def _notify(self) -> set[int]:
         """Let every process that serves look at the switch; which they are."""
-        serving = looking(self._supervisor) - {os.getpid()}
+        # What else a program has started may have a handler of its own, but not the pipe.
+        inode = os.fstat(self._reading_end).st_ino
+        serving = {pid for pid in looking(self._supervisor) if holds(pid, self._told_by, inode)}
         for pid in serving:
             try:
                 os.kill(pid, NOTICE)

@@ -28,10 +28,10 @@ class EventPipe:
 
     def __init__(self, *, waits: bool = False) -> None:
         """`waits`: the writer waits for room in it."""
-        self.reading_end, self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        os.set_blocking(self._pipe, waits)
+        self.reading_end, self.writing_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        os.set_blocking(self.writing_end, waits)
         try:
-            fcntl.fcntl(self._pipe, F_SETPIPE_SZ, ROOM_BYTES)
+            fcntl.fcntl(self.writing_end, F_SETPIPE_SZ, ROOM_BYTES)
         except OSError:
             pass  # the user has many pipes: this one keeps its 64 KiB
         self.lost = 0
@@ -43,7 +43,7 @@ class EventPipe:
         try:
             if len(line) > LINE_BYTES:
                 raise BlockingIOError
-            os.write(self._pipe, line)
+            os.write(self.writing_end, line)
         except OSError:  # full, or the control process is gone
             self.lost += 1
 
@@ -51,7 +51,7 @@ class EventPipe:
         os.close(self.reading_end)
 
     def close(self) -> None:
-        os.close(self._pipe)
+        os.close(self.writing_end)
 
 
 class LineReader:

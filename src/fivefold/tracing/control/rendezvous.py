@@ -7,6 +7,7 @@ it is trusted.  A tracer looks in the same places, as the server's process names
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from ...errors import TraceFailed
 from ...linux.peer_credentials import peer_of
-from ...linux.processes import owner_of, parent_of
+from ...linux.processes import owner_of, parent_of, processes_of_tree, program_of
 
 BACKLOG = 8
 ROOT = 0
@@ -51,9 +52,10 @@ def bound(pid: int) -> tuple[socket.socket, Path]:
     path, unready = folder / f"{pid}.sock", folder / f"{pid}.unready"
     unready.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
     try:
         sock.bind(str(unready))
+        # Nobody else gets into its folder before; umask(2) would be that of a program's threads.
+        unready.chmod(0o600)
         sock.listen(BACKLOG)
         # Under its name it listens: another's sweep would take it for left behind.
         path.hardlink_to(unready)
@@ -61,7 +63,6 @@ def bound(pid: int) -> tuple[socket.socket, Path]:
         sock.close()
         raise
     finally:
-        os.umask(mask)
         unready.unlink(missing_ok=True)
     return sock, path
 
@@ -80,8 +81,8 @@ def sweep(folder: Path) -> None:
 
 
 def connected(pid: int) -> tuple[socket.socket, int]:
-    """The control socket of the server that `pid` is, or that it is a process of; and the
-    server's own process.
+    """The control socket of the server that `pid` is, that it is a process of, or that it has
+    started as a program does with `fivefold.Server`; and the server's own process.
 
     Raises `TraceFailed`, in one line.
     """
@@ -92,33 +93,64 @@ def connected(pid: int) -> tuple[socket.socket, int]:
         raise TraceFailed(
             f"process {pid} belongs to another user (uid {owner}): only they or root may trace it"
         )
-    stale = False
-    for path in candidates(pid):
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(PATIENCE_S)
-        try:
-            sock.connect(str(path))
-        except OSError as error:
-            sock.close()
-            stale = stale or error.errno == errno.ECONNREFUSED
-            continue
-        if peer_of(sock).uid in (owner, ROOT):
-            return sock, int(path.stem)
+    for number in ancestors(pid):
+        if sock := _reached(number, owner):
+            return sock, number
+    servers = {number: sock for number in forked_by(pid) if (sock := _reached(number, owner))}
+    if len(servers) == 1:
+        number, sock = servers.popitem()
+        return sock, number
+    for sock in servers.values():
         sock.close()
-    what = "has a control socket without a listener" if stale else "is not `fivefold serve`"
+    what = "is no Fivefold server"
+    if servers:
+        what = f"has several servers, name one of them: {', '.join(map(str, servers))}"
+    elif any(map(os.path.lexists, candidates(pid))):
+        what = "has a control socket without a listener"
     raise TraceFailed(f"process {pid} {what}")
 
 
+def _reached(pid: int, owner: int) -> socket.socket | None:
+    """The control socket of this very process, if it is one of its user's, or of root's."""
+    for path in paths_of(pid):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(PATIENCE_S)
+        with contextlib.suppress(OSError):
+            sock.connect(str(path))
+            if peer_of(sock).uid in (owner, ROOT):
+                return sock
+        sock.close()
+    return None
+
+
 def candidates(pid: int) -> Iterator[Path]:
-    """The paths where its control socket may be, the likeliest first."""
+    """The paths where the control socket of its server may be, the likeliest first."""
+    for number in ancestors(pid):
+        yield from paths_of(number)
+
+
+def ancestors(pid: int) -> Iterator[int]:
+    """And `pid` itself, at first."""
     ancestor: int | None = pid
     while ancestor:
-        owner = owner_of(ancestor)
-        for folder in folders(ancestor, owner):
-            # Its /tmp may be its own (PrivateTmp of systemd).
-            for root in ("/", f"/proc/{ancestor}/root"):
-                yield Path(root, str(folder).lstrip("/"), f"{ancestor}.sock")
+        yield ancestor
         ancestor = parent_of(ancestor)
+
+
+def forked_by(pid: int) -> list[int]:
+    """What is below `pid` and runs the same program: not the servers that a shell, or the
+    process 1 of a machine, has started.
+    """
+    program = program_of(pid)
+    return sorted(n for n in processes_of_tree(pid) - {pid} if program_of(n) == program)
+
+
+def paths_of(pid: int) -> Iterator[Path]:
+    """Where the control socket of this very process may be."""
+    for folder in folders(pid, owner_of(pid)):
+        # Its /tmp may be its own (PrivateTmp of systemd).
+        for root in ("/", f"/proc/{pid}/root"):
+            yield Path(root, str(folder).lstrip("/"), f"{pid}.sock")
 
 
 def folders(pid: int, owner: int | None) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ...errors import WorkerFailed
 from ...isolation.reporting import logger
 from ...linux.process_control import children_called
 from ...processes.forking import end_child, forked
@@ -29,7 +30,7 @@ NAME = "fivefold-trace"
 def control_process(
     server: SupervisedServer, switch: Switch, pipe: EventPipe, samples: Samples
 ) -> Iterator[None]:
-    """A control process for the calling supervisor."""
+    """A control process for the calling supervisor. Raises `WorkerFailed` if none can be had."""
     supervisor = os.getpid()
     sock, path = listening(supervisor)
 
@@ -37,16 +38,23 @@ def control_process(
         server.close_sockets()
         pipe.close()
         log_cheaply()
-        Control(supervisor, sock, pipe.reading_end, switch, samples).run()
+        Control(supervisor, sock, pipe, switch, samples).run()
         if path is not None:
             path.unlink(missing_ok=True)
 
-    with children_called(NAME):
-        pid = forked(life)
-    if sock is not None:
-        sock.close()
-    samples.close()
-    pipe.close_reading_end()
+    try:
+        with children_called(NAME):
+            pid = forked(life)
+    except OSError as error:
+        pipe.close()
+        if path is not None:
+            path.unlink(missing_ok=True)
+        raise WorkerFailed(f"no process can be started: {error}") from error
+    finally:
+        if sock is not None:
+            sock.close()
+        samples.close()
+        pipe.close_reading_end()
     try:
         yield
     finally:
@@ -57,10 +65,9 @@ def control_process(
 
 
 def log_cheaply() -> None:
-    """Without looking for the caller: it is always us."""
+    """Without looking for the caller: it is always us. A program's format may want the rest."""
     # As the documentation of logging says, under "Optimization".
     logging._srcfile = None  # noqa: SLF001
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def listening(supervisor: int) -> tuple[socket.socket | None, Path | None]:

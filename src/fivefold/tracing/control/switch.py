@@ -23,8 +23,8 @@ LONGEST_PATTERN = 2048
 
 
 def looking(server: int) -> set[int]:
-    """The processes of a server that look at its switch."""
-    return {pid for pid in processes_of_tree(server) if catches(pid, NOTICE)}
+    """The processes of a server that look at its switch; a supervisor's handler is a program's."""
+    return {pid for pid in processes_of_tree(server) - {server} if catches(pid, NOTICE)}
 
 
 @dataclass(frozen=True)
