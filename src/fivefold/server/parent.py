@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -99,8 +100,14 @@ class SupervisedServer:
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGTERM or SIGINT. Call it in the main thread.
 
-        Raises `BindError`, `SettingsError` (nothing to serve there), `WorkerFailed`.
+        Raises `BindError`, `SettingsError` (nothing to serve there, or another thread),
+        `WorkerFailed`.
         """
+        if threading.current_thread() is not threading.main_thread():
+            raise SettingsError(
+                "run: only the main thread of a program hears signals: call it there, or let"
+                " `with Server(settings):` serve from a process of its own"
+            )
         self.check_target()
         if not self._listening.slots:
             self.listen()

@@ -44,6 +44,23 @@ assert signal.getsignal(signal.SIGURG) is own
 print("left", len(os.listdir("/proc/self/fd")) - len(before), flush=True)
 """
 
+THREADS = """
+import sys, threading, fivefold
+
+def run():
+    try:
+        fivefold.serve(".", bind="127.0.0.1:0")
+    except fivefold.FivefoldError as error:
+        print(error, flush=True)
+    with fivefold.Server(fivefold.Settings(target=".", bind=("127.0.0.1:0",))) as server:
+        print("listening on", *server.addresses, flush=True)
+        sys.stdin.read()
+
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+
 
 class Program:
     """A program of Python, in a folder that it serves."""
@@ -168,3 +185,10 @@ def test_of_several_servers_one_must_be_named(tmp_path: Path) -> None:
         for number, address in zip(numbers, addresses, strict=True):
             assert traced(int(number), address)["request"]["target"] == "/small"
         assert embedding.end().endswith("left 0\n")
+
+
+def test_another_thread_has_a_server_of_its_own_process(tmp_path: Path) -> None:
+    with program(tmp_path, THREADS) as embedding:
+        (address,) = embedding.addresses()
+        assert traced(embedding.process.pid, address)["request"]["target"] == "/small"
+        assert embedding.end().startswith("run: only the main thread of a program hears signals")
