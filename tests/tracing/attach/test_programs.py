@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -74,6 +75,7 @@ class Program:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", source, *arguments],
                 cwd=folder,
+                env={**os.environ, "PYTHONUNBUFFERED": ""},  # else a line comes in pieces
                 pass_fds=fds,
                 stdin=subprocess.PIPE,
                 stdout=said,
