@@ -62,7 +62,7 @@ class Control:
         self._supervisor = supervisor
         self._listener = listener
         self._reading_end = pipe.reading_end
-        self._told_by = pipe.writing_end
+        self._written_at = pipe.writing_end
         """Its number in all who serve; it is closed here."""
         self._switch = switch
         self._samples = samples
@@ -145,7 +145,7 @@ class Control:
         """Let every process that serves look at the switch; which they are."""
         # What else a program has started may have a handler of its own, but not the pipe.
         inode = os.fstat(self._reading_end).st_ino
-        serving = {pid for pid in looking(self._supervisor) if holds(pid, self._told_by, inode)}
+        serving = {pid for pid in looking(self._supervisor) if holds(pid, self._written_at, inode)}
         for pid in serving:
             try:
                 os.kill(pid, NOTICE)
