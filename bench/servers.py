@@ -130,7 +130,8 @@ def uvicorn(target: str) -> Server:
 
 
 EPOLL_OPTIONS = ("--serving", "async", "--io", "multiplexing:epoll")
-GUNICORN = ("-k", "gthread", "--threads", "64", "-w", "1", "--chdir", APPS)
+# --timeout 0: a server that waits for its turn is paused, which gunicorn would take for a hang.
+GUNICORN = ("-k", "gthread", "--threads", "64", "--timeout", "0", "-w", "1", "--chdir", APPS)
 
 PEERS |= {
     "wsgi-inline": ours("hello:wsgi", *EPOLL_OPTIONS, "--inline"),

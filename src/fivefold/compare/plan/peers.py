@@ -58,7 +58,10 @@ APACHE_THREADS = (
 PROCESSES = ("StartServers 64", "ServerLimit 128", "MaxRequestWorkers 128")
 
 HTTP_SERVER = "-m http.server {port} --bind 127.0.0.1 --protocol HTTP/1.1 --directory {target}"
-GUNICORN = "-k gthread --threads 64 --keep-alive 60 -w {workers} -b 127.0.0.1:{port} {target}"
+# --timeout 0: we pause servers that wait for their turn, which gunicorn would take for a hang.
+GUNICORN = (
+    "-k gthread --threads 64 --timeout 0 --keep-alive 60 -w {workers} -b 127.0.0.1:{port} {target}"
+)
 UVICORN = "--port {port} --workers {workers} --no-access-log --log-level warning {target}"
 HYPERCORN = "-b 127.0.0.1:{port} -w {workers} {target}"
 GRANIAN = "--interface {interface} --port {port} --workers {workers} --no-access-log {target}"
