@@ -167,6 +167,7 @@ def test_a_queue_is_closed_once_and_not_inherited() -> None:
 PROBES = """
 import resource, signal
 from fivefold.linux.signals import probe
+signal.pthread_sigmask(signal.SIG_SETMASK, ())  # that of the test is inherited
 resource.setrlimit(resource.RLIMIT_SIGPENDING, (0, 0))
 print(probe(signal.SIGRTMIN + 9))
 print(signal.pthread_sigmask(signal.SIG_BLOCK, ()) or "nothing is blocked")

@@ -27,6 +27,19 @@ def children_of(pid: int) -> list[int]:
     return children
 
 
+def workers_of(pid: int) -> set[int]:
+    """Those of a supervisor's children that listen: the guard has no socket, and tracers talk to
+    the control process."""
+
+    def listens(child: int) -> bool:
+        with contextlib.suppress(OSError):
+            files = list(Path(f"/proc/{child}/fd").iterdir())
+            return any("socket:" in str(fd.readlink()) for fd in files)
+        return False
+
+    return {child for child in children_of(pid) if name_of(child) != CONTROL and listens(child)}
+
+
 def descendants_of(pid: int) -> list[int]:
     """All that it has forked, and those have; parents before children."""
     found = [pid]

@@ -77,5 +77,19 @@ class ProcessSignals:
         self._undo.close()
 
 
+@contextlib.contextmanager
+def ending_once() -> Iterator[None]:
+    """SIGTERM and SIGINT that come before `ProcessSignals` is entered wait for it; those that come
+    after it, while the last is put away, ask for what is done already and end nothing."""
+    numbers = {signal.SIGTERM, signal.SIGINT}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        while signal.sigtimedwait(numbers - mask, 0):
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def restore(number: int, handler: Callable[..., Any] | int | None) -> None:
     signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -21,6 +21,7 @@ from ..iomodels.interface import IOModel
 from ..isolation.reporting import logger
 from ..linux.standard_descriptors import fill_standard_descriptors
 from ..processes.forking import describe, forked
+from ..processes.process_signals import ending_once
 from ..processes.ready_pipe import Announcement, Attention
 from ..processes.supervisor import Supervisor
 from ..serving.base import ServingModel
@@ -119,6 +120,7 @@ class SupervisedServer:
     def _supervise(self, on_ready: Callable[[], None]) -> None:
         settings, composition = self.settings, self._composition
         with contextlib.ExitStack() as stack:
+            stack.enter_context(ending_once())
             stack.enter_context(self._observer.running(self))
             if settings.reload:
                 sockets = [sock for row in self._listening.slots for sock in row]

@@ -16,7 +16,7 @@ from fivefold.content.routing.basic_auth import credentials
 from fivefold.errors import SettingsError
 from fivefold.serving import MODELS
 from support.client import Client, basic
-from support.process_tree import children_of, wait_until_gone
+from support.process_tree import wait_until_gone, workers_of
 from support.servers.folder import Serve
 
 bcrypt = pytest.importorskip("bcrypt")
@@ -182,7 +182,7 @@ def test_a_worker_starts_while_the_file_is_broken(serving: str, file: Path, site
         with Client(address) as client:
             assert client.get("/1k.bin", authorization=authorization).status == 200
         broken(file)
-        before = {pid for pid in children_of(server.pid) if listens(pid)}
+        before = workers_of(server.pid)
         assert before
         os.kill(server.pid, signal.SIGHUP)
         for pid in before:  # they stay until others are ready
@@ -190,11 +190,6 @@ def test_a_worker_starts_while_the_file_is_broken(serving: str, file: Path, site
         with Client(address) as client:
             assert client.get("/1k.bin", authorization=authorization).status == 200
             assert client.get("/1k.bin").status == 401
-
-
-def listens(pid: int) -> bool:
-    """Whether it is a worker: the guard of the supervisor's children has no socket."""
-    return any("socket:" in str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir())
 
 
 WRONG = {

@@ -20,7 +20,7 @@ from fivefold.transport.tls.certificates import Certificates
 from fivefold.transport.tls.options import TlsSettings
 from support.client import TIMEOUT_S
 from support.openssl import EC, Made, openssl, self_signed
-from support.process_tree import children_of
+from support.process_tree import workers_of
 from support.servers.logged import logged
 
 Address = tuple[str, int]
@@ -56,18 +56,6 @@ def serving(made: Made, site: Path, **settings: object) -> Iterator[tuple[Server
         yield server, (host, int(port))
 
 
-def workers(server: Server) -> set[int]:
-    """Children of the supervisor, but for its guard, which has no socket."""
-    return {pid for pid in children_of(server.pid) if listens(pid)}
-
-
-def listens(pid: int) -> bool:
-    try:
-        return any("socket:" in str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:
-        return False
-
-
 @pytest.mark.parametrize("settings", [*({"serving": name} for name in MODELS), {"workers": 3}])
 @pytest.mark.parametrize("loss", ["nonsense", "gone"])
 def test_a_new_worker_serves_what_another_has_read(
@@ -87,13 +75,13 @@ def test_a_new_worker_serves_what_another_has_read(
             else:
                 Path(path).write_text("nonsense")
         for end in (signal.SIGHUP, signal.SIGKILL):
-            before = workers(server)
+            before = workers_of(server.pid)
             if end == signal.SIGHUP:
                 os.kill(server.pid, end)
             for pid in before if end == signal.SIGKILL else ():
                 os.kill(pid, end)
             give_up_at = monotonic() + TIMEOUT_S
-            while before & workers(server):
+            while before & workers_of(server.pid):
                 assert monotonic() < give_up_at
                 sleep(0.02)
             until(address, bool)
@@ -107,10 +95,10 @@ def test_what_cannot_be_used_is_said_once_and_tried_again(tmp_path: Path, site: 
     with logged(tmp_path / "log"), serving(made, site, workers=2) as (server, address):
         Path(made.key).write_text("nonsense")
         for _ in range(2):
-            before = workers(server)
+            before = workers_of(server.pid)
             os.kill(server.pid, signal.SIGHUP)
             give_up_at = monotonic() + TIMEOUT_S
-            while before & workers(server):
+            while before & workers_of(server.pid):
                 assert monotonic() < give_up_at
                 sleep(0.02)
         self_signed(tmp_path, "localhost")
@@ -141,11 +129,11 @@ def test_no_file_stops_a_worker(
     first = text(made)
     log = tmp_path / "log"
     with logged(log), serving(made, site, serving=model) as (server, address):
-        before = workers(server)
+        before = workers_of(server.pid)
         spoil(made)
         until(address, lambda _: "is not used" in log.read_text())
         assert served(address) == first
-        assert workers(server) == before
+        assert workers_of(server.pid) == before
         Path(made.cert).unlink()
         self_signed(tmp_path, "localhost")
         until(address, lambda shown: shown == text(made))
@@ -165,7 +153,7 @@ def test_openssl_sees_it_too(tmp_path: Path, site: Path) -> None:
         os.kill(server.pid, signal.SIGHUP)
         until(address, lambda shown: shown == text(made))
         Path(made.cert).unlink()
-        for pid in workers(server):
+        for pid in workers_of(server.pid):
             os.kill(pid, signal.SIGKILL)
         until(address, bool)
         command = ["openssl", "s_client", "-connect", "{}:{}".format(*address), "-showcerts"]
