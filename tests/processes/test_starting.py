@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.processes.slot import YOUNG_DEATHS
+from fivefold.processes.backoff import YOUNG_DEATHS
 from fivefold.serving import MODELS
 from support.process_tree import is_gone
 from support.servers.deployed import Deployed, deployed, until

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fivefold.errors import SettingsError
-from fivefold.processes.pulse import SECOND_LOOK_S, Pulse
+from fivefold.processes.supervision.pulse import SECOND_LOOK_S, Pulse
 from fivefold.server.settings import Settings
 from support.client import Client
 from support.servers.deployed import CRASHES, deployed

@@ -15,7 +15,7 @@ from support.servers.started import Running
 
 STARTS_FOR_EVER = """
 import os, signal
-from fivefold.processes.supervisor import Supervisor
+from fivefold.processes.supervision.supervisor import Supervisor
 
 def never_ready(sockets, on_ready):
     os.write(1, b"started")
@@ -27,7 +27,7 @@ Supervisor([[]], never_ready, 5.0).run()
 LINGERS_WITHOUT_ACCEPTING = """
 import os, signal
 from fivefold.errors import WorkerFailed
-from fivefold.processes.supervisor import Supervisor
+from fivefold.processes.supervision.supervisor import Supervisor
 
 def lingers(sockets, on_ready):
     os.closerange(3, 100)  # what on_ready would write to: the supervisor reads its end

@@ -23,7 +23,7 @@ from ..linux.standard_descriptors import fill_standard_descriptors
 from ..processes.forking import describe, forked
 from ..processes.process_signals import ending_once
 from ..processes.ready_pipe import Announcement, Attention
-from ..processes.supervisor import Supervisor
+from ..processes.supervision.supervisor import Supervisor
 from ..serving.base import ServingModel
 from . import reloading
 from .binding import Listening

@@ -19,9 +19,9 @@ from typing import Any
 from ...errors import ApplicationError, WorkerFailed
 from ...isolation.descendants import descendants
 from ...processes import ending, stack
+from ...processes.backoff import YOUNG_DEATHS, Backoff
 from ...processes.forking import describe, forked, is_clean, reap, send
 from ...processes.ready_pipe import Announcement, Attentions
-from ...processes.slot import YOUNG_DEATHS, Backoff
 from ...processes.stopping import LEAVE
 from ..base import CUT_S, ServingModel, log
 from ..limit import Limit

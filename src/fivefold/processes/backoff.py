@@ -1,16 +1,13 @@
-"""A place for one worker, as data: its sockets, its worker, the next one and the last one.
+"""When to try again what has failed: the pauses between starts of a process, and what was said.
 
-What happened to a worker before "ready" and after it are two things: one that was never ready may
+What happened to a process before "ready" and after it are two things: one that was never ready may
 never be, and the pause before the next try grows to seconds; one that was ready has shown that
 it can serve, so its death costs a short pause, and none at all if it was alone.
 """
 
 from __future__ import annotations
 
-import socket
-from dataclasses import dataclass, field
-
-from .worker import Worker
+from dataclasses import dataclass
 
 YOUNG_DEATHS = 5
 """So many in a row before any worker was ready end the start: nginx and systemd
@@ -60,45 +57,3 @@ class Backoff:
         """A worker is ready; True if that is news."""
         news, self.said, self.failures = bool(self.said), "", 0
         return news
-
-
-@dataclass
-class Slot:
-    """A place for one worker, and the sockets that stay when it is replaced."""
-
-    sockets: list[socket.socket]
-    number: int = 0
-    worker: Worker | None = None
-    """The worker that starts here, or serves."""
-    successor: Worker | None = None
-    """The worker that will replace it, once ready."""
-    leaving: list[Worker] = field(default_factory=list)
-    """The worker that was replaced, and still finishes."""
-    backoff: Backoff = field(default_factory=Backoff)
-
-    @property
-    def workers(self) -> list[Worker]:
-        """All of them."""
-        present = [worker for worker in (self.worker, self.successor) if worker]
-        return present + self.leaving
-
-    @property
-    def served(self) -> bool:
-        """Whether a worker is ready here."""
-        return self.worker is not None and self.worker.was_ready
-
-    def remove(self, gone: Worker) -> None:
-        """It has died; a successor takes its place, ready or not."""
-        if gone is self.successor:
-            self.successor = None
-        elif gone is self.worker:
-            self.worker, self.successor = self.successor, None
-        else:
-            self.leaving.remove(gone)
-
-    def promote(self) -> Worker | None:
-        """The successor is ready: it serves. The one that it replaces leaves."""
-        replaced, self.worker, self.successor = self.worker, self.successor, None
-        if replaced is not None:
-            self.leaving.append(replaced)
-        return replaced

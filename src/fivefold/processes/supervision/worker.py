@@ -12,12 +12,12 @@ import signal
 from dataclasses import dataclass
 from time import monotonic
 
-from ..isolation.reporting import logger
-from . import stack
-from .forking import send
+from ...isolation.reporting import logger
+from .. import stack
+from ..forking import send
+from ..ready_pipe import Attention
+from ..stopping import LEAVE
 from .pulse import Pulse
-from .ready_pipe import Attention
-from .stopping import LEAVE
 
 log = logger("fivefold.supervisor")
 

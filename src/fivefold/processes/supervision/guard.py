@@ -31,11 +31,11 @@ import time
 from collections.abc import Iterable
 from time import monotonic
 
-from ..isolation.reporting import logger
-from ..linux.process_control import be_called
-from ..linux.processes import processes_of_tree, program_of
-from . import stack
-from .forking import forked, reap
+from ...isolation.reporting import logger
+from ...linux.process_control import be_called
+from ...linux.processes import processes_of_tree, program_of
+from .. import stack
+from ..forking import forked, reap
 
 log = logger("fivefold.supervisor")
 

@@ -1,0 +1,51 @@
+"""A place for one worker, as data: its sockets, its worker, the next one and the last one."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+
+from ..backoff import Backoff
+from .worker import Worker
+
+
+@dataclass
+class Slot:
+    """A place for one worker, and the sockets that stay when it is replaced."""
+
+    sockets: list[socket.socket]
+    number: int = 0
+    worker: Worker | None = None
+    """The worker that starts here, or serves."""
+    successor: Worker | None = None
+    """The worker that will replace it, once ready."""
+    leaving: list[Worker] = field(default_factory=list)
+    """The worker that was replaced, and still finishes."""
+    backoff: Backoff = field(default_factory=Backoff)
+
+    @property
+    def workers(self) -> list[Worker]:
+        """All of them."""
+        present = [worker for worker in (self.worker, self.successor) if worker]
+        return present + self.leaving
+
+    @property
+    def served(self) -> bool:
+        """Whether a worker is ready here."""
+        return self.worker is not None and self.worker.was_ready
+
+    def remove(self, gone: Worker) -> None:
+        """It has died; a successor takes its place, ready or not."""
+        if gone is self.successor:
+            self.successor = None
+        elif gone is self.worker:
+            self.worker, self.successor = self.successor, None
+        else:
+            self.leaving.remove(gone)
+
+    def promote(self) -> Worker | None:
+        """The successor is ready: it serves. The one that it replaces leaves."""
+        replaced, self.worker, self.successor = self.worker, self.successor, None
+        if replaced is not None:
+            self.leaving.append(replaced)
+        return replaced

@@ -1,0 +1,160 @@
+"""The slots of a server as a whole: which of them need a worker, and what follows when one is
+ready or has died.
+
+The first worker starts alone; then all others at once.  A slot whose worker has died gets
+another one, with a pause (`backoff`).  Old workers are replaced one by one, whatever the reason:
+each leaves only when its successor accepts, so no client notices, and a successor that does not
+become ready leaves the old one serving.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+from ...isolation.reporting import logger
+from ..backoff import YOUNG_DEATHS, Backoff
+from ..forking import describe, is_clean
+from .slot import Slot
+from .worker import Worker
+
+log = logger("fivefold.supervisor")
+
+NewWorker = Callable[[Slot, int, Iterator[Worker]], Worker]
+"""`Spawning.worker`."""
+
+
+class Slots:
+    """All of them, and whether the server as a whole starts, serves or stops."""
+
+    def __init__(
+        self, rows: list[list[socket.socket]], new_worker: NewWorker, grace_s: float
+    ) -> None:
+        self._slots = [Slot(sockets, number) for number, sockets in enumerate(rows)]
+        self._new_worker = new_worker
+        self._grace_s = grace_s
+        self._generation = 0
+        self._replacing = Backoff()
+        self._served = False
+        """Whether any worker was ever ready."""
+        self.stopping = False
+        self.failure = ""
+        """Why the server must end, or has not ended cleanly."""
+
+    def __iter__(self) -> Iterator[Worker]:
+        """All workers."""
+        return (worker for slot in self._slots for worker in slot.workers)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every slot has a worker or has shown that it cannot have one now."""
+        return self._served and all(slot.served or slot.backoff.failures for slot in self._slots)
+
+    @property
+    def due(self) -> float:
+        """When `go_on` or a worker's clock must be looked at again, if not before."""
+        times = [worker.due for worker in self]
+        if not self.stopping:
+            times += [slot.backoff.at for slot in self._slots if self._is_empty(slot)]
+            if any(self._is_old(slot) for slot in self._slots):
+                times.append(self._replacing.at)
+        return min(times, default=math.inf)
+
+    # what happens
+
+    def listen(self) -> None:
+        """Take what the workers say."""
+        for slot in self._slots:
+            for worker in slot.workers:
+                if worker.hear():
+                    self._is_ready(slot, worker)
+
+    def _is_ready(self, slot: Slot, worker: Worker) -> None:
+        self._served = True
+        if slot.backoff.succeeded():
+            log.info("worker %d is ready: its slot is served again", worker.pid)
+        if worker is slot.successor:
+            self._replacing.succeeded()
+            replaced = slot.promote()
+            if replaced is not None:
+                replaced.dismiss(self._grace_s)
+
+    def died(self, worker: Worker, status: int) -> None:
+        """`status`: what wait(2) says of it."""
+        slot = next(slot for slot in self._slots if worker in slot.workers)
+        if worker.has_died():
+            self._is_ready(slot, worker)
+        successor, leaving = worker is slot.successor, worker in slot.leaving
+        slot.remove(worker)
+        if self.stopping and (worker.why or not is_clean(status)):
+            # Whatever the worker was about to finish, it could not.
+            self.failure = self.failure or worker.why or f"a worker {describe(status)}"
+        if self.stopping or leaving:
+            log_death = log.error if leaving and status and not worker.why else log.debug
+            log_death("worker %d %s", worker.pid, describe(status))
+        elif worker.was_ready:
+            log.error("worker %d %s", worker.pid, describe(status))
+            slot.backoff.crashed(monotonic(), monotonic() - worker.ready_at)
+        else:
+            said = worker.why or worker.pipe.reason
+            backoff = self._replacing if successor else slot.backoff
+            self._not_ready(backoff, said or f"it {describe(status)} before it was ready", said)
+
+    # what follows
+
+    def renew(self) -> None:
+        """Replace all workers that are here now."""
+        self._generation += 1
+        self._replacing = Backoff()
+
+    def go_on(self, now: float) -> None:
+        """Start what is missing, and the next successor."""
+        for slot in self._slots:
+            if self._is_empty(slot) and now >= slot.backoff.at:
+                slot.worker = self._started(slot, slot.backoff)
+        self._replace(now)
+
+    def stop(self) -> None:
+        """Let all workers end."""
+        self.stopping = True
+        for worker in self:
+            worker.dismiss(self._grace_s)
+        # The workers have copies, and close them once their queues are empty; a client that comes
+        # later shall be refused instead of waiting in vain.
+        for slot in self._slots:
+            for sock in slot.sockets:
+                sock.close()
+
+    def _not_ready(self, backoff: Backoff, reason: str, cause: str) -> None:
+        """A worker could not be started; `cause` is empty if it may be mere bad luck."""
+        news = backoff.failed(monotonic(), reason)
+        if not self._served and (cause or backoff.failures >= YOUNG_DEATHS):
+            self.failure = cause or f"no worker becomes ready: {reason}"
+        elif news:
+            what = "an old worker stays" if backoff is self._replacing else "a worker is missing"
+            log.error("%s, and its start is tried again: %s", what, reason)
+
+    def _is_empty(self, slot: Slot) -> bool:
+        """Whether it waits for a worker; until one was ready, only the first slot does."""
+        return slot.worker is None and (self._served or slot.number == 0)
+
+    def _is_old(self, slot: Slot) -> bool:
+        return slot.served and slot.worker is not None and slot.worker.generation < self._generation
+
+    def _replace(self, now: float) -> None:
+        """One by one: the old worker leaves only when its successor accepts."""
+        if now < self._replacing.at or any(slot.successor for slot in self._slots):
+            return
+        for slot in self._slots:
+            if self._is_old(slot):
+                slot.successor = self._started(slot, self._replacing)
+                return
+
+    def _started(self, slot: Slot, backoff: Backoff) -> Worker | None:
+        try:
+            return self._new_worker(slot, self._generation, iter(self))
+        except (OSError, MemoryError) as error:
+            self._not_ready(backoff, f"no process can be had: {error or type(error).__name__}", "")
+            return None

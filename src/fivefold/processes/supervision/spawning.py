@@ -1,0 +1,77 @@
+"""How a worker comes to be: forked from the supervisor, with a pipe on which it says when it is
+ready, and a pulse where one is asked for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterable
+from time import monotonic
+
+from .. import stack
+from ..forking import HANDLED, forked
+from ..process_signals import ProcessSignals
+from ..ready_pipe import Announcement, Attention
+from ..stopping import LEAVE
+from .guard import Guard
+from .pulse import Pulse
+from .slot import Slot
+from .worker import Worker
+
+Life = Callable[[list[socket.socket], Announcement], None]
+"""Runs in the child: serve on these sockets; call the second argument once they accept.
+The sockets of the other slots are open, too."""
+
+
+class Spawning:
+    """What every new worker gets, and what it must not keep of its supervisor."""
+
+    def __init__(
+        self,
+        life: Life,
+        signals: ProcessSignals,
+        guard: Guard,
+        startup_s: float | None,
+        stuck_s: float | None,
+    ) -> None:
+        self._life = life
+        self._signals = signals
+        self._guard = guard
+        self._startup_s = startup_s
+        self._stuck_s = stuck_s
+
+    def worker(self, slot: Slot, generation: int, others: Iterable[Worker]) -> Worker:
+        """A new one for the slot; `others` are those that it is forked among. Raises OSError."""
+        pulse = None if self._stuck_s is None else Pulse(self._stuck_s)
+        ready, say = os.pipe2(os.O_CLOEXEC)
+        words = Announcement(say, pulse.beat) if pulse else Announcement(say)
+        try:
+            pid = forked(lambda: self._live(slot, ready, words, others), ended_by=LEAVE)
+        except BaseException:
+            os.close(ready)
+            raise
+        finally:
+            os.close(say)
+        self._guard.started(pid)
+        worker = Worker(pid, generation, Attention(ready), monotonic(), pulse=pulse)
+        worker.give(self._startup_s)
+        return worker
+
+    # runs in: a worker
+
+    def _live(
+        self, slot: Slot, ready: int, announcement: Announcement, others: Iterable[Worker]
+    ) -> None:
+        stack.show_when_asked()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        self._signals.close_copies()
+        self._guard.close()
+        os.close(ready)
+        for worker in others:
+            worker.pipe.close()
+        try:
+            self._life(slot.sockets, announcement)
+        except Exception as error:
+            if not announcement.failed(error):
+                raise

@@ -1,0 +1,183 @@
+"""The supervisor: starts the workers, replaces what dies, stops everything.
+
+Promises.  It serves nothing itself and keeps nothing that must not cross a fork: no
+thread, ring, epoll descriptor; its signals are read from descriptors, so no handler ever
+interrupts it (`process_signals`).  It waits for everything at once: signals, and what its workers
+say (`ready_pipe`); so starts, deaths and replacements go on side by side, and nothing
+waits for one slot (`slots`).  The first worker starts alone, so that an application that
+cannot be started is one line; then all others at once.
+
+A server that has once served ends only when it is told to.  A worker that dies is replaced
+on the same sockets; one that does not become ready (an application or a folder is away, the
+kernel refuses a process) is tried again with a pause that grows to seconds, said once and
+again when the reason changes, while the others serve.  If no worker was ever ready, the
+server ends with what the first one said (`WorkerFailed`), or after `YOUNG_DEATHS` deaths.
+
+SIGTERM or SIGINT: workers stop accepting, finish what they have accepted, and end; a second
+SIGINT kills them.  SIGHUP: workers are replaced one by one, each leaves only when its
+successor accepts; asked again meanwhile, they are replaced again.  One that does not leave within
+the grace time is killed, and the log has its stack; so is one that takes no turn any more, if a
+time was given for that (`pulse`).  SIGUSR1: `on_notice` is called, and all
+workers are sent it, too.  SIGUSR2 is ignored, and said.  Only its own children are waited
+for, by pid; as PID 1, the orphans that a container leaves to it as well.  systemd is told
+when the workers accept, and when they stop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from time import monotonic
+
+from ...errors import WorkerFailed
+from ...isolation.reporting import logger
+from ...linux import systemd
+from ...linux.process_control import reap_orphans
+from ..forking import HANDLED, reap, send
+from ..process_signals import ProcessSignals
+from .guard import Guard
+from .slots import Slots
+from .spawning import Life, Spawning
+from .worker import KILL_MARGIN_S
+
+log = logger("fivefold.supervisor")
+
+LONGEST_WAIT_S = 10.0
+"""A turn looks after everything even if no signal asked for it."""
+
+FAILED_TURN_S = 1.0
+"""Until the next, after one that met an error which was not foreseen."""
+
+INIT = 1
+"""The process that inherits orphans (pid_namespaces(7))."""
+
+
+class Supervisor:
+    """Runs in the main thread of its process."""
+
+    def __init__(
+        self,
+        slots: list[list[socket.socket]],
+        life: Life,
+        grace_s: float,
+        on_notice: Callable[[], None] = lambda: None,
+        *,
+        startup_s: float | None = None,
+        stuck_s: float | None = None,
+    ) -> None:
+        """`startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
+        `stuck_s`: how long it may then take no turn; the same."""
+        self._on_notice = on_notice
+        self._announced = False
+        self._on_ready: Callable[[], None] = lambda: None
+        # SIGCHLD, too: our parent may ignore it, and no death would be heard of.
+        self._signals = ProcessSignals(HANDLED)
+        self._guard = Guard(grace_s + KILL_MARGIN_S)
+        spawning = Spawning(life, self._signals, self._guard, startup_s, stuck_s)
+        self._slots = Slots(slots, spawning.worker, grace_s)
+        self._reactions: dict[int, Callable[[], None]] = {
+            signal.SIGTERM: self._stop,
+            signal.SIGINT: self._interrupted,
+            signal.SIGHUP: self._slots.renew,
+            signal.SIGUSR1: self._take_notice,
+            signal.SIGUSR2: self._cannot_upgrade,
+        }
+
+    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Until stopped. Raises `WorkerFailed` if no worker was ever ready, or one did not end
+        cleanly."""
+        self._on_ready = on_ready
+        with contextlib.ExitStack() as ends:
+            try:
+                ends.enter_context(self._signals)
+            except OSError as error:
+                raise WorkerFailed(f"no worker can be started: {error}") from error
+            ends.callback(self._guard.close)
+            self._guard.begin()
+            ends.callback(self._kill_all)
+            while not self._slots.stopping or any(self._slots):
+                self._guarded_turn()
+        if self._slots.failure:
+            raise WorkerFailed(self._slots.failure)
+
+    def _kill_all(self) -> None:
+        """If something was not foreseen; else there are none any more."""
+        for worker in self._slots:
+            send(worker.pid, signal.SIGKILL)
+            reap(worker.pid, wait=True)
+
+    def _guarded_turn(self) -> None:
+        """This process must not die of a full disk or of want of memory."""
+        try:
+            self._turn()
+        except Exception:
+            log.exception("the supervisor met an error, and goes on")
+            time.sleep(FAILED_TURN_S)
+
+    def _turn(self) -> None:
+        self._wait()
+        for number in self._signals.received():
+            self._reactions.get(number, int)()
+        self._slots.listen()
+        self._reap()
+        for worker in self._slots:
+            worker.look_at_clocks(monotonic())
+        if not (self._slots.stopping or self._slots.failure):
+            self._slots.go_on(monotonic())
+            self._announce()
+        if self._slots.failure:
+            self._stop()
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        for fd in self._signals.fds:
+            poll.register(fd, select.POLLIN)
+        for worker in self._slots:
+            if not worker.pipe.ended:
+                poll.register(worker.pipe.pipe, select.POLLIN)
+        patience_s = min(max(0.0, self._slots.due - monotonic()), LONGEST_WAIT_S)
+        poll.poll(math.ceil(patience_s * 1000))
+
+    def _reap(self) -> None:
+        if os.getpid() == INIT:
+            reap_orphans(spared=[worker.pid for worker in self._slots])
+        for worker in list(self._slots):
+            status = reap(worker.pid)
+            if status is not None:
+                self._guard.reaped(worker.pid)
+                self._slots.died(worker, status)
+
+    def _announce(self) -> None:
+        """Once."""
+        if not self._announced and self._slots.complete:
+            self._announced = True
+            self._on_ready()
+            systemd.notify("READY=1")
+
+    # what the signals ask for
+
+    def _stop(self) -> None:
+        if not self._slots.stopping:
+            self._reap()  # one that died by itself was not asked to end
+            systemd.notify("STOPPING=1")
+            self._slots.stop()
+
+    def _interrupted(self) -> None:
+        if self._slots.stopping:  # Ctrl-C again: now
+            for worker in self._slots:
+                worker.kill_at = 0.0
+        self._stop()
+
+    def _take_notice(self) -> None:
+        self._on_notice()
+        for worker in self._slots:
+            send(worker.pid, signal.SIGUSR1)
+
+    def _cannot_upgrade(self) -> None:
+        log.warning("SIGUSR2 is ignored: replacing the program itself is not supported yet")
