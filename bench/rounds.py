@@ -107,7 +107,7 @@ def shown(sample: figures.Sample, cores: Cores) -> Sample:
         p99_ms=p99,
         server_busy=server_busy,
         load_busy=tally.busy,
-        errors=sample.errors + sample.lost + tally.unanswered,
+        errors=tally.errors.total() + tally.lost + tally.unanswered,
         disturbed=busiest(server_busy, tally.busy, cores) < 1 - IDLE_SHARE,
     )
 

@@ -82,7 +82,7 @@ def with_options(*options: str, scheme: str = "http") -> Server:
 PEERS = {
     "floor": Server("gcc", "gcc libc6-dev", ("{files}{path}",)),
     "nginx": nginx(),
-    "nginx-log": nginx(log="@{folder}@/access.log combined buffer=64k flush=1s"),
+    "nginx-log": nginx(log="@folder@/access.log combined buffer=64k flush=1s"),
     "nginx-tls": nginx(
         "https", listen="ssl", tls="ssl_certificate @cert@; ssl_certificate_key @key@;"
     ),

@@ -9,11 +9,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..linux.accounting import Used
 from ..load.tally import Tally
 
 MS, US, KIB_IN_MIB = 1e6, 1e6, 1024
+
+Row = dict[str, Any]
+"""Of the document: one contender in one scenario."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +30,6 @@ class Sample:
     after: Used | None
     pss_kib: int | None
     """At rest, right after the run."""
-
-    @property
-    def lost(self) -> int:
-        return self.tally.lost
-
-    @property
-    def errors(self) -> int:
-        return sum(self.tally.errors.values())
 
 
 @dataclass(frozen=True)
@@ -90,10 +86,6 @@ def percentile(share: float) -> Source:
     return source
 
 
-def longest(sample: Sample, _: Examined) -> float | None:
-    return sample.tally.longest_ns / MS
-
-
 def per_request(factor: float, *names: str) -> Source:
     """What the tree used of these together, for each right answer."""
 
@@ -147,7 +139,14 @@ FIGURES: tuple[Figure, ...] = (
     Figure("p90", "p90 ms", "milliseconds", percentile(0.9), digits=2, group="latency_ms"),
     Figure("p99", "p99 ms", "milliseconds", percentile(0.99), digits=2, group="latency_ms"),
     Figure("p999", "p99.9 ms", "milliseconds", percentile(0.999), digits=2, group="latency_ms"),
-    Figure("max", "max ms", "milliseconds", longest, digits=2, group="latency_ms"),
+    Figure(
+        "max",
+        "max ms",
+        "milliseconds",
+        lambda sample, _: sample.tally.longest_ns / MS,
+        digits=2,
+        group="latency_ms",
+    ),
     Figure(
         "cpu_us_per_request",
         "CPU us/request",

@@ -67,7 +67,7 @@ def planned(wishes: Wishes) -> Plan:
         kind.probe(settings.target, settings.rules)
     folder = settings.target if kind.probe is not None else None
     scenarios = chosen(wishes.scenarios)
-    named = [name for name in wishes.against if not elsewhere.is_url(name)]
+    named = [name for name in wishes.against if "://" not in name]
     others = [
         *peers(named, settings.target, settings.interface, wishes.workers),
         *(elsewhere.contender(url, wishes.owned) for url in wishes.against if url not in named),
@@ -124,10 +124,10 @@ def compared(plan: Plan, target: str, tell: Callable[[str], None]) -> Document:
     cells, interrupted = plan.cells(), False
     try:
         with (
-            stoppable() as go_on,
+            stoppable(tell) as step,
             LOADS[plan.load](plan.cores.load, plan.load_workers) as generator,
         ):
-            Rounds(plan, cells, generator, checked(go_on, tell)).measure()
+            Rounds(plan, cells, generator, step).measure()
     except KeyboardInterrupt:
         interrupted = True
     if not any(cell.samples for cell in cells):
@@ -135,22 +135,12 @@ def compared(plan: Plan, target: str, tell: Callable[[str], None]) -> Document:
     return document(plan, cells, target, interrupted=interrupted)
 
 
-def checked(go_on: Callable[[], None], tell: Callable[[str], None]) -> Callable[[str], None]:
-    """What is called before each step, and ends all of it where that was asked for."""
-
-    def step(text: str) -> None:
-        go_on()
-        tell(text)
-
-    return step
-
-
 @contextlib.contextmanager
-def stoppable() -> Iterator[Callable[[], None]]:
+def stoppable(tell: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
     """Ctrl-C and SIGTERM end the block, once: ending the servers is not interrupted again.
 
-    The value is to be called between two steps: an exception that a signal raises is dropped
-    where no code can take it, in a finalizer or a callback of logging.
+    The value is `tell`, to be called before each step: an exception that a signal raises is
+    dropped where no code can take it, in a finalizer or a callback of logging.
     """
     stopped = False
 
@@ -161,15 +151,16 @@ def stoppable() -> Iterator[Callable[[], None]]:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    def go_on() -> None:
+    def step(text: str) -> None:
         if stopped:
             raise KeyboardInterrupt
+        tell(text)
 
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     for each in before:
         signal.signal(each, stop)
     try:
-        yield go_on
+        yield step
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -29,6 +29,7 @@ from ...linux.process_control import die_with_parent
 from ...load.external import free_port
 from ..plan.contenders import Contender
 from ..plan.elsewhere import Elsewhere
+from ..plan.peers import with_words
 from .cores import Cores, pin
 
 START_S = 20.0
@@ -65,7 +66,7 @@ class Running:
         self.port = int(words["port"])
         self._log = folder / "stderr"
         if contender.configuration is not None:
-            (folder / "server.conf").write_text(filled(contender.configuration, words))
+            (folder / "server.conf").write_text(with_words(contender.configuration, words))
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(  # noqa: S603 - the user's choice of servers
                 [word.format(**words) for word in contender.command],
@@ -174,13 +175,6 @@ def leave_nothing(parent: int) -> None:
     """In the server, before it is one: it ends with us, and a crash writes no core file."""
     die_with_parent(signal.SIGKILL, parent)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def filled(configuration: str, words: dict[str, str]) -> str:
-    """What is only known now: braces alone mean something in configurations, @{word}@ does not."""
-    for name, said in words.items():
-        configuration = configuration.replace("@{" + name + "}@", said)
-    return configuration
 
 
 @contextlib.contextmanager

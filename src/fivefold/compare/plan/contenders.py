@@ -42,7 +42,7 @@ class Contender:
     address: tuple[str, int] | None = None
     """Where it runs already; None: it is started for the comparison."""
     configuration: str | None = None
-    """The text of its configuration file, @{words}@ and all."""
+    """The text of its configuration file; the @words@ left in it are filled in when it starts."""
 
     @property
     def available(self) -> bool:

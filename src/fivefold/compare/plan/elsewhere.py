@@ -16,10 +16,6 @@ from .contenders import Contender
 HTTP_PORT = 80
 
 
-def is_url(name: str) -> bool:
-    return "://" in name
-
-
 def contender(url: str, owned: Collection[str]) -> Contender:
     """Raises `SettingsError` for a URL that is none, or of a host that is not the user's."""
     host, port = parts(url)

@@ -120,7 +120,7 @@ def filled(word: str, ready: dict[str, str]) -> str:
 
 
 def configuration(peer: Peer, target: str, workers: int) -> str:
-    """Those of its words that are known before the start."""
+    """With those of its words that are known before the start."""
     text = files(__package__).joinpath("peers", str(peer.configuration)).read_text("utf-8")
     user, group = account()
     known = {
@@ -134,7 +134,7 @@ def configuration(peer: Peer, target: str, workers: int) -> str:
 
 
 def with_words(text: str, known: Mapping[str, str]) -> str:
-    """A configuration, its @words@ filled in; known only at the start are @{words}@."""
+    """A configuration, its @words@ filled in as far as they are known; braces are its own."""
     for name, said in known.items():
         text = text.replace(f"@{name}@", said)
     return text

@@ -74,11 +74,9 @@ def path_of(name: str) -> str:
     return "/" + quote(os.fsencode(name))
 
 
-def learned(
-    address: tuple[str, int], paths: Sequence[str], *, method: str = "GET", body: bytes = b""
-) -> dict[str, Expected]:
+def learned(address: tuple[str, int], paths: Sequence[str]) -> dict[str, Expected]:
     """The right answer to each path. Raises `LoadFailed`."""
-    return {path: learn(address, path, method=method, body=body) for path in paths}
+    return {path: learn(address, path) for path in paths}
 
 
 def asks(expected: dict[str, Expected], *, keep: bool = True) -> tuple[Ask, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-Row = dict[str, Any]
+from ..figures import Row
 
 FIRST_LOOK = "cpu_us_per_request"
 """The steadiest figure on a shared machine; what it costs is what a server is bought for."""

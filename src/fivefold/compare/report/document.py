@@ -18,7 +18,7 @@ from ... import __version__ as version
 from ...errors import SettingsError
 from ...load.histogram import Histogram
 from ...load.tally import SATURATED
-from ..figures import FIGURES, Spread, spread_of
+from ..figures import FIGURES, Row, Spread, spread_of
 from ..plan.schedule import Cell, Plan
 from .advice import advice, command
 
@@ -26,7 +26,6 @@ SCHEMA = 1
 CURVE = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 1.0)
 """The points of a latency distribution that is drawn."""
 
-Row = dict[str, Any]
 Document = dict[str, Any]
 
 
@@ -69,8 +68,8 @@ def row_of(cell: Cell) -> Row:
         place = row.setdefault(each.group, {}) if each.group else row
         found = spread_of(each, cell.samples, cell.examined)
         place[each.name] = found and as_json(found)
-    row["errors"] = figure([sample.errors for sample in cell.samples])
-    row["lost"] = figure([sample.lost for sample in cell.samples])
+    row["errors"] = figure([sample.tally.errors.total() for sample in cell.samples])
+    row["lost"] = figure([sample.tally.lost for sample in cell.samples])
     row["wrong"] = wrong(cell)
     row["load_is_the_limit"] = any(sample.tally.busy >= SATURATED for sample in cell.samples)
     row["distribution"] = distribution(cell)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..figures import BY_KEY, Figure
+from ..figures import BY_KEY, Figure, Row
 
 COLUMNS = (
     "requests_per_s",
@@ -18,8 +18,6 @@ COLUMNS = (
     "syscalls_per_request",
 )
 """What fits into a line; the rest is in the JSON and the report."""
-
-Row = dict[str, Any]
 
 
 def value(row: Row, figure: Figure) -> dict[str, float] | None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from ...figures import Row
 from ..svg import Axis, Chart, Series, horizontal, vertical
-
-Row = dict[str, Any]
 
 NEVER = 5e-6
 """Where the maximum is drawn: as if one request in 200,000 were slower."""

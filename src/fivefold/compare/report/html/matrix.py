@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...figures import FIGURES, Figure
+from ...figures import FIGURES, Figure, Row
 from ..terminal_table import shown, value
 
 HOTTEST = 4
 FIRST = "cpu_us_per_request"
 """What is shown at first."""
-
-Row = dict[str, Any]
 
 
 def ours(rows: Sequence[Row]) -> list[Row]:

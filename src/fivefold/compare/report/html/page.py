@@ -8,12 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from ....pages import rendered
-from ...figures import FIGURES
+from ...figures import FIGURES, Row
 from .. import svg, terminal_table
 from . import charts
 from .matrix import FIRST, cells, matrix
-
-Row = dict[str, Any]
 
 
 def as_html(document: dict[str, Any]) -> str:
