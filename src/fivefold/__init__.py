@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import FivefoldError
 from .http1.limits import Limits
-from .server.parent import SupervisedServer
+from .server.parent import Observer, SupervisedServer
 from .server.settings import Settings
+from .status.observer import Observers, StatusObserver
 from .tracing.attach.traced_server import LiveObserver
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ class Server(SupervisedServer):
 
     def __init__(self, settings: Settings) -> None:
         """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
-        super().__init__(settings, LiveObserver(__version__))
+        observers: list[Observer] = [LiveObserver(__version__)]
+        if isinstance(settings, Settings) and settings.status is not None:
+            observers.append(StatusObserver())
+        super().__init__(settings, Observers(*observers))
 
 
 def serve(target: Any = ".", **settings: Any) -> None:

@@ -10,6 +10,11 @@ from pathlib import Path
 CONTROL = "fivefold-trace"
 """The process that those talk to who trace."""
 
+STATUS = "fivefold-status"
+"""The process that answers on the address of `--status`."""
+
+APART = (CONTROL, STATUS)
+
 
 def name_of(pid: int) -> str:
     try:
@@ -28,8 +33,8 @@ def children_of(pid: int) -> list[int]:
 
 
 def workers_of(pid: int) -> set[int]:
-    """Those of a supervisor's children that listen: the guard has no socket, and tracers talk to
-    the control process."""
+    """Those of a supervisor's children that listen to clients: the guard has no socket, tracers
+    talk to the control process, and monitors to the status process."""
 
     def listens(child: int) -> bool:
         with contextlib.suppress(OSError):
@@ -37,7 +42,7 @@ def workers_of(pid: int) -> set[int]:
             return any("socket:" in str(fd.readlink()) for fd in files)
         return False
 
-    return {child for child in children_of(pid) if name_of(child) != CONTROL and listens(child)}
+    return {child for child in children_of(pid) if name_of(child) not in APART and listens(child)}
 
 
 def descendants_of(pid: int) -> list[int]:

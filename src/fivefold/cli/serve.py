@@ -142,6 +142,8 @@ def begin(
 def announce(server: Server) -> None:
     for address in server.addresses:
         say(f"listening on {address}")
+    for address in server.status_addresses:
+        say(f"status on {address}")
     say(sentence(server))
 
 

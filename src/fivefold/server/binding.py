@@ -13,9 +13,12 @@ from ..linux.systemd import handed_over, listen_fds
 from ..listening.host_names import bind_each
 from ..listening.sockets import FD, Address, check_inherited, url
 from ..listening.unix_socket import Made, made, release
-from .settings import SYSTEMD, Settings, mode
+from .settings import SYSTEMD, Settings, mode, status_address
 
 log = logger("fivefold.listening")
+
+STATUS_MODE = 0o600
+"""Of `--status unix:PATH`: which clients ask for what is for the server's user alone."""
 
 
 class Listening:
@@ -28,6 +31,9 @@ class Listening:
         """Where plain HTTP is sent to, if it is."""
         self._shared = False
         self._redirecting: list[socket.socket] = []
+        self.status: list[socket.socket] = []
+        """Where `--status` answers; no worker has them."""
+        self.status_addresses: list[str] = []
         self._files: list[Made | None] = []
 
     def listen(self, *, apart: bool, shared: bool) -> None:
@@ -44,7 +50,9 @@ class Listening:
         with contextlib.ExitStack() as undo:
             own = self._bind(addresses, undo)
             redirecting = self._bind(redirects, undo)
+            self.status = self._bind_status(undo)
             undo.pop_all()
+        self.status_addresses = [url(sock) for sock in self.status]
         self._look_at(own, redirecting)
         rows = [list(row) for row in zip(*own, *redirecting, strict=True)]
         self.slots = [[sock] for row in rows for sock in row] if apart else rows
@@ -66,6 +74,18 @@ class Listening:
             self._files.append(made(address.path))
             undo.callback(release, self._files[-1])
         return columns
+
+    def _bind_status(self, undo: contextlib.ExitStack) -> list[socket.socket]:
+        if self._settings.status is None:
+            return []
+        address = status_address(self._settings.status)
+        sockets = [sock for [sock] in bind_each(address, slots=1, mode=STATUS_MODE)]
+        for sock in sockets:
+            undo.callback(sock.close)
+            sock.setblocking(False)
+        self._files.append(made(address.path))
+        undo.callback(release, self._files[-1])
+        return sockets
 
     def _addresses(self) -> list[str]:
         """Where to listen. Raises `BindError`."""
@@ -130,3 +150,9 @@ class Listening:
             for sock in row:
                 sock.close()
         self.slots = []
+        self.close_status()
+
+    def close_status(self) -> None:
+        for sock in self.status:
+            sock.close()
+        self.status = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,6 +21,7 @@ from ..errors import ApplicationError, FivefoldError, SettingsError, WorkerFaile
 from ..iomodels.interface import IOModel
 from ..isolation.reporting import logger
 from ..linux.standard_descriptors import fill_standard_descriptors
+from ..processes.census import Census
 from ..processes.forking import describe, forked
 from ..processes.process_signals import ending_once
 from ..processes.ready_pipe import Announcement, Attention
@@ -55,6 +57,8 @@ class SupervisedServer:
         self.settings = settings
         self._observer = observer
         self._listening = Listening(settings)
+        self.census = Census()
+        """What the supervisor knows of its workers."""
         # Paths, not descriptors: the folder in which we are may be replaced by another one.
         base = os.path.join(start_folder(), settings.chdir or "")  # noqa: PTH118
         choice = chosen(settings)
@@ -86,6 +90,15 @@ class SupervisedServer:
     def addresses(self) -> list[str]:
         """Where clients reach it, e.g. `http://127.0.0.1:8000`; known once it listens."""
         return self._listening.addresses
+
+    @property
+    def status_addresses(self) -> list[str]:
+        """Where `--status` answers; known once it listens."""
+        return self._listening.status_addresses
+
+    @property
+    def status_sockets(self) -> list[socket.socket]:
+        return self._listening.status
 
     @property
     def pid(self) -> int:
@@ -132,6 +145,7 @@ class SupervisedServer:
                 composition.shared_log.turn,
                 startup_s=settings.startup_s,
                 stuck_s=settings.stuck_s,
+                census=self.census,
             ).run(on_ready)
 
     def check_target(self) -> None:
@@ -160,6 +174,10 @@ class SupervisedServer:
     def close(self) -> None:
         """Close the listening sockets, and give their addresses back."""
         self._listening.close()
+
+    def close_status(self) -> None:
+        """The same for `--status` alone: workers do not listen there."""
+        self._listening.close_status()
 
     def close_sockets(self) -> None:
         """Close the listening sockets in this process: what it forked does not listen."""

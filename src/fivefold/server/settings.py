@@ -24,7 +24,7 @@ from ..content.static.rules import Rules
 from ..errors import SettingsError
 from ..http1.limits import Limits
 from ..iomodels import choices
-from ..listening.sockets import Address
+from ..listening.sockets import LOOPBACK, Address
 from ..serving import MODELS as SERVING_MODELS
 from ..transport.tls.options import TlsSettings
 
@@ -176,6 +176,11 @@ class Settings:
         "A file to which the server adds each sampled request as a span, a line of OTLP's JSON; -"
         " is standard output.",
     )
+    status: str | None = setting(
+        None,
+        "Where to say how the server does, to people and monitors: HOST:PORT, :PORT (127.0.0.1) or"
+        " unix:PATH; by default nowhere.",
+    )
     host: tuple[Any, ...] = setting(
         (), "Virtual hosts, in the configuration file only: a table [[host]] for each."
     )
@@ -212,6 +217,8 @@ class Settings:
         for text in (*self.bind, *self.tls.redirect_http):
             if text != SYSTEMD:
                 Address.parse(text)
+        if self.status is not None:
+            status_address(self.status)
         if self.unix_mode is not None:
             mode(self.unix_mode)
         if self.proxy_protocol and not self.trusted_proxies:
@@ -275,6 +282,15 @@ def _known(names: Iterable[str], known: Iterable[str]) -> None:
             near = difflib.get_close_matches(name, known)
             there = f"do you mean {' or '.join(near)}?" if near else "`fivefold serve --help`"
             raise SettingsError(f"{name}: there is no such setting; {there}")
+
+
+def status_address(text: str) -> Address:
+    """What has no host is the loopback's: status is never public by accident. Raises
+    `SettingsError`."""
+    try:
+        return Address.parse(f"{LOOPBACK}{text}" if text.startswith(":") else text)
+    except SettingsError as error:
+        raise SettingsError(str(error).replace("bind:", "status:", 1)) from None
 
 
 def mode(text: str) -> int:

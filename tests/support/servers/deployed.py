@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support.client import Answer, Client
-from support.process_tree import CONTROL, children_of, name_of
+from support.process_tree import APART, children_of, name_of
 
 SOAK = bool(os.environ.get("FIVEFOLD_SOAK"))
 """Whether the long versions run: `make soak`."""
@@ -107,7 +107,7 @@ class Deployed:
         return self.process.poll() is not None
 
     def workers(self) -> list[int]:
-        return [pid for pid in children_of(self.process.pid) if name_of(pid) != CONTROL]
+        return [pid for pid in children_of(self.process.pid) if name_of(pid) not in APART]
 
     def descendants(self) -> list[int]:
         """The workers, and whoever is below them."""

@@ -16,6 +16,7 @@ from time import monotonic
 
 from ...isolation.reporting import logger
 from ..backoff import YOUNG_DEATHS, Backoff
+from ..census import Census
 from ..forking import describe, is_clean
 from .slot import Slot
 from .worker import Worker
@@ -30,11 +31,16 @@ class Slots:
     """All of them, and whether the server as a whole starts, serves or stops."""
 
     def __init__(
-        self, rows: list[list[socket.socket]], new_worker: NewWorker, grace_s: float
+        self,
+        rows: list[list[socket.socket]],
+        new_worker: NewWorker,
+        grace_s: float,
+        census: Census,
     ) -> None:
         self._slots = [Slot(sockets, number) for number, sockets in enumerate(rows)]
         self._new_worker = new_worker
         self._grace_s = grace_s
+        self._census = census
         self._generation = 0
         self._replacing = Backoff()
         self._served = False
@@ -88,6 +94,8 @@ class Slots:
             self._is_ready(slot, worker)
         successor, leaving = worker is slot.successor, worker in slot.leaving
         slot.remove(worker)
+        if not (self.stopping or leaving):
+            self._census.died()
         if self.stopping and (worker.why or not is_clean(status)):
             # Whatever the worker was about to finish, it could not.
             self.failure = self.failure or worker.why or f"a worker {describe(status)}"
@@ -119,6 +127,7 @@ class Slots:
     def stop(self) -> None:
         """Let all workers end."""
         self.stopping = True
+        self._census.drain()  # before any worker refuses a client
         for worker in self:
             worker.dismiss(self._grace_s)
         # The workers have copies, and close them once their queues are empty; a client that comes
@@ -154,7 +163,13 @@ class Slots:
 
     def _started(self, slot: Slot, backoff: Backoff) -> Worker | None:
         try:
-            return self._new_worker(slot, self._generation, iter(self))
+            worker = self._new_worker(slot, self._generation, iter(self))
         except (OSError, MemoryError) as error:
             self._not_ready(backoff, f"no process can be had: {error or type(error).__name__}", "")
             return None
+        self._census.started()
+        return worker
+
+    def be_counted(self) -> None:
+        """Write down how many workers are ready."""
+        self._census.count(sum(slot.served for slot in self._slots), len(self._slots))

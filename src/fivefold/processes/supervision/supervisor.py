@@ -39,6 +39,7 @@ from ...errors import WorkerFailed
 from ...isolation.reporting import logger
 from ...linux import systemd
 from ...linux.process_control import reap_orphans
+from ..census import Census
 from ..forking import HANDLED, reap, send
 from ..process_signals import ProcessSignals
 from .guard import Guard
@@ -70,6 +71,7 @@ class Supervisor:
         *,
         startup_s: float | None = None,
         stuck_s: float | None = None,
+        census: Census | None = None,
     ) -> None:
         """`startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
         `stuck_s`: how long it may then take no turn; the same."""
@@ -80,7 +82,7 @@ class Supervisor:
         self._signals = ProcessSignals(HANDLED)
         self._guard = Guard(grace_s + KILL_MARGIN_S)
         spawning = Spawning(life, self._signals, self._guard, startup_s, stuck_s)
-        self._slots = Slots(slots, spawning.worker, grace_s)
+        self._slots = Slots(slots, spawning.worker, grace_s, census or Census())
         self._reactions: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self._stop,
             signal.SIGINT: self._interrupted,
@@ -133,6 +135,7 @@ class Supervisor:
             self._announce()
         if self._slots.failure:
             self._stop()
+        self._slots.be_counted()
 
     def _wait(self) -> None:
         poll = select.poll()

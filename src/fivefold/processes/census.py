@@ -1,0 +1,60 @@
+"""What a supervisor knows of its workers, in a page of memory that other processes may read.
+
+Only the supervisor writes it.  A process that answers for the server (`status`) reads it without
+asking the supervisor, which waits for signals and nothing else.
+"""
+
+from __future__ import annotations
+
+import mmap
+
+SLOTS, READY, STARTED, DIED, DRAINING = range(5)
+"""The words of the page, 8 bytes each."""
+
+
+class Census:
+    """Make it before the first fork."""
+
+    def __init__(self) -> None:
+        self._words = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("Q")
+
+    # runs in: the supervisor
+
+    def started(self) -> None:
+        """A worker was forked."""
+        self._words[STARTED] += 1
+
+    def died(self) -> None:
+        """A worker ended that no process had asked to."""
+        self._words[DIED] += 1
+
+    def count(self, ready: int, slots: int) -> None:
+        """So many of so many workers are ready."""
+        self._words[SLOTS], self._words[READY] = slots, ready
+
+    def drain(self) -> None:
+        """From now on no worker is ready, whatever is counted later."""
+        self._words[DRAINING] = 1
+
+    # runs in: whatever process wants to know
+
+    @property
+    def workers_started(self) -> int:
+        return self._words[STARTED]
+
+    @property
+    def workers_died(self) -> int:
+        return self._words[DIED]
+
+    @property
+    def slots(self) -> int:
+        return self._words[SLOTS]
+
+    @property
+    def ready(self) -> int:
+        """Workers that accept connections now; none as soon as the server begins to stop."""
+        return 0 if self.draining else self._words[READY]
+
+    @property
+    def draining(self) -> bool:
+        return bool(self._words[DRAINING])

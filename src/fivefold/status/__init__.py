@@ -1,0 +1,1 @@
+"""`--status`: a process of the server that says how it does, to monitors and to people."""
