@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from fivefold.errors import PeerGone, ProtocolError
 from fivefold.http1.body import Body
 from fivefold.http1.chunked import LINES_AT_ONCE
-from fivefold.http1.head_parser import HeadParser
-from fivefold.http1.head_reader import Memory
+from fivefold.http1.head.parser import HeadParser
+from fivefold.http1.head.reader import Memory
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
 from fivefold.http1.response import CONTINUE

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fivefold.errors import ProtocolError
-from fivefold.http1.head_parser import HeadParser
-from fivefold.http1.head_reader import Memory
+from fivefold.http1.head.parser import HeadParser
+from fivefold.http1.head.reader import Memory
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request, fields_of
 

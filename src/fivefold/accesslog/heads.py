@@ -1,6 +1,6 @@
 """What of a line comes from the head of a request, computed once per head.
 
-A head that comes again byte by byte is known (`http1.head_reader`), and so is its part of
+A head that comes again byte by byte is known (`http1.head.reader`), and so is its part of
 the line.  A browser's head is longer, and rarely the same twice; of it only the fields are
 looked up that the format has, and these are often the same.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..http1.bounded import Bounded
-from ..http1.head_reader import SHORT_HEAD_BYTES
+from ..http1.head.reader import SHORT_HEAD_BYTES
 from ..http1.request import REQUEST_BYTES, Request
 from .formats import HEADER, Format, Line
 from .second import Second

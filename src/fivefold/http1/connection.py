@@ -20,7 +20,7 @@ from .answer import Answer, Whole
 from .body import Body
 from .escaping import as_text
 from .exchange import OVER, Exchange
-from .head_reader import SHORT_HEAD_BYTES, HeadReader, Memory
+from .head.reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
 from .logged import NOTHING_SENT, AccessLogger, ConnectionLog, LoggedExchange, LoggedRequest, sent
 from .request import Request

@@ -1,6 +1,6 @@
 """A request, and the rules by which its head is one: those that llhttp leaves to a server.
 
-llhttp judges the grammar (`head_parser`).  RFC 9110 and 9112 ask for more: one Host, a target
+llhttp judges the grammar (`head.parser`).  RFC 9110 and 9112 ask for more: one Host, a target
 of a known form, a version that is spoken, one framing of the body, known expectations.
 """
 

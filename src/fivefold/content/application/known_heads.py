@@ -9,7 +9,7 @@ from ...http1.bounded import Bounded
 REMEMBERED_BYTES = 4_194_304
 
 SHORT_BYTES = 512
-"""The longest head for which that is worth while (see http1.head_reader)."""
+"""The longest head for which that is worth while (see http1.head.reader)."""
 
 HELD_BYTES = 20
 """By a description for each byte of its head, at most: measured with many short fields."""

@@ -91,7 +91,7 @@ class FileResponses:
     def _hold(self, entry: Entry, request: Request, answer: Kept) -> None:
         asked = sum(map(len, request.obeyed.values()))
         if asked > REQUEST_BYTES:
-            return  # `http1.head_parser` does not either: it never comes again
+            return  # `http1.head.parser` does not either: it never comes again
         head, out = (answer.head, answer.as_http1) if isinstance(answer, Whole) else answer[:2]
         size = REQUEST_BYTES + asked + len(head.lines) + len(out)
         if self._bytes + size > MOST_BYTES:

@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable
 from functools import cached_property
 
-from ..errors import DeadlineExceeded, PeerGone, ProtocolError
-from .bounded import Bounded
-from .head_parser import REMEMBERED_BYTES, HeadParser
-from .limits import Limits
-from .request import Request
-from .stream import Stream
+from ...errors import DeadlineExceeded, PeerGone, ProtocolError
+from ..bounded import Bounded
+from .parser import REMEMBERED_BYTES, HeadParser
+from ..limits import Limits
+from ..request import Request
+from ..stream import Stream
 
 HEADS_BYTES = 16_777_216
 """Of heads known by their bytes: what llhttp accepted once it accepts again."""

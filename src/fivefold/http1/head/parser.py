@@ -17,10 +17,10 @@ import re
 
 import httptools
 
-from ..errors import ProtocolError
-from .bounded import Bounded
-from .limits import Limits
-from .request import REQUEST_BYTES, REQUEST_LINE, Request, examined
+from ...errors import ProtocolError
+from ..bounded import Bounded
+from ..limits import Limits
+from ..request import REQUEST_BYTES, REQUEST_LINE, Request, examined
 
 SIEVE = re.compile(rb"\n[hHtTcCeErRiI][oOrRxXaAfF][sSaAnNpP-][^\r]*").findall
 """Lines whose names may be in `OBEYED`: three letters decide, in half the time of whole names."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fivefold.errors import PeerGone, ProtocolError
-from fivefold.http1.head_reader import HeadReader, Memory
+from fivefold.http1.head.reader import HeadReader, Memory
 from fivefold.http1.limits import Limits
 from support.scripted_connection import SILENCE, FakeConnection
 

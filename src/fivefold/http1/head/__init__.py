@@ -1,0 +1,1 @@
+"""Heads of requests: finding where one ends, and having it parsed once."""
