@@ -153,7 +153,7 @@ def test_an_answer_that_is_kept_ends_a_connection_that_is_not(case: str, tmp_pat
     assert (sent.status, sent.headers["Connection"], sent.read()) == (status, "close", body)
 
 
-ASKS = re.compile(r"(isinstance\([^)]*|is )\b(Whole|HeadAndFile|Deferred)\b")
+ASKS = re.compile(r"(isinstance\([^)]*|is (not )?)\b(Whole|HeadAndFile|Deferred)\b")
 
 ASKING = {
     "http1/connection.py": "the loop that all requests pass saves a call",

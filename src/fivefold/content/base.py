@@ -1,6 +1,6 @@
 """What answers requests: `Content`, which folders, applications and the routings over them are.
 
-HTTP asks two things of it (`http1.connection.Responder`), the server two more: on what its
+HTTP asks two things of it (`http1.answer.Responder`), the server two more: on what its
 connections run, and to end.
 """
 

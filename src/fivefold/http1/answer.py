@@ -1,4 +1,5 @@
-"""What content answers at once: the whole response, a head and its file, or what is still to do.
+"""What HTTP asks of content, and what that answers at once: the whole response, a head and its
+file, or what is still to do.
 
 Each has status, fields and body as data (`ResponseHead`), for whatever version of HTTP asks;
 the bytes of HTTP/1.1 are made of them by `joined` and by nothing else.  What comes again brings
@@ -14,9 +15,10 @@ Cost.         An object for each call of a WSGI application, 0.1 us; nothing for
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from .exchange import Exchange
+from .request import Request
 from .response import FilePart, ResponseHead, closing_head, head_bytes, joined
 from .stream import HttpConnection
 
@@ -100,3 +102,16 @@ class Deferred:
 
 
 Answer = Whole | HeadAndFile | Deferred
+
+
+class Responder(Protocol):
+    """What HTTP asks of content (`content.base.Content`), which it does not know."""
+
+    def answer_at_once(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Answer | None:
+        """The response, if it can be begun at once; None: ask `respond`. Called for each
+        request, before anything of its body is read."""
+
+    async def respond(self, exchange: Exchange) -> None:
+        """Answer through the exchange. Raises `ProtocolError` for a refusal."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..errors import DeadlineExceeded, PeerGone
-from ..http1.connection import close_at_once, closed
+from ..http1.closing import close_at_once, closed
 from ..iomodels.interface import Connection
 from ..iomodels.overlay import Overlay
 from ..isolation.reporting import Log, report

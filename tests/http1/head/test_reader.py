@@ -103,7 +103,7 @@ def test_the_deadline_of_a_head_does_not_move_with_its_parts() -> None:
 def test_a_short_head_is_known_by_its_bytes_to_all_connections() -> None:
     memory = Memory()
     first = HeadReader(FakeConnection([]), Limits(), memory)
-    request = first.short(HEADS[0])
+    request = first.one(HEADS[0])
     assert request is not None
     assert memory.heads.get(HEADS[0]) is request
-    assert HeadReader(FakeConnection([]), Limits(), memory).parse_one(HEADS[0]) is request
+    assert HeadReader(FakeConnection([]), Limits(), memory).one(HEADS[0]) is request

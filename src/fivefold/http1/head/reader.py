@@ -12,10 +12,10 @@ from functools import cached_property
 
 from ...errors import DeadlineExceeded, PeerGone, ProtocolError
 from ..bounded import Bounded
-from .parser import REMEMBERED_BYTES, HeadParser
 from ..limits import Limits
 from ..request import Request
 from ..stream import Stream
+from .parser import REMEMBERED_BYTES, HeadParser
 
 HEADS_BYTES = 16_777_216
 """Of heads known by their bytes: what llhttp accepted once it accepts again."""
@@ -62,13 +62,13 @@ class HeadReader:
         return HeadParser(self._limits, self._requests)
 
     @cached_property
-    def parse_one(self) -> Callable[[bytes], Request | None]:
+    def _parse_one(self) -> Callable[[bytes], Request | None]:
         return self._parser.parse_one
 
-    def short(self, data: bytes) -> Request | None:
-        """As `parse_one`, for a short head, which is then known by its bytes."""
-        request = self.parse_one(data)
-        if request is not None:
+    def one(self, data: bytes) -> Request | None:
+        """As `HeadParser.parse_one`; a short head is then known by its bytes."""
+        request = self._parse_one(data)
+        if request is not None and len(data) <= SHORT_HEAD_BYTES:
             self._heads.remember(data, request, SHORT_HEAD_BYTES + len(data))
         return request
 
