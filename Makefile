@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check format bench soak pictures clean
+.PHONY: serve test check format bench soak reliability pictures clean
 
 serve: .venv/serve
 	$(BIN)/fivefold serve examples/site
@@ -31,6 +31,11 @@ MINUTES ?= 20
 soak: .venv/dev
 	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/processes/test_deaths.py
 	$(BIN)/python tests/soak/soak.py --minutes $(MINUTES) $(SOAK)
+
+# The table of docs/reliability.md, and status 1 if a target of ours is missed. It needs root.
+# ROWS='hup kill' measures those rows, RELIABILITY='--seconds 5 --markdown FILE' tries them.
+reliability: .venv/dev .venv/peers
+	PYTHONPATH=tests $(BIN)/python -m reliability $(ROWS) $(RELIABILITY)
 
 bench: .venv/serve
 	$(BIN)/python bench/run.py $(BENCH)
@@ -61,6 +66,11 @@ clean:
 .venv/locust: .venv/pip
 	$(PYTHON) -m venv $@
 	$@/bin/pip install --quiet --disable-pip-version-check locust
+
+# Servers that others use, to do the same to them.
+.venv/peers: .venv/pip
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check gunicorn 'uvicorn[standard]'
 
 .venv/dev: .venv/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'

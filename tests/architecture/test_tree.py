@@ -37,6 +37,7 @@ CROSSING = {
     "applications": "what the servers of many tests serve",
     "architecture": "the tree, the documents and the imports themselves",
     "bench": "of `bench`, which is no part of the package",
+    "reliability": "of `reliability`, which is no part of the package",
     "contract": "one interface, over every engine",
     "databases": "foreign clients of databases, in every loop",
     "documents": "what documents claim, of whatever part",

@@ -1,0 +1,7 @@
+"""`python -m reliability`."""
+
+import sys
+
+from .run import main
+
+sys.exit(main())
