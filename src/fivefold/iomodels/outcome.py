@@ -5,7 +5,7 @@ called `run`; what another one raises must end that one alone, so it is logged w
 coroutine was resumed, and the loop goes on.
 
 Assumption.  A coroutine that raises has closed its connection, or its spawner does
-             (`serving.base.OpenConnections.attend`); a model cannot know what belonged to it.
+             (`serving.open_connections.OpenConnections`); a model cannot know what belonged to it.
 """
 
 from __future__ import annotations

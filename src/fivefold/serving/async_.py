@@ -18,8 +18,9 @@ from time import monotonic
 from typing import Any
 
 from ..iomodels.interface import Connection, IOModel, Listener, Traits, Waiter
-from .base import CUT_S, OpenConnections, ServingModel, ServingTraits, close_woken, opened
+from .base import ServingModel, ServingTraits, close_woken
 from .limit import DESCRIPTORS, SETTING, Limit, affordable
+from .open_connections import CUT_S, OpenConnections, opened
 
 DRAIN_STEP_S = 0.02
 """How often the end of the last connections is looked for while stopping."""

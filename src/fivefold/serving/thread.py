@@ -24,17 +24,9 @@ from ..iomodels.interface import IOModel
 from ..isolation.mailbox import Mailbox
 from ..isolation.reporting import report
 from ..isolation.starting_threads import made_thread
-from .base import (
-    CUT_S,
-    EXHAUSTED_PAUSE_S,
-    OpenConnections,
-    ServingModel,
-    ServingTraits,
-    close_woken,
-    log,
-    opened,
-)
+from .base import EXHAUSTED_PAUSE_S, ServingModel, ServingTraits, close_woken, log
 from .limit import DESCRIPTORS, SETTING, Limit, affordable
+from .open_connections import CUT_S, OpenConnections, opened
 
 SPARES = 4
 """Threads ready before they are needed: starting one takes 50 to 100 us."""

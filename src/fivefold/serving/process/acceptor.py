@@ -11,16 +11,9 @@ from time import monotonic
 from ...errors import WorkerFailed
 from ...iomodels.interface import IOModel
 from ...processes.stopping import Stopping
-from ..base import (
-    EXHAUSTED_PAUSE_S,
-    OpenConnections,
-    ServingModel,
-    close_woken,
-    log,
-    opened,
-    wake_on_signals,
-)
+from ..base import EXHAUSTED_PAUSE_S, ServingModel, close_woken, log, wake_on_signals
 from ..limit import Limit
+from ..open_connections import OpenConnections, opened
 from .channel import ENDED, GONE, IDLE, MORE, SERVE, STARTED, hear, tell
 
 SPARES = 4

@@ -9,7 +9,8 @@ from time import monotonic
 
 from ...iomodels.interface import IOModel
 from ...isolation.descendants import descendants
-from ..base import OpenConnections, ServingModel, close_woken, opened, wake_on_signals
+from ..base import ServingModel, close_woken, wake_on_signals
+from ..open_connections import OpenConnections, opened
 from .channel import IDLE, hear, tell
 
 SOON_S = 0.2

@@ -23,8 +23,9 @@ from ...processes.backoff import YOUNG_DEATHS, Backoff
 from ...processes.forking import describe, forked, is_clean, reap, send
 from ...processes.ready_pipe import Announcement, Attentions
 from ...processes.stopping import LEAVE
-from ..base import CUT_S, ServingModel, log
+from ..base import ServingModel, log
 from ..limit import Limit
+from ..open_connections import CUT_S
 from .acceptor import Acceptor
 from .acceptor_handle import AcceptorHandle
 from .channel import GONE, STARTED, ends, tell

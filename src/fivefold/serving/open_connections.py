@@ -1,0 +1,110 @@
+"""The connections of one worker that are open: how a socket becomes one, what its handler's end
+means, and how they all end gently, or at once."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+from ..errors import LimitReached
+from ..iomodels.interface import Connection, IOModel
+from ..isolation.descendants import descendants
+from ..isolation.reporting import report
+from .base import Handler, log
+
+CUT_S = 1.0
+"""How long connections may take to notice that they are cut, before the thread goes on."""
+
+
+class OpenConnections:
+    """The connections of one worker that are open now, and how to end them gently."""
+
+    def __init__(self) -> None:
+        self._connections: set[Connection] = set()
+        self._cut: set[Connection] = set()
+        self._closing = False
+        # Re-entrant: a signal handler may call `finish` in the middle of `add`.
+        self._lock = threading.RLock()
+        descendants.give_up(self._give_up)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    async def attend(self, handler: Handler, connection: Connection) -> None:
+        """Let `handler` serve the connection, and count it among the living meanwhile.
+
+        Whatever the handler raises is logged, and the connection closed: it may cost this
+        client, and no other.  Only GeneratorExit passes, by which a model that closes
+        ends its coroutines.
+        """
+        self._add(connection)
+        try:
+            await handler(connection)
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - an edge, behind that of the handler
+            report(log, "the server failed at a connection", error=error)
+            await closed(connection)
+        finally:
+            self._discard(connection)
+
+    def _add(self, connection: Connection) -> None:
+        with self._lock:
+            self._connections.add(connection)
+            if self._closing:
+                connection.finish()
+
+    def _discard(self, connection: Connection) -> None:
+        with self._lock:
+            self._connections.discard(connection)
+
+    def _give_up(self) -> None:
+        for connection in self._connections:
+            connection.give_up()
+
+    def finish(self) -> None:
+        """Let each connection end after its exchange (`Lifetime.finish`)."""
+        with self._lock:
+            self._closing = True
+            for connection in self._connections:
+                connection.finish()
+
+    def cut(self) -> None:
+        """End all of them, exchange or not: grace is over."""
+        with self._lock:
+            cut = [c for c in self._connections if c not in self._cut]
+            self._cut.update(cut)
+            for connection in cut:
+                connection.abort()
+        if cut:
+            log.warning("%d connections have not ended in time (--grace-s), and are cut", len(cut))
+
+
+def opened(io: IOModel, sock: socket.socket) -> Connection | None:
+    """The socket as a connection of `io`; None (closed, and logged) if it cannot be one."""
+    try:
+        connection = io.connection(sock)
+        connection.belong_to(io)
+        return connection
+    except LimitReached as error:
+        log.error("connection refused: %s", error)
+    except OSError as error:
+        log.warning("connection lost before it was served: %s", error)  # reset meanwhile
+    except BaseException as error:  # noqa: BLE001 - out of memory: it costs one client
+        report(log, "a connection could not be opened", error=error)
+    sock.close()
+    return None
+
+
+async def closed(connection: Connection) -> None:
+    """Close what its handler has left open, by all means."""
+    if connection.sock.fileno() < 0:
+        return
+    try:
+        await connection.close()
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - its model may have lost it
+        report(log, "a connection could not be closed", error=error)
+    finally:
+        connection.sock.close()
