@@ -32,14 +32,17 @@ def printed(*arguments: str, **environment: str) -> dict[str, object]:
     return tomllib.loads(done.stdout)
 
 
-def test_variables_that_are_no_settings_are_passed_over_with_a_warning() -> None:
+def test_variables_that_are_no_settings_are_passed_over_with_a_warning(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     done = fivefold("serve", "--check-config", **KUBERNETES)
     assert done.exit_code == 0
+    said = capfd.readouterr().err
     for variable in KUBERNETES:
-        assert f"fivefold: {variable}: there is no such setting" in done.stderr
+        assert f"fivefold: {variable}: there is no such setting" in said
     done = fivefold("serve", "--check-config", FIVEFOLD_WORKRS="2")
     assert done.exit_code == 0
-    assert "do you mean FIVEFOLD_WORKERS" in done.stderr
+    assert "do you mean FIVEFOLD_WORKERS" in capfd.readouterr().err
 
 
 def test_a_wrong_value_says_where_it_came_from(tmp_path: Path) -> None:
@@ -95,7 +98,7 @@ def test_web_concurrency_is_the_number_of_workers_unless_set() -> None:
     assert printed(WEB_CONCURRENCY="many")["workers"] == 1
 
 
-def test_settings_without_effect_are_explained() -> None:
+def test_settings_without_effect_are_explained(capfd: pytest.CaptureFixture[str]) -> None:
     application = "wsgiref.simple_server:demo_app"
     cases = (
         ((application, "--threads", "2"), "threads: it has no effect here"),
@@ -112,7 +115,7 @@ def test_settings_without_effect_are_explained() -> None:
     for arguments, message in cases:
         done = fivefold("serve", *arguments, "--check-config")
         assert done.exit_code == 0, done.stderr
-        assert message in done.stderr
+        assert message in capfd.readouterr().err
     without: list[tuple[str, ...]] = [
         (application, "--serving", "async", "--threads", "2"),
         (application, "--mount", "/files=.", "--listing"),
@@ -120,7 +123,7 @@ def test_settings_without_effect_are_explained() -> None:
     ]
     for words in without:
         done = fivefold("serve", *words, "--check-config")
-        assert (done.exit_code, done.stderr) == (0, "")
+        assert (done.exit_code, done.stderr, capfd.readouterr().err) == (0, "", "")
 
 
 @pytest.mark.parametrize("target", ["shop", "shop.py", "./shop.py", "a/shop.py", "a.shop"])

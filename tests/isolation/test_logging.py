@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
-import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -21,7 +19,7 @@ from fivefold.isolation.reporting import Log, logger
 from fivefold.processes.ending import TimeIsOver
 from fivefold.serving import MODELS
 from support.client import Client
-from support.servers.deployed import deployed, until
+from support.servers.deployed import asked_at, deployed
 
 APPLICATION = """
 import logging, logging.config, sys
@@ -132,7 +130,7 @@ def test_a_log_that_nobody_can_write_stops_nothing(
     with subprocess.Popen([*shell, "--bind", "unix:shop.sock"], cwd=tmp_path) as process:
         try:
             for path, status in (("/fail", b"500"), ("/", b"200")):
-                assert asked(tmp_path / "shop.sock", path) == status
+                assert asked_at(tmp_path / "shop.sock", path) == status
             process.terminate()
             assert process.wait(60) == 0
         finally:
@@ -165,15 +163,6 @@ def failing_logger(raised: type[BaseException]) -> Log:
     ours = Log("fivefold.tested")
     ours.addFilter(fails)
     return ours
-
-
-def asked(path: Path, target: str) -> bytes:
-    """The status; waits for the server to be there."""
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(60)
-        until(lambda: sock.connect_ex(os.fspath(path)) == 0, "a server at the socket")
-        sock.sendall(f"GET {target} HTTP/1.1\r\nHost: shop\r\n\r\n".encode())
-        return sock.recv(65536)[9:12]
 
 
 def test_a_program_that_embeds_the_server_configures_its_logging(

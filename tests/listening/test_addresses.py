@@ -109,7 +109,7 @@ def test_sockets_of_systemd(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("here")
     with handed_over([str(tmp_path), "--bind", "systemd"], pid="") as (server, port):
         assert server.stderr is not None
-        assert next(server.stderr) == f"listening on http://127.0.0.1:{port}\n"
+        assert next(server.stderr).endswith(f" listening on http://127.0.0.1:{port}\n")
         assert status(f"http://127.0.0.1:{port}/") == "200"
         server.terminate()
         assert server.wait(30) == 0
@@ -131,7 +131,7 @@ def test_inherited_descriptors(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("here")
     with handed_over([str(tmp_path), "--bind", "fd://3"], pid="1") as (server, port):
         assert server.stderr is not None
-        assert next(server.stderr) == f"listening on http://127.0.0.1:{port}\n"
+        assert next(server.stderr).endswith(f" listening on http://127.0.0.1:{port}\n")
         server.terminate()
         assert server.wait(30) == 0
 

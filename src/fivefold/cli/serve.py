@@ -13,11 +13,14 @@ import click
 from .. import Server
 from ..configuration.setting import HELP
 from ..content.kinds import BROKEN
+from ..isolation.reporting import logger
 from ..server.settings import FILE_ONLY, GROUPS, Settings
 from .sources import Sources
-from .speaking import say
+from .speaking import speak_as
 from .starting import starting
 from .unused import without_effect
+
+log = logger("fivefold")
 
 FOLDER = "static"
 
@@ -69,8 +72,6 @@ def merged(given: dict[str, Any], config: str | None) -> Sources:
     sources.add_options(given)
     sources.add_conventions(os.environ)
     sources.add_address(host, port)
-    for warning in sources.warnings:
-        say(f"fivefold: {warning}")
     return sources
 
 
@@ -124,27 +125,30 @@ def begin(
     sources = merged(given, config)
     settings = sources.settings()
     with sources.blamed():
+        speak_as(settings)
+        for warning in sources.warnings:
+            log.warning("%s", warning)
         server = Server(settings)
         if print_config:
             click.echo(as_toml(settings))
         if check_config:
             server.check_target()
     for text in without_effect(server):
-        say(f"fivefold: {text}")
+        log.warning("%s", text)
     if print_config or check_config:
         return
     for text in server.passed_over:
-        say(f"fivefold: {text}; taking {server.engine.engine}")
+        log.warning("%s; taking %s", text, server.engine.engine)
     with sources.blamed():
         server.run(lambda: announce(server))
 
 
 def announce(server: Server) -> None:
     for address in server.addresses:
-        say(f"listening on {address}")
+        log.info("listening on %s", address)
     for address in server.status_addresses:
-        say(f"status on {address}")
-    say(sentence(server))
+        log.info("status on %s", address)
+    log.info("%s", sentence(server))
 
 
 def sentence(server: Server) -> str:

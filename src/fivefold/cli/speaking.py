@@ -5,6 +5,8 @@ Facts.        The first to configure the root logger has it: `logging.basicConfi
 Choice.       The handler belongs to the logger "fivefold", and what it has said goes no
               further, so that an application that logs to standard error as well does not say
               it twice.  The root logger is the application's.
+              `serve` adds time, level and process to each line (`ServerLines`), or makes an
+              object of JSON of it; the other commands speak to whom has just typed them.
               A line begins at its beginning, and only there: control characters are escaped,
               what follows a line feed is indented.  So nothing that a client sends, a path or
               the text of an exception, can look like a line of ours or speak to a terminal.
@@ -12,14 +14,19 @@ Choice.       The handler belongs to the logger "fivefold", and what it has said
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
-from ..isolation.reporting import logger, write
+from ..isolation.reporting import logger, moment, write
+from ..server.settings import Settings
+from .log_config import configure
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 """C0 but for tab and line feed, DEL, C1, and what some programs take for the end of a line."""
@@ -33,6 +40,40 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record).rstrip("\n").replace("\r\n", "\n")
         return CONTROL.sub(escaped, text).replace("\n", INDENT)
+
+
+class ServerLines(Lines):
+    """With the time (RFC 3339, milliseconds), the level and the process that says it."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.process = os.getpid()  # an application may have set logging.logProcesses to False
+        return super().format(record)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's own
+        return moment(record)
+
+
+class JsonLines(logging.Formatter):
+    """A line is an object of JSON; a traceback is a text in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = {
+            "time": moment(record),
+            "level": record.levelname,
+            "process": os.getpid(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            said["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(said)
+
+
+FORMATTERS: dict[str, type[logging.Formatter]] = {"text": ServerLines, "json": JsonLines}
+"""By the words of `--log-format`."""
 
 
 def escaped(match: re.Match[str]) -> str:
@@ -58,11 +99,23 @@ def speaking() -> Iterator[None]:
     log.setLevel(logging.INFO)
     log.propagate = False
     log.addHandler(handler)
+    handlers = log.handlers[:-1]
     try:
         yield
     finally:
-        log.removeHandler(handler)
+        log.handlers = handlers
         log.level, log.propagate = before
+
+
+def speak_as(settings: Settings) -> None:
+    """From now on as `--log-level`, `--log-format` and `--log-config` say. Raises
+    `SettingsError`."""
+    log = logger("fivefold")
+    for handler in log.handlers:
+        handler.setFormatter(FORMATTERS[settings.log_format]())
+    log.setLevel(settings.log_level.upper())
+    if settings.log_config is not None:
+        configure(log, Path(settings.chdir or "", settings.log_config))
 
 
 def say(text: str) -> None:

@@ -32,6 +32,7 @@ import signal
 import stat
 import traceback
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -114,6 +115,12 @@ def text_of(error: BaseException) -> str:
         return "(its text cannot be had)"
 
 
+def moment(record: logging.LogRecord) -> str:
+    """When it was made, in local time with its offset (RFC 3339)."""
+    made = datetime.fromtimestamp(record.created, UTC).astimezone()
+    return made.isoformat(timespec="milliseconds")
+
+
 def write(text: str) -> None:
     """A line or several on standard error; never raises for want of a reader, and
     does not wait for that for long.
@@ -158,7 +165,8 @@ standard_error = StandardErrorFile()
 
 def _last_resort(record: logging.LogRecord, trouble: BaseException) -> None:
     try:
-        lines = [f"{record.name}: {_message(record)}\n"]
+        where = f"{moment(record)} {record.levelname} [{os.getpid()}] {record.name}"
+        lines = [f"{where}: {_message(record)}\n"]
         if record.exc_info:
             lines += _formatted(record.exc_info)
         lines += [f"(logging it failed: {type(trouble).__name__}: {text_of(trouble)})"]

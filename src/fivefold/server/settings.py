@@ -36,6 +36,11 @@ SYSTEMD = "systemd"
 RATE = re.compile(r"1/([1-9][0-9]{0,8})", re.ASCII)
 """`--trace-sample`: of how many requests one is timed."""
 
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+LOG_FORMATS = ("text", "json")
+"""Of the server's own log.  The command line obeys; a program that embeds the server configures
+logging itself."""
+
 LEAST_STUCK_S = 1.0
 """A worker shows that it lives once in a tick, which is up to a second (`upkeep.tick`)."""
 
@@ -167,6 +172,22 @@ class Settings:
     access_log_format: str = setting(
         "combined",
         "What a line of the access log holds: common, combined, json, or a text with {fields}.",
+    )
+    log_level: str = setting(
+        "info",
+        "The least level of the server's own log, on standard error: debug, info, warning, error"
+        " or critical.",
+        choices=LOG_LEVELS,
+    )
+    log_format: str = setting(
+        "text",
+        "What a line of the server's own log is: text, or json, an object.",
+        choices=LOG_FORMATS,
+    )
+    log_config: str | None = setting(
+        None,
+        "A file for logging.config.dictConfig, TOML or JSON (*.json), which says where the"
+        " server's own log goes.",
     )
     trace_sample: str | None = setting(
         None, "Time every Nth request (1/N), for the log, the metrics, the spans and Server-Timing."

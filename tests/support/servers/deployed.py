@@ -156,6 +156,15 @@ def deployed(folder: Path, *arguments: str, fds: tuple[int, ...] = ()) -> Iterat
         server.process.wait()
 
 
+def asked_at(path: Path, target: str) -> bytes:
+    """The status; waits for a server at this UNIX socket to be there."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PATIENCE_S)
+        until(lambda: sock.connect_ex(os.fspath(path)) == 0, "a server at the socket")
+        sock.sendall(f"GET {target} HTTP/1.1\r\nHost: shop\r\n\r\n".encode())
+        return sock.recv(65536)[9:12]
+
+
 def port_is_free(address: tuple[str, int]) -> bool:
     """Whether another server could listen there."""
     with socket.socket() as sock:

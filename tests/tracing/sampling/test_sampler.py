@@ -228,7 +228,7 @@ def test_each_sample_is_a_line_of_the_log(folder: Path) -> None:
         server.terminate()
         lines = [line for line in server.stderr if "fivefold.trace" in line]
     assert server.returncode == 0
-    assert [line.split(" in ")[0] for line in lines] == [
-        "fivefold.trace: GET /large 200",
-        "fivefold.trace: GET /nothing 404",
+    assert [line.split(": ")[1].split(" in ")[0] for line in lines] == [
+        "GET /large 200",
+        "GET /nothing 404",
     ]
