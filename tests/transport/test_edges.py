@@ -14,7 +14,7 @@ from fivefold.errors import LimitReached
 from fivefold.http1.limits import Limits
 from fivefold.iomodels.interface import Connection
 from fivefold.iomodels.lifetime import LAST_CALL_S, LAST_WORDS_S, Lifetime
-from fivefold.serving.base import Handler
+from fivefold.serving.open_connections import Handler
 from fivefold.transport.proxy_protocol import ProxyProtocol
 from fivefold.transport.tls.connection import TlsConnection
 from fivefold.transport.tls.layer import Tls

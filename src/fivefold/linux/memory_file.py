@@ -8,12 +8,14 @@ import weakref
 
 
 class MemoryFile:
-    """Closed when nothing refers to it any more: a program may make many servers, one by one."""
+    """Closed at the latest when nothing refers to it any more: a program may make many servers, one
+    by one."""
 
     def __init__(self, name: str) -> None:
         self._fd = os.memfd_create(name, os.MFD_CLOEXEC)
         # At the end of a process the kernel does it.
-        weakref.finalize(self, os.close, self._fd).atexit = False
+        self.close = weakref.finalize(self, os.close, self._fd)
+        self.close.atexit = False
 
     def fileno(self) -> int:
         return self._fd

@@ -24,7 +24,8 @@ from ..isolation.reporting import logger
 from ..processes import ending
 from ..processes.grace import Grace
 from ..processes.ready_pipe import Announcement
-from ..serving.base import Handler, NewIO, ServingOptions
+from ..serving.base import NewIO, ServingModel, ServingOptions
+from ..serving.open_connections import Handler
 from ..transport.plain_http import PlainHttp
 from ..transport.proxy_protocol import ProxyProtocol
 from ..transport.tls.certificates import Certificates
@@ -40,12 +41,15 @@ log = logger("fivefold.server")
 
 
 class WorkerObserver(Protocol):
-    """Tracing, from within a worker."""
+    """Tracing and inspection, from within a worker."""
 
     def install(self, content: Content, http1: Http1) -> None:
         """Called before the worker's first connection, with what overlays may be put on."""
 
-    def look(self) -> None:
+    def serves(self, model: ServingModel) -> None:
+        """Called before it runs, with what has the connections."""
+
+    def waits(self, io: IOModel) -> None:
         """Called in each process and thread that serves, before its first connection."""
 
 
@@ -159,6 +163,7 @@ class Composition:
         model = choice.model(
             sockets, handler, new_io, options, on_ready, hooks=access_log, others=self._others
         )
+        self._observer.serves(model)
         model.stops.begin(model.stop)
         try:
             model.run()
@@ -201,7 +206,7 @@ class Composition:
             io = make(tick_s=tick_s, connections=connections)
             io.exhausted = shared.kept.give_back
             io.on_tick(ticked)
-            self._observer.look()
+            self._observer.waits(io)
             return io
 
         return new_io

@@ -20,7 +20,7 @@ from typing import Any
 from ..iomodels.interface import Connection, IOModel, Listener, Traits, Waiter
 from .base import ServingModel, ServingTraits, close_woken
 from .limit import DESCRIPTORS, SETTING, Limit, affordable
-from .open_connections import CUT_S, OpenConnections, opened
+from .open_connections import CUT_S, opened
 
 DRAIN_STEP_S = 0.02
 """How often the end of the last connections is looked for while stopping."""
@@ -44,12 +44,10 @@ class Async(ServingModel):
         """Takes what every serving model takes."""
         super().__init__(*given, **named)
         self._limit = Limit({SETTING: self.options.max_connections})
-        # Of all connections.
-        self._open = OpenConnections()
         self._full: list[Waiter] = []
         """The coroutine that would accept, and waits for room."""
         self._attended = 0
-        """Connections whose coroutine has been made; those that run already are in `_open`."""
+        """Connections whose coroutine has been made; those that run already are in `open`."""
 
     def run(self) -> None:
         io = self._io = self.new_io(min(self.options.max_connections, affordable(1)))
@@ -65,7 +63,7 @@ class Async(ServingModel):
     def stop(self) -> None:
         # Here and not only when it is drained: an iterative server gets there once the client
         # has gone whom it serves now.
-        self._open.finish()
+        self.open.finish()
         super().stop()
 
     def _affordable(self, traits: Traits) -> Limit:
@@ -103,7 +101,7 @@ class Async(ServingModel):
     async def _attend(self, connection: Connection) -> None:
         assert self._io is not None
         try:
-            await self._open.attend(self.handler, connection)
+            await self.open.attend(self.handler, connection)
         finally:
             self._attended -= 1
             while self._full:
@@ -112,9 +110,9 @@ class Async(ServingModel):
     async def _drain(self, io: IOModel, listeners: list[Listener]) -> None:
         """Serve the clients that are connected already, then let all go."""
         await self.close_listeners(listeners, self._start)
-        self._open.finish()
+        self.open.finish()
         await self._until_gone(io, self.options.grace.until())
-        self._open.cut()
+        self.open.cut()
         await self._until_gone(io, monotonic() + CUT_S)
 
     async def _until_gone(self, io: IOModel, until: float) -> None:

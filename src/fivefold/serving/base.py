@@ -11,16 +11,17 @@ import errno
 import signal
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from ..iomodels.interface import Connection, IOModel, Listener
+from ..iomodels.interface import IOModel, Listener
 from ..isolation.descendants import descendants
 from ..isolation.reporting import logger
 from ..processes.grace import Grace
 from ..processes.ready_pipe import NOBODY_LISTENS, Announcement
 from ..processes.stopping import Stopping
+from .open_connections import Handler, OpenConnections
 from .stealing import OtherQueues
 
 log = logger("fivefold.serving")
@@ -31,8 +32,6 @@ ENFILE, ENOBUFS, ENOMEM) comes back by itself."""
 
 EXHAUSTED_PAUSE_S = 0.1
 """Until the next try then: long enough not to spin, short enough not to be felt."""
-
-Handler = Callable[[Connection], Coroutine[Any, Any, None]]
 
 
 class NewIO(Protocol):
@@ -121,6 +120,8 @@ class ServingModel(ABC):
         self.hooks = hooks or WorkerHooks()
         self.stopping = False
         self.stops = Stopping()
+        self.open = OpenConnections()
+        """Those of this process."""
         self._io: IOModel | None = None
         self._deaf: BaseException | None = None
         """Why this worker cannot accept any more."""
@@ -135,6 +136,11 @@ class ServingModel(ABC):
         self.stopping = True
         if self._io is not None:
             self._io.wake()
+
+    def begin_anew(self) -> OpenConnections:
+        """Connections of the calling process, which its parent does not serve."""
+        self.open = OpenConnections()
+        return self.open
 
     def _begin(self, io: IOModel) -> None:
         """Called in each process that accepts or serves, with the model of its main thread."""

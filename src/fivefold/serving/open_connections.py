@@ -5,22 +5,38 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable, Coroutine
+from time import monotonic
+from typing import Any, NamedTuple
 
 from ..errors import LimitReached
 from ..iomodels.interface import Connection, IOModel
 from ..isolation.descendants import descendants
-from ..isolation.reporting import report
-from .base import Handler, log
+from ..isolation.reporting import logger, report
+
+log = logger("fivefold.serving")
+
+Handler = Callable[[Connection], Coroutine[Any, Any, None]]
+"""What serves a connection."""
 
 CUT_S = 1.0
 """How long connections may take to notice that they are cut, before the thread goes on."""
 
 
+class OpenConnection(NamedTuple):
+    """What an onlooker needs to know of a connection."""
+
+    serving: Coroutine[Any, Any, None]
+    """What serves it."""
+    since: float
+    """`time.monotonic` when it began."""
+
+
 class OpenConnections:
-    """The connections of one worker that are open now, and how to end them gently."""
+    """The connections of one process that are open now, and how to end them gently."""
 
     def __init__(self) -> None:
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, OpenConnection] = {}
         self._cut: set[Connection] = set()
         self._closing = False
         # Re-entrant: a signal handler may call `finish` in the middle of `add`.
@@ -37,9 +53,10 @@ class OpenConnections:
         client, and no other.  Only GeneratorExit passes, by which a model that closes
         ends its coroutines.
         """
-        self._add(connection)
+        serving = handler(connection)
+        self._add(connection, serving)
         try:
-            await handler(connection)
+            await serving
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - an edge, behind that of the handler
@@ -48,15 +65,19 @@ class OpenConnections:
         finally:
             self._discard(connection)
 
-    def _add(self, connection: Connection) -> None:
+    def now(self) -> list[tuple[Connection, OpenConnection]]:
+        """In the order in which they came; from any thread or signal handler."""
+        return list(self._connections.items())
+
+    def _add(self, connection: Connection, serving: Coroutine[Any, Any, None]) -> None:
         with self._lock:
-            self._connections.add(connection)
+            self._connections[connection] = OpenConnection(serving, monotonic())
             if self._closing:
                 connection.finish()
 
     def _discard(self, connection: Connection) -> None:
         with self._lock:
-            self._connections.discard(connection)
+            self._connections.pop(connection, None)
 
     def _give_up(self) -> None:
         for connection in self._connections:

@@ -26,7 +26,7 @@ from ..isolation.reporting import report
 from ..isolation.starting_threads import made_thread
 from .base import EXHAUSTED_PAUSE_S, ServingModel, ServingTraits, close_woken, log
 from .limit import DESCRIPTORS, SETTING, Limit, affordable
-from .open_connections import CUT_S, OpenConnections, opened
+from .open_connections import CUT_S, opened
 
 SPARES = 4
 """Threads ready before they are needed: starting one takes 50 to 100 us."""
@@ -54,7 +54,6 @@ class Thread(ServingModel):
         super().__init__(*given, **named)
         self._limit = Limit({SETTING: self.options.max_connections})
         # Of all threads.
-        self._open = OpenConnections()
         # A mailbox stands for an idle thread.  SimpleQueue, because its `put` may be called
         # from a signal handler that interrupted its `get` (queue module, "reentrant").
         self._idle: queue.SimpleQueue[Client | None] = queue.SimpleQueue()
@@ -129,7 +128,7 @@ class Thread(ServingModel):
             if mailbox is not None:
                 return mailbox
             if self.stopping:
-                self._open.finish()  # so that a thread becomes idle
+                self.open.finish()  # so that a thread becomes idle
         return None
 
     def _next_idle(self) -> Client | None:
@@ -139,7 +138,7 @@ class Thread(ServingModel):
         try:
             return self._idle.get(timeout=max(0.0, self.options.grace.until() - monotonic()))
         except queue.Empty:
-            self._open.cut()
+            self.open.cut()
             return self._idle.get()
 
     def _add_spares(self) -> None:
@@ -158,10 +157,10 @@ class Thread(ServingModel):
             time.sleep(EXHAUSTED_PAUSE_S)
 
     def _drain(self) -> None:
-        self._open.finish()
+        self.open.finish()
         while self._threads and monotonic() < self.options.grace.until():
             self._dismiss_one(max(0.0, self.options.grace.until() - monotonic()))
-        self._open.cut()
+        self.open.cut()
         end = monotonic() + CUT_S
         while self._threads and monotonic() < end:
             self._dismiss_one(0.1)
@@ -209,5 +208,5 @@ class Thread(ServingModel):
             return False
         connection = opened(io, sock)
         if connection is not None:
-            io.run(self._open.attend(self.handler, connection))
+            io.run(self.open.attend(self.handler, connection))
         return True

@@ -7,7 +7,9 @@ from contextlib import ExitStack, contextmanager
 
 from ..content.base import Content
 from ..http1.connection import Http1
+from ..iomodels.interface import IOModel
 from ..server.parent import Observer, SupervisedServer
+from ..serving.base import ServingModel
 from .health import live, readiness
 from .own_process import status_process
 from .routes import StatusContent
@@ -30,9 +32,13 @@ class Observers:
         for observer in self._observers:
             observer.install(content, http1)
 
-    def look(self) -> None:
+    def serves(self, model: ServingModel) -> None:
         for observer in self._observers:
-            observer.look()
+            observer.serves(model)
+
+    def waits(self, io: IOModel) -> None:
+        for observer in self._observers:
+            observer.waits(io)
 
 
 class StatusObserver:
@@ -49,5 +55,8 @@ class StatusObserver:
     def install(self, content: Content, http1: Http1) -> None:
         """Nothing yet."""
 
-    def look(self) -> None:
+    def serves(self, model: ServingModel) -> None:
+        """Nothing yet."""
+
+    def waits(self, io: IOModel) -> None:
         """Nothing yet."""

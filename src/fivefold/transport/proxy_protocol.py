@@ -19,7 +19,7 @@ from ..errors import PeerGone
 from ..http1.limits import Limits
 from ..iomodels.interface import Connection
 from ..isolation.reporting import logger
-from ..serving.base import Handler
+from ..serving.open_connections import Handler
 from .layers import Served, entered, unread
 
 log = logger("fivefold.proxy")

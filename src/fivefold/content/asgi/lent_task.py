@@ -100,6 +100,11 @@ class LentTask(Coroutine[Any, Any, None]):
             self._end_call(asyncio.CancelledError())
         self._go_on()
 
+    @property
+    def serves(self) -> Any:
+        """The object that hears of the end of the call."""
+        return getattr(self._ended, "__self__", None)
+
     def end(self) -> None:
         """The task ends: its callbacks are called, and it is never lent again."""
         self._over = True

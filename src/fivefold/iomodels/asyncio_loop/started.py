@@ -25,10 +25,11 @@ from .bridge import Bridge
 class Started:
     """The rest of an operation, as the model sees it: a suspended coroutine."""
 
-    __slots__ = ("_bridge", "_error", "_over", "_parked", "_steps", "_value")
+    __slots__ = ("_bridge", "_error", "_over", "_parked", "_value", "steps")
 
     def __init__(self, steps: Task, parked: Waiter) -> None:
-        self._steps = steps
+        self.steps = steps
+        """What is left of the operation."""
         self._parked: Waiter | None = parked
         parked.task = cast("Task", self)
         self._bridge: Bridge | None = None
@@ -40,13 +41,13 @@ class Started:
     # As the model sees it
 
     def send(self, value: Any) -> Waiter:
-        return self._step(self._steps.send, value)
+        return self._step(self.steps.send, value)
 
     def throw(self, error: BaseException) -> Waiter:
-        return self._step(self._steps.throw, error)
+        return self._step(self.steps.throw, error)
 
     def close(self) -> None:
-        self._steps.close()
+        self.steps.close()
 
     def _step(self, step: Callable[[Any], Any], argument: Any) -> Waiter:
         if self._over:
@@ -98,7 +99,7 @@ class Started:
         else:
             parked.hints = parked.hints or 1  # the model was about to go on with it
         self._error = error
-        self._steps.close()
+        self.steps.close()
         self._end()
 
 

@@ -13,7 +13,7 @@ from ...iomodels.interface import IOModel
 from ...processes.stopping import Stopping
 from ..base import EXHAUSTED_PAUSE_S, ServingModel, close_woken, log, wake_on_signals
 from ..limit import Limit
-from ..open_connections import OpenConnections, opened
+from ..open_connections import opened
 from .channel import ENDED, GONE, IDLE, MORE, SERVE, STARTED, hear, tell
 
 SPARES = 4
@@ -108,7 +108,7 @@ class Acceptor:
         assert self._io is not None
         connection = opened(self._io, sock)
         if connection is not None:
-            only = OpenConnections()
+            only = self._model.begin_anew()
             only.finish()
             await only.attend(self._model.handler, connection)
             self._model.hooks.idle()

@@ -10,7 +10,7 @@ from time import monotonic
 from ...iomodels.interface import IOModel
 from ...isolation.descendants import descendants
 from ..base import ServingModel, close_woken, wake_on_signals
-from ..open_connections import OpenConnections, opened
+from ..open_connections import opened
 from .channel import IDLE, hear, tell
 
 SOON_S = 0.2
@@ -34,7 +34,7 @@ class Child:
         self._channel = channel
         self._to_acceptor = to_acceptor
         self._say_idle = say_idle
-        self._open = OpenConnections()
+        self._open = model.begin_anew()
         self._forker = os.getppid()
         self._is_starting = True
 

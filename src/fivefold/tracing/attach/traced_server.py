@@ -19,11 +19,15 @@ import os
 import signal
 import threading
 from contextlib import AbstractContextManager
+from types import FrameType
 
 from ...content.base import Content
 from ...http1.connection import Http1
+from ...inspection.asking import Inspection
+from ...iomodels.interface import IOModel
 from ...server.parent import SupervisedServer
 from ...server.settings import interval
+from ...serving.base import ServingModel
 from ..control.pipe import EventPipe
 from ..control.supervised import control_process
 from ..control.switch import NOTICE, Switch
@@ -57,7 +61,8 @@ class LiveObserver:
         self.switch = Switch()
         samples = Samples(server.settings, self._version)
         self.pipe = EventPipe()
-        return control_process(server, self.switch, self.pipe, samples)
+        self.inspection = Inspection()
+        return control_process(server, self.switch, self.pipe, samples, self.inspection)
 
     # runs in: a worker
 
@@ -67,10 +72,19 @@ class LiveObserver:
         if every:
             Sampler(every, self.pipe).install(content)
         self._generation = 0  # this content has not been looked at
-        signal.signal(NOTICE, lambda *_: self._noticed())
+        self.inspection.install()
+        signal.signal(NOTICE, lambda _, here: self._noticed(here))
 
-    def _noticed(self) -> None:
+    def serves(self, model: ServingModel) -> None:
+        self.inspection.watch(model)
+
+    def waits(self, io: IOModel) -> None:
+        self.inspection.waits(io)
         self.look()
+
+    def _noticed(self, here: FrameType | None) -> None:
+        self.look()
+        self.inspection.answer(here)
         # Also where the parent had looked before it forked us: we are waited for all the same.
         self.pipe.send({"g": self._generation, "looked": os.getpid()})
 

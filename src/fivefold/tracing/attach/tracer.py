@@ -20,6 +20,7 @@ from ..model import Trace
 from ..steps.server_end import ServedTimeline, served
 from ..steps.summary import summed
 from .exchanges import Exchanges, Recorded
+from .inspected import asked
 
 KEPT_NS = 60 * 10**9
 """The kernel's events of exchanges that began longer ago are not kept."""
@@ -153,10 +154,4 @@ class Attached:
 
 def metrics_of(pid: int) -> str:
     """The metrics of a running server, in Prometheus' text format. Raises `TraceFailed`."""
-    sock, _ = connected(pid)
-    with sock:
-        try:
-            sock.sendall(b'{"do":"metrics"}\n')
-            return b"".join(iter(lambda: sock.recv(READ_BYTES), b"")).decode()
-        except OSError as error:
-            raise TraceFailed(f"process {pid} does not answer: {error}") from None
+    return asked(pid, {"do": "metrics"}).decode()

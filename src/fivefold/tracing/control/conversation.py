@@ -15,6 +15,7 @@ socket is removed.  If this process dies, the server serves on, and cannot be tr
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -23,8 +24,9 @@ import socket
 from time import monotonic
 from typing import Any
 
+from ...inspection.asking import Inspection, Question
 from ...linux.peer_credentials import peer_of
-from ...linux.processes import holds
+from ...linux.processes import holds, processes_of_tree
 from ..sampling.line import START, sample_of
 from ..sampling.sinks import Samples
 from .pipe import READ_BYTES, EventPipe, LineReader
@@ -42,6 +44,9 @@ REST_S = 0.1
 """While no tracer is attached samples are read so often at most, many at once: waking up for
 each of them would cost more than they do."""
 
+LOOK_S = 0.01
+"""How often it is looked for answers while a question is open."""
+
 PATIENCE_S = 1.0
 """How long a tracer may take nothing."""
 
@@ -58,6 +63,8 @@ class Control:
         pipe: EventPipe,
         switch: Switch,
         samples: Samples,
+        *,
+        inspection: Inspection,
     ) -> None:
         self._supervisor = supervisor
         self._listener = listener
@@ -66,6 +73,10 @@ class Control:
         """Its number in all who serve; it is closed here."""
         self._switch = switch
         self._samples = samples
+        self._inspection = inspection
+        self._question: Question | None = None
+        self._curious: list[socket.socket] = []
+        """Those that wait for the answer to it."""
         self._stopping = False
         self._tracer: socket.socket | None = None
         self._unseen: set[int] = set()
@@ -99,6 +110,8 @@ class Control:
             sources.append(self._reading_end)
         else:
             due = monotonic() + REST_S
+        if self._question is not None:
+            due = monotonic() + LOOK_S
         ready = select.select(sources, [], [], None if due is None else max(0.0, due - monotonic()))
         self._rested = self._reading_end not in ready[0]
         if self._reading_end in ready[0]:
@@ -108,7 +121,9 @@ class Control:
         if self._listener is not None and self._listener in ready[0]:
             self._accept(self._listener)
         if self._tracer is not None and not any(ready):
-            self._unseen |= self._notify() - self._seen
+            self._unseen |= self._notify(self._serving()) - self._seen
+        if self._question is not None:
+            self._look(self._question)
         if self._announce_at is not None and (
             (self._seen and not self._unseen) or monotonic() >= self._announce_at
         ):
@@ -133,7 +148,7 @@ class Control:
         self._switch.turn_on(Wanted(str(asked["match"]), int(asked["count"])))
         self._tracer = sock
         self._seen.clear()
-        self._unseen = self._notify()
+        self._unseen = self._notify(self._serving())
         self._announce_at = monotonic() + SWITCH_S
 
     def metrics(self, sock: socket.socket, asked: dict[str, Any]) -> None:
@@ -141,11 +156,35 @@ class Control:
         sock.sendall(self._samples.metrics.text().encode())
         sock.close()
 
-    def _notify(self) -> set[int]:
-        """Let every process that serves look at the switch; which they are."""
+    def inspect(self, sock: socket.socket, asked: dict[str, Any]) -> None:
+        """All that ask while this is found out get the same answer: a line of JSON, the list of
+        processes (`inspection.merging`)."""
+        self._curious.append(sock)
+        if self._question is None:
+            serving = self._serving()
+            everyone = processes_of_tree(self._supervisor)
+            self._question = Question(self._inspection, everyone, serving)
+            self._notify(serving)
+
+    def _look(self, question: Question) -> None:
+        processes = question.look()
+        if processes is None:
+            return
+        line = json.dumps(processes).encode() + b"\n"
+        for sock in self._curious:
+            with sock, contextlib.suppress(OSError):
+                sock.sendall(line)
+        self._curious.clear()
+        self._question = None
+
+    def _serving(self) -> set[int]:
+        """The processes that serve."""
         # What else a program has started may have a handler of its own, but not the pipe.
         inode = os.fstat(self._reading_end).st_ino
-        serving = {pid for pid in looking(self._supervisor) if holds(pid, self._written_at, inode)}
+        return {pid for pid in looking(self._supervisor) if holds(pid, self._written_at, inode)}
+
+    def _notify(self, serving: set[int]) -> set[int]:
+        """Let them look at the switch, and at the question; which they are."""
         for pid in serving:
             try:
                 os.kill(pid, NOTICE)
@@ -165,7 +204,7 @@ class Control:
             self._tracer = None
             self._announce_at = None
             self._switch.turn_off()
-            self._notify()
+            self._notify(self._serving())
 
     def _hear(self) -> None:
         """A tracer says nothing more: what comes is its end."""
@@ -212,7 +251,7 @@ class Control:
             self._detach()
 
 
-ASKED = {"attach": Control.attach, "metrics": Control.metrics}
+ASKED = {"attach": Control.attach, "inspect": Control.inspect, "metrics": Control.metrics}
 """What one may ask for, by its word."""
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...errors import WorkerFailed
+from ...inspection.asking import Inspection
 from ...isolation.reporting import logger
 from ...linux.process_control import children_called
 from ...processes.forking import end_child, forked
@@ -28,7 +29,11 @@ NAME = "fivefold-trace"
 
 @contextmanager
 def control_process(
-    server: SupervisedServer, switch: Switch, pipe: EventPipe, samples: Samples
+    server: SupervisedServer,
+    switch: Switch,
+    pipe: EventPipe,
+    samples: Samples,
+    inspection: Inspection,
 ) -> Iterator[None]:
     """A control process for the calling supervisor. Raises `WorkerFailed` if none can be had."""
     supervisor = os.getpid()
@@ -38,7 +43,7 @@ def control_process(
         server.close_sockets()
         pipe.close()
         log_cheaply()
-        Control(supervisor, sock, pipe, switch, samples).run()
+        Control(supervisor, sock, pipe, switch, samples, inspection=inspection).run()
         if path is not None:
             path.unlink(missing_ok=True)
 
@@ -47,6 +52,7 @@ def control_process(
             pid = forked(life)
     except OSError as error:
         pipe.close()
+        inspection.close()
         if path is not None:
             path.unlink(missing_ok=True)
         raise WorkerFailed(f"no process can be started: {error}") from error
@@ -59,6 +65,7 @@ def control_process(
         yield
     finally:
         pipe.close()
+        inspection.close()
         end_child(pid)
         if path is not None:
             path.unlink(missing_ok=True)

@@ -18,10 +18,11 @@ from urllib.parse import unquote, urlsplit
 from ...content.base import Content
 from ...errors import TraceFailed
 from ...http1.connection import Http1
-from ...iomodels.interface import Connection
+from ...iomodels.interface import Connection, IOModel
 from ...linux.tracepoints import tracefs
 from ...server.parent import SupervisedServer
 from ...server.settings import Settings
+from ...serving.base import ServingModel
 from ..attach.exchanges import Exchanges, Recorded
 from ..attach.recorder import Recorder, pair_of_server
 from ..attach.recording import Recording, written
@@ -172,7 +173,9 @@ class OwnObserver:
     def install(self, content: Content, http1: Http1) -> None:
         Recorder(content, http1, self._ended, begun=self._accepted).begin()
 
-    def look(self) -> None: ...
+    def serves(self, model: ServingModel) -> None: ...
+
+    def waits(self, io: IOModel) -> None: ...
 
     def _accepted(self, conn: Connection) -> None:
         self._pipe().send({"accepted": conn.peer[1] if conn.peer else 0})

@@ -16,7 +16,7 @@ from ...http1.connection import Http1
 from ...http1.limits import Limits
 from ...iomodels.interface import Connection
 from ...isolation.reporting import logger
-from ...serving.base import Handler
+from ...serving.open_connections import Handler
 from ..layers import Served, entered, unread
 from .certificates import Certificates
 from .connection import HandshakeFailed, TlsConnection

@@ -70,7 +70,8 @@ class FarEnd:
     def __init__(self, near: OtherEnd, disconnect: Message, at: str) -> None:
         """`disconnect` is what `receive` says once the connection has gone; `at` names the call in
         the log."""
-        self._near = near
+        self.serves = near
+        """The connection's end."""
         self._disconnect = disconnect
         self._at = at
         self._messages: deque[Any] = deque()
@@ -111,7 +112,7 @@ class FarEnd:
                 return self._disconnect.copy()
             if self._expected <= len(self._takers):
                 self._expected += 1
-                self._near.post(self._near.take)
+                self.serves.post(self.serves.take)
             await self._takers.wait()
         message = self._messages.popleft()
         if isinstance(message, BaseException):
@@ -133,7 +134,7 @@ class FarEnd:
         # Parts that other tasks send are before it: then it waits for its turn as they do.
         alone = self._has_start and not (self._trailers or self._sendings)
         if alone and is_small_end(message):
-            self._near.post(self._near.give_last, head, message)
+            self.serves.post(self.serves.give_last, head, message)
             self._finished = True
             self.part()
             return
@@ -158,7 +159,7 @@ class FarEnd:
         bridge = sending.bridge
         bridge._asyncio_future_blocking = True  # noqa: SLF001 - asyncio's own protocol
         self._sendings.add(sending)
-        self._near.post(self._near.give, sending)
+        self.serves.post(self.serves.give, sending)
         try:
             yield bridge
         except BaseException:
@@ -180,7 +181,7 @@ class FarEnd:
         """
         if not self._parted:
             head, self._head = self._head, None
-            self._near.post(self._near.end, head, error)
+            self.serves.post(self.serves.end, head, error)
         elif error is not None and self._finished and not is_a(error, ClientLeft):
             report(log, "the application failed at %s", self._at, error=error)
 

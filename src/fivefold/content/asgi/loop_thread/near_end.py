@@ -57,6 +57,11 @@ class NearEnd:
         self._line: deque[tuple[Callable[..., Awaitable[None]], tuple[Any, ...]]] = deque()
         """What is being sent, and what waits for that."""
 
+    @property
+    def serves(self) -> Any:
+        """The object that hears of the end of the call."""
+        return getattr(self._ended, "__self__", None)
+
     def begin(
         self, application: Callable[..., Awaitable[Any]], scope: Any, first: Message | None
     ) -> None:

@@ -1,0 +1,1 @@
+"""What a running server does at this moment: processes, threads, tasks and connections."""

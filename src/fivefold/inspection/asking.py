@@ -1,0 +1,174 @@
+"""Asking all processes of a server what they do: one page, two files in memory, two signals.
+
+A page that all share has the number of the question.  A process that hears NOTICE and finds a new
+number writes its document (`snapshot`) as one line to the file for documents.  One whose main
+thread does not get to its signal handler (C code that never returns, or that holds the GIL) is
+asked by SHOW for its stacks, which faulthandler(3) writes to the other file, without Python.  What
+its threads sleep in the kernel tells, and needs no process to answer; it is asked first, because
+a signal ends the sleep.
+
+Assumption.   Writes with O_APPEND to a memory file are whole and in order (shmem takes the inode's
+              lock around each).  No code of the application takes SHOW (`processes.stack`).
+Cost.         Two descriptors in each process, and a handler of signals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import fcntl
+import json
+import mmap
+import os
+import signal
+import struct
+import weakref
+from collections.abc import Iterable
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+from ..iomodels.interface import IOModel
+from ..linux.memory_file import MemoryFile
+from ..linux.processes import entry_of
+from ..processes.forking import send
+from ..serving.base import ServingModel
+from ..serving.open_connections import OpenConnections
+from .merging import merged, seen_from_outside
+from .snapshot import Document, loops_of, snapshot
+
+SHOW = signal.SIGRTMIN + 14
+"""`processes.stack` and `processes.stopping` have the two before it."""
+
+ANSWER_S = 1.0
+"""How long a process may take to come to its handler, before it is asked for its stacks."""
+
+STACKS_S = 0.3
+"""Within this faulthandler has written: a hundred threads are a few milliseconds."""
+
+NUMBER = struct.Struct("Q")
+
+
+class Inspection:
+    """Of one server. Make it before the first fork."""
+
+    def __init__(self) -> None:
+        self._page = mmap.mmap(-1, mmap.PAGESIZE)
+        self._documents = appended("fivefold-snapshots")
+        self._stacks = appended("fivefold-stacks")
+        # Of a worker.
+        self._answered = 0
+        self._model: ServingModel | None = None
+        self._ios: weakref.WeakSet[IOModel] = weakref.WeakSet()
+
+    @property
+    def number(self) -> int:
+        """Of the last question."""
+        number: int = NUMBER.unpack_from(self._page)[0]
+        return number
+
+    # runs in: a worker
+
+    def install(self) -> None:
+        """Before its first fork, so that its processes inherit it."""
+        self._answered = self.number
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            faulthandler.register(SHOW, file=self._stacks.fileno(), all_threads=True)
+
+    def watch(self, model: ServingModel) -> None:
+        """Whose connections are seen."""
+        self._model = model
+
+    def waits(self, io: IOModel) -> None:
+        """One of the I/O models of this process."""
+        self._ios.add(io)
+
+    def answer(self, here: FrameType | None) -> None:
+        """Called in a handler of NOTICE, which has interrupted `here`; raises nothing."""
+        number = self.number
+        if number == self._answered:
+            return
+        self._answered = number
+        opened = OpenConnections() if self._model is None else self._model.open
+        document: Document
+        try:
+            document = snapshot(opened, loops_of(list(self._ios)), here)
+        except BaseException as error:  # noqa: BLE001 - its stacks are told by `SHOW`
+            document = {"pid": os.getpid(), "failed": repr(error)}
+        with contextlib.suppress(OSError):  # no memory: as if it had not answered
+            line = json.dumps({"number": number} | document)
+            os.write(self._documents.fileno(), line.encode() + b"\n")
+
+    # runs in: the supervisor
+
+    def close(self) -> None:
+        self._documents.close()
+        self._stacks.close()
+
+    # runs in: the process that asks
+
+    def begin(self) -> None:
+        """A new question."""
+        for file in (self._documents, self._stacks):
+            os.ftruncate(file.fileno(), 0)
+        NUMBER.pack_into(self._page, 0, self.number + 1)
+
+    def answers(self) -> dict[int, Document]:
+        """Those to the present question, by their processes."""
+        lines = whole(self._documents).splitlines(keepends=True)
+        documents = [json.loads(line) for line in lines if line.endswith(b"\n")]
+        number = self.number
+        return {one["pid"]: one for one in documents if one["number"] == number}
+
+    def stacks_of(self, pid: int) -> None:
+        """Have them written."""
+        os.ftruncate(self._stacks.fileno(), 0)
+        send(pid, SHOW)
+
+    def stacks(self) -> str:
+        return whole(self._stacks).decode(errors="replace")
+
+
+class Question:
+    """What is to be known of all processes, once; `look` at it now and then until it says."""
+
+    def __init__(self, inspection: Inspection, everyone: Iterable[int], asked: set[int]) -> None:
+        """`everyone`: the processes of the server; `asked`: those that can answer, which get
+        NOTICE afterwards by the caller."""
+        self._inspection = inspection
+        self._outside = {pid: seen_from_outside(pid) for pid in everyone if entry_of(pid)}
+        self._missing = asked & self._outside.keys()
+        self._until = monotonic() + ANSWER_S
+        self._shows: int | None = None
+        """The process that is asked for its stacks."""
+        self._stacks: dict[int, str] = {}
+        inspection.begin()
+
+    def look(self) -> list[dict[str, Any]] | None:
+        """The processes (`merging`), once all have answered, or had their time; else None."""
+        inspection = self._inspection
+        answers = inspection.answers()
+        missing = self._missing - answers.keys() - self._stacks.keys()
+        if self._shows is None:
+            if not missing:
+                return merged(self._outside, answers, self._stacks)
+            if monotonic() < self._until:
+                return None
+            self._shows = min(missing)
+            inspection.stacks_of(self._shows)
+            self._until = monotonic() + STACKS_S
+        elif monotonic() >= self._until:
+            self._stacks[self._shows] = inspection.stacks()
+            self._shows = None
+        return None
+
+
+def appended(name: str) -> MemoryFile:
+    """What is written is added, whoever writes."""
+    file = MemoryFile(name)
+    fcntl.fcntl(file.fileno(), fcntl.F_SETFL, os.O_APPEND)
+    return file
+
+
+def whole(file: MemoryFile) -> bytes:
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)

@@ -1,0 +1,174 @@
+"""What one process of a server does at this moment, as its own Python knows it: one document.
+
+It is taken in a signal handler, in the middle of whatever the main thread does there: it takes no
+lock and waits for nothing.
+
+Form.         {"pid",
+               "threads": [{"tid" (None where Python knows none), "name", "stack"}],
+               "tasks": [{"name", "fd" (of the connection that it works for, or None), "stack"}],
+               "connections": [{"fd", "peer" ("ADDRESS:PORT", None for a UNIX socket), "age_s",
+                   "operation" (recv, send, send_file, read_file; None in the application),
+                   "disk" (whether that waits for a file), "idle", "new",
+                   "tid" (of the thread that runs it now; None while its coroutine waits),
+                   "request" (the request line that is being answered, or None), "request_s",
+                   "stack"}]}
+              A stack is a list of "FILE:LINE in FUNCTION", the outermost first; of a connection
+              it goes on into its application, wherever that runs: task, loop or thread.
+Cost.         Nothing until it is asked for; then 20 to 40 us a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+from ..content.asgi.lent_task import LentTask
+from ..content.asgi.tasks import _edged as edged
+from ..content.wsgi.places import leased
+from ..http1.connection import Http1
+from ..iomodels.interface import Connection
+from ..iomodels.probes import OPERATIONS
+from ..serving.open_connections import OpenConnection, OpenConnections
+from .coroutines import RunningThreads, shown, waiting_in
+
+Document = dict[str, Any]
+
+EXCHANGES = Http1._exchanges.__code__  # noqa: SLF001 - its local variables say what is asked
+
+CALLS = ("cycle", "socket")
+"""The local variables of `Asgi` that stand for a call of an application."""
+
+READS_FILES = "files.py"
+"""How the modules end in which a connection waits for the disk."""
+
+SHOWN_LINE = 200
+
+
+def snapshot(
+    connections: OpenConnections,
+    loops: set[asyncio.AbstractEventLoop],
+    here: FrameType | None,
+) -> Document:
+    """Of this process; `loops`: those whose tasks are looked at; `here`: `RunningThreads`."""
+    threads = RunningThreads(here)
+    tasks = [(task, *examined(task, threads)) for loop in loops for task in asyncio.all_tasks(loop)]
+    served = [ServedConnection(conn, entry, threads) for conn, entry in connections.now()]
+    for one in served:
+        one.follow_call(threads, {id(serves): frames for _, serves, frames in tasks if serves})
+    working = {id(call): one.conn.fd for one in served for call in one.calls}
+    return {
+        "pid": os.getpid(),
+        "threads": [
+            {
+                "tid": threads.native_id(ident),
+                "name": getattr(threads.threads[ident], "name", ""),
+                "stack": shown(stack),
+            }
+            for ident, stack in threads.stacks.items()
+        ],
+        "tasks": [
+            {"name": task.get_name(), "fd": working.get(id(serves)), "stack": shown(frames)}
+            for task, serves, frames in tasks
+            if frames
+        ],
+        "connections": [one.document() for one in served],
+    }
+
+
+def examined(task: asyncio.Task[Any], threads: RunningThreads) -> tuple[Any, list[FrameType]]:
+    """Which call of an application a task carries, and where that is."""
+    coroutine: Any = task.get_coro()
+    serves: Any = None
+    if isinstance(coroutine, LentTask):
+        serves, coroutine = coroutine.serves, coroutine.shown
+    frames = located(coroutine, threads)[0]
+    if frames and frames[0].f_code is edged.__code__:
+        serves = getattr(frames[0].f_locals["ended"], "__self__", None)
+    while hasattr(serves, "serves"):  # from the application's loop to that of its connection
+        serves = serves.serves
+    return serves, frames
+
+
+def located(coroutine: Any, threads: RunningThreads) -> tuple[list[FrameType], int | None]:
+    """Its frames, and the thread that runs it now."""
+    frames = waiting_in(coroutine)
+    ident = threads.runs(frames[0]) if frames else None
+    return (frames, None) if ident is None else (threads.inwards(frames[0], ident), ident)
+
+
+class ServedConnection:
+    """One connection, and what works for it."""
+
+    def __init__(self, conn: Connection, entry: OpenConnection, threads: RunningThreads) -> None:
+        self.conn = conn
+        self._since = entry.since
+        self._frames, ident = located(entry.serving, threads)
+        self._tid = None if ident is None else threads.native_id(ident)
+        self._asked: dict[str, Any] = {}
+        """The local variables of the coroutine that answers requests."""
+        self.calls: list[Any] = []
+        """Those of an ASGI application."""
+        for frame in self._frames:
+            if frame.f_code is EXCHANGES:
+                self._asked = frame.f_locals
+            elif frame.f_globals.get("__name__", "").endswith(".asgi.protocol_server"):
+                found = frame.f_locals
+                self.calls += [found[name] for name in CALLS if found.get(name) is not None]
+
+    def follow_call(self, threads: RunningThreads, tasks: dict[int, list[FrameType]]) -> None:
+        """Into the application, where that does not run in our coroutine. `tasks`: their frames,
+        by the calls that they carry."""
+        for call in self.calls:
+            self._frames += tasks.get(id(call), [])
+        asked = self._asked.get("conn")
+        for ident, stack in threads.stacks.items():
+            for frame in stack:
+                if frame.f_code is leased.__code__ and frame.f_locals["call"].conn is asked:
+                    self._frames += threads.inwards(frame, ident)
+                    self._tid = threads.native_id(ident)
+
+    def document(self) -> Document:
+        conn, now = self.conn, monotonic()
+        operation = self._operation()
+        peer = (self._asked.get("conn") or conn).peer
+        request = None if conn.idle else self._asked.get("request")
+        return {
+            "fd": conn.fd,
+            "peer": f"{peer[0]}:{peer[1]}" if peer else None,
+            "age_s": now - self._since,
+            "operation": operation.f_code.co_name if operation else None,
+            "disk": operation is not None and self._reads_file(operation),
+            "idle": conn.idle,
+            "new": conn.new,
+            "tid": self._tid,
+            "request": request and line_of(self._asked["head"]),
+            "request_s": request and now - self._asked["now"],
+            "stack": shown(self._frames),
+        }
+
+    def _operation(self) -> FrameType | None:
+        """The innermost call of the connection itself."""
+        for frame in reversed(self._frames):
+            if frame.f_code.co_name in OPERATIONS and frame.f_locals.get("self") is self.conn:
+                return frame
+        return None
+
+    def _reads_file(self, operation: FrameType) -> bool:
+        inner = self._frames[self._frames.index(operation) + 1 :]
+        return operation.f_code.co_name == "read_file" or any(
+            frame.f_code.co_filename.endswith(READS_FILES) for frame in inner
+        )
+
+
+def line_of(head: bytes) -> str:
+    return head.lstrip(b"\r\n").partition(b"\r\n")[0][:SHOWN_LINE].decode("latin-1")
+
+
+def loops_of(ios: Iterable[Any]) -> set[asyncio.AbstractEventLoop]:
+    """The event loops of these I/O models, and of those that they hand calls to."""
+    hosts = [host for io in ios for host in (io, getattr(io, "there", None)) if host is not None]
+    return {host.loop for host in hosts if hasattr(host, "loop")}

@@ -1,0 +1,153 @@
+"""What a running server says of its connections, threads and tasks, in every pair."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from applications import gate
+from fivefold import Server, Settings
+from fivefold.linux.processes import processes_of_tree
+from fivefold.serving import MODELS
+from fivefold.tracing.attach.inspected import inspected
+from support.client import Client
+from support.every_pair import pairs
+
+PATIENCE_S = 30.0
+
+LARGE = bytes(8_000_000)
+
+
+def slow_then_large(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+    gate.pass_the_gate(environ["QUERY_STRING"])
+    start("200 OK", [("Content-Length", str(len(LARGE)))])
+    return [LARGE]
+
+
+def seen(
+    pid: int, wanted: Callable[[dict[str, Any]], bool], of: str = "connections"
+) -> tuple[Any, Any]:
+    """A process, and of its connections the one that is as wanted, as soon as there is one."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        processes = inspected(pid)
+        for process in processes:
+            for one in process[of]:
+                if wanted(one):
+                    return process, one
+        assert time.monotonic() < until, processes
+        time.sleep(0.02)
+
+
+def in_state(state: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda connection: connection["state"] == state
+
+
+def at_the_gate(what: dict[str, Any]) -> bool:
+    """Whether a connection or a thread is in a handler that waits."""
+    return any(line.endswith("in pass_the_gate") for line in what["stack"][-2:])
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    yield path
+    # A test that failed has left a handler there.
+    opened = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    os.write(opened, bytes(100))
+    os.close(opened)
+
+
+@pytest.fixture
+def server(pair: dict[str, str], target: Any) -> Iterator[Server]:
+    settings = {"target": target, "bind": "127.0.0.1:0", "grace_s": 10.0, **pair}
+    with Server(Settings.of(settings)) as running:
+        yield running
+
+
+def address_of(server: Server) -> tuple[str, int]:
+    host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
+    return host, int(port)
+
+
+@pairs()
+@pytest.mark.parametrize("target", [slow_then_large], ids=["wsgi"])
+def test_a_connection_is_followed_from_its_client_through_its_application(
+    server: Server, fifo: Path
+) -> None:
+    address = address_of(server)
+    with Client(address, receive_buffer=4096) as client:
+        line = f"GET /x?gate={quote(str(fifo))} HTTP/1.1"
+        client.send(line.encode() + b"\r\nHost: t\r\n")
+        _, waits = seen(server.pid, in_state("waiting for the client"))
+        assert waits["peer"] == "{}:{}".format(*client.sock.getsockname())
+        assert waits["request"] is None
+        client.send(b"\r\n")
+        _, works = seen(server.pid, at_the_gate)
+        assert works["state"] == "in the application"
+        assert works["request"] == line
+        assert 0 <= works["request_s"] <= works["age_s"]
+        # The kernel was perhaps asked before that thread slept.
+        thread = seen(server.pid, lambda t: t.get("call") == "openat", of="threads")[1]
+        assert at_the_gate(thread)
+        assert thread["tid"] == works["tid"]
+        assert thread["asleep_s"] is not None
+        with fifo.open("wb") as opened:
+            opened.write(b"x")
+        seen(server.pid, in_state("waiting for the client to take it"))
+        assert client.answer().body == LARGE
+        seen(server.pid, in_state("idle"))
+
+
+@pytest.mark.parametrize("target", [gate.asgi], ids=["asgi"])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        {"serving": serving, "io": engine}
+        for serving in MODELS
+        for engine in ("blocking", "epoll")
+        if (serving, engine) != ("async", "blocking")
+    ],
+    ids=lambda pair: "{serving}-{io}".format(**pair),
+)
+def test_the_task_of_a_request_is_followed_wherever_it_runs(server: Server, fifo: Path) -> None:
+    with Client(address_of(server)) as client:
+        client.send(f"GET /later?gate={quote(str(fifo))} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
+        process, works = seen(server.pid, at_the_gate)
+        assert works["state"] == "in the application"
+        assert [t["fd"] for t in process["tasks"]] == [works["fd"]]
+        with fifo.open("wb") as opened:
+            opened.write(b"x")
+        assert client.answer().body == b"x"
+
+
+def spins(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+    holds_the_gil()
+    return []
+
+
+def holds_the_gil() -> None:
+    sum(itertools.repeat(0))  # C code that neither ends nor looks for signals
+
+
+@pytest.mark.parametrize("target", [spins], ids=["wsgi"])
+@pytest.mark.parametrize("pair", [{"serving": "process", "io": "epoll", "grace_s": 0.1}])
+def test_a_process_that_holds_the_gil_is_shown_from_outside(server: Server) -> None:
+    with Client(address_of(server)) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
+        until = time.monotonic() + PATIENCE_S
+        while not (stuck := [p for p in inspected(server.pid) if p["raw"]]):
+            assert time.monotonic() < until
+        assert "in holds_the_gil" in stuck[0]["raw"]
+        assert stuck[0]["pid"] in processes_of_tree(server.pid)
+        assert not stuck[0]["answers"]
+        assert stuck[0]["threads"][0]["state"] == "R"
+        os.kill(stuck[0]["pid"], 9)
