@@ -14,27 +14,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from ...errors import ClientLeft, DeadlineExceeded, FileShrank, PeerGone, ProtocolError
-from ...http1.escaping import as_text
 from ...http1.exchange import Exchange
 from ...http1.response import FilePart, plain
-from ...iomodels.asyncio_loop.bridge import await_in_task
-from ...iomodels.asyncio_loop.started import Started
 from ...iomodels.interface import Connection, Waiter
 from ...isolation.descendants import descendants
-from ...isolation.reporting import is_a, logger, report
+from ...isolation.reporting import is_a, logger
 from .application_loop import ApplicationLoop
+from .call_end import path_of, report_end, unfinished
 from .client_watch import Watch
 from .messages import PARTS, Message, checked_lines, remembered_head
+from .request_body import AHEAD_BYTES, RequestBody
 from .send_lock import Operation, SendLock
 
 log = logger("fivefold.asgi")
-
-AHEAD_BYTES = 65536
-"""So much is read ahead of the application while we watch for the client's end; then no more."""
-
 
 RESET_S = 0.01
 """For the reset of a client that has gone; a later one is noticed at the next look."""
@@ -48,12 +43,10 @@ class HttpCycle:
         self._host = host
 
         # Of the request.
-        self._body = exchange.body
+        body = exchange.body
+        self._body = None if body is None else RequestBody(body, host)
         self._complete = False
         """Whether the application has all of it."""
-        self._reading: SendLock | None = None
-        self._read: Started | None = None
-        """Reading a part of the body, while that waits for the client."""
         self._refusal: ProtocolError | None = None
         """Why it could not be read to its end; answered when the application ends."""
 
@@ -88,53 +81,26 @@ class HttpCycle:
                 self._complete = True
                 return {"type": "http.request", "body": b"", "more_body": False}
             else:
-                message = await self._receive_body()
+                message = await self._receive_part(self._body)
                 if message is not None:
                     return message
         return {"type": "http.disconnect"}
 
-    async def _receive_body(self) -> Message | None:
+    async def _receive_part(self, body: RequestBody) -> Message | None:
         """The next part; None if there is none, or another task has taken it meanwhile."""
-        turns = self._reading
-        if turns is None:
-            turns = self._reading = SendLock(self._host)
-        elif turns.busy:
-            # Frameworks listen for the client's end while a handler reads.
-            await await_in_task(turns.turn())
-            turns.pass_on()
-            return None
-        turns.busy = True
-        try:
-            return await self._read_body()
-        except ProtocolError as error:
-            self._refusal = error
-            self._tell()
-        except (PeerGone, DeadlineExceeded):
-            self._left()
-        finally:
-            self._read = None
-            turns.pass_on()
-        return None
-
-    async def _read_body(self) -> Message:
-        body = self._body
-        assert body is not None
         if self._watch is not None:
             self._watch.stop()
-        steps: Any = body.read()
         try:
-            parked = steps.send(None)
-        except StopIteration as read:
-            data = read.value
+            message = await body.part()
+        except ProtocolError as error:
+            self._refusal = error
+            self._end_receiving()
+        except (PeerGone, DeadlineExceeded):
+            self._left()
         else:
-            self._read = Started(steps, parked)
-            try:
-                data = await self._read.end()
-            except asyncio.CancelledError as error:
-                self._read.stop(error)
-                raise
-        self._complete = body.finished
-        return {"type": "http.request", "body": data, "more_body": not self._complete}
+            self._complete = body.finished
+            return message
+        return None
 
     async def _until_disconnect(self) -> None:
         if self._disconnect is None:
@@ -238,8 +204,8 @@ class HttpCycle:
             self._parted = True
             if self._watch is not None:
                 self._watch.stop()
-            if self._read is not None:
-                self._read.stop(PeerGone("the exchange is over"))
+            if self._body is not None:
+                self._body.stop(PeerGone("the exchange is over"))
 
     def _is_settled(self) -> bool:
         return (self._exchange.finished or self._gone or self._over) and not self.is_sending()
@@ -272,7 +238,7 @@ class HttpCycle:
 
     def close(self) -> None:
         """The connection has gone on: an application that listens learns that it is over."""
-        self._tell()
+        self._end_receiving()
 
     def _go_on(self) -> None:
         """Let the connection see whether it may go on."""
@@ -280,7 +246,7 @@ class HttpCycle:
         if waiter is not None:
             self._host.resume(waiter)
 
-    def _tell(self) -> None:
+    def _end_receiving(self) -> None:
         """From now on `receive` says http.disconnect."""
         self._disconnected = True
         if self._disconnect is not None and not self._disconnect.done():
@@ -290,7 +256,7 @@ class HttpCycle:
         """From now on `send` raises."""
         self._gone = True
         self._exchange.keep = False
-        self._tell()
+        self._end_receiving()
         self._go_on()
 
     # As it is watched
@@ -304,8 +270,8 @@ class HttpCycle:
         """Called now and then while the call goes on."""
         exchange = self._exchange
         if exchange.conn.closing and exchange.streams:
-            self._tell()
-        if self._reading is None or not self._reading.busy:
+            self._end_receiving()
+        if self._body is None or not self._body.is_being_read:
             self._watching().look()
 
     def took(self, data: bytes) -> bool:
@@ -313,8 +279,7 @@ class HttpCycle:
         if body is None or body.finished:
             exchange.beyond += data
             return len(exchange.beyond) < AHEAD_BYTES
-        body.put(data)
-        return body.ahead < AHEAD_BYTES
+        return body.put(data)
 
     def hung_up(self, *, certainly: bool) -> None:
         if certainly or not (self._body is None or self._body.finished):
@@ -322,7 +287,7 @@ class HttpCycle:
             return
         self._quiet = True
         if not (self._exchange.started and self.fill()):
-            self._tell()
+            self._end_receiving()
 
     def is_sending(self) -> bool:
         return self._turns is not None and self._turns.busy
@@ -350,26 +315,4 @@ class HttpCycle:
         else:
             if self._watch is not None and not self._parted and self._watch.is_gone():
                 self._left()
-            self._tell()
-
-
-def report_end(error: BaseException, exchange: Exchange) -> bool:
-    """Say in the log what has ended a call; whether that was its own failure."""
-    at = path_of(exchange)
-    if is_a(error, asyncio.CancelledError) and exchange.conn.closing:
-        log.warning("the application was cancelled at %s: the server stops", at)
-        return False
-    report(log, "the application failed at %s", at, error=error)
-    return True
-
-
-def path_of(exchange: Exchange) -> str:
-    """What was asked for, for a line of the log."""
-    return as_text(exchange.request.target.partition(b"?")[0])
-
-
-def unfinished(exchange: Exchange) -> str:
-    """How far the response of an application has come that has ended too early."""
-    if exchange.started:
-        return "in the middle of its response"
-    return "without a body" if exchange.has_head else "without a response"
+            self._end_receiving()

@@ -26,7 +26,8 @@ from ...processes.grace import Grace
 from ..application.client_certificate import extension
 from ..base import Content
 from .application_loop import ApplicationLoop
-from .http import HttpCycle, path_of, report_end
+from .call_end import path_of, report_end
+from .http import HttpCycle
 from .lifespan import Application
 from .loop_thread.near_end import HTTP_DISCONNECT, NearEnd, carried_apart
 from .loop_thread.own_thread import LoopThread

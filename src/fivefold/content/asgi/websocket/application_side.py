@@ -17,7 +17,7 @@ from ....iomodels.asyncio_loop.started import to_its_end
 from ....iomodels.interface import Waiter
 from ....isolation.reporting import logger, report
 from ..application_loop import ApplicationLoop
-from ..http import path_of
+from ..call_end import path_of
 from ..messages import Message, remembered_head
 from ..send_lock import Operation
 from .endpoint import ABNORMAL, FAILED, NORMAL, UNANSWERED, Endpoint, State
