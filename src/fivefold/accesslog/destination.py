@@ -25,6 +25,9 @@ from ..linux.standard_descriptors import STDOUT, was_closed
 
 STANDARD_OUTPUT = "-"
 
+OFF = "off"
+"""No log, as a word for where None stands for a default."""
+
 # O_NONBLOCK: a FIFO without a reader is an error instead of an endless wait.
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
@@ -42,6 +45,11 @@ class Destination:
 
     def __str__(self) -> str:
         return self._path or "standard output"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person is looking at the lines as they come."""
+        return not self._path and os.isatty(STDOUT)
 
     def probe(self) -> None:
         """Whether it can be written. Raises `SettingsError`."""

@@ -24,7 +24,7 @@ from .second import Second, present
 from .writer import Writer
 
 FULL_BYTES = 65536
-"""Written when there is so much."""
+"""Written when there is so much; on a terminal, each line at once."""
 
 REMEMBERED_US = 5000
 """The longest duration that is remembered as text: half a MiB of them."""
@@ -54,7 +54,7 @@ MS = Milliseconds()
 class AccessLog(WorkerHooks):
     """One per process; what is forked from it goes on with a log of its own, still empty."""
 
-    def __init__(self, form: Format, proxies: TrustedProxies, writer: Writer) -> None:
+    def __init__(self, form: Format, proxies: TrustedProxies, writer: Writer, full: int) -> None:
         self.format = form
         self.timed = form.has_times
         self.has_all_times = form.has_all_times
@@ -64,6 +64,7 @@ class AccessLog(WorkerHooks):
         self.size = 0
         """Bytes collected; threads may count over each other, and it need not be exact."""
         self.lines = writer.lines
+        self.full = full
         self._proxies = proxies
         self._writer = writer
         self._heads = Heads(form)
@@ -159,7 +160,7 @@ class ConnectionLines:
         self._since = end
         log.lines.append(line)
         log.size += len(line)
-        if log.size >= FULL_BYTES:
+        if log.size >= log.full:
             log.flush()
         return end
 
@@ -179,7 +180,7 @@ class ConnectionLines:
         self._since = end
         log.lines.append(line)
         log.size += len(line)
-        if log.size >= FULL_BYTES:
+        if log.size >= log.full:
             log.flush()
         return end
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..content.application.forwarded import TrustedProxies
-from .destination import Destination, Rotation
+from .destination import OFF, Destination, Rotation
 from .formats import compiled
-from .log import AccessLog
+from .log import FULL_BYTES, AccessLog
 from .writer import Writer
 
 
@@ -13,8 +13,8 @@ class SharedLog:
     """Where lines go and when that is opened anew; `opened` makes a process's own log of it."""
 
     def __init__(self, name: str | None, form: str, proxies: TrustedProxies, base: str) -> None:
-        """`name`: a path seen from `base`, or `-`; None for no log."""
-        self._destination = None if name is None else Destination(name, base)
+        """`name`: a path seen from `base`, or `-`; None or `off` for no log."""
+        self._destination = None if name in (None, OFF) else Destination(name, base)
         self._form = form
         self._proxies = proxies
         self._rotation = Rotation()
@@ -31,4 +31,5 @@ class SharedLog:
         if self._destination is None:
             return None
         writer = Writer(self._destination, self._rotation)
-        return AccessLog(compiled(self._form), self._proxies, writer)
+        full = 1 if self._destination.is_terminal else FULL_BYTES
+        return AccessLog(compiled(self._form), self._proxies, writer, full)

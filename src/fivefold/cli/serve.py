@@ -11,8 +11,10 @@ from typing import Any
 import click
 
 from .. import Server
+from ..accesslog.destination import OFF
 from ..configuration.setting import HELP
 from ..content.kinds import BROKEN
+from ..errors import SettingsError
 from ..isolation.reporting import logger
 from ..server.settings import FILE_ONLY, GROUPS, Settings
 from .sources import Sources
@@ -68,6 +70,10 @@ def merged(given: dict[str, Any], config: str | None) -> Sources:
     if config:
         sources.add_file(config)
     host, port = given.pop("listen_host"), given.pop("listen_port")
+    if given.pop("no_access_log"):
+        if given["access_log"] is not None:
+            raise SettingsError("access_log: --no-access-log says that there is none: give one")
+        given["access_log"] = OFF
     sources.add_environment(os.environ)
     sources.add_options(given)
     sources.add_conventions(os.environ)
@@ -123,6 +129,8 @@ def begin(
     given: dict[str, Any],
 ) -> None:
     sources = merged(given, config)
+    if not (check_config or print_config):
+        sources.add_terminal()
     settings = sources.settings()
     with sources.blamed():
         speak_as(settings)
@@ -180,6 +188,7 @@ serve = click.Command(
             metavar="PORT",
             help="With --host: short for --bind.",
         ),
+        click.Option(["--no-access-log"], is_flag=True, help="Short for --access-log off."),
         click.Option(["--config"], metavar="FILE", help="Read settings from a TOML file."),
         click.Option(["--check-config"], is_flag=True, help="Check the settings and exit."),
         click.Option(["--print-config"], is_flag=True, help="Print the settings and exit."),

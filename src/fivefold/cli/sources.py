@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from ..configuration.setting import from_text
 from ..errors import SettingsError
+from ..linux.standard_descriptors import STDOUT
 from ..server.settings import AUTO, FIELDS, GROUPS, Settings
 from ..serving import MODELS
 
@@ -107,6 +109,12 @@ class Sources:
         host = host or DEFAULT_HOST
         shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
         self.add({"bind": (f"{shown}:{port}",)}, "options --host and --port")
+
+    def add_terminal(self) -> None:
+        """A person who looks at a terminal sees a line for each exchange, unless settings speak of
+        the access log."""
+        if "access_log" not in self.values and os.isatty(STDOUT):
+            self.values = {"access_log_format": "common", **self.values, "access_log": "-"}
 
     def settings(self) -> Settings:
         """All of it, checked. Raises `SettingsError`, which says where the wrong one came from."""

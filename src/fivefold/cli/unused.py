@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 from .. import Server
+from ..accesslog.destination import OFF
 from ..content.kinds import BROKEN
 from ..content.static.rules import Rules
 from ..server.settings import FIELDS, GROUPS, Settings
@@ -90,7 +91,11 @@ RULES = (
         lambda server: any(text.startswith("unix:") for text in server.settings.bind),
         "no address is unix:PATH",
     ),
-    Rule("access_log_format", lambda s: s.settings.access_log is not None, "add --access-log FILE"),
+    Rule(
+        "access_log_format",
+        lambda s: s.settings.access_log not in (None, OFF),
+        "add --access-log FILE",
+    ),
     *(
         Rule(name, lambda s: s.settings.reload, "add --reload")
         for name in ("reload_dir", "reload_include", "reload_exclude")

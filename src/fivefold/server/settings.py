@@ -167,7 +167,9 @@ class Settings:
         each="a glob",
     )
     access_log: str | None = setting(
-        None, "A file to which the server adds a line for every exchange; - is standard output."
+        None,
+        "A file to which the server adds a line for every exchange; - is standard output, off is"
+        " none. By default, `fivefold serve` writes to standard output if that is a terminal.",
     )
     access_log_format: str = setting(
         "combined",
