@@ -16,12 +16,12 @@ REQUIREMENTS = HERE / "requirements.txt"
 DONE = FOLDER / "installed"
 
 
-def make(tell: Callable[[str], None]) -> str | None:
+def make(show: Callable[[str], None]) -> str | None:
     """Install what is missing; the reason if that cannot be done."""
     wanted = REQUIREMENTS.read_text()
     if DONE.exists() and DONE.read_text() == wanted:
         return None
-    tell(f"installing the application servers into {FOLDER}")
+    show(f"installing the application servers into {FOLDER}")
     pip = [str(FOLDER / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
     commands = [
         [sys.executable, "-m", "venv", str(FOLDER)],

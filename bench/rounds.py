@@ -61,7 +61,7 @@ class Result:
     problem: str | None = None
 
 
-def measure(family: Family, plan: Plan, tell: Callable[[str], None]) -> list[Result]:
+def measure(family: Family, plan: Plan, show: Callable[[str], None]) -> list[Result]:
     """One result per row, whatever happens to its server."""
     first = family.rows[0]  # they ask for the same
     comparison = schedule.Plan(
@@ -77,7 +77,7 @@ def measure(family: Family, plan: Plan, tell: Callable[[str], None]) -> list[Res
     )
     cells = comparison.cells()
     with RowLoad(first, plan.cores.load) as load:
-        Rounds(comparison, cells, load, tell).measure()
+        Rounds(comparison, cells, load, show).measure()
     return [
         Result(row, [shown(each, plan.cores) for each in cell.samples], cell.problem)
         for row, cell in zip(family.rows, cells, strict=True)

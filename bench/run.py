@@ -46,13 +46,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def tell(text: str) -> None:
+def show(text: str) -> None:
     """Progress, apart from the report on standard output."""
     print(text, file=sys.stderr, flush=True)
 
 
 def refuse(text: str) -> int:
-    tell(text)
+    show(text)
     return 2
 
 
@@ -64,13 +64,13 @@ def on_sigterm(*_: object) -> None:
 def measure(families: list[Family], names: set[str], asked: argparse.Namespace) -> Report:
     where = machine.choose()
     about = machine.facts(where, names)
-    tell(about["cores"])
+    show(about["cores"])
     with tempfile.TemporaryDirectory(prefix="fivefold-bench-") as folder:
         files.write(Path(folder))
         if any(server(name).scheme == "https" for name in names):
             files.certificate(Path(folder))
         plan = rounds.Plan(asked.rounds, asked.seconds, asked.connections, where, Path(folder))
-        found = [(family, rounds.measure(family, plan, tell)) for family in families]
+        found = [(family, rounds.measure(family, plan, show)) for family in families]
     by_name = {r.row.name: r for _, results in found for r in results}
     return Report(about, plan, found, verdict.judge_all(TARGETS, by_name))
 
@@ -78,7 +78,7 @@ def measure(families: list[Family], names: set[str], asked: argparse.Namespace) 
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    tell(f"wrote {path}")
+    show(f"wrote {path}")
 
 
 def main() -> int:
@@ -95,7 +95,7 @@ def main() -> int:
             "Install them, or choose rows that need none of them with --rows."
         )
     if any(server(name).application for name in names):
-        problem = environment.make(tell)
+        problem = environment.make(show)
         if problem:
             return refuse(problem)
     if "floor" in names:

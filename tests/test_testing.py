@@ -76,12 +76,12 @@ def test_a_target_by_name(tmp_path: Path) -> None:
 
 
 def test_settings_reach_the_application() -> None:
-    def tell(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response("200 OK", [])
         kept = ("SCRIPT_NAME", "wsgi.multithread", "wsgi.multiprocess")
         return [json.dumps({name: environ[name] for name in kept}).encode()]
 
-    with running(tell, root_path="/shop", serving="process") as url:
+    with running(application, root_path="/shop", serving="process") as url:
         assert json.loads(get(url)) == {
             "SCRIPT_NAME": "/shop",
             "wsgi.multithread": False,

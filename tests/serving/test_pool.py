@@ -19,7 +19,7 @@ from fivefold.processes.forking import forked
 from fivefold.serving.base import ServingOptions
 from fivefold.serving.limit import SETTING, Limit
 from fivefold.serving.process import Process, acceptor
-from fivefold.serving.process.channel import IDLE, MESSAGE, MORE, STARTED, ends, pair, tell
+from fivefold.serving.process.channel import IDLE, MESSAGE, MORE, STARTED, ends, pair, send_message
 from support.client import TIMEOUT_S
 from support.servers.deployed import until
 
@@ -97,7 +97,7 @@ class Pool:
     def started(self, number: int) -> None:
         ours, theirs = ends()
         with ours, theirs:
-            tell(self.channel, STARTED, number, ours)
+            send_message(self.channel, STARTED, number, ours)
 
     def wish(self) -> bool:
         try:
@@ -107,7 +107,7 @@ class Pool:
 
     def idle(self, number: int) -> int:
         """One says so; which one is found."""
-        tell(self.channel, IDLE, number)
+        send_message(self.channel, IDLE, number)
         self._waits.join(TIMEOUT_S)
         (found,) = self._found
         return found

@@ -105,7 +105,7 @@ def measured(target: str, given: dict[str, Any]) -> Document:
     plan = planned(wishes(target, given))
     progress = Progress(plan.expected_s)
     try:
-        return compared(plan, target, progress.tell)
+        return compared(plan, target, progress.show)
     finally:
         progress.end()
 

@@ -19,7 +19,7 @@ class Progress:
         self._terminal = sys.stderr.isatty()
         self._last = ("", "")
 
-    def tell(self, text: str) -> None:
+    def show(self, text: str) -> None:
         passed = time.monotonic() - self._begun
         left = max(self._expected_s - passed, 0)
         if self._terminal:

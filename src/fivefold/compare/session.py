@@ -119,12 +119,12 @@ def check(plan: Plan) -> None:
         raise CompareFailed(f"none of these pairs can run here: {'; '.join(map(str, reasons))}")
 
 
-def compared(plan: Plan, target: str, tell: Callable[[str], None]) -> Document:
+def compared(plan: Plan, target: str, show: Callable[[str], None]) -> Document:
     """Measure. Raises `CompareFailed` if not one row came of it."""
     cells, interrupted = plan.cells(), False
     try:
         with (
-            stoppable(tell) as step,
+            stoppable(show) as step,
             LOADS[plan.load](plan.cores.load, plan.load_workers) as generator,
         ):
             Rounds(plan, cells, generator, step).measure()
@@ -136,10 +136,10 @@ def compared(plan: Plan, target: str, tell: Callable[[str], None]) -> Document:
 
 
 @contextlib.contextmanager
-def stoppable(tell: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
+def stoppable(show: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
     """Ctrl-C and SIGTERM end the block, once: ending the servers is not interrupted again.
 
-    The value is `tell`, to be called before each step: an exception that a signal raises is
+    The value is `show`, to be called before each step: an exception that a signal raises is
     dropped where no code can take it, in a finalizer or a callback of logging.
     """
     stopped = False
@@ -154,7 +154,7 @@ def stoppable(tell: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
     def step(text: str) -> None:
         if stopped:
             raise KeyboardInterrupt
-        tell(text)
+        show(text)
 
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     for each in before:

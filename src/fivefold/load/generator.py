@@ -72,19 +72,19 @@ class Generator(Load):
 
     def prepare(self, job: Job) -> None:
         for process, part in zip(self._processes, shares(job, len(self._cores)), strict=True):
-            tell(process, pickle.dumps(part))
+            write_to(process, pickle.dumps(part))
         for process in self._processes:
             assert answer(process) == READY
 
     def go(self) -> None:
         for process in self._processes:
-            tell(process, GO)
+            write_to(process, GO)
 
     def collect(self) -> Tally:
         return added([answer(process) for process in self._processes])
 
 
-def tell(process: subprocess.Popen[bytes], data: bytes) -> None:
+def write_to(process: subprocess.Popen[bytes], data: bytes) -> None:
     try:
         pipe(process.stdin).write(data)
         pipe(process.stdin).flush()

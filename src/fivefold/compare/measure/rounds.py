@@ -22,14 +22,14 @@ from .cores import pin
 from .run import examine, sample
 from .servers import DidNotStart, Up, launched, started
 
-Tell = Callable[[str], None]
+Show = Callable[[str], None]
 
 
 class Rounds:
     """Fills cells. Whatever happens to one server is its cell's problem alone."""
 
-    def __init__(self, plan: Plan, cells: list[Cell], generator: Load, tell: Tell) -> None:
-        self.plan, self.cells, self.generator, self.tell = plan, cells, generator, tell
+    def __init__(self, plan: Plan, cells: list[Cell], generator: Load, show: Show) -> None:
+        self.plan, self.cells, self.generator, self.show = plan, cells, generator, show
         self.seconds = plan.seconds
         self.expected: dict[str, Expected] = dict(plan.expected)
         self.up: dict[str, Up] = {}
@@ -50,7 +50,7 @@ class Rounds:
         self.up.clear()
         wanted = [c for c in self.plan.contenders if c.available]
         for contender in wanted[:1] if alone else wanted:
-            self.tell(f"starting: {contender.name}")
+            self.show(f"starting: {contender.name}")
             with self.noting([c for c in self.cells if c.contender is contender]):
                 self.up[contender.name] = stack.enter_context(launched(contender))
         for name, running in list(self.up.items()):
@@ -68,7 +68,7 @@ class Rounds:
     def turns(self, setting: list[Cell]) -> None:
         ready = [cell for cell in setting if cell.problem is None]
         for cell in ready:
-            self.tell(f"{cell.title}: looking")
+            self.show(f"{cell.title}: looking")
             with self.noting([cell]), self.awake(cell) as running:
                 job = self.job(cell, running, self.seconds * EXAMINED_SHARE)
                 cell.examined = examine(
@@ -77,7 +77,7 @@ class Rounds:
         for number in range(self.plan.rounds):
             for cell in ready:
                 if cell.problem is None:
-                    self.tell(f"{cell.title}: round {number + 1} of {self.plan.rounds}")
+                    self.show(f"{cell.title}: round {number + 1} of {self.plan.rounds}")
                     with self.noting([cell]), self.awake(cell) as running:
                         job = self.job(cell, running, self.seconds)
                         cell.samples.append(sample(running, self.generator, job))

@@ -14,7 +14,7 @@ from ...processes.stopping import Stopping
 from ..base import EXHAUSTED_PAUSE_S, ServingModel, close_woken, log, wake_on_signals
 from ..limit import Limit
 from ..open_connections import opened
-from .channel import ENDED, GONE, IDLE, MORE, SERVE, STARTED, hear, tell
+from .channel import ENDED, GONE, IDLE, MORE, SERVE, STARTED, receive_message, send_message
 
 SPARES = 4
 """Children idle before they are needed: a fork takes a millisecond, and so the client."""
@@ -93,7 +93,7 @@ class Acceptor:
                     return
                 self._limit.look(len(self._channels) - len(self._idle))
                 try:
-                    tell(self._channels[child], SERVE, child, sock)
+                    send_message(self._channels[child], SERVE, child, sock)
                     break
                 except GONE:
                     self._forget(child)  # it died while it was idle; ENDED is on its way
@@ -136,7 +136,7 @@ class Acceptor:
     def _order(self) -> None:
         """Ask the forker for one more; at the limit it will not come before another ends."""
         try:
-            tell(self._to_forker, MORE, 0)
+            send_message(self._to_forker, MORE, 0)
         except GONE:
             self._model.stopping = True  # the forker died; the clients here are served to the end
         except OSError as error:
@@ -156,7 +156,7 @@ class Acceptor:
     def _hear(self, flags: int = 0) -> bool:
         """Take one message; False if there is none. Raises `WorkerFailed` if the forker is gone."""
         try:
-            heard = hear(self._inbox, flags)
+            heard = receive_message(self._inbox, flags)
         except BlockingIOError:
             return False
         if heard is None:

@@ -10,7 +10,7 @@ from time import monotonic
 from ...processes.forking import forked
 from ...processes.stopping import LEAVE
 from ..limit import SETTING, Limit
-from .channel import ENDED, MESSAGE, capacity, pair, tell
+from .channel import ENDED, MESSAGE, capacity, pair, send_message
 
 
 class AcceptorHandle:
@@ -52,7 +52,7 @@ class AcceptorHandle:
     def say_ended(self, number: int) -> None:
         """Of a child."""
         with contextlib.suppress(OSError):  # it has ended, or will see the end of the channel
-            tell(self.channel, ENDED, number)
+            send_message(self.channel, ENDED, number)
 
     def close(self) -> None:
         """Of the two channels our ends."""

@@ -60,7 +60,7 @@ GONE = ConnectionError
 comes from want of something, and passes."""
 
 
-def tell(
+def send_message(
     channel: socket.socket, what: int, number: int, attached: socket.socket | None = None
 ) -> None:
     """Send one message. Raises OSError, one of `GONE` if no process is at the other end."""
@@ -72,7 +72,9 @@ def tell(
         channel.sendmsg(message, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
 
-def hear(channel: socket.socket, flags: int = 0) -> tuple[int, int, socket.socket | None] | None:
+def receive_message(
+    channel: socket.socket, flags: int = 0
+) -> tuple[int, int, socket.socket | None] | None:
     """Receive one message; None at the end of the channel."""
     space = socket.CMSG_SPACE(array.array("i").itemsize)
     data, ancillary, _, _ = channel.recvmsg(MESSAGE.size, space, flags | socket.MSG_CMSG_CLOEXEC)

@@ -11,7 +11,7 @@ from ...iomodels.interface import IOModel
 from ...isolation.descendants import descendants
 from ..base import ServingModel, close_woken, wake_on_signals
 from ..open_connections import opened
-from .channel import IDLE, hear, tell
+from .channel import IDLE, receive_message, send_message
 
 SOON_S = 0.2
 """The forker's grace time has begun before ours, by as long as its signal took."""
@@ -87,9 +87,9 @@ class Child:
     def _next(self, io: IOModel) -> socket.socket | None:
         self._model.hooks.idle()
         try:
-            tell(self._to_acceptor, IDLE, self._number)
+            send_message(self._to_acceptor, IDLE, self._number)
             io.until_readable(self._channel)
-            heard = hear(self._channel)
+            heard = receive_message(self._channel)
         except OSError:
             return None  # the acceptor is gone
         return None if heard is None else heard[2]

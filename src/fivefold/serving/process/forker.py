@@ -28,7 +28,7 @@ from ..limit import Limit
 from ..open_connections import CUT_S
 from .acceptor import Acceptor
 from .acceptor_handle import AcceptorHandle
-from .channel import GONE, STARTED, ends, tell
+from .channel import GONE, STARTED, ends, send_message
 from .child import Child
 
 OVERDUE = "it has not ended within the grace time; this is where it is:"
@@ -185,7 +185,7 @@ class Forker:
             # Announced first, so that it is known when it says that it is idle.
             try:
                 with ours:
-                    tell(acceptor.channel, STARTED, number, ours)
+                    send_message(acceptor.channel, STARTED, number, ours)
             except GONE:
                 return  # it has ended since it wished, and is reaped in this turn
             except OSError as error:

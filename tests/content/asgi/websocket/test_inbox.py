@@ -30,7 +30,7 @@ def test_a_message_passes_over_a_listener_that_gives_up() -> None:
         await asyncio.sleep(0)
         leaving.cancel()
         inbox.put(MESSAGE)
-        inbox.tell()  # it is the first in the row, and has not heard yet that it is cancelled
+        inbox.deliver()  # it is the first in the row, and has not heard yet that it is cancelled
         await asyncio.wait([leaving])
         assert leaving.cancelled()
         return await staying
@@ -45,7 +45,7 @@ def test_listeners_are_served_in_their_order() -> None:
         await asyncio.sleep(0)
         for number in range(3):
             inbox.put({"number": number})
-            inbox.tell()
+            inbox.deliver()
         return await asyncio.gather(*listeners)
 
     assert asyncio.run(main()) == [{"number": number} for number in range(3)]

@@ -139,7 +139,7 @@ class Endpoint:
                 else:  # the usual case
                     if self._feed(data):
                         await self.flush()
-                    self.inbox.tell()
+                    self.inbox.deliver()
                     if self.inbox.full:
                         await self._until_taken()
             except ClientLeft:
@@ -187,7 +187,7 @@ class Endpoint:
                 turn_ends = monotonic() + TURN_S
             if self._feed(data[start : start + PIECE_BYTES]):
                 await self.flush()
-            self.inbox.tell()
+            self.inbox.deliver()
             await self._until_taken()
 
     def _feed(self, data: bytes) -> bool:
@@ -239,7 +239,7 @@ class Endpoint:
         self.inbox.release()
         self.keepalive.stop()
         self.inbox.put({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self.inbox.tell()
+        self.inbox.deliver()
 
     # Keeping it alive
 

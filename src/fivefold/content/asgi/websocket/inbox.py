@@ -38,7 +38,7 @@ class Inbox:
         self._messages: deque[tuple[Message, int]] = deque([({"type": "websocket.connect"}, 0)])
         """Each with the memory that it takes."""
         self._bytes = 0
-        self._takers = Takers(self.tell)
+        self._takers = Takers(self.deliver)
         self._room = Waiter()
         self._fragments = bytearray()
         """One piece of memory: each piece of its own would take more than a small fragment."""
@@ -60,10 +60,10 @@ class Inbox:
         return message
 
     def put(self, message: Message) -> None:
-        """Queue it; `tell` lets the application have it."""
+        """Queue it; `deliver` lets the application have it."""
         self._messages.append((message, 0))
 
-    def tell(self) -> None:
+    def deliver(self) -> None:
         """The task that waits for what has been put goes on, at once if no task is running."""
         for _ in range(min(len(self._messages), len(self._takers))):
             self._takers.resume_next()
