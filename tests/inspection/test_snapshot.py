@@ -18,6 +18,7 @@ from fivefold.linux.processes import processes_of_tree
 from fivefold.serving import MODELS
 from fivefold.tracing.attach.inspected import inspected
 from support.client import Client
+from support.command_line import fivefold
 from support.every_pair import pairs
 
 PATIENCE_S = 30.0
@@ -124,6 +125,10 @@ def test_the_task_of_a_request_is_followed_wherever_it_runs(server: Server, fifo
         process, works = seen(server.pid, at_the_gate)
         assert works["state"] == "in the application"
         assert [t["fd"] for t in process["tasks"]] == [works["fd"]]
+        printed = fivefold("stacks", str(process["pid"])).stdout
+        assert f"task {process['tasks'][0]['name']} for connection {works['fd']}" in printed
+        assert "in the application: 'GET /later?gate=" in printed
+        assert "sleeps in poll" in printed  # the supervisor, which does nothing else
         with fifo.open("wb") as opened:
             opened.write(b"x")
         assert client.answer().body == b"x"
@@ -149,5 +154,6 @@ def test_a_process_that_holds_the_gil_is_shown_from_outside(server: Server) -> N
         assert "in holds_the_gil" in stuck[0]["raw"]
         assert stuck[0]["pid"] in processes_of_tree(server.pid)
         assert not stuck[0]["answers"]
+        assert "in holds_the_gil" in fivefold("stacks", str(server.pid)).stdout
         assert stuck[0]["threads"][0]["state"] == "R"
         os.kill(stuck[0]["pid"], 9)

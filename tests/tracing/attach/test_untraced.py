@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+import fivefold.inspection
 import fivefold.tracing
 from fivefold import Server, Settings
 from fivefold.tracing.attach.tracer import Attached
 from support.client import Client
 
-TRACING = fivefold.tracing.__path__[0]
+TRACING = (fivefold.tracing.__path__[0], fivefold.inspection.__path__[0])
 PATIENCE_S = 20.0
 
 CALLED: set[str] = set()

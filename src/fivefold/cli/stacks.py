@@ -1,0 +1,72 @@
+"""`fivefold stacks`: what every process, thread, task and connection of a server does now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from ..tracing.attach.inspected import inspected
+
+Part = dict[str, Any]
+
+
+def run(pid: int) -> None:
+    """Print what a running server does: each thread with the call that it sleeps in, each task,
+    each connection with what it waits for, and the Python stack of all of them.
+
+    PID is the server, or any process of it. See docs/stuck-requests.md.
+    """
+    for process in inspected(pid):
+        click.echo("\n".join(lines_of(process)))
+
+
+def lines_of(process: Part) -> Iterator[str]:
+    yield f"process {process['pid']} ({process['name']}), started by {process['parent']}"
+    for thread in process["threads"]:
+        yield f"  thread {thread['tid']} ({thread['name']}) {doing(thread)}"
+        yield from stack_of(thread)
+    for task in process["tasks"]:
+        works = "" if task["fd"] is None else f" for connection {task['fd']}"
+        yield f"  task {task['name']}{works}"
+        yield from stack_of(task)
+    for connection in process["connections"]:
+        yield f"  connection {connection['fd']} {about(connection)}"
+        yield from stack_of(connection)
+    if process["raw"]:
+        yield "  its main thread takes no signal, so its connections are not known; its stacks:"
+        yield from (f"    {line}" for line in process["raw"].splitlines())
+    yield ""
+
+
+def doing(thread: Part) -> str:
+    """What the kernel says of it."""
+    if thread["state"] == "R":
+        return "runs"
+    where = thread["call"] or thread["waits_in"] or "the kernel"
+    on = f" on {thread['on']}" if thread["on"] else ""
+    since = "" if thread["asleep_s"] is None else f" for {thread['asleep_s']:.2f} s"
+    verb = {"D": "waits for a disk", "T": "is stopped", "": "has just begun"}
+    return f"{verb.get(thread['state'], 'sleeps')} in {where}{on}{since}"
+
+
+def about(connection: Part) -> str:
+    peer = f"from {connection['peer'] or 'a UNIX socket'}, {connection['age_s']:.2f} s old"
+    if connection["request"] is None:
+        return f"{peer}: {connection['state']}"
+    asked = f"{connection['request']!r} for {connection['request_s']:.2f} s"
+    by = "" if connection["tid"] is None else f", by thread {connection['tid']}"
+    return f"{peer}: {connection['state']}: {asked}{by}"
+
+
+def stack_of(part: Part) -> Iterator[str]:
+    return (f"    {line}" for line in part["stack"])
+
+
+stacks = click.Command(
+    "stacks",
+    callback=run,
+    help=run.__doc__,
+    params=[click.Argument(["pid"], type=int)],
+)
