@@ -13,10 +13,6 @@ from typing import Any
 SCHEMA = 1
 """The version of the JSON form; a change that readers would notice raises it."""
 
-SOURCES = ("tracefs", "timestamp", "clock", "accounting")
-"""Where evidence comes from: the kernel's trace events, time stamps of a socket, our own
-clock around a call, and the kernel's per-thread counters."""
-
 
 @dataclass(frozen=True)
 class StepKind:
@@ -50,7 +46,8 @@ class Observation:
     at_ns: int
     """`time.monotonic_ns`, which is also tracefs' `trace_clock=mono`."""
     source: str
-    """One of `SOURCES`."""
+    """The kernel's trace events ("tracefs"), time stamps of a socket ("timestamp"), our own clock
+    around a call ("clock"), the kernel's counters of a thread ("accounting")."""
     event: str
     """What: a name of the kernel's ("net:netif_rx") or of ours ("recv.exit")."""
     detail: dict[str, Any] = field(default_factory=dict)

@@ -142,7 +142,8 @@ class Control:
 
     def attach(self, sock: socket.socket, asked: dict[str, Any]) -> None:
         if self._tracer is not None:
-            answer(sock, {"error": f"process {peer_of(self._tracer).pid} is tracing it already"})
+            why = f"process {peer_of(self._tracer).pid} is tracing it already"
+            sock.sendall(json.dumps({"error": why}).encode() + b"\n")
             sock.close()
             return
         self._switch.turn_on(Wanted(str(asked["match"]), int(asked["count"])))
@@ -216,21 +217,15 @@ class Control:
             pass
         self._detach()
 
-    def _read(self) -> bool:
-        """Take what the workers have told; whether it was anything."""
-        data = os.read(self._reading_end, READ_BYTES)
-        for line in self._lines.lines(data):
-            if line.startswith(START):
-                self._samples.take(sample_of(line))
-            else:
-                self._take(line, json.loads(line))
-        return bool(data)
-
     def _drain(self) -> None:
-        """Take all that was told so far."""
+        """Take all that the workers have told so far."""
         try:
-            while self._read():
-                pass
+            while data := os.read(self._reading_end, READ_BYTES):
+                for line in self._lines.lines(data):
+                    if line.startswith(START):
+                        self._samples.take(sample_of(line))
+                    else:
+                        self._take(line, json.loads(line))
         except BlockingIOError:
             pass  # another process may send more: a worker, or what an application has left behind
 
@@ -253,7 +248,3 @@ class Control:
 
 ASKED = {"attach": Control.attach, "inspect": Control.inspect, "metrics": Control.metrics}
 """What one may ask for, by its word."""
-
-
-def answer(sock: socket.socket, message: dict[str, Any]) -> None:
-    sock.sendall(json.dumps(message).encode() + b"\n")

@@ -49,10 +49,6 @@ class Switch:
         """Grows with each attaching and each detaching; odd while a tracer is attached."""
         return self._words[GENERATION]
 
-    @property
-    def on(self) -> bool:
-        return bool(self.generation & 1)
-
     def wanted(self) -> Wanted:
         pattern = bytes(self._page[PATTERN_AT : PATTERN_AT + self._words[LENGTH]])
         return Wanted(pattern.decode(), self._words[COUNT])
@@ -68,5 +64,5 @@ class Switch:
         self._words[GENERATION] += 1  # last: a worker that sees it sees the rest
 
     def turn_off(self) -> None:
-        if self.on:
+        if self.generation & 1:
             self._words[GENERATION] += 1

@@ -105,11 +105,8 @@ def fields(short: str, text: str) -> dict[str, Any]:
         return _matched(_BLOCK.match(text))
     if short in _SPECIAL:
         return _matched(_SPECIAL[short].match(text))
-    return _with_ports({name: _value(name, word) for name, word in _PAIR.findall(_flat(text))})
-
-
-def _flat(text: str) -> str:
-    return text.removeprefix("sk ")  # "sk address = ..." is one name
+    text = text.removeprefix("sk ")  # "sk address = ..." is one name
+    return _with_ports({name: _value(name, word) for name, word in _PAIR.findall(text)})
 
 
 def _matched(match: re.Match[str] | None) -> dict[str, Any]:
@@ -120,9 +117,7 @@ def _matched(match: re.Match[str] | None) -> dict[str, Any]:
 def _value(name: str, word: str) -> int | str:
     if name.endswith("comm") or name == "by" or _POINTER.fullmatch(word):
         return word
-    if name in _HEX_FIELDS:
-        return int(word, 16)
-    if word.startswith("0x"):
+    if name in _HEX_FIELDS or word.startswith("0x"):
         return int(word, 16)
     return int(word) if _NUMBER.fullmatch(word) else word
 

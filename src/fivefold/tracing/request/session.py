@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
@@ -76,13 +75,8 @@ class Session:
             self._resources = resources.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._resources.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:  # noqa: PYI036 - handed on as they are
+        self._resources.__exit__(*error)
 
     def request(
         self, target: str, *, method: str = "GET", cold: bool = False, hold_back_s: float = 0.0

@@ -17,25 +17,17 @@ NO_TCP = -1
 
 SHOWN_TARGET = 1000
 
+TEXTS = ("method", "target", "parent")
+NUMBERS = ("status", "end", "read", "app", "send", "thread", "rtt", "retransmitted", "lost")
+"""What stands between the tabs, in this order."""
+
 
 def sample_of(line: bytes) -> dict[str, Any]:
     """Nanoseconds; `end` since 1970. Raises `ValueError` if it is not a sample."""
-    _, method, target, parent, *numbers = line.split(b"\t")
-    status, end, read, app, send, thread, rtt, retransmitted, lost = map(int, numbers)
-    return {
-        "method": method.decode("latin-1"),
-        "target": target.decode("latin-1"),
-        "parent": parent.decode("latin-1"),
-        "status": status,
-        "end": end,
-        "read": read,
-        "app": app,
-        "send": send,
-        "thread": thread,
-        "rtt": rtt,
-        "retransmitted": retransmitted,
-        "lost": lost,
-    }
+    _, *words = line.split(b"\t")
+    texts = [word.decode("latin-1") for word in words[: len(TEXTS)]]
+    sample: dict[str, Any] = dict(zip(TEXTS, texts, strict=True))
+    return sample | dict(zip(NUMBERS, map(int, words[len(TEXTS) :]), strict=True))
 
 
 def status_of(head: bytes) -> int:

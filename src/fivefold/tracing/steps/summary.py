@@ -23,12 +23,13 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     copied = steps[7].duration_us if steps[7].happened else 0.0
     sent = sending(timeline, merged([*waits, *for_pages]))
     waited = sum(s.duration_us for s in steps if s.step in (1, 2, 11))
+    entered_ns, left_ns = content_span(timeline)
     return Summary(
         network_wait_us=waited + (sent.waited_ns + awaited_body(timeline)) / 1000,
         network_copy_us=(receiving(timeline, steps) + sent.copied_ns) / 1000,
         disk_wait_us=max(shown, in_waits / 1000),
         disk_copy_us=copied,
-        application_us=max(0.0, (inside_content(timeline) - own_io(timeline)) / 1000),
+        application_us=max(0.0, (left_ns - entered_ns - own_io(timeline)) / 1000),
         runqueue_us=run_queue(timeline) / 1000,
         total_us=timeline.us(timeline.end_ns),
         bytes_copied=copied_bytes(timeline),
@@ -84,19 +85,15 @@ def own_io(timeline: Timeline) -> int:
 
 def within_content(timeline: Timeline, *names: str) -> int:
     """Nanoseconds in operations of the connection."""
-    entered, left = timeline.first("content.enter"), timeline.last("content.exit")
-    if entered is None or left is None:
-        return 0
+    entered_ns, left_ns = content_span(timeline)
     return sum(
         one.took_ns
         for one in parts(timeline, [(f"{name}.begin", f"{name}.end") for name in names])
-        if entered.at_ns <= one.begun.at_ns and one.ended.at_ns <= left.at_ns
+        if entered_ns <= one.begun.at_ns and one.ended.at_ns <= left_ns
     )
 
 
-def inside_content(timeline: Timeline) -> int:
-    entered = timeline.first("content.enter")
-    left = timeline.last("content.exit")
-    if entered is None or left is None:
-        return 0
-    return max(0, left.at_ns - entered.at_ns)
+def content_span(timeline: Timeline) -> tuple[int, int]:
+    """From when to when content worked; of no length if it was not seen to."""
+    entered, left = timeline.first("content.enter"), timeline.last("content.exit")
+    return (entered.at_ns, left.at_ns) if entered and left else (0, 0)
