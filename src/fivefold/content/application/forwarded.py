@@ -17,6 +17,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from ...configuration.setting import one_of
 from ...errors import SettingsError
 from ...http1.request import is_host
 from ...http1.stream import HttpConnection
@@ -154,9 +155,7 @@ def fields_named(believed: tuple[str, ...]) -> frozenset[str]:
     """Raises `SettingsError`."""
     names = [name for text in believed for name in GROUPS.get(text.lower(), (text.lower(),))]
     for name in names:
-        if name not in (FOR, PROTO, HOST, FORWARDED):
-            known = ", ".join([*GROUPS, FOR, PROTO, HOST, FORWARDED])
-            raise SettingsError(f"forwarded_fields: {name!r} is unknown; choose from {known}")
+        one_of("forwarded_fields", name, (*GROUPS, FOR, PROTO, HOST, FORWARDED))
     if FORWARDED in names and len(set(names)) > 1:
         raise SettingsError(
             "forwarded_fields: forwarded and x-forwarded may contradict each other; name the one"

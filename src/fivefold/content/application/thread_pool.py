@@ -24,21 +24,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from ...errors import LimitReached
 from ...iomodels.interface import Waiter
+from ...iomodels.interface.task_runner import TaskRunner
 from ...isolation.descendants import descendants, end_copy
 from ...isolation.mailbox import Mailbox
 from ...isolation.starting_threads import start_thread
 
 R = TypeVar("R")
-
-
-class Finishing(Protocol):
-    """What is needed of an I/O model."""
-
-    def resume_threadsafe(self, waiter: Waiter) -> None: ...
 
 
 class Threads:
@@ -50,7 +45,7 @@ class Threads:
         self._waiting: deque[Lease] = deque()
         self._idle: list[Work] = []
 
-    async def call(self, io: Finishing, function: Callable[[], R]) -> R:
+    async def call(self, io: TaskRunner, function: Callable[[], R]) -> R:
         """The result of `function`, called in one of the threads; its exception is raised here."""
         result: R = await Lease(self, io).call(function)
         return result
@@ -107,7 +102,7 @@ class Threads:
             mailbox.put(None)
 
 
-async def called(threads: Threads | None, io: Finishing, function: Callable[[], R]) -> R:
+async def called(threads: Threads | None, io: TaskRunner, function: Callable[[], R]) -> R:
     """The result of `function`, called in one of the threads; here, where none are needed."""
     return function() if threads is None else await threads.call(io, function)
 
@@ -126,7 +121,7 @@ class Lease:
     _done = False
     _thread = 0
 
-    def __init__(self, threads: Threads, io: Finishing) -> None:
+    def __init__(self, threads: Threads, io: TaskRunner) -> None:
         self._threads = threads
         self._io = io
         self._waiter = Waiter()

@@ -22,7 +22,7 @@ from typing import Protocol
 from zlib import crc32
 
 from ...iomodels.interface import Waiter
-from ..application.thread_pool import Finishing
+from ...iomodels.interface.task_runner import TaskRunner
 
 CHECKS = 2
 """Passwords checked at once beside an event loop: clients that guess shall not have the machine."""
@@ -35,7 +35,7 @@ SLOTS = 65536
 
 
 class PasswordQueue(Protocol):
-    async def enter(self, io: Finishing, address: bytes) -> int:
+    async def enter(self, io: TaskRunner, address: bytes) -> int:
         """Wait for the turn; negative if too many wait, otherwise what `leave` wants."""
 
     def leave(self, turn: int, address: bytes) -> None: ...
@@ -46,12 +46,12 @@ class InOneThread:
     """Beside an event loop: each address in turn, as many at once as there are threads."""
 
     def __init__(self) -> None:
-        self._queues: OrderedDict[bytes, deque[tuple[Waiter, Finishing]]] = OrderedDict()
+        self._queues: OrderedDict[bytes, deque[tuple[Waiter, TaskRunner]]] = OrderedDict()
         self._now: set[bytes] = set()
         """Addresses of which one is checked; some of them may just be about to begin."""
         self._granted: set[Waiter] = set()
 
-    async def enter(self, io: Finishing, address: bytes) -> int:
+    async def enter(self, io: TaskRunner, address: bytes) -> int:
         queue = self._queues.setdefault(address, deque())
         if len(queue) >= WAITING:
             return -1
@@ -109,7 +109,7 @@ class ByLocks:
     def __init__(self) -> None:
         self._file = os.memfd_create("fivefold-turns")
 
-    async def enter(self, io: Finishing, address: bytes) -> int:
+    async def enter(self, io: TaskRunner, address: bytes) -> int:
         # Each needs a description of its own, and a memory file is opened anew by this name.
         try:
             own = os.open(f"/proc/self/fd/{self._file}", os.O_RDWR | os.O_CLOEXEC)

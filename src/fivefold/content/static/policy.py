@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ...http1.bounded import Bounded
 from ...http1.response import Fields
 from .media_types import media_type
 from .representations.codings import SUFFIXES
@@ -31,8 +30,6 @@ MIXED = re.compile(rb"(?=.*[a-z])(?:[0-9a-f]*\d[0-9a-f]*|(?=.*[A-Z]).*\d.*[A-Za-
 """Hexadecimal digits with a number and a letter among them; or small letters, capitals and,
 not at the end, a number. Words and dates are neither."""
 
-REMEMBERED_BYTES = 262_144
-"""Of media types, by suffix."""
 
 EXPOSED = b"Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag"
 
@@ -62,7 +59,6 @@ class Policy:
         self._named_types = [(glob, kind) for glob, kind in types if isinstance(glob, Glob)]
         self._codings = [coding_rule(text) for text in rules.content_encoding]
         self._charset = rules.charset
-        self._media_types: Bounded[bytes, bytes] = Bounded(REMEMBERED_BYTES)
         self.listing = rules.listing
         self.clean_urls = rules.clean_urls
         self.precompressed = rules.precompressed
@@ -78,11 +74,12 @@ class Policy:
         found = [("error_page", path) for path in self.error_pages.values()]
         return found if self.spa is None else [("spa", self.spa), *found]
 
+    # Each by the name of a field of `FileMetadata`.
+
     def metadata(self, path: bytes) -> FileMetadata:
         return FileMetadata(self.media_type(path), self.coding(path), self.lasting(path))
 
     def media_type(self, path: bytes) -> bytes:
-        """The value of Content-Type."""
         for pattern, kind in self._named_types:
             if pattern.matches(self._prefix + path):
                 return self._described(kind)
@@ -94,12 +91,8 @@ class Policy:
     def _by_suffix(self, path: bytes) -> bytes:
         name = path.rpartition(b"/")[2]
         end = name[name.rfind(b".") :] if b"." in name else b""
-        known = self._media_types.get(end)
-        if known is None:
-            suffix = end.decode("utf-8", "surrogateescape")
-            known = self._described(self._types.get(suffix.lower()) or media_type(suffix))
-            self._media_types.remember(end, known, len(end) + len(known))
-        return known
+        suffix = end.decode("utf-8", "surrogateescape")
+        return self._described(self._types.get(suffix.lower()) or media_type(suffix))
 
     def _described(self, kind: str) -> bytes:
         if kind.startswith("text/") and self._charset and "charset=" not in kind:
@@ -107,14 +100,12 @@ class Policy:
         return kind.encode("ascii")
 
     def coding(self, path: bytes) -> bytes:
-        """The content coding that a file has by its name; empty for none."""
         for pattern, coding in self._codings:
             if pattern.matches(self._prefix + path):
                 return coding
         return b"gzip" if path.lower().endswith(b".svgz") else b""
 
     def lasting(self, path: bytes) -> Fields:
-        """What a file's 200 and its 304 both say, but for the validators."""
         path = self._prefix + path
         found = list(self.always)
         caching = self._cache_control(path)

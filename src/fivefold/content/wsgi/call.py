@@ -1,7 +1,7 @@
 """The response side of one call of a WSGI application: start_response, write, the iterable.
 
 Everything here is synchronous and is run where the application may block: in place, or in
-a thread of the pool (wsgi_places).  `Call.step` runs the application up to its next part;
+a thread of the pool (`places`).  `Call.step` runs the application up to its next part;
 its driver sends the part and calls again.  A part that `write` is given is sent
 before it returns.
 """
@@ -12,7 +12,7 @@ import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context
 from types import TracebackType
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from ...errors import ClientLeft, DeadlineExceeded, InvalidResponse, PeerGone
 from ...http1.answer import Whole
@@ -29,6 +29,8 @@ from .input import abandon
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 Fields = list[tuple[str, str]]
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Send = Callable[["Call", bytes], BaseException | None]
+"""See `Place.send`."""
 
 END = b""
 """What `step` returns when there is no more."""
@@ -55,13 +57,6 @@ class Misbehaved(InvalidResponse):
     """An application returned something that is no response: there is no line to blame."""
 
 
-class Sends(Protocol):
-    """What a call needs of the place where it runs (wsgi_places)."""
-
-    def send(self, call: Call, data: bytes) -> BaseException | None:
-        """Send a part, from within a piece of the call; what went wrong."""
-
-
 class Call:
     """One call of an application.
 
@@ -70,8 +65,9 @@ class Call:
     """
 
     def __init__(
-        self, environ: dict[str, Any], conn: HttpConnection, context: Context, place: Sends
+        self, environ: dict[str, Any], conn: HttpConnection, context: Context, send: Send
     ) -> None:
+        """`send`: of the place where it runs."""
         # Of the request.
         self._environ = environ
         self._input: IO[bytes] = environ["wsgi.input"]  # the application may put another there
@@ -81,7 +77,7 @@ class Call:
 
         # Where it runs.
         self.context = context
-        self._place = place
+        self._send = send
         self.lease: Lease | None = None
         """The thread of the pool, if it is one."""
 
@@ -193,7 +189,7 @@ class Call:
         if not isinstance(data, bytes):
             raise InvalidResponse(f"write() takes bytes, not {type(data).__name__} (PEP 3333)")
         if self.broken is None:
-            self.broken = self._place.send(self, data)
+            self.broken = self._send(self, data)
         if isinstance(self.broken, PeerGone | DeadlineExceeded):
             raise ClientLeft(errno.EPIPE, "the client has left") from self.broken
         if self.broken is not None:

@@ -55,6 +55,7 @@ class Wsgi(Content):
         self._place = place
         self._threads = threads
         self._context = copy_context()
+        self._send_part = place.send
 
     def close(self) -> None:
         if self._threads is not None:
@@ -70,7 +71,7 @@ class Wsgi(Content):
         environ = self._environs.of(request, head, conn)
         environ["wsgi.input"] = NO_BODY
         context = self._context.copy()
-        call = Call(environ, conn, context, self._place)
+        call = Call(environ, conn, context, self._send_part)
         call.asked = request, head
         try:
             part: Part = context.run(call.first, self._application)
@@ -91,7 +92,7 @@ class Wsgi(Content):
         if exchange.body is not None and exchange.request.content_length is None:
             environ["CONTENT_LENGTH"] = str(body.seek(0, os.SEEK_END))
             body.seek(0)
-        call = Call(environ, exchange.conn, self._context.copy(), self._place)
+        call = Call(environ, exchange.conn, self._context.copy(), self._send_part)
         call.exchange = exchange
         try:
             part = await self._place.run(call, partial(call.first, self._application))
