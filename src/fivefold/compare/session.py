@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..configuration.setting import one_of
 from ..content.kinds import KINDS
 from ..errors import CompareFailed, SettingsError
 from ..load.generator import Generator, Load
@@ -107,8 +108,7 @@ def special(wishes: Wishes, folder: str | None) -> dict[str, str]:
 
 def check(plan: Plan) -> None:
     """Whether anything is left to measure. Raises `SettingsError`, `CompareFailed`."""
-    if plan.load not in LOADS:
-        raise SettingsError(f"load: {plan.load!r} is unknown; choose from {', '.join(LOADS)}")
+    one_of("load", plan.load, LOADS)
     if plan.load_workers and plan.load != "locust":
         raise SettingsError("locust-workers: only --load locust has workers elsewhere")
     missing = [plan.lacks(scenario) for scenario in plan.scenarios]

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...errors import SettingsError, Unavailable
+from ...configuration.setting import one_of
+from ...errors import Unavailable
 from ...iomodels import MODELS as IO_MODELS
 from ...iomodels import resolve
 from ...iomodels.interface import IOModel
@@ -60,10 +61,7 @@ def pairs(
     Raises `SettingsError` for an unknown word.
     """
     for name in serving:
-        if name not in SERVING_MODELS:
-            raise SettingsError(
-                f"serving: {name!r} is unknown; choose from {', '.join(SERVING_MODELS)}"
-            )
+        one_of("serving", name, SERVING_MODELS)
     return [
         pair(settings, model, choice, count)
         for model in serving or SERVING_MODELS

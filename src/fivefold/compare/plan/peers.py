@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-from ...errors import SettingsError
+from ...configuration.setting import one_of
 from .contenders import Contender, literal
 
 DAEMONS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -88,8 +88,7 @@ def peers(
     """The named servers; one that is not installed, or serves nothing of this kind, has a
     reason. Raises `SettingsError` for an unknown name."""
     for name in names:
-        if name not in PEERS:
-            raise SettingsError(f"against: {name!r} is unknown; choose from {', '.join(PEERS)}")
+        one_of("against", name, PEERS)
     return [
         contender(name, PEERS[name], target, interface, count)
         for name in dict.fromkeys(names)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ...errors import SettingsError
+from ...configuration.setting import one_of
 from ...load.job import Ask, Group
 
 ACTIVE = 16
@@ -178,8 +178,5 @@ SCENARIOS: dict[str, Scenario] = {
 def chosen(names: Sequence[str]) -> list[Scenario]:
     """Raises `SettingsError` for an unknown name."""
     for name in names:
-        if name not in SCENARIOS:
-            raise SettingsError(
-                f"scenario: {name!r} is unknown; choose from {', '.join(SCENARIOS)}"
-            )
+        one_of("scenario", name, SCENARIOS)
     return [SCENARIOS[name] for name in dict.fromkeys(names)]
