@@ -150,19 +150,13 @@ class ConnectionLines:
         if not log.timed:
             line = parts[0]
         else:
-            # `_times`, written out; and for a format with all of them, `Format.timed`.
-            wait, handle, send = now - self._since, begun - now, end - begun
-            w, h, s = MS[int(wait * 1e6)], MS[int(handle * 1e6)], MS[int(send * 1e6)]
-            if log.has_all_times:
-                line = f"{parts[0]}{w}{parts[1]}{h}{parts[2]}{s}{parts[3]}"
+            times = self._times(now, begun, end)
+            if log.has_all_times:  # `Format.timed`, written out
+                wait, handle, send = times
+                line = f"{parts[0]}{wait}{parts[1]}{handle}{parts[2]}{send}{parts[3]}"
             else:
-                line = log.format.timed(parts, (w, h, s))
-        self._since = end
-        log.lines.append(line)
-        log.size += len(line)
-        if log.size >= log.full:
-            log.flush()
-        return end
+                line = log.format.timed(parts, times)
+        return self._append(line, end)
 
     def record(
         self, asked: LoggedRequest, status: int, size: int, *, complete: bool = False
@@ -176,7 +170,10 @@ class ConnectionLines:
         outcome = COMPLETE if complete else ABORTED
         parts = self._line(known, log.second, str(status), str(size), outcome)
         times = self._times(asked.now, asked.begun, end)
-        line = log.format.timed(parts, times) if log.timed else parts[0]
+        return self._append(log.format.timed(parts, times) if log.timed else parts[0], end)
+
+    def _append(self, line: str, end: float) -> float:
+        log = self._log
         self._since = end
         log.lines.append(line)
         log.size += len(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """In English whatever the locale says: programs read them."""
@@ -24,12 +25,9 @@ class Second:
 def present() -> Second:
     """The second that it is now, in local time."""
     wall = time.time()
-    local = time.localtime(wall)
-    sign, minutes = ("-" if local.tm_gmtoff < 0 else "+"), abs(local.tm_gmtoff) // 60
-    zone = f"{sign}{minutes // 60:02}", f"{minutes % 60:02}"
-    clock = f"{local.tm_hour:02}:{local.tm_min:02}:{local.tm_sec:02}"
+    local = datetime.fromtimestamp(wall, UTC).astimezone()
     return Second(
-        f"{local.tm_mday:02}/{MONTHS[local.tm_mon - 1]}/{local.tm_year}:{clock} {''.join(zone)}",
-        f"{local.tm_year:04}-{local.tm_mon:02}-{local.tm_mday:02}T{clock}{':'.join(zone)}",
+        f"{local:%d}/{MONTHS[local.month - 1]}/{local:%Y:%H:%M:%S %z}",
+        local.isoformat(timespec="seconds"),
         1.0 - wall % 1.0,
     )

@@ -119,36 +119,27 @@ def run(
 ) -> None:
     """Serve a folder or an application over HTTP/1.1 until SIGTERM or Ctrl-C."""
     with starting():
-        begin(config, check_config, print_config, given)
-
-
-def begin(
-    config: str | None,
-    check_config: bool,  # noqa: FBT001
-    print_config: bool,  # noqa: FBT001
-    given: dict[str, Any],
-) -> None:
-    sources = merged(given, config)
-    if not (check_config or print_config):
-        sources.add_terminal()
-    settings = sources.settings()
-    with sources.blamed():
-        speak_as(settings)
-        for warning in sources.warnings:
-            log.warning("%s", warning)
-        server = Server(settings)
-        if print_config:
-            click.echo(as_toml(settings))
-        if check_config:
-            server.check_target()
-    for text in without_effect(server):
-        log.warning("%s", text)
-    if print_config or check_config:
-        return
-    for text in server.passed_over:
-        log.warning("%s; taking %s", text, server.engine.engine)
-    with sources.blamed():
-        server.run(lambda: announce(server))
+        sources = merged(given, config)
+        if not (check_config or print_config):
+            sources.add_terminal()
+        settings = sources.settings()
+        with sources.blamed():
+            speak_as(settings)
+            for warning in sources.warnings:
+                log.warning("%s", warning)
+            server = Server(settings)
+            if print_config:
+                click.echo(as_toml(settings))
+            if check_config:
+                server.check_target()
+        for text in without_effect(server):
+            log.warning("%s", text)
+        if print_config or check_config:
+            return
+        for text in server.passed_over:
+            log.warning("%s; taking %s", text, server.engine.engine)
+        with sources.blamed():
+            server.run(lambda: announce(server))
 
 
 def announce(server: Server) -> None:

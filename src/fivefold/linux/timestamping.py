@@ -67,15 +67,11 @@ def enable(sock: socket.socket) -> str | None:
 
 def realtime_offset_ns() -> int:
     """CLOCK_REALTIME minus CLOCK_MONOTONIC; the tightest of a few readings."""
-    best = None
+    readings = []
     for _ in range(5):
-        before = time.monotonic_ns()
-        wall = time.time_ns()
-        after = time.monotonic_ns()
-        if best is None or after - before < best[0]:
-            best = after - before, wall - (before + after) // 2
-    assert best is not None
-    return best[1]
+        before, wall, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        readings.append((after - before, wall - (before + after) // 2))
+    return min(readings)[1]
 
 
 def received(ancillary: list[tuple[int, int, bytes]], offset_ns: int) -> Stamp | None:

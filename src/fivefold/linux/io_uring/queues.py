@@ -103,8 +103,7 @@ class Ring:
         self._cq_mask: int = params.cq_entries - 1
         for i in range(self.entries):
             words[sq_array // 4 + i] = i  # entry i is always in slot i
-        views = [self._cq, self._sq_tail, self._cq_head, self._cq_tail, words]
-        self._maps[0][2][:0] = views
+        self._maps[0][2][:0] = [self._cq, self._sq_tail, self._cq_head, self._cq_tail, words]
 
     def _mapped(self, offset: int, size: int) -> memoryview:
         # Not mmap.mmap: it would duplicate the descriptor for each mapping.

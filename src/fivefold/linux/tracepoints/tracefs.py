@@ -27,6 +27,7 @@ events on; in between 0.1 to 0.3 us per recorded event, and per processor `buffe
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import itertools
 import os
@@ -229,11 +230,6 @@ class Instance:
 
 
 def _chunks(pipe: int) -> Iterator[bytes]:
-    while True:
-        try:
-            chunk = os.read(pipe, 65536)
-        except BlockingIOError:
-            return
-        if not chunk:
-            return
-        yield chunk
+    with contextlib.suppress(BlockingIOError):
+        while chunk := os.read(pipe, 65536):
+            yield chunk
