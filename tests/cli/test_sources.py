@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tomllib
 from pathlib import Path
@@ -95,7 +96,20 @@ def test_web_concurrency_is_the_number_of_workers_unless_set() -> None:
     assert printed("--serving", "async", WEB_CONCURRENCY="3")["workers"] == 3
     assert printed("-w", "2", WEB_CONCURRENCY="3")["workers"] == 2
     assert printed("--serving", "process", WEB_CONCURRENCY="3")["workers"] == 1
-    assert printed(WEB_CONCURRENCY="many")["workers"] == 1
+    for wrong, said in (("many", "is not a whole number, or auto"), ("0", "greater than zero")):
+        done = fivefold("serve", "--check-config", WEB_CONCURRENCY=wrong)
+        assert done.exit_code == 2
+        assert said in done.stderr
+        assert "(variable WEB_CONCURRENCY)" in done.stderr
+
+
+def test_auto_is_a_worker_for_each_processor() -> None:
+    several = range(1, len(os.sched_getaffinity(0)) + 1)
+    assert printed("--workers", "auto")["workers"] in several
+    assert printed("--workers", "auto", "--serving", "process")["workers"] == 1
+    assert printed(WEB_CONCURRENCY="auto") == printed(FIVEFOLD_WORKERS="auto")
+    done = fivefold("serve", "--workers", "auto4", "--check-config")
+    assert done.exit_code == 2
 
 
 def test_settings_without_effect_are_explained(capfd: pytest.CaptureFixture[str]) -> None:

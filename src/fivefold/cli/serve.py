@@ -12,7 +12,7 @@ import click
 
 from .. import Server
 from ..accesslog.destination import OFF
-from ..configuration.setting import HELP
+from ..configuration.setting import HELP, count
 from ..content.kinds import BROKEN
 from ..errors import SettingsError
 from ..isolation.reporting import logger
@@ -26,7 +26,13 @@ log = logger("fivefold")
 
 FOLDER = "static"
 
-TYPES: dict[str, Any] = {"int": int, "int | None": int, "float": float, "float | None": float}
+TYPES: dict[str, Any] = {
+    "int": int,
+    "int | None": int,
+    "Count": count,
+    "float": float,
+    "float | None": float,
+}
 
 SHORT = {"bind": ("-b",), "workers": ("-w",)}
 """As gunicorn has them."""

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..configuration.setting import from_text
+from ..configuration.setting import AUTO, from_text
 from ..errors import SettingsError
 from ..linux.standard_descriptors import STDOUT
-from ..server.settings import AUTO, FIELDS, GROUPS, Settings
+from ..server.settings import FIELDS, GROUPS, Settings
 from ..serving import MODELS
 
 PREFIX = "FIVEFOLD_"
@@ -51,7 +51,10 @@ class Sources:
         self.add(from_file(path), f"key {{}} in {path}")
 
     def add_conventions(self, environment: Mapping[str, str]) -> None:
-        """PORT and WEB_CONCURRENCY, as platforms and other servers have them."""
+        """PORT and WEB_CONCURRENCY, as platforms and other servers have them.
+
+        Raises `SettingsError` for a WEB_CONCURRENCY that is no number: for those servers, too, it
+        is an error, and a server with one worker instead of many is found out late."""
         port = environment.get("PORT", "")
         if port and "bind" not in self.values:
             if port.isdecimal():
@@ -62,13 +65,9 @@ class Sources:
                 )
         workers = environment.get("WEB_CONCURRENCY", "")
         if workers and "workers" not in self.values and self._has_workers():
-            if workers.isdecimal() and int(workers):
-                self.add({"workers": int(workers)}, "variable WEB_CONCURRENCY")
-            else:
-                self.warnings.append(
-                    f"WEB_CONCURRENCY: {workers!r} is not a number of workers; the variable is"
-                    " passed over"
-                )
+            self.add({"workers": workers}, "variable WEB_CONCURRENCY")
+            with self.blamed():
+                self.values["workers"] = from_text(FIELDS["workers"], workers)
 
     def _has_workers(self) -> bool:
         model = MODELS.get(self.values.get("serving", AUTO))

@@ -11,9 +11,10 @@ from typing import Any
 
 import click
 
+from ..configuration.setting import AUTO
 from ..errors import SettingsError, TraceFailed, Unavailable
 from ..iomodels import MODELS as IO_MODELS
-from ..server.settings import AUTO, Settings
+from ..server.settings import Settings
 from ..tracing.attach.tracer import Attached, metrics_of
 from ..tracing.model import Trace
 from ..tracing.report.html.page import as_html

@@ -28,6 +28,11 @@ LONGEST_S = 366 * 86400.0
 
 OPTIONAL = " | None"
 
+AUTO = "auto"
+
+Count = int
+"""A number that may be left to the server: `auto`."""
+
 Lines = tuple[str, ...]
 """Texts that may contain spaces: in the environment each is a line of its own."""
 
@@ -112,6 +117,11 @@ def _type_of(each: Field[Any]) -> SettingType:
     return TYPES[str(each.type).removesuffix(OPTIONAL)]
 
 
+def count(text: str) -> int | str:
+    """Raises ValueError."""
+    return AUTO if text == AUTO else int(text)
+
+
 def _parsed_bool(text: str) -> bool:
     if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
         raise ValueError(text)
@@ -148,6 +158,7 @@ def _as_texts(value: Any) -> tuple[str, ...]:
 TYPES: dict[str, SettingType] = {
     "bool": SettingType("true or false", _parsed_bool, _instance_of(bool)),
     "int": SettingType("a whole number", int, _instance_of(int)),
+    "Count": SettingType("a whole number, or auto", count, _instance_of(int)),
     "float": SettingType("a number", float, _instance_of(int, float)),
     "str": SettingType("a text: put it in quotes", str, _as_text),
     "tuple[str, ...]": SettingType("{} or a list of them", str.split, _as_texts),

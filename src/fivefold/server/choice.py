@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..configuration.setting import AUTO
 from ..content.application.forwarded import TrustedProxies
 from ..content.base import Content
 from ..content.kinds import BROKEN, ContentContext, Kind
@@ -22,7 +23,7 @@ from ..iomodels.interface import IOModel
 from ..processes.grace import Grace
 from ..serving import MODELS
 from ..serving.base import ServingModel
-from .settings import AUTO, Settings
+from .settings import Settings
 
 
 @dataclass(frozen=True)

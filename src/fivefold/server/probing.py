@@ -16,6 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from ..configuration.setting import AUTO
 from ..content.application.loading import (
     interface_of,
     load,
@@ -28,7 +29,7 @@ from ..isolation.descendants import descendants
 from ..isolation.reporting import logger
 from ..processes import stack
 from ..processes.forking import describe, forked
-from .settings import AUTO, Settings
+from .settings import Settings
 
 log = logger("fivefold.application")
 

@@ -14,7 +14,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from ..accesslog import formats
-from ..configuration.setting import check, one_of, setting
+from ..configuration.setting import AUTO, Count, check, one_of, setting
 from ..content.application.forwarded import TrustedProxies
 from ..content.asgi.scope import FILES, LIFESPANS
 from ..content.kinds import KINDS
@@ -27,8 +27,7 @@ from ..iomodels import choices
 from ..listening.sockets import LOOPBACK, Address
 from ..serving import MODELS as SERVING_MODELS
 from ..transport.tls.options import TlsSettings
-
-AUTO = "auto"
+from .processors import usable
 
 SYSTEMD = "systemd"
 """An address: whatever sockets systemd hands over."""
@@ -67,7 +66,11 @@ class Settings:
     io: str = setting(
         AUTO, "How a worker waits: an I/O model, or MODEL:ENGINE.", choices=(AUTO, *choices())
     )
-    workers: int = setting(1, "Worker processes of the thread and async models.")
+    workers: Count = setting(  # noqa: RUF009 - a number, immutable
+        1,
+        "Worker processes of the thread and async models; auto: one for each processor that the"
+        " server may use.",
+    )
     fresh: bool = setting(False, "A new process or thread for every connection.")
     max_connections: int | None = setting(
         None, "Connections at once, per worker; further ones wait in the kernel's queue."
@@ -212,6 +215,8 @@ class Settings:
     tls: TlsSettings = field(default_factory=TlsSettings)
 
     def __post_init__(self) -> None:
+        if str(self.workers) == AUTO:
+            object.__setattr__(self, "workers", self._usable_workers())
         check(self)
         self._check_target()
         self._check_addresses()
@@ -233,6 +238,10 @@ class Settings:
         formats.compiled(self.access_log_format)
         if self.serving != AUTO:
             self.check_serving(self.serving)
+
+    def _usable_workers(self) -> int:
+        model = SERVING_MODELS.get(self.serving)
+        return usable() if model is None or model.traits.scales_by_workers else 1
 
     def _check_addresses(self) -> None:
         if not self.bind:
