@@ -25,7 +25,7 @@ from ..errors import DeadlineExceeded
 NEVER = math.inf
 """The deadline of an operation that may wait for ever."""
 
-LAST_CALL_S = 1.0
+LAST_CALL_S = 2.0
 """How long, when the server stops, a connection may be without a request before it is closed.
 A client that is about to use it does so within that time, mostly; one that comes later meets a
 reset."""

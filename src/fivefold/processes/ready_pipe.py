@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable
 
 from ..errors import FivefoldError
+from .draining import Draining
 
 LONGEST = 3000
 """Characters of a reason, if all of them are ASCII."""
@@ -26,10 +27,17 @@ READY, FAILED, DOING = "ready", "failed", "doing"
 class Announcement:
     """The child's end. Calling it says "ready"; it is then closed, and further words go nowhere."""
 
-    def __init__(self, pipe: int, alive: Callable[[], None] = lambda: None) -> None:
-        """`alive` is called by what takes turns in the child, at each tick, to the end."""
+    def __init__(
+        self,
+        pipe: int,
+        alive: Callable[[], None] = lambda: None,
+        draining: Draining | None = None,
+    ) -> None:
+        """`alive` is called by what takes turns in the child, at each tick, to the end;
+        `draining`: what the parent may see of its end."""
         self._pipe = pipe
         self.alive = alive
+        self.draining = draining or Draining()
 
     def __call__(self) -> None:
         self._say(READY, str(os.getpid()))

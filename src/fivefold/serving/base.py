@@ -120,7 +120,7 @@ class ServingModel(ABC):
         self.hooks = hooks or WorkerHooks()
         self.stopping = False
         self.stops = Stopping()
-        self.open = OpenConnections()
+        self.open = OpenConnections(on_ready.draining)
         """Those of this process."""
         self._io: IOModel | None = None
         self._deaf: BaseException | None = None

@@ -13,6 +13,7 @@ from ..errors import LimitReached
 from ..iomodels.interface import Connection, IOModel
 from ..isolation.descendants import descendants
 from ..isolation.reporting import logger, report
+from ..processes.draining import Draining
 
 log = logger("fivefold.serving")
 
@@ -35,7 +36,9 @@ class OpenConnection(NamedTuple):
 class OpenConnections:
     """The connections of one process that are open now, and how to end them gently."""
 
-    def __init__(self) -> None:
+    def __init__(self, draining: Draining | None = None) -> None:
+        """`draining`: where its supervisor looks while it stops."""
+        self.draining = draining or Draining()
         self._connections: dict[Connection, OpenConnection] = {}
         self._cut: set[Connection] = set()
         self._closing = False
@@ -74,10 +77,13 @@ class OpenConnections:
             self._connections[connection] = OpenConnection(serving, monotonic())
             if self._closing:
                 connection.finish()
+                self.draining.left(len(self._connections))
 
     def _discard(self, connection: Connection) -> None:
         with self._lock:
             self._connections.pop(connection, None)
+            if self._closing:
+                self.draining.left(len(self._connections))
 
     def _give_up(self) -> None:
         for connection in self._connections:
@@ -87,6 +93,7 @@ class OpenConnections:
         """Let each connection end after its exchange (`Lifetime.finish`)."""
         with self._lock:
             self._closing = True
+            self.draining.left(len(self._connections))
             for connection in self._connections:
                 connection.finish()
 
@@ -94,11 +101,13 @@ class OpenConnections:
         """End all of them, exchange or not: grace is over."""
         with self._lock:
             cut = [c for c in self._connections if c not in self._cut]
+            busy = sum(not (c.idle or c.new) for c in cut)
             self._cut.update(cut)
             for connection in cut:
                 connection.abort()
-        if cut:
-            log.warning("%d connections have not ended in time (--grace-s), and are cut", len(cut))
+            self.draining.have_been_cut(busy)
+        if busy:
+            log.warning("%d connections have not ended in time (--grace-s), and are cut", busy)
 
 
 def opened(io: IOModel, sock: socket.socket) -> Connection | None:

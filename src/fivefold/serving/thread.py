@@ -78,6 +78,7 @@ class Thread(ServingModel):
         self.raise_deaf()
 
     def stop(self) -> None:
+        self.open.finish()  # the main thread may take a tick to hear of it
         super().stop()
         self._idle.put(None)  # the main thread may be waiting for an idle thread
 

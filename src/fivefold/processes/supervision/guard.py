@@ -126,9 +126,24 @@ def watch(words: int, patience_s: float, others: Iterable[int]) -> None:
         log.error("worker %d is killed: its supervisor is gone; this is where it is:", pid)
         send(worker, stack.STACK)
         time.sleep(stack.STACK_S)
-        forks = handles(forks_of(pid))
-        for process in (worker, *forks):  # first the one that would fork others in their place
-            send(process, signal.SIGKILL)
+        kill(pid, worker)
+
+
+def kill(pid: int, worker: int) -> None:
+    """A worker, by its descriptor, with the processes that it has forked."""
+    forks = handles(forks_of(pid))
+    for process in (worker, *forks):  # first the one that would fork others in their place
+        send(process, signal.SIGKILL)
+    for fork in forks:
+        os.close(fork)
+
+
+def kill_child(pid: int) -> None:
+    """The same, for its parent, which has not reaped it: its connection processes would serve on
+    without it."""
+    for worker in handles([pid]):
+        kill(pid, worker)
+        os.close(worker)
 
 
 def handles(pids: Iterable[int]) -> list[int]:

@@ -18,10 +18,13 @@ from ...isolation.reporting import logger
 from ..backoff import YOUNG_DEATHS, Backoff
 from ..census import Census
 from ..forking import describe, is_clean
+from .remaining import counted
 from .slot import Slot
 from .worker import Worker
 
 log = logger("fivefold.supervisor")
+
+CUT = "connections were cut before they had ended"
 
 NewWorker = Callable[[Slot, int, Iterator[Worker]], Worker]
 """`Spawning.worker`."""
@@ -90,12 +93,15 @@ class Slots:
     def died(self, worker: Worker, status: int) -> None:
         """`status`: what wait(2) says of it."""
         slot = next(slot for slot in self._slots if worker in slot.workers)
-        if worker.has_died():
+        if worker.has_died(status):
             self._is_ready(slot, worker)
         successor, leaving = worker is slot.successor, worker in slot.leaving
         slot.remove(worker)
         if not (self.stopping or leaving):
             self._census.died()
+        if worker.lost:
+            log.error("worker %d has cut %s", worker.pid, counted(worker.lost, "connection"))
+            self.failure = self.failure or (CUT if self.stopping else "")
         if self.stopping and (worker.why or not is_clean(status)):
             # Whatever the worker was about to finish, it could not.
             self.failure = self.failure or worker.why or f"a worker {describe(status)}"

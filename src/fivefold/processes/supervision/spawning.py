@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 
 from .. import stack
+from ..draining import Draining
 from ..forking import HANDLED, forked
 from ..process_signals import ProcessSignals
 from ..ready_pipe import Announcement, Attention
@@ -45,7 +46,8 @@ class Spawning:
         """A new one for the slot; `others` are those that it is forked among. Raises OSError."""
         pulse = None if self._stuck_s is None else Pulse(self._stuck_s)
         ready, say = os.pipe2(os.O_CLOEXEC)
-        words = Announcement(say, pulse.beat) if pulse else Announcement(say)
+        draining = Draining()
+        words = Announcement(say, pulse.beat if pulse else lambda: None, draining)
         try:
             pid = forked(lambda: self._live(slot, ready, words, others), ended_by=LEAVE)
         except BaseException:
@@ -54,7 +56,7 @@ class Spawning:
         finally:
             os.close(say)
         self._guard.started(pid)
-        worker = Worker(pid, generation, Attention(ready), monotonic(), pulse=pulse)
+        worker = Worker(pid, generation, Attention(ready), draining, monotonic(), pulse=pulse)
         worker.give(self._startup_s)
         return worker
 

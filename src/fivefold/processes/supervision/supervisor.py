@@ -43,6 +43,7 @@ from ..census import Census
 from ..forking import HANDLED, reap, send
 from ..process_signals import ProcessSignals
 from .guard import Guard
+from .remaining import Remaining
 from .slots import Slots
 from .spawning import Life, Spawning
 from .worker import KILL_MARGIN_S
@@ -83,6 +84,7 @@ class Supervisor:
         self._guard = Guard(grace_s + KILL_MARGIN_S)
         spawning = Spawning(life, self._signals, self._guard, startup_s, stuck_s)
         self._slots = Slots(slots, spawning.worker, grace_s, census or Census())
+        self._remaining = Remaining(grace_s)
         self._reactions: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self._stop,
             signal.SIGINT: self._interrupted,
@@ -133,6 +135,7 @@ class Supervisor:
         if not (self._slots.stopping or self._slots.failure):
             self._slots.go_on(monotonic())
             self._announce()
+        self._remaining.look(self._slots, monotonic())
         if self._slots.failure:
             self._stop()
         self._slots.be_counted()
@@ -144,7 +147,8 @@ class Supervisor:
         for worker in self._slots:
             if not worker.pipe.ended:
                 poll.register(worker.pipe.pipe, select.POLLIN)
-        patience_s = min(max(0.0, self._slots.due - monotonic()), LONGEST_WAIT_S)
+        due = min(self._slots.due, self._remaining.due)
+        patience_s = min(max(0.0, due - monotonic()), LONGEST_WAIT_S)
         poll.poll(math.ceil(patience_s * 1000))
 
     def _reap(self) -> None:
@@ -165,17 +169,18 @@ class Supervisor:
 
     # what the signals ask for
 
-    def _stop(self) -> None:
+    def _stop(self, *, interrupted: bool = False) -> None:
         if not self._slots.stopping:
             self._reap()  # one that died by itself was not asked to end
             systemd.notify("STOPPING=1")
             self._slots.stop()
+            self._remaining.begin(interrupted=interrupted)
 
     def _interrupted(self) -> None:
         if self._slots.stopping:  # Ctrl-C again: now
             for worker in self._slots:
                 worker.kill_at = 0.0
-        self._stop()
+        self._stop(interrupted=True)
 
     def _take_notice(self) -> None:
         self._on_notice()

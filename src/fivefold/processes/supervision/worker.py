@@ -8,15 +8,17 @@ where it is (`stack`), and then killed; the supervisor looks at all clocks in ea
 from __future__ import annotations
 
 import math
-import signal
+import os
 from dataclasses import dataclass
 from time import monotonic
 
 from ...isolation.reporting import logger
 from .. import stack
+from ..draining import Draining
 from ..forking import send
 from ..ready_pipe import Attention
 from ..stopping import LEAVE
+from .guard import kill_child
 from .pulse import Pulse
 
 log = logger("fivefold.supervisor")
@@ -41,6 +43,7 @@ class Worker:
     generation: int
     """How often new workers had been asked for when it was forked."""
     pipe: Attention
+    draining: Draining
     started: float
     ready_at: float = math.inf
     left_at: float = math.inf
@@ -54,6 +57,8 @@ class Worker:
     """None if no caller wants to know."""
     why: str = ""
     """Of its being killed."""
+    lost: int = 0
+    """Connections that it has cut, or that have ended with it, when it was told to leave."""
 
     @property
     def was_ready(self) -> bool:
@@ -97,7 +102,7 @@ class Worker:
         self.kill_at = min(self.kill_at, monotonic() + DYING_S)
         self.say_at = self.ask_at = math.inf
 
-    def has_died(self) -> bool:
+    def has_died(self, status: int) -> bool:
         """Its last words may have come with its death; True if it became ready by them."""
         self.pipe.listen()
         became_ready = self.pipe.ready and not self.was_ready
@@ -107,6 +112,9 @@ class Worker:
         if self.pulse is not None:
             self.pulse.close()
             self.pulse = None
+        left = self.draining.open if os.WIFSIGNALED(status) else 0
+        self.lost = max(self.draining.cut, left)  # what was cut may not have ended, too
+        self.draining.close()
         return became_ready
 
     def dismiss(self, grace_s: float) -> None:
@@ -120,7 +128,7 @@ class Worker:
         if now >= self.kill_at:
             if not (self.was_ready or self.pipe.reason):
                 self.why = self.why or CLOSED
-            send(self.pid, signal.SIGKILL)
+            kill_child(self.pid)
             self.kill_at = math.inf
         elif now >= self.ask_at or (
             self.pulse is not None and self._serves and self.pulse.has_stopped(now)

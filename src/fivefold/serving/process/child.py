@@ -47,6 +47,11 @@ class Child:
         if self._is_starting and os.getppid() != self._forker:
             os._exit(1)
 
+    @property
+    def has_cut(self) -> bool:
+        """Whether its connection had to be ended in the middle of an exchange."""
+        return self._open.draining.cut > 0
+
     def _finish(self) -> None:
         self._end_if_orphaned()
         self._model.options.grace.begin()

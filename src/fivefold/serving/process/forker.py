@@ -34,6 +34,10 @@ from .child import Child
 OVERDUE = "it has not ended within the grace time; this is where it is:"
 NOT_READY = "it was not ready in time (--startup-s); this is where it is:"
 
+HAS_CUT = 3
+"""How a child ends that had to cut its connection; from one that was not asked to, or has not had
+its grace time, it means nothing."""
+
 KILLED_AGAIN_S = 1.0
 """After SIGKILL, until it is sent again: what was forked meanwhile gets it, too."""
 
@@ -221,12 +225,20 @@ class Forker:
             self._killed_at.pop(pid, None)
             if self._acceptor:
                 self._acceptor.say_ended(number)
-            if self._passed_on and not is_clean(status):
+            if self._asked or self._has_cut(status):
+                self._model.on_ready.draining.have_been_cut(1)
+            elif self._passed_on and not is_clean(status):
                 self._unclean = f"a connection process ({pid}) {describe(status)}"
             elif not self._passed_on:
                 self._died_by_itself(pid, status)
         if self._acceptor and (status := reap(self._acceptor.pid)) is not None:
             self._acceptor_died(self._acceptor, status)
+        if self._passed_on and self._acceptor is None:  # then the idle ones end at once
+            self._model.on_ready.draining.left(len(self._children))
+
+    def _has_cut(self, status: int) -> bool:
+        is_over = self._passed_on and self._cut_at == math.inf
+        return is_over and os.waitstatus_to_exitcode(status) == HAS_CUT
 
     def _died_by_itself(self, pid: int, status: int) -> None:
         """If none was ever idle, not even a clean end is what was asked for."""
@@ -310,6 +322,8 @@ class Forker:
                 child.run()
         finally:
             ending.end(self._model.options.grace.end() - monotonic())
+        if child.has_cut:
+            os._exit(HAS_CUT)  # as `forked` does, with a status of its own
 
     @contextlib.contextmanager
     def _saying_why(self) -> Iterator[None]:
