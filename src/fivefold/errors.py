@@ -35,6 +35,11 @@ class WorkerFailed(FivefoldError):
     """Workers die faster than it makes sense to replace them."""
 
 
+class ConnectionsCut(FivefoldError):
+    """The server has ended as it was told to, but not all connections had by the end of the grace
+    time."""
+
+
 class ApplicationError(FivefoldError):
     """An application cannot be loaded or started; the message says which part, and why."""
 

@@ -14,6 +14,7 @@ import pytest
 
 from fivefold.serving import MODELS
 from support.client import Client
+from support.process_tree import is_alive
 from support.servers.deployed import PATIENCE_S, Deployed, deployed, until
 
 APPLICATION = """
@@ -119,11 +120,3 @@ def test_ctrl_c_says_what_it_waits_for_and_a_second_one_ends_it(folder: Path, se
         assert re.search(r"worker \d+ has cut 1 connection\n", server.log)
     finally:
         server.close()
-
-
-def is_alive(pid: int) -> bool:
-    """A zombie is not: its parent is not ours."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

@@ -32,6 +32,14 @@ def children_of(pid: int) -> list[int]:
     return children
 
 
+def is_alive(pid: int) -> bool:
+    """A zombie is not, whoever has to reap it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def workers_of(pid: int) -> set[int]:
     """Those of a supervisor's children that listen to clients: the guard has no socket, tracers
     talk to the control process, and monitors to the status process."""

@@ -145,7 +145,7 @@ def run(
         for text in server.passed_over:
             log.warning("%s; taking %s", text, server.engine.engine)
         with sources.blamed():
-            server.run(lambda: announce(server))
+            server.run(lambda: announce(server), replaceable=True)
 
 
 def announce(server: Server) -> None:

@@ -11,6 +11,7 @@ import errno
 import socket
 
 from ..errors import BindError
+from .handing_down import HandedDown
 from .sockets import Address, bind
 
 NAME_REMEDY = "name an address of this machine, such as 127.0.0.1 or [::1]; 0.0.0.0 is all of IPv4"
@@ -19,15 +20,21 @@ ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 """An address of another machine, or IPv6 where there is none: another one may do."""
 
 
-def bind_each(address: Address, *, slots: int, mode: int | None) -> list[list[socket.socket]]:
+def bind_each(
+    address: Address, handed_down: HandedDown, *, slots: int, mode: int | None
+) -> list[list[socket.socket]]:
     """For each address of a name the sockets of all slots, of the addresses that this machine
     has. Raises `BindError`."""
     columns: list[list[socket.socket]] = []
     absent: BindError | None = None
     port = address.port
     for each in resolved(address):
+        key = (each.host, port, each.path)
+        queues = handed_down.given.pop(key, None) if each.fd < 0 else None
         try:
-            sockets = bind(dataclasses.replace(each, port=port), slots=slots, mode=mode)
+            sockets = bind(
+                dataclasses.replace(each, port=port), slots=slots, mode=mode, queues=queues
+            )
         except BindError as error:
             cause = error.__cause__
             if isinstance(cause, OSError) and cause.errno in ABSENT:
@@ -36,6 +43,8 @@ def bind_each(address: Address, *, slots: int, mode: int | None) -> list[list[so
             close(columns)
             raise
         columns.append(sockets)
+        if each.fd < 0:
+            handed_down.own.append((key, sockets))
         port = port or (sockets[0].getsockname()[1] if each.host else 0)  # a free one, for all
     if not columns:
         assert absent is not None

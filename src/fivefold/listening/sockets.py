@@ -138,14 +138,23 @@ def _is_ipv6(text: str) -> bool:
         return False
 
 
-def bind(address: Address, *, slots: int, mode: int | None = None) -> list[socket.socket]:
+def bind(
+    address: Address,
+    *,
+    slots: int,
+    mode: int | None = None,
+    queues: list[socket.socket] | None = None,
+) -> list[socket.socket]:
     """One listening socket per slot; a host must be an address. Raises `BindError`.
 
     A UNIX socket or an inherited descriptor is one socket that all slots share.
     `mode`: permissions of the file of a UNIX socket; by default what the umask leaves.
+    `queues`: sockets that listen there already; they may be more than there are slots.
     """
     remedies = IP_REMEDIES
     try:
+        if queues:
+            return _more(address, queues, slots)
         if address.fd >= 0:
             remedies = FD_REMEDIES
             return [_inherited(address)] * slots
@@ -192,6 +201,20 @@ def _bind_port(address: Address, slots: int) -> list[socket.socket]:
             sock.close()
         raise
     return sockets
+
+
+def _more(address: Address, queues: list[socket.socket], slots: int) -> list[socket.socket]:
+    """Where a queue cannot have others at its port, all slots share it."""
+    first = queues[0]
+    if first.family == socket.AF_UNIX or not first.getsockopt(
+        socket.SOL_SOCKET, socket.SO_REUSEPORT
+    ):
+        return [first] * slots
+    port = first.getsockname()[1]
+    more = [_bind_ip(address, port, shared=True) for _ in range(slots - len(queues))]
+    for sock in more:
+        os.set_blocking(sock.fileno(), os.get_blocking(first.fileno()))
+    return queues + more
 
 
 def _bind_ip(address: Address, port: int, *, shared: bool) -> socket.socket:

@@ -10,12 +10,22 @@ from collections.abc import Iterable
 from ..errors import BindError
 from ..isolation.reporting import logger
 from ..linux.systemd import handed_over, listen_fds
+from ..listening.handing_down import HandedDown
 from ..listening.host_names import bind_each
 from ..listening.sockets import FD, Address, check_inherited, url
 from ..listening.unix_socket import Made, made, release
 from .settings import SYSTEMD, Settings, mode, status_address
 
 log = logger("fivefold.listening")
+
+SURPLUS = (
+    "bind: the server that is replaced has more workers, and clients in their queues, than this one"
+    " can take over with its I/O model: start it with as many workers"
+)
+OTHERWISE = (
+    "bind: the server that is replaced waits for connections in another way (I/O model), and both"
+    " cannot share its sockets: stop it, then start this one"
+)
 
 STATUS_MODE = 0o600
 """Of `--status unix:PATH`: which clients ask for what is for the server's user alone."""
@@ -35,6 +45,11 @@ class Listening:
         """Where `--status` answers; no worker has them."""
         self.status_addresses: list[str] = []
         self._files: list[Made | None] = []
+        self.handed_down = HandedDown.of(os.environ)
+        self._surplus: list[socket.socket] = []
+        """Queues of a server with more workers that this one replaces."""
+        self.is_outlived = False
+        """Whether the server that replaces this one goes on listening."""
 
     def listen(self, *, apart: bool, shared: bool) -> None:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`.
@@ -47,14 +62,20 @@ class Listening:
         redirects = [Address.parse(text) for text in self._settings.tls.redirect_http]
         for address in (*addresses, *redirects):
             check_inherited(address)
+            if address.fd >= 0:
+                self.handed_down.numbers.add(address.fd)
         with contextlib.ExitStack() as undo:
             own = self._bind(addresses, undo)
             redirecting = self._bind(redirects, undo)
             self.status = self._bind_status(undo)
+            if self._surplus and apart:
+                raise BindError(SURPLUS)
             undo.pop_all()
+        self.handed_down.close_rest()
         self.status_addresses = [url(sock) for sock in self.status]
         self._look_at(own, redirecting)
         rows = [list(row) for row in zip(*own, *redirecting, strict=True)]
+        rows[0] += self._surplus
         self.slots = [[sock] for row in rows for sock in row] if apart else rows
 
     def _bind(
@@ -66,25 +87,38 @@ class Listening:
         columns = []
         for address in addresses:
             queues = 1 if self._shared else settings.workers
-            for sockets in bind_each(address, slots=queues, mode=permissions):
-                columns.append(sockets * (settings.workers // queues))
+            for sockets in bind_each(address, self.handed_down, slots=queues, mode=permissions):
+                columns.append(sockets[:queues] * (settings.workers // queues))
+                self._surplus += sockets[queues:]
                 for sock in sockets:
                     undo.callback(sock.close)
-                    sock.setblocking(self._shared)  # else others may look into it (`stealing`)
+                    self._set_blocking(sock)
             self._files.append(made(address.path))
-            undo.callback(release, self._files[-1])
+            undo.callback(self._release, self._files[-1])
         return columns
+
+    def _set_blocking(self, sock: socket.socket) -> None:
+        """Raises `BindError` if another server would be hurt."""
+        if self.handed_down.is_shared and os.get_blocking(sock.fileno()) != self._shared:
+            raise BindError(OTHERWISE)
+        sock.setblocking(self._shared)  # else others may look into it (`stealing`)
+
+    def _release(self, file: Made | None) -> None:
+        """What another server listens on stays."""
+        if not (self.handed_down.is_shared or self.is_outlived):
+            release(file)
 
     def _bind_status(self, undo: contextlib.ExitStack) -> list[socket.socket]:
         if self._settings.status is None:
             return []
         address = status_address(self._settings.status)
-        sockets = [sock for [sock] in bind_each(address, slots=1, mode=STATUS_MODE)]
+        columns = bind_each(address, self.handed_down, slots=1, mode=STATUS_MODE)
+        sockets = [column[0] for column in columns]
         for sock in sockets:
             undo.callback(sock.close)
             sock.setblocking(False)
         self._files.append(made(address.path))
-        undo.callback(release, self._files[-1])
+        undo.callback(self._release, self._files[-1])
         return sockets
 
     def _addresses(self) -> list[str]:
@@ -92,6 +126,8 @@ class Listening:
         addresses: list[str] = []
         asked = [text for text in self._settings.bind if text == SYSTEMD or text.startswith(FD)]
         given = listen_fds(os.environ) if asked else []
+        self.handed_down.systemd = len(given)
+        self.handed_down.numbers.update(given)
         if not asked and handed_over(os.environ):
             log.warning("systemd hands over sockets that are not used: add --bind systemd")
         for text in self._settings.bind:
@@ -142,7 +178,7 @@ class Listening:
         self.close_sockets()
         files, self._files = self._files, []
         for file in files:
-            release(file)
+            self._release(file)
 
     def close_sockets(self) -> None:
         """Close the sockets in this process: what it forked does not listen."""

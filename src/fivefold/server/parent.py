@@ -17,7 +17,7 @@ from ..content.routing import mounts
 from ..content.routing import virtual_hosts as hosts
 from ..content.routing.htpasswd import Passwords
 from ..content.static.files.root import start_folder
-from ..errors import ApplicationError, FivefoldError, SettingsError, WorkerFailed
+from ..errors import ApplicationError, ConnectionsCut, FivefoldError, SettingsError, WorkerFailed
 from ..iomodels.interface import IOModel
 from ..isolation.reporting import logger
 from ..linux.standard_descriptors import fill_standard_descriptors
@@ -25,7 +25,8 @@ from ..processes.census import Census
 from ..processes.forking import describe, forked
 from ..processes.process_signals import ending_once
 from ..processes.ready_pipe import Announcement, Attention
-from ..processes.supervision.supervisor import Supervisor
+from ..processes.supervision.supervisor import INIT, Supervisor
+from ..processes.supervision.upgrade import Upgrade
 from ..serving.base import ServingModel
 from . import reloading
 from .binding import Listening
@@ -60,7 +61,8 @@ class SupervisedServer:
         self.census = Census()
         """What the supervisor knows of its workers."""
         # Paths, not descriptors: the folder in which we are may be replaced by another one.
-        base = os.path.join(start_folder(), settings.chdir or "")  # noqa: PTH118
+        self._start_folder = start_folder()
+        base = os.path.join(self._start_folder, settings.chdir or "")  # noqa: PTH118
         choice = chosen(settings)
         self._composition = Composition(settings, choice, base, self._listening, observer)
         self._pid = 0
@@ -111,8 +113,13 @@ class SupervisedServer:
         alone = not self.engine.traits.overlaps or self.settings.reload
         self._listening.listen(apart=alone, shared=self.engine.traits.takes_turns)
 
-    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+    def run(
+        self, on_ready: Callable[[], None] = lambda: None, *, replaceable: bool = False
+    ) -> None:
         """Serve until SIGTERM or SIGINT. Call it in the main thread.
+
+        `replaceable`: this process was started by a command line that makes this server, so that
+        SIGUSR2 may start it again.
 
         Raises `BindError`, `SettingsError` (nothing to serve there, or another thread),
         `WorkerFailed`.
@@ -126,12 +133,20 @@ class SupervisedServer:
         if not self._listening.slots:
             self.listen()
         try:
-            self._supervise(on_ready)
+            self._supervise(on_ready, replaceable=replaceable)
         finally:
             self.close()
 
-    def _supervise(self, on_ready: Callable[[], None]) -> None:
+    def _supervise(self, on_ready: Callable[[], None], *, replaceable: bool = False) -> None:
         settings, composition = self.settings, self._composition
+        upgrade = Upgrade(
+            self._start_folder, self._listening.handed_down.hand_down, self._refusal(replaceable)
+        )
+
+        def serves() -> None:
+            on_ready()
+            Announcement(self._listening.handed_down.ready)()
+
         with contextlib.ExitStack() as stack:
             stack.enter_context(ending_once())
             stack.enter_context(self._observer.running(self))
@@ -146,7 +161,19 @@ class SupervisedServer:
                 startup_s=settings.startup_s,
                 stuck_s=settings.stuck_s,
                 census=self.census,
-            ).run(on_ready)
+                upgrade=upgrade,
+            ).run(serves)
+        self._listening.is_outlived = upgrade.serves
+
+    def _refusal(self, replaceable: bool) -> str:  # noqa: FBT001
+        """Why SIGUSR2 cannot start this server again; "" if it can."""
+        if not replaceable:
+            return "only `fivefold serve` can be started again; this program must replace itself"
+        if self.settings.reload:
+            return "--reload loads new code by itself"
+        if os.getpid() == INIT:
+            return "the end of process 1 is that of its container: replace the container"
+        return ""
 
     def check_target(self) -> None:
         """A folder that is not there fails here, not in every worker; applications were probed."""
@@ -193,6 +220,8 @@ class SupervisedServer:
             announcement = Announcement(announce)
             try:
                 self._supervise(announcement)
+            except ConnectionsCut:
+                pass  # the log says which; the program has asked for the end
             except FivefoldError as error:
                 if not announcement.failed(error):
                     raise

@@ -24,8 +24,6 @@ from .worker import Worker
 
 log = logger("fivefold.supervisor")
 
-CUT = "connections were cut before they had ended"
-
 NewWorker = Callable[[Slot, int, Iterator[Worker]], Worker]
 """`Spawning.worker`."""
 
@@ -51,6 +49,8 @@ class Slots:
         self.stopping = False
         self.failure = ""
         """Why the server must end, or has not ended cleanly."""
+        self.has_cut = False
+        """Whether, when it ended, connections had not."""
 
     def __iter__(self) -> Iterator[Worker]:
         """All workers."""
@@ -101,7 +101,7 @@ class Slots:
             self._census.died()
         if worker.lost:
             log.error("worker %d has cut %s", worker.pid, counted(worker.lost, "connection"))
-            self.failure = self.failure or (CUT if self.stopping else "")
+            self.has_cut = self.has_cut or self.stopping
         if self.stopping and (worker.why or not is_clean(status)):
             # Whatever the worker was about to finish, it could not.
             self.failure = self.failure or worker.why or f"a worker {describe(status)}"

@@ -18,9 +18,9 @@ SIGINT kills them.  SIGHUP: workers are replaced one by one, each leaves only wh
 successor accepts; asked again meanwhile, they are replaced again.  One that does not leave within
 the grace time is killed, and the log has its stack; so is one that takes no turn any more, if a
 time was given for that (`pulse`).  SIGUSR1: `on_notice` is called, and all
-workers are sent it, too.  SIGUSR2 is ignored, and said.  Only its own children are waited
-for, by pid; as PID 1, the orphans that a container leaves to it as well.  systemd is told
-when the workers accept, and when they stop.
+workers are sent it, too.  SIGUSR2: the program is started again (`upgrade`).  Only its own
+children are waited for, by pid; as PID 1, the orphans that a container leaves to it as well.
+systemd is told when the workers accept, and when they stop.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import time
 from collections.abc import Callable
 from time import monotonic
 
-from ...errors import WorkerFailed
+from ...errors import ConnectionsCut, WorkerFailed
 from ...isolation.reporting import logger
 from ...linux import systemd
 from ...linux.process_control import reap_orphans
@@ -46,6 +46,7 @@ from .guard import Guard
 from .remaining import Remaining
 from .slots import Slots
 from .spawning import Life, Spawning
+from .upgrade import Upgrade
 from .worker import KILL_MARGIN_S
 
 log = logger("fivefold.supervisor")
@@ -73,6 +74,7 @@ class Supervisor:
         startup_s: float | None = None,
         stuck_s: float | None = None,
         census: Census | None = None,
+        upgrade: Upgrade | None = None,
     ) -> None:
         """`startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
         `stuck_s`: how long it may then take no turn; the same."""
@@ -85,17 +87,18 @@ class Supervisor:
         spawning = Spawning(life, self._signals, self._guard, startup_s, stuck_s)
         self._slots = Slots(slots, spawning.worker, grace_s, census or Census())
         self._remaining = Remaining(grace_s)
+        self._upgrade = upgrade or Upgrade(os.curdir, lambda *_: None, "this is no whole server")
         self._reactions: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self._stop,
             signal.SIGINT: self._interrupted,
             signal.SIGHUP: self._slots.renew,
             signal.SIGUSR1: self._take_notice,
-            signal.SIGUSR2: self._cannot_upgrade,
+            signal.SIGUSR2: self._begin_upgrade,
         }
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Until stopped. Raises `WorkerFailed` if no worker was ever ready, or one did not end
-        cleanly."""
+        cleanly; `ConnectionsCut`."""
         self._on_ready = on_ready
         with contextlib.ExitStack() as ends:
             try:
@@ -109,6 +112,8 @@ class Supervisor:
                 self._guarded_turn()
         if self._slots.failure:
             raise WorkerFailed(self._slots.failure)
+        if self._slots.has_cut:
+            raise ConnectionsCut("connections were cut before they had ended")
 
     def _kill_all(self) -> None:
         """If something was not foreseen; else there are none any more."""
@@ -129,6 +134,7 @@ class Supervisor:
         for number in self._signals.received():
             self._reactions.get(number, int)()
         self._slots.listen()
+        self._upgrade.listen()
         self._reap()
         for worker in self._slots:
             worker.look_at_clocks(monotonic())
@@ -147,6 +153,8 @@ class Supervisor:
         for worker in self._slots:
             if not worker.pipe.ended:
                 poll.register(worker.pipe.pipe, select.POLLIN)
+        if self._upgrade.pipe is not None:
+            poll.register(self._upgrade.pipe, select.POLLIN)
         due = min(self._slots.due, self._remaining.due)
         patience_s = min(max(0.0, due - monotonic()), LONGEST_WAIT_S)
         poll.poll(math.ceil(patience_s * 1000))
@@ -154,6 +162,7 @@ class Supervisor:
     def _reap(self) -> None:
         if os.getpid() == INIT:
             reap_orphans(spared=[worker.pid for worker in self._slots])
+        self._upgrade.reap()
         for worker in list(self._slots):
             status = reap(worker.pid)
             if status is not None:
@@ -172,7 +181,7 @@ class Supervisor:
     def _stop(self, *, interrupted: bool = False) -> None:
         if not self._slots.stopping:
             self._reap()  # one that died by itself was not asked to end
-            systemd.notify("STOPPING=1")
+            systemd.notify(self._upgrade.outlive())
             self._slots.stop()
             self._remaining.begin(interrupted=interrupted)
 
@@ -182,10 +191,10 @@ class Supervisor:
                 worker.kill_at = 0.0
         self._stop(interrupted=True)
 
+    def _begin_upgrade(self) -> None:
+        self._upgrade.begin(serving=self._announced and not self._slots.stopping)
+
     def _take_notice(self) -> None:
         self._on_notice()
         for worker in self._slots:
             send(worker.pid, signal.SIGUSR1)
-
-    def _cannot_upgrade(self) -> None:
-        log.warning("SIGUSR2 is ignored: replacing the program itself is not supported yet")

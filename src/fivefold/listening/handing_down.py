@@ -1,0 +1,90 @@
+"""Listening sockets that a server hands down to the one that replaces it (SIGUSR2).
+
+Facts.        Who opens a port anew gets another queue: clients in the old one are lost when it is
+              closed (socket(7), SO_REUSEPORT), and two programs cannot have one UNIX path.
+Choice.       The new program is started by the old one and inherits its sockets by number; a
+              variable of the environment says which number is of which address, as it was asked
+              for ("127.0.0.1:0" stays the port that it was).  It counts for the process whose
+              number it has, and is gone as soon as it is read: what an application starts must
+              not take the sockets for its own.  Sockets that were given to the old one (`fd://N`,
+              systemd) keep their numbers, and systemd's variables are set again.
+              Queues of several workers stay: a new server with more workers adds to them, with
+              fewer its first worker takes what is over.
+Assumption.   Both wait in the same way: O_NONBLOCK belongs to the socket and not to the process,
+              so an I/O model that needs the other is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+
+VARIABLE = "_FIVEFOLD_HANDED_DOWN"
+
+Key = tuple[str, int, str]
+"""Host, port and path, as they were asked for."""
+
+
+@dataclass
+class HandedDown:
+    """What this process was given, and what it would give."""
+
+    given: dict[Key, list[socket.socket]] = field(default_factory=dict)
+    predecessor: int = 0
+    """The server that this one shall replace; 0 for none."""
+    ready: int = -1
+    """Where this one says that it serves."""
+    own: list[tuple[Key, list[socket.socket]]] = field(default_factory=list)
+    """The queues of each address."""
+    numbers: set[int] = field(default_factory=set)
+    """Descriptors that were given to us by those who have started us."""
+    systemd: int = 0
+    """So many of them by systemd."""
+
+    @classmethod
+    def of(cls, environment: MutableMapping[str, str]) -> HandedDown:
+        """What the variable says, if it is for this process."""
+        words = json.loads(environment.pop(VARIABLE, "{}"))
+        if words.get("pid") != os.getpid():
+            return cls()
+        given: dict[Key, list[socket.socket]] = {}
+        for (host, port, path), fds in words["sockets"]:
+            for fd in fds:
+                os.set_inheritable(fd, False)
+            queues = [socket.socket(fileno=fd) for fd in fds]
+            given.setdefault((host, port, path), []).extend(queues)
+        os.set_inheritable(words["ready"], False)
+        return cls(given, os.getppid(), words["ready"])
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the server that this one shall replace is still there."""
+        return self.predecessor > 0 and os.getppid() == self.predecessor
+
+    def close_rest(self) -> None:
+        """What this server does not listen on."""
+        for queues in self.given.values():
+            for sock in queues:
+                sock.close()
+        self.given = {}
+
+    # runs in: the process that becomes the new program
+
+    def hand_down(self, environment: dict[str, str], ready: int) -> None:
+        """Let the program that this process is about to become have them. Raises OSError."""
+        sockets = []
+        for key, queues in self.own:
+            fds = list(dict.fromkeys(sock.fileno() for sock in queues))
+            sockets.append((key, fds))
+            self.numbers.update(fds)
+        words = {"pid": os.getpid(), "ready": ready, "sockets": sockets}
+        environment[VARIABLE] = json.dumps(words)
+        if self.systemd:
+            environment |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(self.systemd)}
+        for fd in (*self.numbers, ready):
+            with contextlib.suppress(OSError):
+                os.set_inheritable(fd, True)
