@@ -154,17 +154,20 @@ def reaches(path: Path) -> bool:
 
 
 def test_the_file_of_a_unix_socket_stays_as_long_as_a_server_listens(tmp_path: Path) -> None:
-    path = tmp_path / "s"
-    with upgraded(tmp_path, "--bind", f"unix:{path}") as servers:
+    path, status = tmp_path / "s", tmp_path / "status"
+    with upgraded(tmp_path, "--bind", f"unix:{path}", "--status", f"unix:{status}") as servers:
         servers.stop(servers.upgrade())
         servers.server.said("and this one goes on")
         assert reaches(path)
+        assert reaches(status)
         servers.pids.pop()
         servers.upgrade()
         assert servers.server.stop() == 0
         assert reaches(path)
+        assert reaches(status)
         servers.stop(servers.pids[-1])
         assert not path.exists()
+        assert not status.exists()
 
 
 def test_queues_are_taken_over_by_more_workers_and_by_fewer(tmp_path: Path) -> None:

@@ -96,14 +96,15 @@ def test_server_serves_on_without_its_status_process(tmp_path: Path, status: Sta
 
 
 def test_workers_do_not_listen_there(tmp_path: Path, status: Status) -> None:
-    """Else a client of the status might wait in vain for a worker to accept it."""
+    """Else a client of the status might wait in vain for a worker to accept it. The supervisor
+    keeps the socket for a server that replaces it."""
     with deployed(tmp_path, ".", *status.arguments) as server:
         until(status.is_ready, "ready")
         ends = Path("/proc/net/unix").read_text().splitlines()
         name = status.arguments[1].removeprefix("unix:")
         [inode] = [line.split()[6] for line in ends if line.endswith(name) and " 01 " in line]
-        family = (server.process.pid, *children_of(server.process.pid))
-        holders = [name_of(pid) for pid in family if f"socket:[{inode}]" in open_files(pid)]
+        children = children_of(server.process.pid)
+        holders = [name_of(pid) for pid in children if f"socket:[{inode}]" in open_files(pid)]
         assert holders == [STATUS]
         assert server.stop() == 0
 

@@ -42,7 +42,7 @@ class Listening:
         self._shared = False
         self._redirecting: list[socket.socket] = []
         self.status: list[socket.socket] = []
-        """Where `--status` answers; no worker has them."""
+        """Where `--status` answers; no worker has them, the supervisor only to hand them down."""
         self.status_addresses: list[str] = []
         self._files: list[Made | None] = []
         self.handed_down = HandedDown.of(os.environ)
@@ -165,6 +165,7 @@ class Listening:
 
         A queue that slots share is among them: the kernel may wake always the same worker.
         """
+        self.close_status()
         every = list({id(sock): sock for row in self.slots for sock in row}.values())
         if steals and len(self.slots) > 1 and not self._shared:
             return every

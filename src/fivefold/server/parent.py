@@ -202,10 +202,6 @@ class SupervisedServer:
         """Close the listening sockets, and give their addresses back."""
         self._listening.close()
 
-    def close_status(self) -> None:
-        """The same for `--status` alone: workers do not listen there."""
-        self._listening.close_status()
-
     def close_sockets(self) -> None:
         """Close the listening sockets in this process: what it forked does not listen."""
         self._listening.close_sockets()

@@ -7,7 +7,8 @@ because the supervisor waits for signals and nothing else.
 
 Promises.  It is there before the first worker is, and ends after the last.  It asks nothing of a
 worker: what it says it reads from shared memory and from proc(5).  If it dies the server
-serves on, and says nothing of itself any more.
+serves on, and says nothing of itself any more: who asks waits in vain, since the supervisor keeps
+the sockets for a server that replaces it.
 Assumption.   Whoever may connect may know which clients ask for what: there is no password, so the
               address is nobody's but the machine's own unless the user names another.
 """
@@ -59,8 +60,6 @@ def status_process(server: SupervisedServer, content: StatusContent) -> Iterator
             pid = forked(life)
     except OSError as error:
         raise WorkerFailed(f"no process can be started: {error}") from error
-    finally:
-        server.close_status()
     try:
         yield
     finally:
