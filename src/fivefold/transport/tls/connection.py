@@ -69,6 +69,7 @@ def below(name: str) -> Any:
 class TlsConnection(Connection):
     """The decrypted side. Raises what the connection below raises."""
 
+    tls: ssl.SSLObject
     scheme = "https"
     file_copies = 2
 
@@ -100,10 +101,7 @@ class TlsConnection(Connection):
         self.sock, self.fd, self.io = connection.sock, connection.fd, connection.io
         self._received = ssl.MemoryBIO()
         self._sealed = ssl.MemoryBIO()
-        tls = context.wrap_bio(self._received, self._sealed, server_side=True)
-        self.tls, self._handshake = tls, tls.do_handshake
-        self._read, self._write, self._pending = tls.read, tls.write, tls.pending
-        self._unwrap = tls.unwrap
+        self.tls = context.wrap_bio(self._received, self._sealed, server_side=True)
         self._agreed = self._reset = self._farewell_due = False
         self.unsealed = 0
 
@@ -114,7 +112,7 @@ class TlsConnection(Connection):
                 raise HandshakeFailed("the client left in the middle of the handshake")
             self._received.write(data)
             try:
-                self._handshake()
+                self.tls.do_handshake()
             except ssl.SSLWantReadError:
                 await self._flush()
             except ssl.SSLError as error:
@@ -135,9 +133,9 @@ class TlsConnection(Connection):
             self.below.shutdown_send()
         received = self._received
         while True:
-            if received.pending or self._pending():
+            if received.pending or self.tls.pending():
                 try:
-                    return self._read(RECORD_BYTES)
+                    return self.tls.read(RECORD_BYTES)
                 except ssl.SSLWantReadError:
                     pass  # half a record
                 except ssl.SSLZeroReturnError:
@@ -217,7 +215,7 @@ class TlsConnection(Connection):
     async def _say_farewell(self) -> None:
         """RFC 8446, section 6.1: nothing follows, and no attacker has cut it off."""
         try:
-            self._unwrap()
+            self.tls.unwrap()
         except ssl.SSLError:
             pass  # it waits for the peer's; or the connection has failed already
         self.wait_until(min(self.deadline, monotonic() + FAREWELL_S))
@@ -228,12 +226,12 @@ class TlsConnection(Connection):
         sealed = self._sealed
         if len(data) <= RECORD_BYTES:
             if data:
-                self._write(data)
+                self.tls.write(data)
             return [sealed.read()] if sealed.pending else []
         records = []
         rest = memoryview(data)
         while rest:
-            rest = rest[self._write(rest[:RECORD_BYTES]) :]
+            rest = rest[self.tls.write(rest[:RECORD_BYTES]) :]
             records.append(sealed.read())
         return records
 
