@@ -24,12 +24,8 @@ from ...http1.stream import HttpConnection
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-FOR, PROTO, HOST, FORWARDED = (
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "forwarded",
-)
+FOR, PROTO = "x-forwarded-for", "x-forwarded-proto"
+HOST, FORWARDED = "x-forwarded-host", "forwarded"
 
 GROUPS = {"x-forwarded": (FOR, PROTO)}
 """Fields that have a name together: what practically every proxy is set up to send. The host is

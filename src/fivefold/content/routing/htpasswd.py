@@ -18,6 +18,7 @@ from typing import Any
 from ...errors import SettingsError
 from ...isolation.reporting import logger
 from ...linux.memory_file import MemoryFile
+from ..static.files.open_file import FileState
 from ..static.representations.validators import is_settled
 
 log = logger("fivefold.auth")
@@ -146,14 +147,7 @@ def stamp(path: str) -> Stamp:
     except OSError as error:
         raise SettingsError(f"auth: cannot read {path}: {error.strerror}") from None
     # All bcrypt hashes are of one length, and a copy may keep the time of modification.
-    return (
-        status.st_mode,
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
+    return status.st_mode, *FileState.of(status)
 
 
 def refuse_waiting(path: str, found: Stamp) -> None:
