@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fivefold.accesslog.formats import FROM_HEAD, NAMED, ONCE_A_SECOND, TIMES, compiled
+from fivefold.accesslog.formats import FROM_HEAD, JSON, NAMED, ONCE_A_SECOND, TIMES, compiled
 from fivefold.accesslog.heads import Heads
 from fivefold.accesslog.shared import SharedLog
 from fivefold.content.application.forwarded import TrustedProxies
@@ -90,7 +90,7 @@ def test_every_field_and_text_around_it(tmp_path: Path) -> None:
     assert re.search(r" wait_ms=\d+\.\d{3} handle_ms=\d+\.\d{3} send_ms=\d+\.\d{3} ", text)
     assert text.endswith(
         " request=GET /a?b HTTP/1.1 method=GET target=/a?b path=/a query=b protocol=HTTP/1.1"
-        " host=h.example referer=%d%% user_agent=- header:X-Id=7%s header:None=-\n"
+        " host=h.example referer=%d%% user_agent=- request_id=- header:X-Id=7%s header:None=-\n"
     )
 
 
@@ -163,7 +163,7 @@ ANYTHING = st.binary(max_size=60)
 WITHIN = ANYTHING.map(lambda value: re.sub(rb"[\r\n]", b"", value))
 
 
-@pytest.mark.parametrize("form", [*NAMED, "{target} {header:x} {client}"])
+@pytest.mark.parametrize("form", [*NAMED, JSON, "{target} {header:x} {client}"])
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(target=WITHIN, referer=WITHIN, agent=WITHIN, before=st.sampled_from([b"", b"\x00"]))
 def test_a_request_is_one_printable_line_whatever_it_says(

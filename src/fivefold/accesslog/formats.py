@@ -26,6 +26,7 @@ FROM_HEAD = {
     "host": "the host that was asked for",
     "referer": "the Referer field",
     "user_agent": "the User-Agent field",
+    "request_id": "the X-Request-ID field; with --request-id each request has one",
 }
 """Fields that the head of a request determines; `{header:NAME}` is one of them, too."""
 
@@ -54,6 +55,8 @@ TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[^{}]+|[{}]")
 
 COMMON = '{client} - - [{time}] "{request}" {status} {bytes}'
 
+JSON = "json"
+
 JSON_FIELDS = (
     *("iso_time", "client", "method", "target", "protocol", "host", "status", "bytes", "end"),
     *("wait_ms", "handle_ms", "send_ms", "referer", "user_agent"),
@@ -65,14 +68,8 @@ UNQUOTED = {"status", "bytes", *TIMES}
 NAMED = {
     "common": COMMON,
     "combined": COMMON + ' "{referer}" "{user_agent}"',
-    "json": "{{"
-    + ",".join(
-        f'"{name.removeprefix("iso_")}":' + (f"{{{name}}}" if name in UNQUOTED else f'"{{{name}}}"')
-        for name in JSON_FIELDS
-    )
-    + "}}",
 }
-"""The formats that have a name. nginx's and Apache's two, and one line of JSON."""
+"""The formats that have a name, nginx's and Apache's two, besides `json`."""
 
 MARK = "\0"
 """Stands for a time; nothing else in a line can be a control character."""
@@ -122,13 +119,18 @@ class Format:
         return "".join((*between, line[-1]))
 
 
-def compiled(text: str) -> Format:
-    """From a name of `NAMED`, or from a text. Raises `SettingsError`."""
-    is_json = text == "json"
-    if is_json or text in NAMED:
+def compiled(text: str, *, has_ids: bool = False) -> Format:
+    """From a name, or from a text. Raises `SettingsError`.
+
+    `has_ids`: whether requests have names, which `json` then shows.
+    """
+    is_json = text == JSON
+    if is_json:
+        text = as_object((*JSON_FIELDS, "request_id") if has_ids else JSON_FIELDS)
+    elif text in NAMED:
         text = NAMED[text]
     elif "{" not in text:
-        raise unknown(text, f"is neither {', '.join(NAMED)} nor a text with fields")
+        raise unknown(text, f"is neither {', '.join(NAMED)}, {JSON} nor a text with fields")
     if not text.replace("\t", "").isprintable():
         raise SettingsError("access_log_format: control characters would break the lines")
     parts, dynamic = [""], []
@@ -153,6 +155,14 @@ def compiled(text: str) -> Format:
         as_json if is_json else as_text,
         "" if is_json else "-",
     )
+
+
+def as_object(names: tuple[str, ...]) -> str:
+    """One line of JSON, as a text with fields."""
+    quoted = (f"{{{name}}}" if name in UNQUOTED else f'"{{{name}}}"' for name in names)
+    pairs = zip(names, quoted, strict=True)
+    members = (f'"{name.removeprefix("iso_")}":{value}' for name, value in pairs)
+    return "{{" + ",".join(members) + "}}"
 
 
 def checked(token: re.Match[str]) -> str | None:

@@ -26,7 +26,7 @@ KEPT_BYTES = 4096
 
 HOST = b"\r\nHost: "
 
-FIELDS = {"referer": b"Referer", "user_agent": b"User-Agent"}
+FIELDS = {"referer": b"Referer", "user_agent": b"User-Agent", "request_id": b"X-Request-ID"}
 
 NOBODY: Any = None
 

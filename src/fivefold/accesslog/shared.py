@@ -12,10 +12,18 @@ from .writer import Writer
 class SharedLog:
     """Where lines go and when that is opened anew; `opened` makes a process's own log of it."""
 
-    def __init__(self, name: str | None, form: str, proxies: TrustedProxies, base: str) -> None:
+    def __init__(
+        self,
+        name: str | None,
+        form: str,
+        proxies: TrustedProxies,
+        base: str,
+        *,
+        has_ids: bool = False,
+    ) -> None:
         """`name`: a path seen from `base`, or `-`; None or `off` for no log."""
         self._destination = None if name in (None, OFF) else Destination(name, base)
-        self._form = form
+        self._format = compiled(form, has_ids=has_ids)
         self._proxies = proxies
         self._rotation = Rotation()
         self.turn = self._rotation.turn
@@ -32,4 +40,4 @@ class SharedLog:
             return None
         writer = Writer(self._destination, self._rotation)
         full = 1 if self._destination.is_terminal else FULL_BYTES
-        return AccessLog(compiled(self._form), self._proxies, writer, full)
+        return AccessLog(self._format, self._proxies, writer, full)

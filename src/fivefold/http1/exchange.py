@@ -48,6 +48,9 @@ class Exchange:
     Raises (everything that sends): `PeerGone`, `DeadlineExceeded`.
     """
 
+    request_id = ""
+    """Its name, where requests have names (`content.request_ids`)."""
+
     def __init__(  # noqa: PLR0917 - made once a request, and keywords cost
         self,
         conn: HttpConnection,

@@ -12,6 +12,7 @@ from ..configuration.setting import AUTO
 from ..content.application.forwarded import TrustedProxies
 from ..content.base import Content
 from ..content.kinds import BROKEN, ContentContext, Kind
+from ..content.request_ids import Named
 from ..content.routing import mounts
 from ..content.routing import virtual_hosts as hosts
 from ..content.routing.basic_auth import Guarded
@@ -97,4 +98,4 @@ def opened(
     if settings.auth is not None:
         passwords = Passwords(os.fspath(Path(shared.base, settings.auth)), last_users)
         content = Guarded(content, passwords, proxies, in_event_loop=shared.in_event_loop)
-    return content
+    return Named(content) if settings.request_id else content

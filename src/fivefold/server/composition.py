@@ -76,6 +76,7 @@ class Composition:
             settings.access_log_format,
             self._proxies,
             settings.chdir or "",
+            has_ids=settings.request_id,
         )
         self._certificates = Certificates(settings.tls) if settings.tls.tls_cert else None
         self.last_users = LastRead() if settings.auth is not None else None

@@ -194,6 +194,11 @@ class Settings:
         "A file for logging.config.dictConfig, TOML or JSON (*.json), which says where the"
         " server's own log goes.",
     )
+    request_id: bool = setting(
+        False,
+        "Give each request an X-Request-ID, the client's if it has a harmless one: for the"
+        " application, the logs and the response.",
+    )
     trace_sample: str | None = setting(
         None, "Time every Nth request (1/N), for the log, the metrics, the spans and Server-Timing."
     )

@@ -7,6 +7,7 @@ import asyncio
 from ...http1.escaping import as_text
 from ...http1.exchange import Exchange
 from ...isolation.reporting import is_a, logger, report
+from ..request_ids import located
 
 log = logger("fivefold.asgi")
 
@@ -23,7 +24,7 @@ def report_end(error: BaseException, exchange: Exchange) -> bool:
 
 def path_of(exchange: Exchange) -> str:
     """What was asked for, for a line of the log."""
-    return as_text(exchange.request.target.partition(b"?")[0])
+    return located(exchange, as_text(exchange.request.target.partition(b"?")[0]))
 
 
 def unfinished(exchange: Exchange) -> str:

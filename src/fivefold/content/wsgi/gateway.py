@@ -29,6 +29,7 @@ from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from ..application.thread_pool import Threads
 from ..base import Content
+from ..request_ids import located
 from .call import Application, Call, Failed, Misbehaved
 from .environ import Environs, WsgiConstants
 from .input import NO_BODY, abandon, received
@@ -162,4 +163,4 @@ class Wsgi(Content):
 
 
 def target_of(exchange: Exchange) -> str:
-    return as_text(exchange.request.target)
+    return located(exchange, as_text(exchange.request.target))

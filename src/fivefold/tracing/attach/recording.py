@@ -15,11 +15,11 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any
 
+from ...content.leaving_head import status_of
 from ...http1.request import Request
 from ...iomodels.interface import Connection
 from ...iomodels.overlay import Overlay
 from ..control.pipe import LINE_BYTES, EventPipe, batches
-from ..sampling.line import status_of
 from ..steps.thread_counters import accounting
 
 GIVEN = ("send.begin", "send_file.begin")

@@ -28,8 +28,3 @@ def sample_of(line: bytes) -> dict[str, Any]:
     texts = [word.decode("latin-1") for word in words[: len(TEXTS)]]
     sample: dict[str, Any] = dict(zip(TEXTS, texts, strict=True))
     return sample | dict(zip(NUMBERS, map(int, words[len(TEXTS) :]), strict=True))
-
-
-def status_of(head: bytes) -> int:
-    """Of the first bytes of a response; 0 if they are none of HTTP's."""
-    return int(head[9:12]) if head[9:12].isdigit() else 0

@@ -13,24 +13,22 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from time import monotonic_ns, thread_time_ns, time_ns
 from typing import Any
 
 from ...content.base import Content
+from ...content.leaving_head import is_head, seen, status_of, with_line
 from ...http1.answer import Answer, Deferred
 from ...http1.exchange import Exchange
 from ...http1.request import Request
 from ...iomodels.overlay import Overlay
 from ...linux.tcp_info import tcp_info
 from ..control.pipe import EventPipe
-from .line import LINE, NO_TCP, SHOWN_TARGET, status_of
+from .line import LINE, NO_TCP, SHOWN_TARGET
 
 TRACEPARENT = b"\r\ntraceparent:"
 LONGEST_PARENT = 64
-FINAL, SWITCHING = 200, 101
-"""Below the first a response is not yet the response, but for the second (RFC 9110, 15.2)."""
 
 
 class Sampler:
@@ -72,7 +70,7 @@ class Sampler:
 
         async def respond(exchange: Exchange) -> None:
             try:
-                with with_field(sample):
+                with seen(sample.conn, sample.opened):
                     await (self._respond if answer is None else answer.through)(exchange)
             finally:
                 self._pipe.write(sample.measured(self._pipe))
@@ -95,18 +93,14 @@ class SampledRequest:
 
     def opened(self, data: bytes) -> bytes:
         """The first bytes of the response leave; with our field if a whole head is in them."""
-        status = status_of(data)
-        if self._answer or (status < FINAL and status != SWITCHING):
+        if self._answer or not is_head(data):
             return data
         self._answer = data[:16]
         self._opened_ns = monotonic_ns()
-        end = data.find(b"\r\n\r\n") + 2
-        if end < len(b"\r\n"):
-            return data
         read = max(0, self._asked_ns - self._arrived_ns) / 1e6
         app = (self._opened_ns - self._asked_ns) / 1e6
         field = b"Server-Timing: read;dur=%.3f, app;dur=%.3f\r\n" % (read, app)
-        return b"".join((data[:end], field, data[end:]))
+        return with_line(data, field)
 
     def measured(self, pipe: EventPipe) -> bytes:
         """What the control process is told; see `line`."""
@@ -129,23 +123,6 @@ class SampledRequest:
             info.retransmitted if info else 0,
             lost,
         )
-
-
-@contextmanager
-def with_field(sample: SampledRequest) -> Iterator[None]:
-    """Meanwhile the connection's sends look for the head of the response."""
-
-    def sending(send: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda first, *others: send(sample.opened(first), *others)
-
-    def never(_: object) -> Callable[..., Any]:
-        return lambda _: False  # it is to be sent by the above
-
-    overlay = Overlay(sample.conn, send=sending, send_file=sending, send_soon=never)
-    try:
-        yield
-    finally:
-        overlay.lift()
 
 
 def parent_in(head: bytes) -> bytes:

@@ -1,0 +1,112 @@
+"""`--request-id`: one name for a request, in the application, in both logs and in the response."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from fivefold.content.request_ids import named
+from fivefold.serving import MODELS
+from support.client import Client
+from support.servers.deployed import deployed
+
+SHOP = """
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/fail":
+        raise ValueError("of the shop")
+    own = [("X-Request-ID", "of-the-shop")] if environ["PATH_INFO"] == "/own" else []
+    start_response("200 OK", own)
+    return [environ["HTTP_X_REQUEST_ID"].encode()]
+
+async def asgi(scope, receive, send):
+    if scope["type"] != "http":
+        raise NotImplementedError
+    if scope["path"] == "/fail":
+        raise ValueError("of the shop")
+    own = [(b"x-request-id", b"of-the-shop")] if scope["path"] == "/own" else []
+    body = b",".join(value for name, value in scope["headers"] if name == b"x-request-id")
+    await send({"type": "http.response.start", "status": 200, "headers": own})
+    await send({"type": "http.response.body", "body": body})
+"""
+
+HEAD = b"GET / HTTP/1.1\r\nHost: h\r\n%b\r\n"
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = f"traceparent: 00-{TRACE}-00f067aa0ba902b7-01\r\n".encode()
+
+NEW = re.compile(rb"[0-9a-f]{32}")
+
+
+@pytest.mark.parametrize("application", ["app", "asgi"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_application_logs_and_response_have_one_name(
+    tmp_path: Path, serving: str, application: str
+) -> None:
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a").write_text("file")
+    log = tmp_path / "access.log"
+    arguments = ("--serving", serving, "--request-id", "--mount", f"/files={tmp_path / 'files'}")
+    writing = ("--access-log", str(log), "--access-log-format", "json")
+    with deployed(tmp_path, f"shop:{application}", *arguments, *writing) as server:
+        with Client(server.address) as client:
+            first = client.get("/")
+            second = client.get("/")
+            given = client.get("/", **{"X-Request-ID": "order-7"})
+            traced = client.get("/", traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
+            own = client.get("/own", **{"X-Request-ID": "order-8"})
+            file = client.get("/files/a", **{"X-Request-ID": "order-9"})
+        with Client(server.address) as client:
+            failed = client.get("/fail", **{"X-Request-ID": "order-10"})
+        assert server.stop() == 0
+    for answer in (first, second, given, traced):
+        assert answer.fields["x-request-id"].encode() == answer.body
+    assert first.body != second.body
+    assert NEW.fullmatch(first.body)
+    assert (given.body, traced.body) == (b"order-7", TRACE.encode())
+    assert own.fields["x-request-id"] == "of-the-shop"
+    assert (file.body, file.fields["x-request-id"]) == (b"file", "order-9")
+    assert (failed.status, failed.fields["x-request-id"]) == (500, "order-10")
+    assert "failed at /fail (request order-10)" in server.log
+    names = {json.loads(line)["request_id"] for line in log.read_text().splitlines()}
+    made = {first.body.decode(), second.body.decode()}
+    assert names == {*made, TRACE, *(f"order-{n}" for n in (7, 8, 9, 10))}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"",
+        b"X-Request-ID: \r\n",
+        b"x-request-id: a b\r\n",
+        b"X-Request-ID: a\r\nX-REQUEST-ID: b\r\n",
+        b'X-Request-ID: "><script>\r\n',
+        b"X-Request-ID: \xff\r\n",
+        b"X-Request-ID: %b\r\n" % (b"a" * 129),
+        b"traceparent: 00-%b-00f067aa0ba902b7-01\r\n" % (b"0" * 32),
+        b"X-Request_ID: a\r\n",
+        b"A: X-Request-ID: a\r\n",
+    ],
+)
+def test_what_is_no_harmless_name_is_replaced(fields: bytes) -> None:
+    head, name = named(HEAD % fields)
+    assert NEW.fullmatch(name)
+    assert re.findall(rb"\r\n(?i:x-request-id):([^\r]*)\r\n", head) == [b" " + name]
+    assert head.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (b"X-Request-ID:a\r\n", b"a"),
+        (b"x-request-ID: \tf47ac10b-58cc-4372 \r\n" + TRACEPARENT, b"f47ac10b-58cc-4372"),
+        (b"X-Request-ID: %b\r\n" % (b"a" * 128), b"a" * 128),
+        (TRACEPARENT, TRACE.encode()),
+        (b"X-Request-ID: a b\r\n" + TRACEPARENT, TRACE.encode()),
+    ],
+)
+def test_a_name_that_came_is_kept(fields: bytes, expected: bytes) -> None:
+    assert named(HEAD % fields)[1] == expected
