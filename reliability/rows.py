@@ -5,7 +5,7 @@ Rules of this file: data only.  All rows together take less than 25 minutes.
 
 from __future__ import annotations
 
-from . import ends
+from . import balanced, cycles, ends, injected, limits
 from .outcome import Row
 
 MODELS = ("process", "thread", "async")
@@ -59,5 +59,91 @@ ROWS = (
         MODELS,
         PEERS,
         8.0,
+    ),
+    Row(
+        "idle",
+        "10,000 idle kept connections",
+        "all held, <= 2 KiB PSS each, p99 of the others <= 2 x",
+        limits.idle,
+        20.0,
+        ("async+epoll", "async+uring"),
+        ("uvicorn",),
+        20.0,
+    ),
+    Row(
+        "descriptors",
+        "more clients than descriptors",
+        "no crash, no spin (< 20 % of a processor), recovers in < 1 s",
+        limits.descriptors,
+        5.0,
+        MODELS,
+        PEERS,
+        5.0,
+    ),
+    Row(
+        "disk",
+        "the disk of access log and body spool is full",
+        "no request lost to the log; 507 for that request only",
+        limits.disk,
+        5.0,
+        ("thread+blocking", "process+blocking", "async-wsgi"),
+    ),
+    Row(
+        "clock",
+        "the wall clock jumps by a day, forth and back",
+        "no connection timed out wrongly",
+        limits.clock,
+        6.0,
+        MODELS,
+        PEERS,
+        6.0,
+    ),
+    Row(
+        "calls",
+        "every fifth call of one kind fails (strace), a reload in the middle",
+        "right bytes or a clean end; alive; no descriptor left",
+        injected.injected,
+        75.0,
+        ("async+epoll", "async+uring", "thread+blocking", "process+blocking"),
+    ),
+    Row(
+        "requests",
+        "1,000,000 requests",
+        "memory slope < 1 byte a request; no descriptor left",
+        cycles.requests,
+        60.0,
+        ("async",),
+    ),
+    Row(
+        "reloads",
+        "500 reloads, one after the other",
+        "no descriptor left",
+        cycles.reloads,
+        120.0,
+        ("thread",),
+    ),
+    Row(
+        "starts",
+        "start, one answer, SIGTERM, again and again",
+        "status 0; no process and no socket file left",
+        cycles.starts,
+        60.0,
+        MODELS,
+    ),
+    Row(
+        "balanced",
+        "three instances behind HAProxy, restarted one after the other",
+        "0 lost",
+        balanced.rolling,
+        40.0,
+        MODELS,
+    ),
+    Row(
+        "hard",
+        "three instances behind HAProxy, one is killed with all of its processes",
+        "lost <= in flight on it",
+        balanced.hard,
+        10.0,
+        MODELS,
     ),
 )

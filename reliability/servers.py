@@ -66,6 +66,7 @@ SERVERS: Mapping[str, Server] = {
     "process": ours("process"),
     "thread": ours("thread"),
     "async": ours("async", target="operations:asgi"),
+    "async-wsgi": ours("async"),
     "async+epoll": ours("async", "multiplexing:epoll", "operations:asgi"),
     "async+uring": ours("async", "aio:uring", "operations:asgi"),
     "thread+blocking": ours("thread", "blocking"),

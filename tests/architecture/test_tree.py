@@ -40,6 +40,7 @@ CROSSING = {
     "reliability": "of `reliability`, which is no part of the package",
     "contract": "one interface, over every engine",
     "databases": "foreign clients of databases, in every loop",
+    "deploy": "of `deploy`, which is no part of the package",
     "documents": "what documents claim, of whatever part",
     "pairs": "one suite over every serving model and every engine",
     "soak": "a program of its own: `make soak`",
