@@ -17,6 +17,7 @@ from ..content.routing import mounts
 from ..content.routing import virtual_hosts as hosts
 from ..content.routing.basic_auth import Guarded
 from ..content.routing.htpasswd import LastRead, Passwords
+from ..content.server_timing import Timed
 from ..content.static.files.kept import Shared
 from ..errors import SettingsError
 from ..iomodels import resolve
@@ -98,4 +99,6 @@ def opened(
     if settings.auth is not None:
         passwords = Passwords(os.fspath(Path(shared.base, settings.auth)), last_users)
         content = Guarded(content, passwords, proxies, in_event_loop=shared.in_event_loop)
-    return Named(content) if settings.request_id else content
+    if settings.request_id:
+        content = Named(content)
+    return Timed(content) if settings.server_timing else content

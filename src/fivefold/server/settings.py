@@ -199,6 +199,11 @@ class Settings:
         "Give each request an X-Request-ID, the client's if it has a harmless one: for the"
         " application, the logs and the response.",
     )
+    server_timing: bool = setting(
+        False,
+        "Let each response have a Server-Timing with the times of its reading and making; without"
+        " it, only sampled ones have.",
+    )
     trace_sample: str | None = setting(
         None, "Time every Nth request (1/N), for the log, the metrics, the spans and Server-Timing."
     )

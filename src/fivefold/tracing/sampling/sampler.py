@@ -18,7 +18,8 @@ from time import monotonic_ns, thread_time_ns, time_ns
 from typing import Any
 
 from ...content.base import Content
-from ...content.leaving_head import is_head, seen, status_of, with_line
+from ...content.leaving_head import is_head, seen, status_of
+from ...content.server_timing import with_times
 from ...http1.answer import Answer, Deferred
 from ...http1.exchange import Exchange
 from ...http1.request import Request
@@ -97,10 +98,8 @@ class SampledRequest:
             return data
         self._answer = data[:16]
         self._opened_ns = monotonic_ns()
-        read = max(0, self._asked_ns - self._arrived_ns) / 1e6
-        app = (self._opened_ns - self._asked_ns) / 1e6
-        field = b"Server-Timing: read;dur=%.3f, app;dur=%.3f\r\n" % (read, app)
-        return with_line(data, field)
+        read_ns, app_ns = self._asked_ns - self._arrived_ns, self._opened_ns - self._asked_ns
+        return with_times(data, read_ns / 1e9, app_ns / 1e9)
 
     def measured(self, pipe: EventPipe) -> bytes:
         """What the control process is told; see `line`."""
