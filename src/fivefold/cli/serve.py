@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from ..configuration.setting import HELP, count
 from ..content.kinds import BROKEN
 from ..errors import SettingsError
 from ..isolation.reporting import logger
+from ..server.service import Service
+from ..server.service_tables import OWN, SERVER_WIDE, services
 from ..server.settings import FILE_ONLY, GROUPS, Settings
 from .sources import Sources
 from .speaking import speak_as
@@ -89,20 +92,32 @@ def merged(given: dict[str, Any], config: str | None) -> Sources:
 
 def as_toml(settings: Settings) -> str:
     """The settings as a configuration file would give them."""
-    lines = as_lines(settings)
+    tables = services(settings) if settings.serve else []
+    lines = as_lines(settings, without=OWN if tables else ())
     for name in GROUPS:
         lines += ["", f"[{name}]", *as_lines(getattr(settings, name))]
-    for host in settings.host:
-        lines += ["", "[[host]]", *as_lines(host), *as_lines(host.rules)]
+    lines += hosts_as_lines(settings, "host")
+    for each in tables:
+        lines += ["", "[[serve]]", *as_lines(each, without=SERVER_WIDE)]
+        for name in GROUPS:
+            lines += as_lines(getattr(each, name))
+        lines += hosts_as_lines(each, "serve.host")
     return "\n".join(lines)
 
 
-def as_lines(group: Any) -> list[str]:
+def hosts_as_lines(settings: Settings, table: str) -> list[str]:
+    lines = []
+    for host in settings.host:
+        lines += ["", f"[[{table}]]", *as_lines(host), *as_lines(host.rules)]
+    return lines
+
+
+def as_lines(group: Any, without: Collection[str] = ()) -> list[str]:
     values = {f.name: getattr(group, f.name) for f in dataclasses.fields(group)}
     return [
         f"{name} = {toml_value(value)}"
         for name, value in values.items()
-        if name not in (*GROUPS, *FILE_ONLY) and value is not None
+        if name not in (*GROUPS, *FILE_ONLY, *without) and value is not None
     ]
 
 
@@ -138,12 +153,14 @@ def run(
                 click.echo(as_toml(settings))
             if check_config:
                 server.check_target()
-        for text in without_effect(server):
-            log.warning("%s", text)
+        for service in server.services:
+            for text in without_effect(service):
+                log.warning("%s", text)
         if print_config or check_config:
             return
-        for text in server.passed_over:
-            log.warning("%s; taking %s", text, server.engine.engine)
+        for service in server.services:
+            for text in service.passed_over:
+                log.warning("%s; taking %s", text, service.engine.engine)
         with sources.blamed():
             server.run(lambda: announce(server), replaceable=True)
 
@@ -151,24 +168,25 @@ def run(
 def announce(server: Server) -> None:
     for address in server.addresses:
         log.info("listening on %s", address)
-    for address in server.status_addresses:
+    for address in server.status.addresses:
         log.info("status on %s", address)
-    log.info("%s", sentence(server))
+    for service in server.services:
+        log.info("%s", sentence(service))
 
 
-def sentence(server: Server) -> str:
+def sentence(service: Service) -> str:
     """What is served, how, and where."""
-    settings, engine, model = server.settings, server.engine, server.model
-    what = f"the {server.interface.upper()} application {settings.target}"
-    if server.interface == BROKEN.name:
+    settings, engine, model = service.settings, service.engine, service.model
+    what = f"the {service.interface.upper()} application {settings.target}"
+    if service.interface == BROKEN.name:
         what = f"{settings.target}, which cannot be loaded yet,"
-    elif server.interface == FOLDER:
+    elif service.interface == FOLDER:
         what = f"the folder {Path(settings.chdir or '', settings.target).absolute()}"
     io = engine.name if engine.name == engine.engine else f"{engine.name}:{engine.engine}"
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
     if not model.traits.scales_by_workers:
         workers = "a process for each connection"
-    return f"serving {what} with {model.name} + {io}, {workers}, on {', '.join(server.addresses)}"
+    return f"serving {what} with {model.name} + {io}, {workers}, on {', '.join(service.addresses)}"
 
 
 serve = click.Command(

@@ -56,7 +56,7 @@ class Sources:
         Raises `SettingsError` for a WEB_CONCURRENCY that is no number: for those servers, too, it
         is an error, and a server with one worker instead of many is found out late."""
         port = environment.get("PORT", "")
-        if port and "bind" not in self.values:
+        if port and not {"bind", "serve"} & self.values.keys():
             if port.isdecimal():
                 self.add({"bind": (f"{ANYWHERE}:{port}",)}, "variable PORT")
             else:

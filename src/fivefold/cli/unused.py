@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
-from .. import Server
 from ..accesslog.destination import OFF
 from ..content.kinds import BROKEN
 from ..content.static.rules import Rules
+from ..server.service import Service
 from ..server.settings import FIELDS, GROUPS, Settings
 
 
@@ -21,22 +21,22 @@ class Rule:
     """When a setting has an effect; otherwise why not."""
 
     setting: str
-    applies: Callable[[Server], bool]
+    applies: Callable[[Service], bool]
     otherwise: str
 
 
-def in_pool(server: Server) -> bool:
+def in_pool(service: Service) -> bool:
     """Whether a pool of threads calls the application."""
-    shared = server.model.traits.one_thread and server.engine.traits.overlaps
-    return server.interface == "wsgi" and shared
+    shared = service.model.traits.one_thread and service.engine.traits.overlaps
+    return service.interface == "wsgi" and shared
 
 
-def is_application(server: Server) -> bool:
-    return server.interface in ("wsgi", "asgi")
+def is_application(service: Service) -> bool:
+    return service.interface in ("wsgi", "asgi")
 
 
-def has_folder(server: Server) -> bool:
-    return not is_application(server) or bool(server.settings.mount)
+def has_folder(service: Service) -> bool:
+    return not is_application(service) or bool(service.settings.mount)
 
 
 def made(settings: Settings, name: str) -> bool:
@@ -49,7 +49,7 @@ def made(settings: Settings, name: str) -> bool:
 RULES = (
     Rule(
         "threads",
-        lambda server: in_pool(server) and not server.settings.inline,
+        lambda service: in_pool(service) and not service.settings.inline,
         "it is for WSGI applications whose connections share one thread (--serving async), without"
         " --inline; elsewhere --max-connections bounds processes and threads",
     ),
@@ -60,14 +60,14 @@ RULES = (
         " elsewhere the application is called in place anyway",
     ),
     *(
-        Rule(name, lambda server: server.interface == "asgi", "it is for ASGI applications")
+        Rule(name, lambda service: service.interface == "asgi", "it is for ASGI applications")
         for name in ("asgi_extensions", "lifespan", "lifespan_s")
     ),
     Rule("env_file", is_application, "it is for applications, and a folder is served"),
     *(
         Rule(
             name,
-            lambda server: server.interface == "asgi",
+            lambda service: service.interface == "asgi",
             "it is for ASGI applications, which alone have websockets",
         )
         for name in FIELDS
@@ -78,17 +78,17 @@ RULES = (
         for each in fields(Rules)
     ),
     *(
-        Rule(name, lambda server: bool(server.settings.tls.tls_cert), "add --tls-cert FILE")
+        Rule(name, lambda service: bool(service.settings.tls.tls_cert), "add --tls-cert FILE")
         for name in ("tls_min", "tls_handshake_s", "tls_key_password_file")
     ),
     Rule(
         "forwarded_fields",
-        lambda server: bool(server.settings.trusted_proxies),
+        lambda service: bool(service.settings.trusted_proxies),
         "no proxy is trusted; add --trusted-proxies",
     ),
     Rule(
         "unix_mode",
-        lambda server: any(text.startswith("unix:") for text in server.settings.bind),
+        lambda service: any(text.startswith("unix:") for text in service.settings.bind),
         "no address is unix:PATH",
     ),
     Rule(
@@ -103,10 +103,10 @@ RULES = (
 )
 
 
-def without_effect(server: Server) -> Iterator[str]:
+def without_effect(service: Service) -> Iterator[str]:
     """A sentence for each setting that was made in vain."""
-    if server.interface == BROKEN.name:
+    if service.interface == BROKEN.name:
         return  # under --reload it is not known yet what will be served
     for rule in RULES:
-        if made(server.settings, rule.setting) and not rule.applies(server):
+        if made(service.settings, rule.setting) and not rule.applies(service):
             yield f"{rule.setting}: it has no effect here: {rule.otherwise}"

@@ -44,6 +44,8 @@ class HandedDown:
     """Descriptors that were given to us by those who have started us."""
     systemd: int = 0
     """So many of them by systemd."""
+    is_outlived: bool = False
+    """Whether the server that replaces this one goes on listening."""
 
     @classmethod
     def of(cls, environment: MutableMapping[str, str]) -> HandedDown:
@@ -64,6 +66,11 @@ class HandedDown:
     def is_shared(self) -> bool:
         """Whether the server that this one shall replace is still there."""
         return self.predecessor > 0 and os.getppid() == self.predecessor
+
+    @property
+    def outlives_us(self) -> bool:
+        """Whether another server goes on listening on these sockets: their files stay."""
+        return self.is_shared or self.is_outlived
 
     def close_rest(self) -> None:
         """What this server does not listen on."""

@@ -14,7 +14,7 @@ from ..listening.handing_down import HandedDown
 from ..listening.host_names import bind_each
 from ..listening.sockets import FD, Address, check_inherited, url
 from ..listening.unix_socket import Made, made, release
-from .settings import SYSTEMD, Settings, mode, status_address
+from .settings import SYSTEMD, Settings, mode
 
 log = logger("fivefold.listening")
 
@@ -27,29 +27,21 @@ OTHERWISE = (
     " cannot share its sockets: stop it, then start this one"
 )
 
-STATUS_MODE = 0o600
-"""Of `--status unix:PATH`: which clients ask for what is for the server's user alone."""
-
 
 class Listening:
     """Sockets of all addresses in settings; `slots` has a row for each worker."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, handed_down: HandedDown) -> None:
         self._settings = settings
         self.slots: list[list[socket.socket]] = []
         self.https_port: int | None = None
         """Where plain HTTP is sent to, if it is."""
         self._shared = False
         self._redirecting: list[socket.socket] = []
-        self.status: list[socket.socket] = []
-        """Where `--status` answers; no worker has them, the supervisor only to hand them down."""
-        self.status_addresses: list[str] = []
         self._files: list[Made | None] = []
-        self.handed_down = HandedDown.of(os.environ)
+        self._handed_down = handed_down
         self._surplus: list[socket.socket] = []
         """Queues of a server with more workers that this one replaces."""
-        self.is_outlived = False
-        """Whether the server that replaces this one goes on listening."""
 
     def listen(self, *, apart: bool, shared: bool) -> None:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`.
@@ -63,16 +55,13 @@ class Listening:
         for address in (*addresses, *redirects):
             check_inherited(address)
             if address.fd >= 0:
-                self.handed_down.numbers.add(address.fd)
+                self._handed_down.numbers.add(address.fd)
         with contextlib.ExitStack() as undo:
             own = self._bind(addresses, undo)
             redirecting = self._bind(redirects, undo)
-            self.status = self._bind_status(undo)
             if self._surplus and apart:
                 raise BindError(SURPLUS)
             undo.pop_all()
-        self.handed_down.close_rest()
-        self.status_addresses = [url(sock) for sock in self.status]
         self._look_at(own, redirecting)
         rows = [list(row) for row in zip(*own, *redirecting, strict=True)]
         rows[0] += self._surplus
@@ -87,7 +76,7 @@ class Listening:
         columns = []
         for address in addresses:
             queues = 1 if self._shared else settings.workers
-            for sockets in bind_each(address, self.handed_down, slots=queues, mode=permissions):
+            for sockets in bind_each(address, self._handed_down, slots=queues, mode=permissions):
                 columns.append(sockets[:queues] * (settings.workers // queues))
                 self._surplus += sockets[queues:]
                 for sock in sockets:
@@ -99,35 +88,22 @@ class Listening:
 
     def _set_blocking(self, sock: socket.socket) -> None:
         """Raises `BindError` if another server would be hurt."""
-        if self.handed_down.is_shared and os.get_blocking(sock.fileno()) != self._shared:
+        if self._handed_down.is_shared and os.get_blocking(sock.fileno()) != self._shared:
             raise BindError(OTHERWISE)
         sock.setblocking(self._shared)  # else others may look into it (`stealing`)
 
     def _release(self, file: Made | None) -> None:
         """What another server listens on stays."""
-        if not (self.handed_down.is_shared or self.is_outlived):
+        if not self._handed_down.outlives_us:
             release(file)
-
-    def _bind_status(self, undo: contextlib.ExitStack) -> list[socket.socket]:
-        if self._settings.status is None:
-            return []
-        address = status_address(self._settings.status)
-        columns = bind_each(address, self.handed_down, slots=1, mode=STATUS_MODE)
-        sockets = [column[0] for column in columns]
-        for sock in sockets:
-            undo.callback(sock.close)
-            sock.setblocking(False)
-        self._files.append(made(address.path))
-        undo.callback(self._release, self._files[-1])
-        return sockets
 
     def _addresses(self) -> list[str]:
         """Where to listen. Raises `BindError`."""
         addresses: list[str] = []
         asked = [text for text in self._settings.bind if text == SYSTEMD or text.startswith(FD)]
         given = listen_fds(os.environ) if asked else []
-        self.handed_down.systemd = len(given)
-        self.handed_down.numbers.update(given)
+        self._handed_down.systemd = len(given)
+        self._handed_down.numbers.update(given)
         if not asked and handed_over(os.environ):
             log.warning("systemd hands over sockets that are not used: add --bind systemd")
         for text in self._settings.bind:
@@ -165,7 +141,6 @@ class Listening:
 
         A queue that slots share is among them: the kernel may wake always the same worker.
         """
-        self.close_status()
         every = list({id(sock): sock for row in self.slots for sock in row}.values())
         if steals and len(self.slots) > 1 and not self._shared:
             return every
@@ -187,9 +162,3 @@ class Listening:
             for sock in row:
                 sock.close()
         self.slots = []
-        self.close_status()
-
-    def close_status(self) -> None:
-        for sock in self.status:
-            sock.close()
-        self.status = []

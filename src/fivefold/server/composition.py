@@ -43,8 +43,9 @@ log = logger("fivefold.server")
 class WorkerObserver(Protocol):
     """Tracing and inspection, from within a worker."""
 
-    def install(self, content: Content, http1: Http1) -> None:
-        """Called before the worker's first connection, with what overlays may be put on."""
+    def install(self, content: Content, http1: Http1, choice: Choice) -> None:
+        """Called before the worker's first connection, with what overlays may be put on, and
+        with the pair that serves it."""
 
     def serves(self, model: ServingModel) -> None:
         """Called before it runs, with what has the connections."""
@@ -177,7 +178,7 @@ class Composition:
         """The connection coroutine, behind the layers that a connection passes first."""
         settings = self.settings
         http1 = Http1(content, settings.limits, access_log)
-        self._observer.install(content, http1)
+        self._observer.install(content, http1, self.choice)
 
         def serve(conn: Connection) -> Coroutine[Any, Any, None]:
             return http1.serve(conn)  # looked up each time: an overlay may be in front of it

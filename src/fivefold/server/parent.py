@@ -9,18 +9,14 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Protocol, Self
 
-from ..content.kinds import BROKEN, KINDS
-from ..content.routing import mounts
-from ..content.routing import virtual_hosts as hosts
-from ..content.routing.htpasswd import Passwords
 from ..content.static.files.root import start_folder
-from ..errors import ApplicationError, ConnectionsCut, FivefoldError, SettingsError, WorkerFailed
+from ..errors import ConnectionsCut, FivefoldError, SettingsError, WorkerFailed
 from ..iomodels.interface import IOModel
 from ..isolation.reporting import logger
 from ..linux.standard_descriptors import fill_standard_descriptors
+from ..listening.handing_down import HandedDown
 from ..processes.census import Census
 from ..processes.forking import describe, forked
 from ..processes.process_signals import ending_once
@@ -29,11 +25,11 @@ from ..processes.supervision.supervisor import INIT, Supervisor
 from ..processes.supervision.upgrade import Upgrade
 from ..serving.base import ServingModel
 from . import reloading
-from .binding import Listening
-from .choice import Choice
-from .composition import Composition, WorkerObserver
-from .probing import interface
+from .composition import WorkerObserver
+from .service import Service
+from .service_tables import services
 from .settings import Settings
+from .status_listening import StatusListening
 
 log = logger("fivefold.server")
 
@@ -53,54 +49,39 @@ class SupervisedServer:
         if not isinstance(settings, Settings):
             raise SettingsError(f"Server takes Settings(...), not {settings!r}")
         fill_standard_descriptors()  # before anything is opened
-        if settings.reload:
-            reloading.check(settings)
         self.settings = settings
         self._observer = observer
-        self._listening = Listening(settings)
         self.census = Census()
         """What the supervisor knows of its workers."""
-        # Paths, not descriptors: the folder in which we are may be replaced by another one.
         self._start_folder = start_folder()
-        base = os.path.join(self._start_folder, settings.chdir or "")  # noqa: PTH118
-        choice = chosen(settings)
-        self._composition = Composition(settings, choice, base, self._listening, observer)
+        self._handed_down = HandedDown.of(os.environ)
+        self.status = StatusListening(settings.status, self._handed_down)
+        each = services(settings)
+        if settings.reload:
+            reloading.check(settings)
+        self.services = [Service(own, observer, self._handed_down) for own in each]
         self._pid = 0
         """The process that serves, as a context manager."""
 
     @property
     def interface(self) -> str:
-        """`static`, `wsgi` or `asgi`."""
-        return self._composition.choice.kind.name
+        """`static`, `wsgi` or `asgi`; of several services that of the first."""
+        return self.services[0].interface
 
     @property
     def model(self) -> type[ServingModel]:
-        """What runs a connection."""
-        return self._composition.choice.model
+        """What runs a connection; likewise."""
+        return self.services[0].model
 
     @property
     def engine(self) -> type[IOModel]:
-        """How a thread waits."""
-        return self._composition.choice.engine
-
-    @property
-    def passed_over(self) -> list[str]:
-        """A sentence for each better engine that cannot run here."""
-        return self._composition.choice.passed_over
+        """How a thread waits; likewise."""
+        return self.services[0].engine
 
     @property
     def addresses(self) -> list[str]:
         """Where clients reach it, e.g. `http://127.0.0.1:8000`; known once it listens."""
-        return self._listening.addresses
-
-    @property
-    def status_addresses(self) -> list[str]:
-        """Where `--status` answers; known once it listens."""
-        return self._listening.status_addresses
-
-    @property
-    def status_sockets(self) -> list[socket.socket]:
-        return self._listening.status
+        return [address for service in self.services for address in service.addresses]
 
     @property
     def pid(self) -> int:
@@ -109,9 +90,13 @@ class SupervisedServer:
 
     def listen(self) -> None:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""
-        # A reloaded application may come to be served by threads that wait for one thing only.
-        alone = not self.engine.traits.overlaps or self.settings.reload
-        self._listening.listen(apart=alone, shared=self.engine.traits.takes_turns)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            for service in self.services:
+                service.listen()
+            self.status.listen()
+            self._handed_down.close_rest()
+            undo.pop_all()
 
     def run(
         self, on_ready: Callable[[], None] = lambda: None, *, replaceable: bool = False
@@ -130,7 +115,7 @@ class SupervisedServer:
                 " `with Server(settings):` serve from a process of its own"
             )
         self.check_target()
-        if not self._listening.slots:
+        if not self.addresses:
             self.listen()
         try:
             self._supervise(on_ready, replaceable=replaceable)
@@ -138,32 +123,29 @@ class SupervisedServer:
             self.close()
 
     def _supervise(self, on_ready: Callable[[], None], *, replaceable: bool = False) -> None:
-        settings, composition = self.settings, self._composition
-        upgrade = Upgrade(
-            self._start_folder, self._listening.handed_down.hand_down, self._refusal(replaceable)
-        )
+        settings, handed_down = self.settings, self._handed_down
+        upgrade = Upgrade(self._start_folder, handed_down.hand_down, self._refusal(replaceable))
 
         def serves() -> None:
             on_ready()
-            Announcement(self._listening.handed_down.ready)()
+            Announcement(handed_down.ready)()
 
         with contextlib.ExitStack() as stack:
             stack.enter_context(ending_once())
             stack.enter_context(self._observer.running(self))
             if settings.reload:
-                sockets = [sock for row in self._listening.slots for sock in row]
-                stack.enter_context(reloading.watching(settings, sockets))
+                stack.enter_context(reloading.watching(settings, self._sockets()))
             Supervisor(
-                self._listening.slots,
-                composition.work,
-                settings.grace_s + composition.shutdown_s,
-                composition.shared_log.turn,
+                [row for service in self.services for row in service.listening.slots],
+                self._work,
+                max(service.grace_s for service in self.services),
+                self._reopen_logs,
                 startup_s=settings.startup_s,
                 stuck_s=settings.stuck_s,
                 census=self.census,
                 upgrade=upgrade,
             ).run(serves)
-        self._listening.is_outlived = upgrade.serves
+        handed_down.is_outlived = upgrade.serves
 
     def _refusal(self, replaceable: bool) -> str:  # noqa: FBT001
         """Why SIGUSR2 cannot start this server again; "" if it can."""
@@ -175,36 +157,40 @@ class SupervisedServer:
             return "the end of process 1 is that of its container: replace the container"
         return ""
 
+    def _sockets(self) -> list[socket.socket]:
+        return [
+            sock for service in self.services for row in service.listening.slots for sock in row
+        ]
+
+    def _work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
+        """Runs in a worker: that of the service to which these sockets belong."""
+        self.status.close_sockets()
+        service = next(each for each in self.services if sockets in each.listening.slots)
+        for other in self.services:
+            if other is not service:
+                other.listening.close_sockets()
+        service.composition.work(sockets, on_ready)
+
+    def _reopen_logs(self) -> None:
+        for service in self.services:
+            service.composition.shared_log.turn()
+
     def check_target(self) -> None:
         """A folder that is not there fails here, not in every worker; applications were probed."""
-        settings = self.settings
-        kind = self._composition.choice.kind
-        base = settings.chdir or ""  # the workers will be there
-        if kind.probe is not None:
-            if settings.root_path:
-                raise SettingsError(
-                    "root_path: a folder needs none: its redirects and links are relative, so they"
-                    " hold below every prefix"
-                )
-            kind.probe(os.fspath(Path(base, settings.target)), settings.rules)
-        elif settings.rules.pages:
-            raise SettingsError(
-                f"{settings.rules.pages[0]}: it is for a folder, not for an application"
-            )
-        mounts.probe(mounts.parsed(settings.mount), base)
-        for host in settings.host:
-            hosts.probe(host, base)
-        if settings.auth is not None:
-            Passwords(os.fspath(Path(base, settings.auth)), self._composition.last_users)
-        self._composition.shared_log.probe()
+        for service in self.services:
+            service.check_target()
 
     def close(self) -> None:
         """Close the listening sockets, and give their addresses back."""
-        self._listening.close()
+        for service in self.services:
+            service.listening.close()
+        self.status.close()
 
     def close_sockets(self) -> None:
         """Close the listening sockets in this process: what it forked does not listen."""
-        self._listening.close_sockets()
+        for service in self.services:
+            service.listening.close_sockets()
+        self.status.close_sockets()
 
     def __enter__(self) -> Self:
         self.check_target()
@@ -241,13 +227,3 @@ class SupervisedServer:
         self.close()
         if status and kind is None:
             raise WorkerFailed(f"the server {describe(status)}")
-
-
-def chosen(settings: Settings) -> Choice:
-    """What serves the target. Raises `SettingsError`, `ApplicationError`, `Unavailable`."""
-    try:
-        return Choice.of(settings, KINDS[interface(settings)])
-    except ApplicationError:
-        if not settings.reload:
-            raise
-        return Choice.of(settings, BROKEN)  # the workers will look for themselves, and say why

@@ -220,6 +220,9 @@ class Settings:
     host: tuple[Any, ...] = setting(
         (), "Virtual hosts, in the configuration file only: a table [[host]] for each."
     )
+    serve: tuple[Any, ...] = setting(
+        (), "Services, in the configuration file only: a table [[serve]] for each."
+    )
     limits: Limits = field(default_factory=Limits)
     rules: Rules = field(default_factory=Rules)
     tls: TlsSettings = field(default_factory=TlsSettings)
@@ -295,19 +298,15 @@ class Settings:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """From flat names, those of groups included. Raises `SettingsError` for unknown ones."""
-        _known(values, {*FIELDS, *FILE_ONLY})
-        chosen = {
-            name: group(**{f.name: values[f.name] for f in fields(group) if f.name in values})
-            for name, group in GROUPS.items()
-        }
-        own = {f.name for f in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in own}, **chosen)
+        known(values, {*FIELDS, *FILE_ONLY})
+        groups = {name: group(**chosen(group, values)) for name, group in GROUPS.items()}
+        return cls(**chosen(cls, values), **groups)
 
 
 GROUPS: dict[str, Any] = {"limits": Limits, "rules": Rules, "tls": TlsSettings}
 """Settings that belong together, with a class of their own; their names are as flat as others."""
 
-FILE_ONLY = ("host",)
+FILE_ONLY = ("host", "serve")
 """Settings that are tables, which neither a command line nor the environment can hold."""
 
 FIELDS: dict[str, Field[Any]] = {
@@ -318,10 +317,16 @@ FIELDS: dict[str, Field[Any]] = {
 }
 
 
-def _known(names: Iterable[str], known: Iterable[str]) -> None:
+def chosen(group: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of its fields."""
+    return {f.name: values[f.name] for f in fields(group) if f.name in values}
+
+
+def known(names: Iterable[str], settings: Iterable[str]) -> None:
+    """Raises `SettingsError` if a name is not among them."""
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known)
+        if name not in settings:
+            near = difflib.get_close_matches(name, settings)
             there = f"do you mean {' or '.join(near)}?" if near else "`fivefold serve --help`"
             raise SettingsError(f"{name}: there is no such setting; {there}")
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from ..content.base import Content
 from ..http1.connection import Http1
 from ..iomodels.interface import IOModel
+from ..server.choice import Choice
 from ..server.parent import Observer, SupervisedServer
 from ..serving.base import ServingModel
 from .health import live, readiness
@@ -28,9 +29,9 @@ class Observers:
                 stack.enter_context(observer.running(server))
             yield
 
-    def install(self, content: Content, http1: Http1) -> None:
+    def install(self, content: Content, http1: Http1, choice: Choice) -> None:
         for observer in self._observers:
-            observer.install(content, http1)
+            observer.install(content, http1, choice)
 
     def serves(self, model: ServingModel) -> None:
         for observer in self._observers:
@@ -52,7 +53,7 @@ class StatusObserver:
 
     # runs in: a worker
 
-    def install(self, content: Content, http1: Http1) -> None:
+    def install(self, content: Content, http1: Http1, choice: Choice) -> None:
         """Nothing yet."""
 
     def serves(self, model: ServingModel) -> None:

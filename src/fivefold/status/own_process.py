@@ -48,7 +48,7 @@ def status_process(server: SupervisedServer, content: StatusContent) -> Iterator
     """For the calling supervisor. Raises `WorkerFailed` if no process can be had."""
 
     def life() -> None:
-        sockets = [sock.dup() for sock in server.status_sockets]
+        sockets = [sock.dup() for sock in server.status.sockets]
         server.close_sockets()
         options = ServingOptions(max_connections=MOST_CONNECTIONS, grace=Grace(GRACE_S))
         model = Async(sockets, Http1(content, Limits()).serve, new_io, options)

@@ -20,7 +20,7 @@ from ...http1.exchange import Exchange
 from ...http1.request import Request
 from ...iomodels.interface import Connection
 from ...iomodels.overlay import Overlay
-from ...server.parent import SupervisedServer
+from ...server.choice import Choice
 from ...serving.open_connections import Handler
 from .attribution import attributed, emit_for_working
 from .recording import Recording
@@ -135,7 +135,7 @@ def matches(target: bytes, pattern: str) -> bool:
     return not pattern or fnmatchcase(target.partition(b"?")[0].decode("latin-1"), pattern)
 
 
-def pair_of_server(server: SupervisedServer) -> dict[str, str]:
+def pair_of(choice: Choice) -> dict[str, str]:
     """The serving model, the I/O model and its engine, as a trace names them."""
-    engine = server.engine
-    return {"serving": server.model.name, "io": engine.name, "engine": engine.engine}
+    engine = choice.engine
+    return {"serving": choice.model.name, "io": engine.name, "engine": engine.engine}

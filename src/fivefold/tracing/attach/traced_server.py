@@ -25,6 +25,7 @@ from ...content.base import Content
 from ...http1.connection import Http1
 from ...inspection.asking import Inspection
 from ...iomodels.interface import IOModel
+from ...server.choice import Choice
 from ...server.parent import SupervisedServer
 from ...server.settings import interval
 from ...serving.base import ServingModel
@@ -34,7 +35,7 @@ from ..control.switch import NOTICE, Switch
 from ..sampling.line import SHOWN_TARGET
 from ..sampling.sampler import Sampler
 from ..sampling.sinks import Samples
-from .recorder import Recorder, pair_of_server
+from .recorder import Recorder, pair_of
 from .recording import Recording, written
 
 MOST_OBSERVATIONS = 2000
@@ -66,8 +67,8 @@ class LiveObserver:
 
     # runs in: a worker
 
-    def install(self, content: Content, http1: Http1) -> None:
-        self._content, self._http1 = content, http1
+    def install(self, content: Content, http1: Http1, choice: Choice) -> None:
+        self._content, self._http1, self._choice = content, http1, choice
         every = interval(self._server.settings.trace_sample)
         if every:
             Sampler(every, self.pipe).install(content)
@@ -117,6 +118,6 @@ class LiveObserver:
             about = {
                 "method": request.method,
                 "target": request.target[:SHOWN_TARGET].decode("latin-1"),
-                "pair": pair_of_server(self._server),
+                "pair": pair_of(self._choice),
             }
             written(recording, self._generation, self.pipe, about)

@@ -19,11 +19,12 @@ from ...errors import TraceFailed
 from ...http1.connection import Http1
 from ...iomodels.interface import Connection, IOModel
 from ...linux.tracepoints import tracefs
+from ...server.choice import Choice
 from ...server.parent import SupervisedServer
 from ...server.settings import Settings
 from ...serving.base import ServingModel
 from ..attach.exchanges import Exchanges, Recorded
-from ..attach.recorder import Recorder, pair_of_server
+from ..attach.recorder import Recorder, pair_of
 from ..attach.recording import Recording, written
 from ..control.pipe import READ_BYTES, EventPipe
 from ..kernel.capture import KernelTrace
@@ -108,7 +109,7 @@ class Session:
                 "bytes": answer.total_bytes,
                 "started": started,
             },
-            pair=pair_of_server(self._server),
+            pair=pair_of(self._server.services[0].composition.choice),
             privileged=self._kernel is not None,
             steps=steps,
             summary=summed(timeline, steps),
@@ -164,7 +165,7 @@ class OwnObserver:
         self._pipe().close_reading_end()  # else no code here would learn that its reader has gone
         return nullcontext()
 
-    def install(self, content: Content, http1: Http1) -> None:
+    def install(self, content: Content, http1: Http1, choice: Choice) -> None:
         Recorder(content, http1, self._ended, begun=self._accepted).begin()
 
     def serves(self, model: ServingModel) -> None: ...

@@ -1,0 +1,108 @@
+"""One service of a server: what it serves, with which pair, and where it listens.
+
+A server has one; with `[[serve]]` tables in its configuration it has one for each, all under
+one supervisor.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..content.kinds import BROKEN, KINDS
+from ..content.routing import mounts
+from ..content.routing import virtual_hosts as hosts
+from ..content.routing.htpasswd import Passwords
+from ..content.static.files.root import start_folder
+from ..errors import ApplicationError, SettingsError
+from ..iomodels.interface import IOModel
+from ..listening.handing_down import HandedDown
+from ..serving.base import ServingModel
+from .binding import Listening
+from .choice import Choice
+from .composition import Composition, WorkerObserver
+from .probing import interface
+from .settings import Settings
+
+
+class Service:
+    """Checked when it is made; `composition` is what its workers run."""
+
+    def __init__(
+        self, settings: Settings, observer: WorkerObserver, handed_down: HandedDown
+    ) -> None:
+        """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
+        self.settings = settings
+        self.listening = Listening(settings, handed_down)
+        # Paths, not descriptors: the folder in which we are may be replaced by another one.
+        base = os.path.join(start_folder(), settings.chdir or "")  # noqa: PTH118
+        self.composition = Composition(settings, chosen(settings), base, self.listening, observer)
+
+    @property
+    def interface(self) -> str:
+        """`static`, `wsgi` or `asgi`."""
+        return self.composition.choice.kind.name
+
+    @property
+    def model(self) -> type[ServingModel]:
+        """What runs a connection."""
+        return self.composition.choice.model
+
+    @property
+    def engine(self) -> type[IOModel]:
+        """How a thread waits."""
+        return self.composition.choice.engine
+
+    @property
+    def passed_over(self) -> list[str]:
+        """A sentence for each better engine that cannot run here."""
+        return self.composition.choice.passed_over
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where clients reach it, e.g. `http://127.0.0.1:8000`; known once it listens."""
+        return self.listening.addresses
+
+    @property
+    def grace_s(self) -> float:
+        """How long a worker may take to end, its application's shutdown included."""
+        return self.settings.grace_s + self.composition.shutdown_s
+
+    def listen(self) -> None:
+        """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""
+        # A reloaded application may come to be served by threads that wait for one thing only.
+        alone = not self.engine.traits.overlaps or self.settings.reload
+        self.listening.listen(apart=alone, shared=self.engine.traits.takes_turns)
+
+    def check_target(self) -> None:
+        """A folder that is not there fails here, not in every worker; applications were probed."""
+        settings = self.settings
+        kind = self.composition.choice.kind
+        base = settings.chdir or ""  # the workers will be there
+        if kind.probe is not None:
+            if settings.root_path:
+                raise SettingsError(
+                    "root_path: a folder needs none: its redirects and links are relative, so they"
+                    " hold below every prefix"
+                )
+            kind.probe(os.fspath(Path(base, settings.target)), settings.rules)
+        elif settings.rules.pages:
+            raise SettingsError(
+                f"{settings.rules.pages[0]}: it is for a folder, not for an application"
+            )
+        mounts.probe(mounts.parsed(settings.mount), base)
+        for host in settings.host:
+            hosts.probe(host, base)
+        if settings.auth is not None:
+            Passwords(os.fspath(Path(base, settings.auth)), self.composition.last_users)
+        self.composition.shared_log.probe()
+
+
+def chosen(settings: Settings) -> Choice:
+    """What serves the target. Raises `SettingsError`, `ApplicationError`, `Unavailable`."""
+    try:
+        return Choice.of(settings, KINDS[interface(settings)])
+    except ApplicationError:
+        if not settings.reload:
+            raise
+        return Choice.of(settings, BROKEN)  # the workers will look for themselves, and say why
