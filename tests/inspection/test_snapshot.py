@@ -20,6 +20,7 @@ from fivefold.tracing.attach.inspected import inspected
 from support.client import Client
 from support.command_line import fivefold
 from support.every_pair import pairs
+from support.servers.logged import logged
 
 PATIENCE_S = 30.0
 
@@ -68,10 +69,24 @@ def fifo(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def server(pair: dict[str, str], target: Any) -> Iterator[Server]:
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def server(pair: dict[str, str], target: Any, log: Path) -> Iterator[Server]:
     settings = {"target": target, "bind": "127.0.0.1:0", "grace_s": 10.0, **pair}
-    with Server(Settings.of(settings)) as running:
+    with logged(log), Server(Settings.of({"slow_request_s": 0.05} | settings)) as running:
         yield running
+
+
+def slow_ones(log: Path, *, least: int) -> list[str]:
+    """What the log says of slow requests, as soon as it says so much."""
+    until = time.monotonic() + PATIENCE_S
+    while len(found := log.read_text().split(" takes ")[1:]) < least:
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.02)
+    return found
 
 
 def address_of(server: Server) -> tuple[str, int]:
@@ -82,7 +97,7 @@ def address_of(server: Server) -> tuple[str, int]:
 @pairs()
 @pytest.mark.parametrize("target", [slow_then_large], ids=["wsgi"])
 def test_a_connection_is_followed_from_its_client_through_its_application(
-    server: Server, fifo: Path
+    server: Server, fifo: Path, log: Path
 ) -> None:
     address = address_of(server)
     with Client(address, receive_buffer=4096) as client:
@@ -101,11 +116,15 @@ def test_a_connection_is_followed_from_its_client_through_its_application(
         assert at_the_gate(thread)
         assert thread["tid"] == works["tid"]
         assert thread["asleep_s"] is not None
+        assert len(slow_ones(log, least=1)) == 1
         with fifo.open("wb") as opened:
             opened.write(b"x")
         seen(server.pid, in_state("waiting for the client to take it"))
         assert client.answer().body == LARGE
         seen(server.pid, in_state("idle"))
+    assert log.read_text().count(repr(line)) == 1
+    assert "in the application, thread " in log.read_text()
+    assert "in pass_the_gate" in slow_ones(log, least=1)[0]
 
 
 @pytest.mark.parametrize("target", [gate.asgi], ids=["asgi"])
@@ -119,7 +138,9 @@ def test_a_connection_is_followed_from_its_client_through_its_application(
     ],
     ids=lambda pair: "{serving}-{io}".format(**pair),
 )
-def test_the_task_of_a_request_is_followed_wherever_it_runs(server: Server, fifo: Path) -> None:
+def test_the_task_of_a_request_is_followed_wherever_it_runs(
+    server: Server, fifo: Path, log: Path
+) -> None:
     with Client(address_of(server)) as client:
         client.send(f"GET /later?gate={quote(str(fifo))} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
         process, works = seen(server.pid, at_the_gate)
@@ -128,6 +149,7 @@ def test_the_task_of_a_request_is_followed_wherever_it_runs(server: Server, fifo
         printed = fivefold("stacks", str(process["pid"])).stdout
         assert f"task {process['tasks'][0]['name']} for connection {works['fd']}" in printed
         assert "in the application: 'GET /later?gate=" in printed
+        assert "in pass_the_gate" in slow_ones(log, least=1)[0]
         assert "sleeps in poll" in printed  # the supervisor, which does nothing else
         with fifo.open("wb") as opened:
             opened.write(b"x")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import click
 
+from ..inspection.snapshot import Document
+from ..inspection.words import doing, peer, stack_of
 from ..tracing.attach.inspected import inspected
-
-Part = dict[str, Any]
 
 
 def run(pid: int) -> None:
@@ -22,7 +21,7 @@ def run(pid: int) -> None:
         click.echo("\n".join(lines_of(process)))
 
 
-def lines_of(process: Part) -> Iterator[str]:
+def lines_of(process: Document) -> Iterator[str]:
     yield f"process {process['pid']} ({process['name']}), started by {process['parent']}"
     for thread in process["threads"]:
         yield f"  thread {thread['tid']} ({thread['name']}) {doing(thread)}"
@@ -40,28 +39,13 @@ def lines_of(process: Part) -> Iterator[str]:
     yield ""
 
 
-def doing(thread: Part) -> str:
-    """What the kernel says of it."""
-    if thread["state"] == "R":
-        return "runs"
-    where = thread["call"] or thread["waits_in"] or "the kernel"
-    on = f" on {thread['on']}" if thread["on"] else ""
-    since = "" if thread["asleep_s"] is None else f" for {thread['asleep_s']:.2f} s"
-    verb = {"D": "waits for a disk", "T": "is stopped", "": "has just begun"}
-    return f"{verb.get(thread['state'], 'sleeps')} in {where}{on}{since}"
-
-
-def about(connection: Part) -> str:
-    peer = f"from {connection['peer'] or 'a UNIX socket'}, {connection['age_s']:.2f} s old"
+def about(connection: Document) -> str:
+    client = f"from {peer(connection)}, {connection['age_s']:.2f} s old"
     if connection["request"] is None:
-        return f"{peer}: {connection['state']}"
+        return f"{client}: {connection['state']}"
     asked = f"{connection['request']!r} for {connection['request_s']:.2f} s"
     by = "" if connection["tid"] is None else f", by thread {connection['tid']}"
-    return f"{peer}: {connection['state']}: {asked}{by}"
-
-
-def stack_of(part: Part) -> Iterator[str]:
-    return (f"    {line}" for line in part["stack"])
+    return f"{client}: {connection['state']}: {asked}{by}"
 
 
 stacks = click.Command(

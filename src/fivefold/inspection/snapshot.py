@@ -55,10 +55,10 @@ def snapshot(
 ) -> Document:
     """Of this process; `loops`: those whose tasks are looked at; `here`: `RunningThreads`."""
     threads = RunningThreads(here)
-    tasks = [(task, *examined(task, threads)) for loop in loops for task in asyncio.all_tasks(loop)]
+    tasks = tasks_of(loops, threads)
     served = [ServedConnection(conn, entry, threads) for conn, entry in connections.now()]
     for one in served:
-        one.follow_call(threads, {id(serves): frames for _, serves, frames in tasks if serves})
+        one.follow_call(threads, tasks)
     working = {id(call): one.conn.fd for one in served for call in one.calls}
     return {
         "pid": os.getpid(),
@@ -77,6 +77,14 @@ def snapshot(
         ],
         "connections": [one.document() for one in served],
     }
+
+
+WorkingTask = tuple[asyncio.Task[Any], Any, list[FrameType]]
+"""A task, which call of an application it carries, and where that is."""
+
+
+def tasks_of(loops: set[asyncio.AbstractEventLoop], threads: RunningThreads) -> list[WorkingTask]:
+    return [(task, *examined(task, threads)) for loop in loops for task in asyncio.all_tasks(loop)]
 
 
 def examined(task: asyncio.Task[Any], threads: RunningThreads) -> tuple[Any, list[FrameType]]:
@@ -119,11 +127,17 @@ class ServedConnection:
                 found = frame.f_locals
                 self.calls += [found[name] for name in CALLS if found.get(name) is not None]
 
-    def follow_call(self, threads: RunningThreads, tasks: dict[int, list[FrameType]]) -> None:
-        """Into the application, where that does not run in our coroutine. `tasks`: their frames,
-        by the calls that they carry."""
+    @property
+    def asked_at(self) -> float | None:
+        """`time.monotonic` when the request came that is being answered; None if none is."""
+        return self._asked["now"] if self._asked.get("request") and not self.conn.idle else None
+
+    def follow_call(self, threads: RunningThreads, tasks: list[WorkingTask]) -> None:
+        """Into the application, where that does not run in our coroutine."""
         for call in self.calls:
-            self._frames += tasks.get(id(call), [])
+            for _, serves, frames in tasks:
+                if serves is call:
+                    self._frames += frames
         asked = self._asked.get("conn")
         for ident, stack in threads.stacks.items():
             for frame in stack:
@@ -135,7 +149,7 @@ class ServedConnection:
         conn, now = self.conn, monotonic()
         operation = self._operation()
         peer = (self._asked.get("conn") or conn).peer
-        request = None if conn.idle else self._asked.get("request")
+        asked_at = self.asked_at
         return {
             "fd": conn.fd,
             "peer": f"{peer[0]}:{peer[1]}" if peer else None,
@@ -145,8 +159,8 @@ class ServedConnection:
             "idle": conn.idle,
             "new": conn.new,
             "tid": self._tid,
-            "request": request and line_of(self._asked["head"]),
-            "request_s": request and now - self._asked["now"],
+            "request": None if asked_at is None else line_of(self._asked["head"]),
+            "request_s": None if asked_at is None else now - asked_at,
             "stack": shown(self._frames),
         }
 

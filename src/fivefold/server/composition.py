@@ -18,6 +18,7 @@ from ..content.routing.htpasswd import LastRead
 from ..content.static.files.kept import Shared
 from ..errors import ApplicationError, SettingsError
 from ..http1.connection import Http1
+from ..inspection.slow_requests import SlowRequests
 from ..iomodels.interface import Connection, IOModel
 from ..isolation.descendants import descendants
 from ..isolation.reporting import logger
@@ -86,6 +87,8 @@ class Composition:
         """Under --reload a worker's application may be of another kind than the start's."""
         self._grace = Grace()
         """What the worker is given for its end."""
+        slow_s = settings.slow_request_s
+        self._slow = None if slow_s is None else SlowRequests(slow_s)
         self._others: list[socket.socket] = []
         """Listening sockets of the other workers."""
 
@@ -166,6 +169,8 @@ class Composition:
             sockets, handler, new_io, options, on_ready, hooks=access_log, others=self._others
         )
         self._observer.serves(model)
+        if self._slow is not None:
+            self._slow.watch(model)
         model.stops.begin(model.stop)
         try:
             model.run()
@@ -209,6 +214,8 @@ class Composition:
             io.exhausted = shared.kept.give_back
             io.on_tick(ticked)
             self._observer.waits(io)
+            if serves and self._slow is not None:
+                self._slow.begin(io)
             return io
 
         return new_io

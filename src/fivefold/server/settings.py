@@ -87,6 +87,11 @@ class Settings:
         " clients for this long. Where one thread runs all connections, no handler may take that"
         " long. By default the server replaces no worker for this.",
     )
+    slow_request_s: float | None = setting(
+        None,
+        "Log a request that takes longer than this many seconds, once: its age, its Python stack,"
+        " and the system call that it waits in. By default the server looks for none.",
+    )
     lifespan: str = setting(
         AUTO,
         "An ASGI application's lifespan: on (an exception at its start is an error), off, or auto"
@@ -244,6 +249,8 @@ class Settings:
                 f"stuck_s: {self.stuck_s:g} is too short: a worker that does nothing shows that it"
                 f" lives once a second; at least {LEAST_STUCK_S:g}"
             )
+        if self.slow_request_s is not None and self.slow_request_s <= 0:
+            raise SettingsError(f"slow_request_s: {self.slow_request_s:g} is no time")
         self._check_root_path()
         if not interval(self.trace_sample) and self.trace_spans is not None:
             raise SettingsError("trace_spans: nothing is sampled; add --trace-sample 1/1000")

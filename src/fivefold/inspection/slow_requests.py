@@ -1,0 +1,99 @@
+"""`--slow-request-s`: a request that takes longer is logged, once, with what it waits for.
+
+Choice.       A thread of its own in each process that serves looks at the connections now and then.
+              Where the only thread of a process is inside an application that blocks, no tick of
+              the I/O model comes, and a signal would interrupt what the application calls.
+Assumption.   The application gives the GIL back now and then: what it holds on to it for ever is
+              for `--stuck-s` to find.  The forker of `process` serves no client and has no thread.
+              A websocket that listens waits for its client, and is no request any more.
+Cost.         Nothing without the setting.  With it a thread for each process that serves, which
+              wakes up four times within the limit, once a second at most, and takes 20 to 40 us for
+              each connection that is older than the limit and not idle; nothing per request.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from time import monotonic
+
+from ..iomodels.interface import Connection, IOModel
+from ..isolation.reporting import logger, report
+from ..isolation.starting_threads import start_thread
+from ..serving.base import ServingModel
+from .coroutines import RunningThreads
+from .merging import seen_from_outside, state_of
+from .snapshot import Document, ServedConnection, loops_of, tasks_of
+from .words import doing, peer, stack_of
+
+log = logger("fivefold.slow")
+
+SHORTEST_S, LONGEST_S = 0.02, 1.0
+"""Between two looks."""
+
+
+class SlowRequests:
+    """Of one worker and the processes that it forks."""
+
+    def __init__(self, slow_s: float) -> None:
+        self._slow_s = slow_s
+        self._process = 0
+        """In which the thread looks."""
+        self._model: ServingModel | None = None
+        self._ios: weakref.WeakSet[IOModel] = weakref.WeakSet()
+        self._said: dict[Connection, float] = {}
+        """Of which request of a connection the log has been told, by the time when it came."""
+
+    def watch(self, model: ServingModel) -> None:
+        """Whose connections are looked at."""
+        self._model = model
+
+    def begin(self, io: IOModel) -> None:
+        """Called in each thread that serves, with its I/O model."""
+        self._ios.add(io)
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            start_thread("fivefold-slow", self._life)
+
+    def _life(self) -> None:
+        pause_s = min(max(self._slow_s / 4, SHORTEST_S), LONGEST_S)
+        while self._process == os.getpid():
+            time.sleep(pause_s)
+            try:
+                self._look()
+            except BaseException as error:  # noqa: BLE001 - an edge: the next look tries again
+                report(log, "slow requests could not be looked for", error=error)
+
+    def _look(self) -> None:
+        assert self._model is not None
+        before = monotonic() - self._slow_s
+        old = [(c, e) for c, e in self._model.open.now() if e.since <= before and not c.idle]
+        if not old:
+            self._said.clear()
+            return
+        threads = RunningThreads(None)
+        served = [ServedConnection(conn, entry, threads) for conn, entry in old]
+        asked = {one.conn: at for one in served if (at := one.asked_at) is not None}
+        late = [c for c, at in asked.items() if at <= before and self._said.get(c) != at]
+        self._said = {c: at for c, at in asked.items() if at <= before}
+        if late:
+            self._say([one for one in served if one.conn in late], threads)
+
+    def _say(self, late: list[ServedConnection], threads: RunningThreads) -> None:
+        tasks = tasks_of(loops_of(list(self._ios)), threads)
+        kernel = {one["tid"]: one for one in seen_from_outside(os.getpid())["threads"]}
+        for one in late:
+            one.follow_call(threads, tasks)
+            connection = one.document()
+            log.warning("%s", described(connection, kernel.get(connection["tid"])))
+
+
+def described(connection: Document, thread: Document | None) -> str:
+    """`thread`: the one that runs it; None while a coroutine or a task waits."""
+    runs = "its coroutine waits" if thread is None else f"thread {thread['tid']} {doing(thread)}"
+    first = (
+        f"{connection['request']!r} from {peer(connection)} takes {connection['request_s']:.1f} s"
+        f" (--slow-request-s): {state_of(connection, thread)}, {runs}; this is where it is:"
+    )
+    return "\n".join([first, *stack_of(connection)])
