@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import click
 
+from ..inspection.phrases import doing, peer, stack_of
 from ..inspection.snapshot import Document
-from ..inspection.words import doing, peer, stack_of
 from ..tracing.attach.inspected import inspected
 
 

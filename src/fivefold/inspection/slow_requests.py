@@ -24,8 +24,8 @@ from ..isolation.starting_threads import start_thread
 from ..serving.base import ServingModel
 from .coroutines import RunningThreads
 from .merging import seen_from_outside, state_of
+from .phrases import doing, peer, stack_of
 from .snapshot import Document, ServedConnection, loops_of, tasks_of
-from .words import doing, peer, stack_of
 
 log = logger("fivefold.slow")
 
