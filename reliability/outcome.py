@@ -44,5 +44,5 @@ class Row:
     seconds: float
     ours: tuple[str, ...]
     peers: tuple[str, ...] = ()
-    peer_seconds: float = 15.0
+    peer_seconds: float = 10.0
     """Peers are there to compare: they need not hold out as long."""

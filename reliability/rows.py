@@ -103,7 +103,7 @@ ROWS = (
         "every fifth call of one kind fails (strace), a reload in the middle",
         "right bytes or a clean end; alive; no descriptor left",
         injected.injected,
-        75.0,
+        100.0,
         ("async+epoll", "async+uring", "thread+blocking", "process+blocking"),
     ),
     Row(
@@ -119,7 +119,7 @@ ROWS = (
         "500 reloads, one after the other",
         "no descriptor left",
         cycles.reloads,
-        120.0,
+        90.0,
         ("thread",),
     ),
     Row(
@@ -127,7 +127,7 @@ ROWS = (
         "start, one answer, SIGTERM, again and again",
         "status 0; no process and no socket file left",
         cycles.starts,
-        60.0,
+        20.0,
         MODELS,
     ),
     Row(
@@ -135,7 +135,7 @@ ROWS = (
         "three instances behind HAProxy, restarted one after the other",
         "0 lost",
         balanced.rolling,
-        40.0,
+        25.0,
         MODELS,
     ),
     Row(
