@@ -8,7 +8,7 @@ import time
 from ...linux.accounting import Used, pss_kib, used
 from ...linux.tracepoints.counting import Counter
 from ...load.generator import Load
-from ...load.job import Ask, Job
+from ...load.job import Job
 from ..figures import Examined, Sample
 from .copied_bytes import bytes_copied
 from .servers import Up
@@ -41,14 +41,10 @@ def examine(running: Up, generator: Load, job: Job, *, ours: bool) -> Examined:
         time.sleep(job.seconds / 2)
         load = memory_of(running)
         tally = generator.collect()
-    copied = bytes_copied(running, counted(job)) if ours else None
+    asks = next((group.asks for group in job.groups if group.counted), ())
+    copied = bytes_copied(running, asks) if ours else None
     per_request = counter.count / tally.requests if counter and tally.requests else None
     return Examined(rest, load, sum(group.count for group in job.groups), per_request, copied)
-
-
-def counted(job: Job) -> tuple[Ask, ...]:
-    """What is asked for by those whose answers count."""
-    return next((group.asks for group in job.groups if group.counted), ())
 
 
 def used_by(running: Up) -> Used | None:

@@ -89,13 +89,10 @@ class Plan:
     def _needed(self) -> tuple[float, float]:
         """Seconds besides the runs, and how many runs there are."""
         wanted = [cell for cell in self.cells() if cell.problem is None]
-        overhead = sum(cost(cell.scenario) * (self.rounds + 1) for cell in wanted)
+        alone = sum(cell.scenario.alone for cell in wanted)
+        overhead = (OVERHEAD_S * len(wanted) + ALONE_S * alone) * (self.rounds + 1)
         runs = len(wanted) * (self.rounds + EXAMINED_SHARE)
         return overhead + START_S * len(self.contenders), runs
-
-
-def cost(scenario: Scenario) -> float:
-    return OVERHEAD_S + (ALONE_S if scenario.alone else 0)
 
 
 @dataclass

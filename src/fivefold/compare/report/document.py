@@ -70,15 +70,10 @@ def row_of(cell: Cell) -> Row:
         place[each.name] = found and as_json(found)
     row["errors"] = figure([sample.tally.errors.total() for sample in cell.samples])
     row["lost"] = figure([sample.tally.lost for sample in cell.samples])
-    row["wrong"] = wrong(cell)
+    row["wrong"] = dict(sum((sample.tally.errors for sample in cell.samples), Counter()))
     row["load_is_the_limit"] = any(sample.tally.busy >= SATURATED for sample in cell.samples)
     row["distribution"] = distribution(cell)
     return row
-
-
-def wrong(cell: Cell) -> dict[str, int]:
-    """Errors by kind, over all rounds."""
-    return dict(sum((sample.tally.errors for sample in cell.samples), Counter()))
 
 
 def figure(values: list[Any]) -> dict[str, float] | None:

@@ -82,12 +82,9 @@ def missing(name: str, folder: str) -> str:
     if package and not hasattr(sys.modules[package], "__path__"):
         return f"there is no module {name!r}: {package} is a module, not a package"
     where = f"package {package}" if package else folder
-    return f"there is no module {name!r} in {where}{near(last, submodules(package, folder))}"
-
-
-def submodules(parent: str, folder: str) -> list[str]:
-    path = list(sys.modules[parent].__path__) if parent else [folder]
-    return [module.name for module in pkgutil.iter_modules(path)]
+    path = list(sys.modules[package].__path__) if package else [folder]
+    names = [module.name for module in pkgutil.iter_modules(path)]
+    return f"there is no module {name!r} in {where}{near(last, names)}"
 
 
 def attribute(holder: Any, name: str, target: str) -> Any:

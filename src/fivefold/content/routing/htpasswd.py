@@ -110,8 +110,12 @@ class Passwords:
         if now == self._stamp and self._is_sure:
             return
         self._stamp, self._is_sure = now, is_settled(now[-1] / 1e9)
-        if self._hashes:  # at the server's start a FIFO may hand them over
-            refuse_waiting(self._path, now)
+        # At the server's start a FIFO may hand them over; a worker must not wait for its writer.
+        if self._hashes and not stat.S_ISREG(now[0]):
+            raise SettingsError(
+                f"auth: {self._path} is not a regular file any more: the server reads such a file"
+                " only when it starts"
+            )
         text = read(self._path)
         hashes = parsed(text, self._path)
         self._complaint = ""
@@ -148,15 +152,6 @@ def stamp(path: str) -> Stamp:
         raise SettingsError(f"auth: cannot read {path}: {error.strerror}") from None
     # All bcrypt hashes are of one length, and a copy may keep the time of modification.
     return status.st_mode, *FileState.of(status)
-
-
-def refuse_waiting(path: str, found: Stamp) -> None:
-    """A worker must not wait for the writer of a FIFO. Raises `SettingsError`."""
-    if not stat.S_ISREG(found[0]):
-        raise SettingsError(
-            f"auth: {path} is not a regular file any more: the server reads such a file only when"
-            " it starts"
-        )
 
 
 def read(path: str) -> bytes:

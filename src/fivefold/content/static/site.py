@@ -100,7 +100,7 @@ class Static(Content):
             if entry is None:
                 return None
         if now >= entry.fresh_until and not self._renewed(entry, now):
-            self._recent.forget(target)
+            self._recent.plain.lose(target)
             return None
         if not entry.in_memory:
             if not entry.hold():

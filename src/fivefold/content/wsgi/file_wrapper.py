@@ -57,7 +57,8 @@ class FileWrapper:
         file: Any = self.filelike
         if type(file) is WRAPPER:
             file = file.file
-        if type(file) is not io.FileIO and not is_plainly_buffered(file):
+        raw = file.raw if type(file) in BUFFERED else file
+        if type(raw) is not io.FileIO:
             return None
         try:
             if type(file) is io.BufferedRandom:
@@ -72,7 +73,3 @@ class FileWrapper:
         if not (count and status.st_blocks):
             return None  # in /proc and /sys the size says nothing
         return FilePart(File(file.fileno(), status.st_size), offset, count, lambda: None)
-
-
-def is_plainly_buffered(file: Any) -> bool:
-    return type(file) in BUFFERED and type(file.raw) is io.FileIO

@@ -24,12 +24,14 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     sent = sending(timeline, merged([*waits, *for_pages]))
     waited = sum(s.duration_us for s in steps if s.step in (1, 2, 11))
     entered_ns, left_ns = content_span(timeline)
+    # Waits and copies; whatever else content does is its own.
+    own_io_ns = within_content(timeline, *OPERATIONS)
     return Summary(
-        network_wait_us=waited + (sent.waited_ns + awaited_body(timeline)) / 1000,
+        network_wait_us=waited + (sent.waited_ns + within_content(timeline, "recv")) / 1000,
         network_copy_us=(receiving(timeline, steps) + sent.copied_ns) / 1000,
         disk_wait_us=max(shown, in_waits / 1000),
         disk_copy_us=copied,
-        application_us=max(0.0, (left_ns - entered_ns - own_io(timeline)) / 1000),
+        application_us=max(0.0, (left_ns - entered_ns - own_io_ns) / 1000),
         runqueue_us=run_queue(timeline) / 1000,
         total_us=timeline.us(timeline.end_ns),
         bytes_copied=copied_bytes(timeline),
@@ -73,18 +75,9 @@ def run_queue(timeline: Timeline) -> int:
     return timeline.counted("runqueue_ns") or 0
 
 
-def awaited_body(timeline: Timeline) -> int:
-    """Nanoseconds in which content waited for more of the request."""
-    return within_content(timeline, "recv")
-
-
-def own_io(timeline: Timeline) -> int:
-    """Nanoseconds of content's I/O, waits and copies: whatever else it does is its own."""
-    return within_content(timeline, *OPERATIONS)
-
-
 def within_content(timeline: Timeline, *names: str) -> int:
-    """Nanoseconds in operations of the connection."""
+    """Nanoseconds in content's operations of the connection; in `recv` it waits for more of the
+    request."""
     entered_ns, left_ns = content_span(timeline)
     return sum(
         one.took_ns

@@ -101,9 +101,6 @@ class Recent:
             self._passing_until = until
         return self._passing.lead(target, entry, len(target))
 
-    def forget(self, target: bytes | None) -> None:
-        self.plain.lose(target)
-
     def forget_entry(self, entry: Entry) -> None:
         """All that leads to an entry which the cache has given up."""
         tables: tuple[Targets[Any], ...] = (self.plain, self._varied, self._passing)
