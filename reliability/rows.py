@@ -5,7 +5,7 @@ Rules of this file: data only.  All rows together take less than 25 minutes.
 
 from __future__ import annotations
 
-from . import balanced, cycles, ends, injected, limits
+from . import balanced, cycles, ends, injected, limits, upgrades
 from .outcome import Row
 
 MODELS = ("process", "thread", "async")
@@ -20,6 +20,15 @@ ROWS = (
         60.0,
         MODELS,
         PEERS,
+    ),
+    Row(
+        "upgrade",
+        "SIGUSR2 and SIGTERM ten times, one more is taken back",
+        "0 lost",
+        upgrades.upgrade,
+        60.0,
+        MODELS,
+        (),
     ),
     Row(
         "kill",

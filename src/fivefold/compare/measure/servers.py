@@ -107,9 +107,9 @@ class Running:
             return False
         return True
 
-    def last_words(self) -> str:
+    def last_words(self, most: int = 2) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return " / ".join(lines[-2:]) or "it printed nothing"
+        return " / ".join(lines[-most:]) or "it printed nothing"
 
     def check(self) -> None:
         """Raises `DidNotStart` if it has ended meanwhile."""
