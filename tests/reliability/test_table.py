@@ -17,7 +17,7 @@ from reliability.outcome import Outcome, Row, Trial  # noqa: E402
 from reliability.rows import ROWS  # noqa: E402
 from reliability.servers import SERVERS  # noqa: E402
 
-LONGEST_S = 25 * 60
+LONGEST_S = 30 * 60
 """What the whole table may take."""
 
 STARTING_S = 2.0
@@ -46,7 +46,7 @@ def test_all_rows_have_names_of_their_own_and_known_servers() -> None:
     assert not any(SERVERS[name].ours for row in ROWS for name in row.peers)
 
 
-def test_the_whole_table_takes_less_than_25_minutes() -> None:
+def test_the_whole_table_takes_less_than_30_minutes() -> None:
     ours = sum((row.seconds + STARTING_S) * len(row.ours) for row in ROWS)
     peers = sum((row.peer_seconds + STARTING_S) * len(row.peers) for row in ROWS)
     assert ours + peers < LONGEST_S
