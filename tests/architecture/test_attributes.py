@@ -30,6 +30,7 @@ LATER: dict[str, tuple[str, str]] = {
     "Reader": ("_ask", "there is no answer before its question"),
     "Sampler": ("_respond", "of the content that it is put in front of"),
     "Scheduled": ("schedule", "its clock begins with the run, and not with its clients"),
+    "StatusObserver": ("_here _is_loop _rows", "of the run of a server, and of a worker"),
     "Wrk": ("_seconds _words", "of the run that `prepare` begins"),
 }
 """By class: which attributes are born later, and why."""

@@ -40,7 +40,7 @@ class Http1:
     ) -> None:
         self._content = content
         self._limits = limits
-        self._access_logger = access_logger
+        self.access_logger = access_logger
         self._memory = Memory()
         self._date = DateField()
         self._slow_path = SlowPath(content, limits, self._date)
@@ -78,7 +78,7 @@ class Http1:
         content = self._content  # its methods are looked up each time: tracing replaces them
         limits, date, known_head = self._limits, self._date, self._memory.heads.get
         reader = HeadReader(conn, limits, self._memory)
-        log = None if self._access_logger is None else self._access_logger.log_of(conn)
+        log = None if self.access_logger is None else self.access_logger.log_of(conn)
         request: Request | None = None
         head = b""
         data: bytes | None = b""

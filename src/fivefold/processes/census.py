@@ -39,11 +39,11 @@ class Census:
     # runs in: whatever process wants to know
 
     @property
-    def workers_started(self) -> int:
+    def forked(self) -> int:
         return self._words[STARTED]
 
     @property
-    def workers_died(self) -> int:
+    def lost(self) -> int:
         return self._words[DIED]
 
     @property

@@ -136,6 +136,12 @@ class Listening:
         }
         return list(dict.fromkeys(url(sock, scheme) for sock, scheme in schemes.items()))
 
+    @property
+    def queues(self) -> dict[int, str]:
+        """The same by the inodes of the listening sockets, by which the kernel knows them."""
+        sockets = {id(sock): sock for row in self.slots for sock in row}.values()
+        return {os.fstat(sock.fileno()).st_ino: url(sock) for sock in sockets}
+
     def others(self, own: list[socket.socket], *, steals: bool) -> list[socket.socket]:
         """In a worker: the queues to look into besides its own; what it does not need is closed.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol
@@ -53,6 +53,9 @@ class WorkerObserver(Protocol):
 
     def waits(self, io: IOModel) -> None:
         """Called in each process and thread that serves, before its first connection."""
+
+    def ticks(self) -> Sequence[Callable[[], None]]:
+        """To be called at each tick of each of them."""
 
 
 class Composition:
@@ -197,7 +200,7 @@ class Composition:
         return handler
 
     def _ticks(self, on_ready: Announcement, access_log: AccessLog | None) -> Callable[[], None]:
-        calls = [on_ready.alive]
+        calls = [on_ready.alive, *self._observer.ticks()]
         if access_log is not None:
             calls.append(access_log.tick)
         if self._certificates is not None:

@@ -84,6 +84,11 @@ class SupervisedServer:
         return [address for service in self.services for address in service.addresses]
 
     @property
+    def queues(self) -> dict[int, str]:
+        """Addresses by the inodes of the sockets that listen there."""
+        return {i: a for each in self.services for i, a in each.listening.queues.items()}
+
+    @property
     def pid(self) -> int:
         """The process that serves, as a context manager; 0 outside of it."""
         return self._pid

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from ..content.base import Content
+from ..content.kinds import BROKEN, KINDS
 from ..http1.connection import Http1
 from ..iomodels.interface import IOModel
 from ..server.choice import Choice
 from ..server.parent import Observer, SupervisedServer
+from ..server.service import Service
+from ..server.settings import Settings
+from ..server.upkeep import tick
 from ..serving.base import ServingModel
+from .counted import count
 from .health import live, readiness
 from .own_process import status_process
-from .routes import StatusContent
+from .routes import Route, StatusContent
+from .rows import Rows, beat
+
+OTHER_THREADS = 8
+"""Of a worker, besides those that have a connection: its main thread, spares."""
+
+GENERATIONS = 2
+"""Workers that leave and their successors are there at once."""
 
 
 class Observers:
@@ -41,23 +53,75 @@ class Observers:
         for observer in self._observers:
             observer.waits(io)
 
+    def ticks(self) -> Sequence[Callable[[], None]]:
+        return [call for observer in self._observers for call in observer.ticks()]
+
 
 class StatusObserver:
     """`--status`, from within."""
 
+    def __init__(self, settings: Settings, version: str) -> None:
+        self._version = version
+        self._tick_s = tick(settings.limits)
+
+    # runs in: the supervisor
+
     @contextmanager
     def running(self, server: SupervisedServer) -> Iterator[None]:
-        routes = {b"/health/live": live, b"/health/ready": readiness(server.census)}
-        with status_process(server, StatusContent(routes)):
+        most = most_rows(server)
+        self._rows = {name: Rows(most) for name in (*KINDS, BROKEN.name)}
+        with status_process(server, lambda: StatusContent(self._routes(server))):
             yield
+
+    # runs in: the status process
+
+    def _routes(self, server: SupervisedServer) -> dict[bytes, Route]:
+        # Here, because it takes 30 ms to import, and no other process needs it.
+        from .metrics import MetricsRoute, ServerFacts  # noqa: PLC0415
+
+        facts = ServerFacts(
+            {
+                "version": self._version,
+                "serving": server.model.name,
+                "io": server.engine.engine,
+            },
+            server.queues,
+            self._tick_s,
+        )
+        return {
+            b"/metrics": MetricsRoute(self._rows, server.census, facts),
+            b"/health/live": live,
+            b"/health/ready": readiness(server.census),
+        }
 
     # runs in: a worker
 
     def install(self, content: Content, http1: Http1, choice: Choice) -> None:
-        """Nothing yet."""
+        self._here = self._rows[choice.kind.name]
+        self._is_loop = choice.model.traits.one_thread
+        count(http1, self._here)
 
     def serves(self, model: ServingModel) -> None:
-        """Nothing yet."""
+        """Nothing: what is counted is counted by threads."""
 
     def waits(self, io: IOModel) -> None:
-        """Nothing yet."""
+        self._tick()
+
+    def ticks(self) -> Sequence[Callable[[], None]]:
+        return [self._tick]
+
+    def _tick(self) -> None:
+        beat(self._here.own(), self._tick_s if self._is_loop else None)
+
+
+def most_rows(server: SupervisedServer) -> int:
+    """Threads that may serve at once."""
+    return GENERATIONS * sum(map(threads_of_service, server.services))
+
+
+def threads_of_service(service: Service) -> int:
+    settings, traits = service.settings, service.model.traits
+    each = OTHER_THREADS
+    if not traits.one_thread or settings.reload:
+        each += settings.max_connections or traits.default_connections
+    return int(settings.workers) * each

@@ -15,7 +15,7 @@ Assumption.   Whoever may connect may know which clients ask for what: there is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..errors import WorkerFailed
@@ -44,14 +44,18 @@ GRACE_S = 0.5
 
 
 @contextmanager
-def status_process(server: SupervisedServer, content: StatusContent) -> Iterator[None]:
-    """For the calling supervisor. Raises `WorkerFailed` if no process can be had."""
+def status_process(
+    server: SupervisedServer, content: Callable[[], StatusContent]
+) -> Iterator[None]:
+    """For the calling supervisor; `content` is called in the new process. Raises `WorkerFailed` if
+    none can be had."""
 
     def life() -> None:
+        answers = content()  # looks at sockets that are closed now
         sockets = [sock.dup() for sock in server.status.sockets]
         server.close_sockets()
         options = ServingOptions(max_connections=MOST_CONNECTIONS, grace=Grace(GRACE_S))
-        model = Async(sockets, Http1(content, Limits()).serve, new_io, options)
+        model = Async(sockets, Http1(answers, Limits()).serve, new_io, options)
         model.stops.begin(model.stop, says=False)
         model.run()
 

@@ -99,6 +99,9 @@ class LiveObserver:
                 if self._generation & 1:
                     self._start()
 
+    def ticks(self) -> tuple[()]:
+        return ()
+
     def _start(self) -> None:
         wanted = self.switch.wanted()
         self._left = wanted.count

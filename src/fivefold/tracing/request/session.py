@@ -172,6 +172,9 @@ class OwnObserver:
 
     def waits(self, io: IOModel) -> None: ...
 
+    def ticks(self) -> tuple[()]:
+        return ()
+
     def _accepted(self, conn: Connection) -> None:
         self._pipe().send({"accepted": conn.peer[1] if conn.peer else 0})
 
