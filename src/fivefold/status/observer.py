@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -77,6 +78,7 @@ class StatusObserver:
 
     def _routes(self, server: SupervisedServer) -> dict[bytes, Route]:
         # Here, because it takes 30 ms to import, and no other process needs it.
+        from .live.looking import LivePage  # noqa: PLC0415
         from .metrics import MetricsRoute, ServerFacts  # noqa: PLC0415
 
         facts = ServerFacts(
@@ -88,7 +90,11 @@ class StatusObserver:
             server.queues,
             self._tick_s,
         )
+        title = f"{server.addresses[0]}: {server.model.name} + {server.engine.engine}"
+        live_page = LivePage(title, self._rows, server.census, facts.queues, os.getppid())
         return {
+            b"/": live_page.page,
+            b"/events": live_page.events,
             b"/metrics": MetricsRoute(self._rows, server.census, facts),
             b"/health/live": live,
             b"/health/ready": readiness(server.census),

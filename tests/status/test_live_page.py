@@ -1,0 +1,102 @@
+"""The live page in a browser: one row for each connection and thread, from the network nothing
+else, in light and dark, on a desk and on a phone; and what it costs when viewers are many."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from fivefold.status.live.looking import MOST_VIEWERS
+from support.client import Client
+from support.servers.deployed import Deployed, deployed, until
+
+CHROMIUM = shutil.which("chromium")
+
+APPLICATION = """
+import pathlib, time
+
+def app(environ, start_response):
+    while environ["PATH_INFO"] == "/slow" and not pathlib.Path("done").exists():
+        time.sleep(0.01)
+    start_response("200 OK", [])
+    return [b"ok"]
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Deployed]:
+    (tmp_path / "watched.py").write_text(APPLICATION)
+    arguments = "watched:app", "--serving", "thread", "--status", "127.0.0.1:0"
+    with deployed(tmp_path, *arguments) as server:
+        server.said("status on")
+        yield server
+        (tmp_path / "done").touch()
+        assert server.stop() == 0
+
+
+def status_of(server: Deployed) -> tuple[str, int]:
+    match = re.search(r"status on http://(127\.0\.0\.1):(\d+)", server.log)
+    assert match
+    return match[1], int(match[2])
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+def test_the_page_shows_what_the_server_does(browser: Browser, server: Deployed) -> None:
+    host, port = status_of(server)
+    page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    page.set_default_timeout(60_000)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    with Client(server.address) as client:
+        client.send(b"GET /slow?<b>=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        page.goto(f"http://{host}:{port}/")
+        row = page.locator("#connections tr").filter(has_text="/slow?<b>=1")
+        expect(row).to_contain_text("in the application", timeout=60_000)
+        expect(page.locator("#lanes tr").filter(has_text="fivefold-trace")).not_to_have_count(0)
+        expect(page.locator("#workers")).to_have_text("1 of 1")
+        expect(page.locator("#active")).to_have_text("1")
+        expect(page.locator("#says")).to_have_text("live, once a second")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+    assert complaints == []
+    page.close()
+
+
+def test_viewers_have_a_limit_and_leave_when_they_close(server: Deployed) -> None:
+    address = status_of(server)
+    ask = b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n"
+    viewers = [Client(address) for _ in range(MOST_VIEWERS)]
+    for viewer in viewers:
+        viewer.send(ask)
+        assert viewer.exactly(15) == b"HTTP/1.1 200 OK"
+    with Client(address) as further:
+        assert further.get("/events").status == 503
+    with Client(address) as monitor:
+        assert monitor.get("/health/ready").status == 200
+    for viewer in viewers:
+        viewer.sock.close()
+
+    def has_room() -> bool:
+        with Client(address) as client:
+            client.send(ask)
+            return client.exactly(15) == b"HTTP/1.1 200 OK"
+
+    until(has_room, "room for a viewer")
