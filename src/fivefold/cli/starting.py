@@ -1,7 +1,8 @@
 """The start of a server, from the command line to its supervisor: what comes from outside
 meanwhile does not end it by surprise.
 
-Facts.        The default action of SIGHUP, SIGUSR1 and SIGUSR2 ends a process (signal(7)), and a
+Facts.        The default action of SIGHUP, SIGUSR1 and SIGUSR2 ends a process (signal(7)), that of
+              SIGTTIN and SIGTTOU stops it, and a
               deployment or logrotate sends them whenever it likes; importing an application
               may take minutes.
 Choice.       Those signals are blocked until the supervisor reads them: a reload that was asked
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 
 from ..errors import Interruption
 
-KEPT = {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
+KEPT = {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU}
 """For the supervisor."""
 
 STOPS = (signal.SIGTERM, signal.SIGINT)

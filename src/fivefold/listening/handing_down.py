@@ -20,7 +20,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
 
 VARIABLE = "_FIVEFOLD_HANDED_DOWN"
@@ -71,6 +71,13 @@ class HandedDown:
     def outlives_us(self) -> bool:
         """Whether another server goes on listening on these sockets: their files stay."""
         return self.is_shared or self.is_outlived
+
+    def add(self, pairs: Iterable[tuple[socket.socket, socket.socket]]) -> None:
+        """Queues that were opened later, each with one of the same address."""
+        for new, sock in pairs:
+            for _, queues in self.own:
+                if sock in queues and new not in queues:
+                    queues.append(new)
 
     def close_rest(self) -> None:
         """What this server does not listen on."""

@@ -237,6 +237,21 @@ def _bind_ip(address: Address, port: int, *, shared: bool) -> socket.socket:
     return sock
 
 
+def one_more(sock: socket.socket) -> socket.socket:
+    """Another queue at the port of a listening socket; that socket itself, where there can be no
+    other: a UNIX socket, one that was inherited, a port that only root may bind."""
+    if sock.family not in IP:
+        return sock
+    host, port = sock.getsockname()[:2]
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        added = _bind_ip(Address(host=host, port=port, text=host), port, shared=True)
+    except OSError:
+        return sock
+    added.setblocking(sock.getblocking())
+    return added
+
+
 def _inherited(address: Address) -> socket.socket:
     copy = os.dup(address.fd)
     try:

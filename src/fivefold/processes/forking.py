@@ -25,6 +25,8 @@ HANDLED = (
     signal.SIGCHLD,
     signal.SIGUSR1,
     signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
     LEAVE,
 )
 """Signals for which a process of the tree has a handler."""

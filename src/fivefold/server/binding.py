@@ -12,7 +12,7 @@ from ..isolation.reporting import logger
 from ..linux.systemd import handed_over, listen_fds
 from ..listening.handing_down import HandedDown
 from ..listening.host_names import bind_each
-from ..listening.sockets import FD, Address, check_inherited, url
+from ..listening.sockets import FD, Address, check_inherited, one_more, url
 from ..listening.unix_socket import Made, made, release
 from .settings import SYSTEMD, Settings, mode
 
@@ -37,6 +37,8 @@ class Listening:
         self.https_port: int | None = None
         """Where plain HTTP is sent to, if it is."""
         self._shared = False
+        self._common: list[socket.socket] = []
+        """Sockets that all slots share."""
         self._redirecting: list[socket.socket] = []
         self._files: list[Made | None] = []
         self._handed_down = handed_down
@@ -79,6 +81,7 @@ class Listening:
             for sockets in bind_each(address, self._handed_down, slots=queues, mode=permissions):
                 columns.append(sockets[:queues] * (settings.workers // queues))
                 self._surplus += sockets[queues:]
+                self._common += sockets if self._shared or address.fd >= 0 else []
                 for sock in sockets:
                     undo.callback(sock.close)
                     self._set_blocking(sock)
@@ -154,6 +157,16 @@ class Listening:
             if all(sock is not ours for ours in own):
                 sock.close()
         return []
+
+    def more(self, row: list[socket.socket]) -> list[socket.socket]:
+        """Sockets for one more slot: queues of its own where a port may have several and workers
+        do not take turns at one; else those of `row`. Workers that are forked later have them."""
+        added = [sock if sock in self._common else one_more(sock) for sock in row]
+        pairs = list(zip(added, row, strict=True))
+        self._redirecting += [new for new, sock in pairs if sock in self._redirecting]
+        self._handed_down.add(pairs)
+        self.slots.append(added)
+        return added
 
     def close(self) -> None:
         """Close the sockets, and give their addresses back."""

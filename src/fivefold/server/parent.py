@@ -149,6 +149,7 @@ class SupervisedServer:
                 stuck_s=settings.stuck_s,
                 census=self.census,
                 upgrade=upgrade,
+                new_queues=lambda row: self._service_at(row).listening.more(row),
             ).run(serves)
         handed_down.is_outlived = upgrade.serves
 
@@ -162,6 +163,14 @@ class SupervisedServer:
             return "the end of process 1 is that of its container: replace the container"
         return ""
 
+    def _service_at(self, sockets: list[socket.socket]) -> Service:
+        """Which of them a slot's sockets are of."""
+        return next(
+            service
+            for service in self.services
+            if any(sockets[0] in row for row in service.listening.slots)
+        )
+
     def _sockets(self) -> list[socket.socket]:
         return [
             sock for service in self.services for row in service.listening.slots for sock in row
@@ -170,7 +179,7 @@ class SupervisedServer:
     def _work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """Runs in a worker: that of the service to which these sockets belong."""
         self.status.close_sockets()
-        service = next(each for each in self.services if sockets in each.listening.slots)
+        service = self._service_at(sockets)
         for other in self.services:
             if other is not service:
                 other.listening.close_sockets()

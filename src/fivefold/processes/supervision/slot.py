@@ -22,6 +22,13 @@ class Slot:
     leaving: list[Worker] = field(default_factory=list)
     """The worker that was replaced, and still finishes."""
     backoff: Backoff = field(default_factory=Backoff)
+    adopted: list[list[socket.socket]] = field(default_factory=list)
+    """The sockets of slots that were removed: a client may wait in their queues."""
+
+    @property
+    def queues(self) -> list[socket.socket]:
+        """Where its next worker listens."""
+        return list(dict.fromkeys([*self.sockets, *(sock for row in self.adopted for sock in row)]))
 
     @property
     def workers(self) -> list[Worker]:
@@ -43,9 +50,8 @@ class Slot:
         else:
             self.leaving.remove(gone)
 
-    def promote(self) -> Worker | None:
+    def promote(self) -> None:
         """The successor is ready: it serves. The one that it replaces leaves."""
         replaced, self.worker, self.successor = self.worker, self.successor, None
         if replaced is not None:
             self.leaving.append(replaced)
-        return replaced

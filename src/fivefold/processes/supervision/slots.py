@@ -5,6 +5,12 @@ The first worker starts alone; then all others at once.  A slot whose worker has
 another one, with a pause (`backoff`).  Old workers are replaced one by one, whatever the reason:
 each leaves only when its successor accepts, so no client notices, and a successor that does not
 become ready leaves the old one serving.
+
+Slots come and go at the end of the row (SIGTTIN, SIGTTOU).  A queue is never closed while the
+server serves: the kernel would reset the clients in it.  That of a slot that is removed is adopted
+by another one, whose worker is replaced by one that listens to both; until it does, the worker of
+the removed slot stays.  The next slot that is added takes it back, so that queues do not grow in
+number.
 """
 
 from __future__ import annotations
@@ -27,6 +33,13 @@ log = logger("fivefold.supervisor")
 NewWorker = Callable[[Slot, int, Iterator[Worker]], Worker]
 """`Spawning.worker`."""
 
+NewQueues = Callable[[list[socket.socket]], list[socket.socket]]
+"""Sockets for one more slot, at the addresses of another one."""
+
+
+OUTDATED = -1
+"""The generation of a worker that does not listen to all queues of its slot."""
+
 
 class Slots:
     """All of them, and whether the server as a whole starts, serves or stops."""
@@ -37,11 +50,13 @@ class Slots:
         new_worker: NewWorker,
         grace_s: float,
         census: Census,
+        new_queues: NewQueues,
     ) -> None:
         self._slots = [Slot(sockets, number) for number, sockets in enumerate(rows)]
         self._new_worker = new_worker
         self._grace_s = grace_s
         self._census = census
+        self._new_queues = new_queues
         self._generation = 0
         self._replacing = Backoff()
         self._served = False
@@ -82,13 +97,14 @@ class Slots:
 
     def _is_ready(self, slot: Slot, worker: Worker) -> None:
         self._served = True
+        if worker in slot.leaving:
+            return
         if slot.backoff.succeeded():
             log.info("worker %d is ready: its slot is served again", worker.pid)
         if worker is slot.successor:
             self._replacing.succeeded()
-            replaced = slot.promote()
-            if replaced is not None:
-                replaced.dismiss(self._grace_s)
+            slot.promote()
+        self._dismiss(slot.leaving)
 
     def died(self, worker: Worker, status: int) -> None:
         """`status`: what wait(2) says of it."""
@@ -123,6 +139,52 @@ class Slots:
         self._generation += 1
         self._replacing = Backoff()
 
+    def add(self) -> None:
+        """One more slot."""
+        lender = next((slot for slot in self._slots if slot.adopted), None)
+        rows = [slot.sockets for slot in self._slots]
+        if lender is not None:
+            sockets = lender.adopted.pop()
+        else:
+            sockets = self._new_queues(min(rows, key=lambda row: (rows.count(row), len(row))))
+        self._slots.append(Slot(sockets, self._slots[-1].number + 1))
+        log.info("one worker more (SIGTTIN): %d", len(self._slots))
+
+    def remove(self) -> None:
+        """The youngest slot goes, and its workers leave gently."""
+        youngest = next((slot for slot in reversed(self._slots) if self._peers(slot)), None)
+        if youngest is None:
+            log.warning("SIGTTOU: the last worker of an address stays")
+            return
+        heir = min(self._peers(youngest), key=lambda slot: len(slot.adopted))
+        self._slots.remove(youngest)
+        served = {sock for slot in self._slots for sock in slot.queues}
+        orphans = [row for row in (youngest.sockets, *youngest.adopted) if set(row) - served]
+        heir.leaving += youngest.workers  # where its queue is orphaned, until the heir listens
+        if orphans:
+            heir.adopted += orphans
+            for worker in (heir.worker, heir.successor):
+                if worker is not None:
+                    worker.generation = OUTDATED
+        else:
+            self._dismiss(youngest.workers)
+        log.info("one worker less (SIGTTOU): %d", len(self._slots))
+
+    def _peers(self, slot: Slot) -> list[Slot]:
+        """Those that serve the same at the same addresses."""
+        address = slot.sockets[0].getsockname()
+        return [
+            other
+            for other in self._slots
+            if other is not slot and other.sockets[0].getsockname() == address
+        ]
+
+    def _dismiss(self, workers: list[Worker]) -> None:
+        """Those that were not told to leave before."""
+        for worker in workers:
+            if worker.left_at == math.inf:
+                worker.dismiss(self._grace_s)
+
     def go_on(self, now: float) -> None:
         """Start what is missing, and the next successor."""
         for slot in self._slots:
@@ -139,7 +201,7 @@ class Slots:
         # The workers have copies, and close them once their queues are empty; a client that comes
         # later shall be refused instead of waiting in vain.
         for slot in self._slots:
-            for sock in slot.sockets:
+            for sock in slot.queues:
                 sock.close()
 
     def _not_ready(self, backoff: Backoff, reason: str, cause: str) -> None:

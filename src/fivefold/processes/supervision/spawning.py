@@ -73,7 +73,7 @@ class Spawning:
         for worker in others:
             worker.pipe.close()
         try:
-            self._life(slot.sockets, announcement)
+            self._life(slot.queues, announcement)
         except Exception as error:
             if not announcement.failed(error):
                 raise

@@ -15,7 +15,8 @@ server ends with what the first one said (`WorkerFailed`), or after `YOUNG_DEATH
 
 SIGTERM or SIGINT: workers stop accepting, finish what they have accepted, and end; a second
 SIGINT kills them.  SIGHUP: workers are replaced one by one, each leaves only when its
-successor accepts; asked again meanwhile, they are replaced again.  One that does not leave within
+successor accepts; asked again meanwhile, they are replaced again.  SIGTTIN, SIGTTOU: one worker
+more, one less.  One that does not leave within
 the grace time is killed, and the log has its stack; so is one that takes no turn any more, if a
 time was given for that (`pulse`).  SIGUSR1: `on_notice` is called, and all
 workers are sent it, too.  SIGUSR2: the program is started again (`upgrade`).  Only its own
@@ -44,7 +45,7 @@ from ..forking import HANDLED, reap, send
 from ..process_signals import ProcessSignals
 from .guard import Guard
 from .remaining import Remaining
-from .slots import Slots
+from .slots import NewQueues, Slots
 from .spawning import Life, Spawning
 from .upgrade import Upgrade
 from .worker import KILL_MARGIN_S
@@ -75,9 +76,11 @@ class Supervisor:
         stuck_s: float | None = None,
         census: Census | None = None,
         upgrade: Upgrade | None = None,
+        new_queues: NewQueues = list,
     ) -> None:
         """`startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
-        `stuck_s`: how long it may then take no turn; the same."""
+        `stuck_s`: how long it may then take no turn; the same.
+        `new_queues`: sockets for one more slot; by default it shares those of another."""
         self._on_notice = on_notice
         self._announced = False
         self._on_ready: Callable[[], None] = lambda: None
@@ -85,13 +88,15 @@ class Supervisor:
         self._signals = ProcessSignals(HANDLED)
         self._guard = Guard(grace_s + KILL_MARGIN_S)
         spawning = Spawning(life, self._signals, self._guard, startup_s, stuck_s)
-        self._slots = Slots(slots, spawning.worker, grace_s, census or Census())
         self._remaining = Remaining(grace_s)
         self._upgrade = upgrade or Upgrade(os.curdir, lambda *_: None, "this is no whole server")
+        self._slots = Slots(slots, spawning.worker, grace_s, census or Census(), new_queues)
         self._reactions: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self._stop,
             signal.SIGINT: self._interrupted,
             signal.SIGHUP: self._slots.renew,
+            signal.SIGTTIN: self._slots.add,
+            signal.SIGTTOU: self._slots.remove,
             signal.SIGUSR1: self._take_notice,
             signal.SIGUSR2: self._begin_upgrade,
         }
