@@ -29,6 +29,7 @@ WRONG = [object(), b"bytes", 7, 1.5, True, "a text", ["text", 7], {"a": "table"}
 TAKES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "int": (int,),
+    "Count": (int,),
     "float": (int, float),
     "str": (str, os.PathLike),
 }

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from support.command_line import COMMAND
+
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 DASHBOARD = DEPLOY / "prometheus" / "dashboard.json"
@@ -132,7 +134,7 @@ def test_the_server_takes_the_options(name: str, words: list[str], tmp_path: Pat
     words = ["application:app", *words[1:], f"--chdir={tmp_path}", "--check-config"]
     # The socket comes from systemd, which is not here.
     words = ["127.0.0.1:0" if word == "systemd" else word for word in words]
-    checked("fivefold", "serve", *words)
+    checked(*COMMAND, "serve", *words)
 
 
 def test_the_dashboard_asks_each_panel_of_a_data_source_of_its_own_choice() -> None:

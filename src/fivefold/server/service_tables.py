@@ -42,9 +42,7 @@ def services(settings: Settings) -> list[Settings]:
     return found
 
 
-def _service(settings: Settings, table: Any) -> Settings:
-    if not isinstance(table, Mapping):
-        raise SettingsError(f"serve: {table!r} is not a table: [[serve]], target, bind")
+def _service(settings: Settings, table: Mapping[str, Any]) -> Settings:
     for name in OWN:
         if name not in table:
             raise SettingsError(f"serve: each table [[serve]] needs a {name}")

@@ -240,6 +240,7 @@ class Settings:
         self._check_addresses()
         mounts.parsed(self.mount)
         object.__setattr__(self, "host", hosts.parsed(self.host))
+        self._check_services()
         extensions = [name for text in self.asgi_extensions for name in text.split(",")]
         object.__setattr__(self, "asgi_extensions", tuple(extensions))
         for name in extensions:
@@ -262,6 +263,13 @@ class Settings:
     def _usable_workers(self) -> int:
         model = SERVING_MODELS.get(self.serving)
         return usable() if model is None or model.traits.scales_by_workers else 1
+
+    def _check_services(self) -> None:
+        """Their form; what they say is read by `service_tables`."""
+        if not isinstance(self.serve, list | tuple) or not all(
+            isinstance(table, Mapping) for table in self.serve
+        ):
+            raise SettingsError(f"serve: {self.serve!r} is not a table for each service: [[serve]]")
 
     def _check_addresses(self) -> None:
         if not self.bind:
