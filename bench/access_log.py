@@ -56,7 +56,7 @@ def opened(file: Path, form: str) -> AccessLog:
 
 def record(log: AccessLog, head: bytes, answers: Sequence[bytes]) -> None:
     """`LINES` lines, as the loop of a connection records them."""
-    conn: Any = SimpleNamespace(peer=("127.0.0.1", 4711))
+    conn: Any = SimpleNamespace(peer=("127.0.0.1", 4711), queued_s=None)
     lines, request = log.log_of(conn), examined(head)
     hash(head)  # the loop has looked it up before
     for _ in range(LINES // DIFFERENT):

@@ -76,6 +76,23 @@ def test_json_has_names_numbers_and_times(tmp_path: Path) -> None:
     assert text.count("\n") == 1
 
 
+class Queued(FakeConnection):
+    """Its first bytes lay in the kernel."""
+
+    queued_s = 0.0125
+
+
+def test_queue_time_is_that_of_the_first_request_and_nothing_where_unknown(tmp_path: Path) -> None:
+    head = GET + b"\r\n"
+    queue = "{status} {queue_ms}"
+    assert logged(queue, [head, head], tmp_path, kind=Queued)[0] == "200 12.500\n200 -\n"
+    assert logged(queue, [head], tmp_path)[0] == "200 -\n"
+    text, _ = logged("json", [head, head], tmp_path, kind=Queued)
+    assert [json.loads(line)["queue_ms"] for line in text.splitlines()] == [12.5, None]
+    refused, _ = logged(queue, [b"GET / HTTP/1.1\r\n\r\n"], tmp_path, kind=Queued)
+    assert refused == "400 12.500\n"
+
+
 def test_every_field_and_text_around_it(tmp_path: Path) -> None:
     names = [*ONCE_A_SECOND, *TIMES, *FROM_HEAD, "header:X-Id", "header:None"]
     form = "\t100% %s {{ü}} " + " ".join(f"{name}={{{name}}}" for name in names)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -17,6 +18,7 @@ from fivefold.linux.proc.accept_queues import waiting
 from fivefold.serving import MODELS
 from fivefold.status.rows import CLOSED, OPENED, Rows
 from support.client import Client
+from support.held_back import SLEW, held_back, hold_since, stamping_kernel
 from support.process_tree import descendants_of, workers_of
 from support.servers.deployed import Deployed, deployed, until
 from support.status_client import Status
@@ -103,6 +105,23 @@ def test_requests_connections_and_histograms(tmp_path: Path, serving: str) -> No
         assert (("fivefold_event_loop_lag_seconds", "") in found) == (
             MODELS[serving].traits.one_thread
         )
+
+
+def test_time_in_the_queue_is_that_of_each_connection(tmp_path: Path) -> None:
+    with stamping_kernel(), measured(tmp_path) as it:
+        with held_back(it.server.process.pid):
+            client = Client(it.server.address)
+            client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            held_s = hold_since(monotonic())
+        with client:
+            assert client.answer().status == 200
+            assert client.get("/").status == 200
+        it.until("fivefold_requests_total", "wsgi/200", 2)
+        found = it.now()
+        assert found["fivefold_queue_seconds_count", ""] == 1
+        assert found["fivefold_queue_seconds_bucket", "0.01"] == 0
+        assert found["fivefold_queue_seconds_bucket", "+Inf"] == 1
+        assert found["fivefold_queue_seconds_sum", ""] >= held_s * SLEW
 
 
 @every_model

@@ -41,6 +41,7 @@ class FakeConnection(Lifetime):
     tls = None
     remembered = None
     unsent = 0
+    queued_s: float | None = None
 
     async def recv(self) -> bytes:
         data = next(self._script, b"")

@@ -45,8 +45,12 @@ TIMES = {
     "wait_ms": "waited for the request",
     "handle_ms": "until the response began",
     "send_ms": "until the kernel had all of it",
+    "queue_ms": "of a connection's first request: lay in the kernel until a worker read it",
 }
 """Fields that differ from exchange to exchange; milliseconds."""
+
+QUEUE = "queue_ms"
+"""The one that is not known of every exchange, and has to be asked for (`Format.has_queue`)."""
 
 HEADER = "header:"
 FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -59,7 +63,7 @@ JSON = "json"
 
 JSON_FIELDS = (
     *("iso_time", "client", "method", "target", "protocol", "host", "status", "bytes", "end"),
-    *("wait_ms", "handle_ms", "send_ms", "referer", "user_agent"),
+    *(*TIMES, "referer", "user_agent"),
 )
 
 UNQUOTED = {"status", "bytes", *TIMES}
@@ -74,8 +78,13 @@ NAMED = {
 MARK = "\0"
 """Stands for a time; nothing else in a line can be a control character."""
 
+MARKS = (MARK,) * len(TIMES)
+
 Line = tuple[str, ...]
 """The parts of a line; between them its times are still to be put."""
+
+Times = tuple[str, str, str, str]
+"""As text, in the order of `TIMES`."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +100,12 @@ class Format:
     has_times: bool
     has_all_times: bool
     """Whether it has all of them, in their order, as `json` has."""
+    has_queue: bool
     escaped: Callable[[bytes], str]
     missing: str
     """What stands for a field that the request does not have."""
+    no_time: str
+    """The same for a time."""
 
     @property
     def head_fields(self) -> tuple[str, ...]:
@@ -110,9 +122,9 @@ class Format:
 
     def filled(self, template: str, *values: str) -> Line:
         """With the values of `ONCE_A_SECOND`."""
-        return tuple((template % self.pick((*values, MARK, MARK, MARK))).split(MARK))
+        return tuple((template % self.pick((*values, *MARKS))).split(MARK))
 
-    def timed(self, line: Line, times: tuple[str, str, str]) -> str:
+    def timed(self, line: Line, times: Times) -> str:
         """A whole line; `times` are all of `TIMES` in their order."""
         picked = self.pick_times(times)
         between = (text for pair in zip(line, picked, strict=False) for text in pair)
@@ -152,8 +164,10 @@ def compiled(text: str, *, has_ids: bool = False) -> Format:
         picker(times),
         bool(times),
         times == list(range(len(TIMES))),
+        QUEUE in dynamic,
         as_json if is_json else as_text,
         "" if is_json else "-",
+        "null" if is_json else "-",
     )
 
 

@@ -18,7 +18,7 @@ from ..http1.logged import LoggedRequest
 from ..http1.request import Request, fields_of
 from ..http1.stream import HttpConnection
 from ..serving.base import WorkerHooks
-from .formats import Format, Line
+from .formats import Format, Line, Times
 from .heads import KEPT_BYTES, Head, Heads, Memo
 from .second import Second, present
 from .writer import Writer
@@ -76,13 +76,16 @@ class AccessLog(WorkerHooks):
         peer = conn.peer
         address = peer[0] if peer else UNIX if conn.local[1] is None else GONE
         if self._proxies.none or not self._proxies.trusts(peer[0] if peer else None):
-            return ConnectionLines(self, self._heads, address, None)
+            return ConnectionLines(self, self._heads, address, None, self._queued(conn))
 
         def forwarded(head: bytes) -> str | None:
             client = self._proxies.forwarded(conn, fields_of(head)).client
             return None if client is None or client is peer else client[0]
 
-        return ConnectionLines(self, self._forwarded, address, forwarded)
+        return ConnectionLines(self, self._forwarded, address, forwarded, self._queued(conn))
+
+    def _queued(self, conn: HttpConnection) -> HttpConnection | None:
+        return conn if self.format.has_queue else None
 
     def begin_second(self, now: float) -> None:
         """Another second has begun: the lines of the last one are due."""
@@ -124,8 +127,11 @@ class ConnectionLines:
         heads: Heads,
         address: str,
         forwarded: Callable[[bytes], str | None] | None,
+        queued: HttpConnection | None,
     ) -> None:
+        """`queued`: knows the queue time of the first request."""
         self._log = log
+        self._queued = queued
         self._heads = heads
         self._known_as = heads.known_as
         self._address = sys.intern(address)
@@ -152,8 +158,10 @@ class ConnectionLines:
         else:
             times = self._times(now, begun, end)
             if log.has_all_times:  # `Format.timed`, written out
-                wait, handle, send = times
-                line = f"{parts[0]}{wait}{parts[1]}{handle}{parts[2]}{send}{parts[3]}"
+                wait, handle, send, queue = times
+                line = (
+                    f"{parts[0]}{wait}{parts[1]}{handle}{parts[2]}{send}{parts[3]}{queue}{parts[4]}"
+                )
             else:
                 line = log.format.timed(parts, times)
         return self._append(line, end)
@@ -207,7 +215,13 @@ class ConnectionLines:
             outcome,
         )
 
-    def _times(self, now: float, begun: float, end: float) -> tuple[str, str, str]:
-        """Waited, handled, sent, in milliseconds."""
+    def _times(self, now: float, begun: float, end: float) -> Times:
+        """Waited, handled, sent, lay in the queue, in milliseconds."""
         wait, handle, send = now - self._since, begun - now, end - begun
-        return MS[int(wait * 1e6)], MS[int(handle * 1e6)], MS[int(send * 1e6)]
+        queue = self._log.format.no_time if self._queued is None else self._queue(self._queued)
+        return MS[int(wait * 1e6)], MS[int(handle * 1e6)], MS[int(send * 1e6)], queue
+
+    def _queue(self, conn: HttpConnection) -> str:
+        self._queued = None  # the requests that follow did not lie there
+        queued_s = conn.queued_s
+        return self._log.format.no_time if queued_s is None else MS[int(queued_s * 1e6)]

@@ -24,6 +24,8 @@ class SharedLog:
         """`name`: a path seen from `base`, or `-`; None or `off` for no log."""
         self._destination = None if name in (None, OFF) else Destination(name, base)
         self._format = compiled(form, has_ids=has_ids)
+        self.has_queue = self._destination is not None and self._format.has_queue
+        """Whether a line says how long a request lay in the kernel."""
         self._proxies = proxies
         self._rotation = Rotation()
         self.turn = self._rotation.turn

@@ -30,6 +30,7 @@ class HttpConnection(Stream, Protocol):
     io: Any
     remembered: Any
     unsent: int
+    queued_s: float | None
 
     @property
     def peer(self) -> tuple[str, int] | None: ...

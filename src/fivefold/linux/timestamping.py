@@ -1,4 +1,4 @@
-"""SO_TIMESTAMPING: when the kernel moved our bytes, without any rights.
+"""SO_TIMESTAMPING, SO_TIMESTAMPNS: when the kernel moved our bytes, without any rights.
 
 Facts.        A socket can ask for a stamp when a segment is handed to the packet scheduler
               (SCHED), to the interface (SND), is acknowledged (ACK), and when one arrives
@@ -6,15 +6,20 @@ Facts.        A socket can ask for a stamp when a segment is handed to the packe
               Those of sending wait in the socket's error queue, which raises POLLERR until
               it is read.  Over loopback the whole way to the other side is made within the
               call that sends.
+              An accepted socket inherits from its listener that it stamps what arrives, so that
+              its first bytes have a stamp although they came before accept(2).  A UNIX socket
+              stamps nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
 from dataclasses import dataclass
 
+SO_TIMESTAMPNS_NEW = 64
 SO_TIMESTAMPING_NEW = 65
 IP_RECVERR = 11
 IPV6_RECVERR = 25
@@ -32,6 +37,9 @@ KINDS = {0: "SND", 1: "SCHED", 2: "ACK"}
 
 STAMPS = struct.Struct("=qqqqqq")
 """Three of (seconds, nanoseconds); software is the first."""
+
+TIMESPEC = struct.Struct("=qq")
+"""Seconds, nanoseconds."""
 
 ERROR = struct.Struct("=IBBBBII")
 """struct sock_extended_err."""
@@ -79,6 +87,35 @@ def received(ancillary: list[tuple[int, int, bytes]], offset_ns: int) -> Stamp |
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPING_NEW:
             return Stamp("RX", stamp_ns(data) - offset_ns)
+    return None
+
+
+def stamp_arrivals(listener: socket.socket) -> None:
+    """Let the connections that are accepted from it tell when their bytes have arrived.
+
+    What needs the stamps goes without, where the kernel has none (before Linux 5.1).
+    """
+    with contextlib.suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS_NEW, 1)
+
+
+def waited_s(sock: socket.socket, flags: int = 0) -> float | None:
+    """How long the next byte to be read has been in the kernel; None if that is not known.
+
+    The byte stays there.  It is waited for as recv(2) with these flags would.  Raises what that
+    raises.
+    Assumption.   CLOCK_REALTIME is not set meanwhile: the result would be wrong by as much, and
+                  never negative.
+    """
+    if sock.family == socket.AF_UNIX:  # which would hand over descriptors with the byte
+        return None
+    ancillary = sock.recvmsg(1, CONTROL_BYTES, flags | socket.MSG_PEEK)[1]
+    now = time.time_ns()
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS_NEW:
+            seconds, nanoseconds = TIMESPEC.unpack(data)
+            at_ns = int(seconds) * 1_000_000_000 + int(nanoseconds)
+            return max(0, now - at_ns) / 1e9
     return None
 
 

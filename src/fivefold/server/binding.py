@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from ..errors import BindError
 from ..isolation.reporting import logger
 from ..linux.systemd import handed_over, listen_fds
+from ..linux.timestamping import stamp_arrivals
 from ..listening.handing_down import HandedDown
 from ..listening.host_names import bind_each
 from ..listening.sockets import FD, Address, check_inherited, one_more, url
@@ -36,7 +37,7 @@ class Listening:
         self.slots: list[list[socket.socket]] = []
         self.https_port: int | None = None
         """Where plain HTTP is sent to, if it is."""
-        self._shared = False
+        self._shared = self._stamped = False
         self._common: list[socket.socket] = []
         """Sockets that all slots share."""
         self._redirecting: list[socket.socket] = []
@@ -45,13 +46,14 @@ class Listening:
         self._surplus: list[socket.socket] = []
         """Queues of a server with more workers that this one replaces."""
 
-    def listen(self, *, apart: bool, shared: bool) -> None:
+    def listen(self, *, apart: bool, shared: bool, stamped: bool) -> None:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`.
 
         `apart`: every address needs a worker of its own, because its thread cannot wait for two.
         `shared`: all workers of an address accept from one queue.
+        `stamped`: connections can tell when their first bytes came (`Connection.time_queue`).
         """
-        self._shared = shared
+        self._shared, self._stamped = shared, stamped
         addresses = [Address.parse(text) for text in self._addresses()]
         redirects = [Address.parse(text) for text in self._settings.tls.redirect_http]
         for address in (*addresses, *redirects):
@@ -85,6 +87,8 @@ class Listening:
                 for sock in sockets:
                     undo.callback(sock.close)
                     self._set_blocking(sock)
+                    if self._stamped:
+                        stamp_arrivals(sock)
             self._files.append(made(address.path))
             undo.callback(self._release, self._files[-1])
         return columns
@@ -162,6 +166,8 @@ class Listening:
         """Sockets for one more slot: queues of its own where a port may have several and workers
         do not take turns at one; else those of `row`. Workers that are forked later have them."""
         added = [sock if sock in self._common else one_more(sock) for sock in row]
+        for sock in added if self._stamped else []:
+            stamp_arrivals(sock)
         pairs = list(zip(added, row, strict=True))
         self._redirecting += [new for new, sock in pairs if sock in self._redirecting]
         self._handed_down.add(pairs)

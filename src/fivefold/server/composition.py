@@ -83,6 +83,10 @@ class Composition:
             settings.chdir or "",
             has_ids=settings.request_id,
         )
+        self.times_queue = (
+            self.shared_log.has_queue or settings.server_timing or settings.status is not None
+        )
+        """Whether anything says how long a request lay in the kernel."""
         self._certificates = Certificates(settings.tls) if settings.tls.tls_cert else None
         self.last_users = LastRead() if settings.auth is not None else None
         # Per worker.
@@ -197,7 +201,7 @@ class Composition:
             handler = Tls(handler, self._certificates, plain, settings.limits).serve
         if settings.proxy_protocol:
             handler = ProxyProtocol(handler, self._proxies, settings.limits).serve
-        return handler
+        return queue_timed(handler) if self.times_queue else handler
 
     def _ticks(self, on_ready: Announcement, access_log: AccessLog | None) -> Callable[[], None]:
         calls = [on_ready.alive, *self._observer.ticks()]
@@ -222,3 +226,13 @@ class Composition:
             return io
 
         return new_io
+
+
+def queue_timed(handler: Handler) -> Handler:
+    """The connection coroutine of a server that says how long a request lay in the kernel."""
+
+    def serve(conn: Connection) -> Coroutine[Any, Any, None]:
+        conn.time_queue()
+        return handler(conn)
+
+    return serve

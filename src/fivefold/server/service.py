@@ -72,7 +72,8 @@ class Service:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""
         # A reloaded application may come to be served by threads that wait for one thing only.
         alone = not self.engine.traits.overlaps or self.settings.reload
-        self.listening.listen(apart=alone, shared=self.engine.traits.takes_turns)
+        shared, stamped = self.engine.traits.takes_turns, self.composition.times_queue
+        self.listening.listen(apart=alone, shared=shared, stamped=stamped)
 
     def check_target(self) -> None:
         """A folder that is not there fails here, not in every worker; applications were probed."""

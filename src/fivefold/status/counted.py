@@ -23,6 +23,8 @@ from .rows import (
     DURATION_SUM,
     DURATIONS_NS,
     OPENED,
+    QUEUE,
+    QUEUE_SUM,
     SIZE,
     SIZE_SUM,
     SIZES,
@@ -38,8 +40,12 @@ Serve = Callable[[HttpConnection], Coroutine[Any, Any, None]]
 class CountedExchanges:
     """The `ConnectionLog` of one connection."""
 
-    def __init__(self, words: memoryview, below: ConnectionLog | None) -> None:
+    def __init__(
+        self, words: memoryview, conn: HttpConnection, below: ConnectionLog | None
+    ) -> None:
         self._words = words
+        self._queued: HttpConnection | None = conn
+        """Until the first request, whose queue time it knows."""
         self._below = below
 
     def log_whole(
@@ -69,6 +75,15 @@ class CountedExchanges:
             words[DURATION_SUM] += duration
             words[SIZE + bisect_left(SIZES, size)] += 1
             words[SIZE_SUM] += size
+        if self._queued is not None:
+            self._count_queue(self._queued.queued_s)
+            self._queued = None
+
+    def _count_queue(self, seconds: float | None) -> None:
+        if seconds is not None:
+            queued = int(seconds * 1e9)
+            self._words[QUEUE + bisect_left(DURATIONS_NS, queued)] += 1
+            self._words[QUEUE_SUM] += queued
 
 
 class CountingLogger:
@@ -80,7 +95,7 @@ class CountingLogger:
 
     def log_of(self, conn: HttpConnection) -> ConnectionLog:
         below = None if self._below is None else self._below.log_of(conn)
-        return CountedExchanges(self._rows.own().words, below)
+        return CountedExchanges(self._rows.own().words, conn, below)
 
 
 def count(http1: Http1, rows: Rows) -> None:

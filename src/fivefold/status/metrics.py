@@ -33,6 +33,8 @@ from .rows import (
     LATE,
     LATE_SUM,
     OPENED,
+    QUEUE,
+    QUEUE_SUM,
     SIZE,
     SIZE_SUM,
     SIZES,
@@ -97,6 +99,12 @@ class ServerCollector:
             "Bytes of the bodies sent.",
             buckets=buckets(total[SIZE:], SIZES),
             sum_value=total[SIZE_SUM],
+        )
+        yield HistogramMetricFamily(
+            "fivefold_queue_seconds",
+            "How long the first bytes of a connection lay in the kernel, where that is known.",
+            buckets=buckets(total[QUEUE:], [bound * S for bound in DURATIONS_NS]),
+            sum_value=total[QUEUE_SUM] * S,
         )
         yield CounterMetricFamily(
             "fivefold_connections_opened", "Connections that were served.", total[OPENED]

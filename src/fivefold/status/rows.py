@@ -46,7 +46,9 @@ DURATION = STATUSES
 DURATION_SUM = DURATION + len(DURATIONS_NS) + 1
 SIZE = DURATION_SUM + 1
 SIZE_SUM = SIZE + len(SIZES) + 1
-LATE_SUM = SIZE_SUM + 1
+QUEUE = SIZE_SUM + 1
+QUEUE_SUM = QUEUE + len(DURATIONS_NS) + 1
+LATE_SUM = QUEUE_SUM + 1
 """Nanoseconds by which its ticks came too late, in all."""
 OPENED = LATE_SUM + 1
 CLOSED = OPENED + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -13,6 +14,7 @@ from time import thread_time_ns
 from typing import Any
 
 from ...isolation.descendants import descendants, end_copy
+from ...linux.timestamping import waited_s
 from ..lifetime import Lifetime
 from ..overlay import Around, Overlay
 from ..probes import OPERATIONS, Probe, probed_operation
@@ -42,6 +44,9 @@ class Connection(Lifetime):
     """How the client addresses it; a layer that decrypts says https."""
     tls: SSLObject | None = None
     """What has decrypted it."""
+    queued_s: float | None = None
+    """How long its first bytes lay in the kernel, before and after it was accepted; None where that
+    is not known. See `time_queue`."""
     unsent: int = 0
     """Of the send that is under way or has failed: bytes that the kernel has not taken; 0
     once all has been sent."""
@@ -78,6 +83,16 @@ class Connection(Lifetime):
         self.socket_ends = self.local, self.peer
         self.peer = client
         self.local = server or self.local
+
+    def time_queue(self) -> None:
+        """Learn `queued_s`, from a listener that stamps (`linux.timestamping`); called before the
+        first receive.
+
+        Here only of bytes that are there by now: where the kernel reads by itself, it does not say
+        when later ones have come.
+        """
+        with contextlib.suppress(OSError):  # nothing is there; or the receive will raise it
+            self.queued_s = waited_s(self.sock, socket.MSG_DONTWAIT)
 
     @abstractmethod
     async def recv(self) -> bytes:

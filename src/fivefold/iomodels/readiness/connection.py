@@ -11,9 +11,10 @@ from functools import partial
 from time import monotonic
 
 from ...errors import DeadlineExceeded, FileShrank, PeerGone
+from ...linux.timestamping import waited_s
 from ..budget import BURST, RECEIVED_PART, SENT_PART
 from ..interface import Connection, File, Waiter
-from ..overlay import Around
+from ..overlay import Around, Overlay
 from ..probes import Probe, probed_call, probed_wait
 from .source import Readiness
 
@@ -67,6 +68,17 @@ class ReadyConnection(Connection):
         self._send: Callable[..., int] = sock.send
         self._sendfile: Callable[[int, int, int, int], int] = os.sendfile
         self._until_resident = io.files.until_resident
+
+    def time_queue(self) -> None:
+        def around(receive: Callable[[int], bytes]) -> Callable[[int], bytes]:
+            def first(size: int) -> bytes:
+                self.queued_s = waited_s(self.sock)  # waits and raises as the receive would
+                overlay.lift()
+                return receive(size)
+
+            return first
+
+        overlay = Overlay(self, _recv=around)
 
     @types.coroutine
     def recv(self) -> Generator[Waiter, None, bytes]:

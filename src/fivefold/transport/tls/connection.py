@@ -77,6 +77,7 @@ class TlsConnection(Connection):
     peer = below("peer")
     local = below("local")
     socket_ends = below("socket_ends")
+    queued_s = below("queued_s")
     # One life, and it is lived below (`iomodels/lifetime.py`).
     deadline = below("deadline")
     progress_s = below("progress_s")
