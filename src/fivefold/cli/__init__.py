@@ -16,7 +16,7 @@ from .speaking import say, speaking
 
 USAGE, FAILURE = 2, 1
 
-COMMANDS = ("compare", "models", "serve", "stacks", "trace")
+COMMANDS = ("compare", "models", "serve", "stacks", "top", "trace")
 """Each is a module here that has a function of its name."""
 
 

@@ -14,7 +14,7 @@ from fivefold.content.server_timing import with_times
 from fivefold.serving import MODELS
 from support.client import Client
 
-TIMES = re.compile(r"read;dur=(\d+\.\d{3}), app;dur=(\d+\.\d{3})")
+TIMES = re.compile(r"read;dur=(\d+\.\d{3}), app;dur=(\d+\.\d{3})(?:, queue;dur=\d+\.\d{3})?")
 
 HELD_S = 0.05
 
