@@ -12,6 +12,7 @@ from fivefold.load.engine import Run
 from fivefold.load.histogram import bucket_of
 from fivefold.load.job import CLOSE, KEEP, Ask, Expected, Group, Job, request
 from fivefold.load.tally import Tally
+from support.measured_again import measured_again
 from support.servers.scripted import Answer, response, scripted
 
 BODY = b"right answer"
@@ -132,6 +133,7 @@ def test_fresh_clients_use_a_connection_a_request() -> None:
     assert (tally.lost, dict(tally.errors)) == (0, {})
 
 
+@measured_again
 def test_idle_clients_ask_once_and_stay() -> None:
     tally = loaded(always(response(BODY)), Group("idle", 20, (ask(),)))
 
