@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from fivefold.cli.speaking import Lines
 from fivefold.cli.starting import Stopped
-from fivefold.isolation.reporting import Log, logger
+from fivefold.isolation.reporting import Log, logger, report
 from fivefold.processes.ending import TimeIsOver
 from fivefold.serving import MODELS
 from support.client import Client
@@ -147,6 +148,19 @@ def test_whatever_a_filter_raises_ends_in_its_record(
     said = capfd.readouterr().err
     assert "fivefold.tested: the limit of 7 is reached" in said
     assert f"(logging it failed: {raised.__name__}" in said
+
+
+def test_what_could_not_be_logged_cannot_look_like_a_line_of_ours(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    try:
+        raise ValueError("of a client\n2026-11-28T00:00:00 INFO forged\x1b[31m\u2028x")
+    except ValueError as error:
+        report(failing_logger(OSError), "failed", error=error)
+    first, *others = capfd.readouterr().err.splitlines()
+    assert first.endswith(f"ERROR [{os.getpid()}] fivefold.tested: failed")
+    assert all(line.startswith("    ") for line in others)
+    assert r"    2026-11-28T00:00:00 INFO forged\x1b[31m\u2028x" in others
 
 
 @pytest.mark.parametrize("raised", [Stopped, TimeIsOver, KeyboardInterrupt])

@@ -7,9 +7,9 @@ Choice.       The handler belongs to the logger "fivefold", and what it has said
               it twice.  The root logger is the application's.
               `serve` adds time, level and process to each line (`ServerLines`), or makes an
               object of JSON of it; the other commands speak to whom has just typed them.
-              A line begins at its beginning, and only there: control characters are escaped,
-              what follows a line feed is indented.  So nothing that a client sends, a path or
-              the text of an exception, can look like a line of ours or speak to a terminal.
+              A line begins at its beginning, and only there (`reporting.one_entry`), so nothing
+              that a client sends, a path or the text of an exception, can look like a line of ours
+              or speak to a terminal.
 """
 
 from __future__ import annotations
@@ -17,29 +17,22 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from ..isolation.reporting import logger, moment, write
+from ..isolation.reporting import logger, moment, one_entry, write
 from ..server.settings import Settings
 from .log_config import configure
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-"""C0 but for tab and line feed, DEL, C1, and what some programs take for the end of a line."""
-
-INDENT = "\n    "
 
 
 class Lines(logging.Formatter):
     """A line for a record, and indented ones for what of it does not fit into one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record).rstrip("\n").replace("\r\n", "\n")
-        return CONTROL.sub(escaped, text).replace("\n", INDENT)
+        return one_entry(super().format(record))
 
 
 class ServerLines(Lines):
@@ -74,10 +67,6 @@ class JsonLines(logging.Formatter):
 
 FORMATTERS: dict[str, type[logging.Formatter]] = {"text": ServerLines, "json": JsonLines}
 """By the words of `--log-format`."""
-
-
-def escaped(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
 
 
 class StandardError(logging.Handler):

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import signal
 import stat
@@ -44,6 +45,12 @@ PATIENCE_S = 1.0
 
 PIPE_BYTES = 4096
 """PIPE_BUF: what is written whole, whatever others write (pipe(7))."""
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+"""C0 but for tab and line feed, DEL, C1, and what some programs take for the end of a line."""
+
+INDENT = "\n    "
 
 
 class Log(logging.Logger):
@@ -121,6 +128,17 @@ def moment(record: logging.LogRecord) -> str:
     return made.isoformat(timespec="milliseconds")
 
 
+def one_entry(text: str) -> str:
+    """As it may stand in a log that a person reads in a terminal: control characters are escaped,
+    and what follows a line feed is indented."""
+    text = text.rstrip("\n").replace("\r\n", "\n")
+    return CONTROL.sub(_escaped, text).replace("\n", INDENT)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
 def write(text: str) -> None:
     """A line or several on standard error; never raises for want of a reader, and
     does not wait for that for long.
@@ -170,7 +188,7 @@ def _last_resort(record: logging.LogRecord, trouble: BaseException) -> None:
         if record.exc_info:
             lines += _formatted(record.exc_info)
         lines += [f"(logging it failed: {type(trouble).__name__}: {text_of(trouble)})"]
-        write("".join(lines))
+        write(one_entry("".join(lines)))
     except BaseException:  # noqa: BLE001, S110 - nothing is left to say it with
         pass
 
