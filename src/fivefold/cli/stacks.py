@@ -8,6 +8,7 @@ import click
 
 from ..inspection.phrases import doing, peer, stack_of
 from ..inspection.snapshot import Document
+from ..isolation.reporting import one_entry
 from ..tracing.attach.inspected import inspected
 
 
@@ -18,7 +19,7 @@ def run(pid: int) -> None:
     PID is the server, or any process of it. See docs/stuck-requests.md.
     """
     for process in inspected(pid):
-        click.echo("\n".join(lines_of(process)))
+        click.echo("\n".join(map(harmless, lines_of(process))))
 
 
 def lines_of(process: Document) -> Iterator[str]:
@@ -37,6 +38,13 @@ def lines_of(process: Document) -> Iterator[str]:
         yield "  its main thread takes no signal, so its connections are not known; its stacks:"
         yield from (f"    {line}" for line in process["raw"].splitlines())
     yield ""
+
+
+def harmless(line: str) -> str:
+    """Names of threads, tasks and files are not ours: no command to the terminal, one line, and
+    bytes that are no UTF-8 as escapes."""
+    text = one_entry(line.replace("\n", "\\n"))
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def about(connection: Document) -> str:

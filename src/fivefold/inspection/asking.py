@@ -46,6 +46,16 @@ ANSWER_S = 1.0
 STACKS_S = 0.3
 """Within this faulthandler has written: a hundred threads are a few milliseconds."""
 
+STILL_S = 0.1
+"""What has begun and writes nothing for so long has written all."""
+
+ALL_STACKS_S = 5.0
+"""Of all processes together, after which the rest of them are shown without: whoever asks gives up
+after ten seconds (`tracing.control.rendezvous`)."""
+
+STOPPED = ("T", "t")
+"""States of a thread that takes no signal; each one sent would lie in the kernel until it does."""
+
 NUMBER = struct.Struct("Q")
 
 
@@ -133,12 +143,16 @@ class Question:
     """What is to be known of all processes, once; `look` at it now and then until it says."""
 
     def __init__(self, inspection: Inspection, everyone: Iterable[int], asked: set[int]) -> None:
-        """`everyone`: the processes of the server; `asked`: those that can answer, which get
-        NOTICE afterwards by the caller."""
+        """`everyone`: the processes of the server; `asked`: those that can answer. The caller
+        sends NOTICE to `self.asked` afterwards."""
         self._inspection = inspection
         self._outside = {pid: seen_from_outside(pid) for pid in everyone if entry_of(pid)}
-        self._missing = asked & self._outside.keys()
+        self.asked = {pid for pid in asked & self._outside.keys() if not self._is_stopped(pid)}
+        """Those that are waited for."""
         self._until = monotonic() + ANSWER_S
+        self._give_up_at = self._until + ALL_STACKS_S
+        self._written, self._last = "", 0.0
+        """What the process that is asked for its stacks has written so far, and until when."""
         self._shows: int | None = None
         """The process that is asked for its stacks."""
         self._stacks: dict[int, str] = {}
@@ -148,19 +162,35 @@ class Question:
         """The processes (`merging`), once all have answered, or had their time; else None."""
         inspection = self._inspection
         answers = inspection.answers()
-        missing = self._missing - answers.keys() - self._stacks.keys()
-        if self._shows is None:
-            if not missing:
-                return merged(self._outside, answers, self._stacks)
-            if monotonic() < self._until:
-                return None
+        now = monotonic()
+        if self._shows is not None:
+            self._read(self._shows, now)
+        missing = self.asked - answers.keys() - self._stacks.keys()
+        if now >= self._give_up_at:
+            self._stacks |= dict.fromkeys(missing, "(not asked for: too many are stuck)")
+            missing = set()
+        if not missing:
+            return merged(self._outside, answers, self._stacks)
+        if self._shows is None and now >= self._until:
             self._shows = min(missing)
             inspection.stacks_of(self._shows)
-            self._until = monotonic() + STACKS_S
-        elif monotonic() >= self._until:
-            self._stacks[self._shows] = inspection.stacks()
-            self._shows = None
+            self._written, self._last = "", now + STACKS_S
+            self._until = self._last
         return None
+
+    def _read(self, pid: int, now: float) -> None:
+        """The stacks, until their writer has had its time, or seems to have done."""
+        written = self._inspection.stacks()
+        if written != self._written:
+            self._written = written
+            self._until = min(self._last, now + STILL_S)
+        elif now >= self._until:
+            self._stacks[pid] = written
+            self._shows = None
+
+    def _is_stopped(self, pid: int) -> bool:
+        threads = self._outside[pid]["threads"]
+        return bool(threads) and all(thread["state"] in STOPPED for thread in threads)
 
 
 def appended(name: str) -> MemoryFile:

@@ -165,7 +165,7 @@ class Control:
             serving = self._serving()
             everyone = processes_of_tree(self._supervisor)
             self._question = Question(self._inspection, everyone, serving)
-            self._notify(serving)
+            self._notify(self._question.asked)
 
     def _look(self, question: Question) -> None:
         processes = question.look()
