@@ -27,7 +27,11 @@ FIELD = re.compile(rb"\r\n(?i:x-request-id):[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)")
 HARMLESS = re.compile(rb"[A-Za-z0-9._~+/=@:-]{1,128}")
 """Nothing that a log, a shell or a page would read as more than a name."""
 
-TRACE = re.compile(rb"\r\n(?i:traceparent):[ \t]*[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-")
+TRACE = re.compile(
+    rb"\r\n(?i:traceparent):[ \t]*(?!ff|00-[^\r]{52}-)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})"
+    rb"-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?=-|[ \t]*\r\n)"
+)
+"""W3C Trace Context, 3.2.2: no version ff; version 00 ends here, later ones may go on."""
 
 
 class Named(Around):
@@ -64,8 +68,8 @@ def named(head: bytes) -> tuple[bytes, bytes]:
     found = FIELD.findall(head)
     if len(found) == 1 and HARMLESS.fullmatch(found[0]):
         return head, found[0]
-    trace = TRACE.search(head)
-    name = trace[1] if trace else os.urandom(16).hex().encode()
+    traces = TRACE.findall(head)
+    name = traces[0] if len(traces) == 1 else os.urandom(16).hex().encode()
     if found:
         head = FIELD.sub(b"", head)
     return with_line(head, b"X-Request-ID: %b\r\n" % name), name

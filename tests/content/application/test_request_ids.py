@@ -87,6 +87,13 @@ def test_application_logs_and_response_have_one_name(
         b"X-Request-ID: \xff\r\n",
         b"X-Request-ID: %b\r\n" % (b"a" * 129),
         b"traceparent: 00-%b-00f067aa0ba902b7-01\r\n" % (b"0" * 32),
+        b"traceparent: 00-%b-0000000000000000-01\r\n" % TRACE.encode(),
+        b"traceparent: ff-%b-00f067aa0ba902b7-01\r\n" % TRACE.encode(),
+        b"traceparent: 00-%b-zz\r\n" % TRACE.encode(),
+        b"traceparent: 00-%b-00f067aa0ba902b7-01-more\r\n" % TRACE.encode(),
+        b"traceparent: 00-%b-00f067aa0ba902b7-01more\r\n" % TRACE.encode(),
+        b"traceparent: 00-%b-00F067AA0BA902B7-01\r\n" % TRACE.encode(),
+        TRACEPARENT + TRACEPARENT,
         b"X-Request_ID: a\r\n",
         b"A: X-Request-ID: a\r\n",
     ],
@@ -94,6 +101,7 @@ def test_application_logs_and_response_have_one_name(
 def test_what_is_no_harmless_name_is_replaced(fields: bytes) -> None:
     head, name = named(HEAD % fields)
     assert NEW.fullmatch(name)
+    assert name != TRACE.encode()
     assert re.findall(rb"\r\n(?i:x-request-id):([^\r]*)\r\n", head) == [b" " + name]
     assert head.endswith(b"\r\n\r\n")
 
@@ -105,6 +113,8 @@ def test_what_is_no_harmless_name_is_replaced(fields: bytes) -> None:
         (b"x-request-ID: \tf47ac10b-58cc-4372 \r\n" + TRACEPARENT, b"f47ac10b-58cc-4372"),
         (b"X-Request-ID: %b\r\n" % (b"a" * 128), b"a" * 128),
         (TRACEPARENT, TRACE.encode()),
+        (TRACEPARENT.replace(b": 00-", b":\t01-").replace(b"\r", b"-more \r"), TRACE.encode()),
+        (TRACEPARENT.replace(b"\r", b" \r"), TRACE.encode()),
         (b"X-Request-ID: a b\r\n" + TRACEPARENT, TRACE.encode()),
     ],
 )
