@@ -2,6 +2,9 @@
 
 proc(5) has it for TCP: `rx_queue` of a socket that listens is its accept queue, and those that
 listen come first.  For UNIX sockets the kernel tells by sock_diag(7) alone.
+
+Assumption.   What listens at the same address and port (SO_REUSEPORT, for one user alone) is the
+              same server's, though its inode is not known here: a queue that was added later.
 """
 
 from __future__ import annotations
@@ -33,20 +36,32 @@ LENGTH = struct.Struct("=I")
 
 
 def waiting(inodes: Collection[int]) -> dict[int, int]:
-    """By the inode of the listening socket, where the kernel tells."""
+    """By the inode of the listening socket, where the kernel tells; with one of them counts what
+    waits in other queues of its address."""
     found: dict[int, int] = {}
     for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
-        with contextlib.suppress(OSError), Path(table).open() as lines:
-            next(lines)
-            for line in lines:
-                fields = line.split()
-                if fields[3] != LISTENS:
-                    break
-                if (inode := int(fields[9])) in inodes:
-                    found[inode] = int(fields[4].partition(":")[2], 16)
+        queues = listening(table)
+        known = {address: inode for address, inode, _ in queues if inode in inodes}
+        for address, inode, length in queues:
+            if address in known:
+                counted = inode if inode in inodes else known[address]
+                found[counted] = found.get(counted, 0) + length
     for inode in set(inodes) - set(found):
         with contextlib.suppress(OSError):
             found[inode] = of_unix_socket(inode)
+    return found
+
+
+def listening(table: str) -> list[tuple[str, int, int]]:
+    """Address, inode and accept queue of each TCP socket that listens."""
+    found = []
+    with contextlib.suppress(OSError), Path(table).open() as lines:
+        next(lines)
+        for line in lines:
+            fields = line.split()
+            if fields[3] != LISTENS:
+                break
+            found.append((fields[1], int(fields[9]), int(fields[4].partition(":")[2], 16)))
     return found
 
 
