@@ -4,17 +4,20 @@ else, in light and dark, on a desk and on a phone; and what it costs when viewer
 from __future__ import annotations
 
 import os
-import re
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from fivefold.status.live.looking import MOST_VIEWERS
+from fivefold.processes.census import Census
+from fivefold.status.live.looking import MOST_VIEWERS, LivePage, rest_s
 from support.client import Client
 from support.servers.deployed import Deployed, deployed, until
+from support.status_client import tcp_address
 
 CHROMIUM = shutil.which("chromium")
 
@@ -43,21 +46,14 @@ def server(tmp_path: Path) -> Iterator[Deployed]:
     (tmp_path / "watched.py").write_text(APPLICATION)
     arguments = "watched:app", "--serving", "thread", "--status", "127.0.0.1:0"
     with deployed(tmp_path, *arguments) as server:
-        server.said("status on")
         yield server
         (tmp_path / "done").touch()
         assert server.stop() == 0
 
 
-def status_of(server: Deployed) -> tuple[str, int]:
-    match = re.search(r"status on http://(127\.0\.0\.1):(\d+)", server.log)
-    assert match
-    return match[1], int(match[2])
-
-
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
 def test_the_page_shows_what_the_server_does(browser: Browser, server: Deployed) -> None:
-    host, port = status_of(server)
+    host, port = tcp_address(server)
     page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
     page.set_default_timeout(60_000)
     complaints: list[str] = []
@@ -81,7 +77,7 @@ def test_the_page_shows_what_the_server_does(browser: Browser, server: Deployed)
 
 
 def test_viewers_have_a_limit_and_leave_when_they_close(server: Deployed) -> None:
-    address = status_of(server)
+    address = tcp_address(server)
     ask = b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n"
     viewers = [Client(address) for _ in range(MOST_VIEWERS)]
     for viewer in viewers:
@@ -100,3 +96,21 @@ def test_viewers_have_a_limit_and_leave_when_they_close(server: Deployed) -> Non
             return client.exactly(15) == b"HTTP/1.1 200 OK"
 
     until(has_room, "room for a viewer")
+
+
+def test_a_viewer_that_gets_no_thread_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = LivePage("title", {}, Census(), {}, os.getpid())
+
+    def refuses(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuses)
+    nobody: Any = None
+    for _ in range(MOST_VIEWERS + 1):
+        with pytest.raises(RuntimeError, match="new thread"):
+            page.events(nobody).send(None)
+
+
+def test_many_connections_are_looked_at_less_often() -> None:
+    assert rest_s(0, 0) == rest_s(1000, 1) == rest_s(4000, 4) == 0
+    assert rest_s(10_000, 1) == pytest.approx(7.0)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from fivefold import Server, Settings
 from fivefold.linux.proc.accept_queues import waiting
 from fivefold.serving import MODELS
+from fivefold.status.observer import most_rows
 from fivefold.status.rows import CLOSED, OPENED, Rows
 from support.client import Client
 from support.held_back import SLEW, held_back, hold_since, stamping_kernel
@@ -67,7 +71,7 @@ class Measured:
         until(lambda: self.now().get((name, labels)) == value, f"{name} {labels} {value}")
 
 
-@contextmanager
+@contextlib.contextmanager
 def measured(folder: Path, *arguments: str) -> Iterator[Measured]:
     (folder / "counted.py").write_text(APPLICATION)
     status = Status(folder)
@@ -124,6 +128,52 @@ def test_time_in_the_queue_is_that_of_each_connection(tmp_path: Path) -> None:
         assert found["fivefold_queue_seconds_sum", ""] >= held_s * SLEW
 
 
+def test_each_service_is_named(tmp_path: Path) -> None:
+    (tmp_path / "counted.py").write_text(APPLICATION)
+    (tmp_path / "services.toml").write_text(
+        """
+        [[serve]]
+        target = "counted:app"
+        serving = "thread"
+        io = "blocking"
+        bind = ["127.0.0.1:0"]
+        [[serve]]
+        target = "."
+        serving = "async"
+        io = "poll"
+        bind = ["unix:@{name}"]
+        """.format(name=f"fivefold-test-{tmp_path.stat().st_ino}-service")
+    )
+    status = Status(tmp_path)
+    command = [sys.executable, "-m", "fivefold", "serve", "--config", "services.toml"]
+    with subprocess.Popen([*command, *status.arguments], cwd=tmp_path) as server:
+        try:
+            until(status.is_ready, "ready")
+            text = status.ask("/metrics")[1]
+            pairs = {
+                (sample.labels["serving"], sample.labels["io"], sample.labels["address"][:5])
+                for family in text_string_to_metric_families(text)
+                for sample in family.samples
+                if sample.name == "fivefold_info"
+            }
+            assert pairs == {
+                ("thread", "blocking", "http:"),
+                ("async", "poll", "unix:"),
+            }
+            title = status.ask("/")[1].partition("<title>")[2].partition("</title>")[0]
+            assert ": thread + blocking, unix:" in title
+            assert title.endswith(": async + poll")
+        finally:
+            server.terminate()
+            assert server.wait(60) == 0
+
+
+def test_workers_that_are_added_have_rows(tmp_path: Path) -> None:
+    """By SIGTTIN: else they would share one, and lose counts."""
+    server = Server(Settings(target=str(tmp_path), serving="async", workers=1))
+    assert most_rows(server) > 500
+
+
 @every_model
 def test_counts_outlive_whatever_has_counted(tmp_path: Path, serving: str) -> None:
     with measured(tmp_path, "--serving", serving) as it:
@@ -167,6 +217,28 @@ def test_what_waits_to_be_accepted(tmp_path: Path) -> None:
         it.until("fivefold_accept_queue", address, 0)
         for client in clients:
             client.sock.close()
+
+
+def test_a_queue_that_was_added_later_counts_for_its_address() -> None:
+    """Of a worker that SIGTTIN added, or of a server that takes over."""
+    with contextlib.ExitStack() as stack:
+        first, second, other = (stack.enter_context(socket.socket()) for _ in range(3))
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        first.bind(("127.0.0.1", 0))
+        second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        second.bind(first.getsockname())
+        other.bind(("127.0.0.1", 0))
+        for listener in (first, second, other):
+            listener.listen(64)
+        stack.enter_context(socket.create_connection(other.getsockname()))
+        for _ in range(40):
+            stack.enter_context(socket.create_connection(first.getsockname()))
+        inodes = [os.fstat(sock.fileno()).st_ino for sock in (first, second)]
+        # A connection is in the queue a moment after its client has it.
+        until(lambda: waiting(inodes[:1]) == {inodes[0]: 40}, "all in one sum")
+        both = waiting(inodes)
+        assert sum(both.values()) == 40
+        assert all(both.values())
 
 
 def test_the_queue_of_a_unix_socket() -> None:

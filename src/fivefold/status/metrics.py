@@ -53,8 +53,8 @@ S = 1e-9
 class ServerFacts:
     """What does not change while the server runs."""
 
-    labels: dict[str, str]
-    """The pair, the version."""
+    services: list[dict[str, str]]
+    """Of each the version, its pair, its first address."""
     queues: dict[int, str]
     """Addresses by the inodes of their listening sockets."""
     tick_s: float
@@ -70,7 +70,10 @@ class ServerCollector:
         self._facts = facts
 
     def collect(self) -> Iterator[Metric]:
-        yield InfoMetricFamily("fivefold", "The server.", self._facts.labels)
+        info = InfoMetricFamily("fivefold", "The services of the server.")
+        for service in self._facts.services:
+            info.add_metric([], service)
+        yield info
         yield from self._requests({kind: rows.total() for kind, rows in self._rows.items()})
         yield from self._now([row for rows in self._rows.values() for row in rows.living()])
         yield from self._workers()

@@ -28,6 +28,9 @@ OTHER_THREADS = 8
 GENERATIONS = 2
 """Workers that leave and their successors are there at once."""
 
+MORE_ROWS = 1024
+"""For workers that SIGTTIN adds; a row that no thread has ever had takes no memory."""
+
 
 class Observers:
     """All of them, one after the other."""
@@ -81,16 +84,17 @@ class StatusObserver:
         from .live.looking import LivePage  # noqa: PLC0415
         from .metrics import MetricsRoute, ServerFacts  # noqa: PLC0415
 
-        facts = ServerFacts(
+        services = [
             {
                 "version": self._version,
-                "serving": server.model.name,
-                "io": server.engine.engine,
-            },
-            server.queues,
-            self._tick_s,
-        )
-        title = f"{server.addresses[0]}: {server.model.name} + {server.engine.engine}"
+                "serving": service.model.name,
+                "io": service.engine.engine,
+                "address": service.addresses[0],
+            }
+            for service in server.services
+        ]
+        facts = ServerFacts(services, server.queues, self._tick_s)
+        title = ", ".join("{address}: {serving} + {io}".format_map(one) for one in services)
         live_page = LivePage(title, self._rows, server.census, facts.queues, os.getppid())
         return {
             b"/": live_page.page,
@@ -122,7 +126,7 @@ class StatusObserver:
 
 def most_rows(server: SupervisedServer) -> int:
     """Threads that may serve at once."""
-    return GENERATIONS * sum(map(threads_of_service, server.services))
+    return GENERATIONS * sum(map(threads_of_service, server.services)) + MORE_ROWS
 
 
 def threads_of_service(service: Service) -> int:

@@ -1,8 +1,9 @@
 """`/` and `/events`: a page, and what it shows, once a second, as server-sent events.
 
 Cost.         Nothing while no viewer is there.  Otherwise one look at the server each second for
-              all viewers together (`tracing.attach.inspected`: some ms for each worker, in its own
-              threads, when a signal comes), and at most `MOST_VIEWERS` who are sent at most
+              all viewers together (`tracing.attach.inspected`: a worker stands still for some
+              ms, and 40 us for each connection, when a signal comes; with many connections looks
+              are rarer, `MOST_SHARE`), and at most `MOST_VIEWERS` who are sent at most
               `MOST_SHOWN` threads and as many connections.
 Assumption.   A look may take as long as the control process waits for a stuck worker; so a thread
               takes it, and the loop that answers monitors never waits for one.
@@ -34,6 +35,10 @@ MOST_VIEWERS = 8
 MOST_SHOWN = 200
 
 EVERY_S = 1.0
+CONNECTION_S = 40e-6
+"""For so long a look stops a worker for each of its connections."""
+MOST_SHARE = 0.05
+"""Of its time."""
 POLL_S = 0.1
 """How soon a viewer has a look that was taken."""
 
@@ -77,14 +82,19 @@ class LivePage:
             if self._viewers >= MOST_VIEWERS:
                 raise ProtocolError(503, f"{MOST_VIEWERS} viewers are looking on already.")
             self._viewers += 1
-            if not self._is_looking:
-                self._is_looking = True
-                threading.Thread(target=self._look_on, name="fivefold-look", daemon=True).start()
         try:
+            self._begin_looking()
             await self._show(exchange)
         finally:
             with self._lock:
                 self._viewers -= 1
+
+    def _begin_looking(self) -> None:
+        """Raises `RuntimeError` if no thread can be had: the next viewer tries again."""
+        with self._lock:
+            if not self._is_looking:
+                threading.Thread(target=self._look_on, name="fivefold-look", daemon=True).start()
+                self._is_looking = True  # the thread waits for the lock to set it back
 
     async def _show(self, exchange: Exchange) -> None:
         exchange.start(ResponseHead(200, [(b"Content-Type", EVENTS), NEVER_STORED]))
@@ -105,8 +115,9 @@ class LivePage:
         while True:
             due = monotonic() + EVERY_S
             try:
-                event = b"data: %b\n\n" % json.dumps(self._look()).encode()
-                self._latest = self._latest[0] + 1, event
+                seen = self._look()
+                self._latest = self._latest[0] + 1, b"data: %b\n\n" % json.dumps(seen).encode()
+                due += rest_s(seen["open"], seen["workers"][0])
             except Exception as error:  # noqa: BLE001 - the next look tries again
                 report(log, "the live page could not look at the server", error=error)
             time.sleep(max(0.0, due - monotonic()))
@@ -152,3 +163,8 @@ class LivePage:
             ][:MOST_SHOWN],
             "connections": connections[:MOST_SHOWN],
         }
+
+
+def rest_s(connections: int, workers: int) -> float:
+    """How much rarer looks are where connections are many."""
+    return max(0.0, connections / max(workers, 1) * CONNECTION_S / MOST_SHARE - EVERY_S)
