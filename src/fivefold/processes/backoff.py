@@ -3,6 +3,10 @@
 What happened to a process before "ready" and after it are two things: one that was never ready may
 never be, and the pause before the next try grows to seconds; one that was ready has shown that
 it can serve, so its death costs a short pause, and none at all if it was alone.
+
+Who cannot start says why.  Where a server has served, a death without a word is bad luck more
+often than not (`kill -9`, no memory), and clients wait: the pause stays short, but is as long as
+the try was, so that what dies silently for ever takes half of a processor at most.
 """
 
 from __future__ import annotations
@@ -16,9 +20,9 @@ YOUNG_DEATHS = 5
 LONGEST_PAUSE_S = 8.0
 """Between two tries of a worker that does not become ready."""
 
-LONGEST_CRASH_PAUSE_S = 1.0
-"""Between the deaths of workers that served: a URL that crashes its worker costs one start a
-second, and others find a server in between."""
+LONGEST_CRASH_PAUSE_S = 0.5
+"""Between the deaths of workers that served: a URL that crashes its worker costs two starts a
+second, others find a server in between, and after the last death all are back in a second."""
 
 CALM_S = 5.0
 """A worker that served so long and then dies is a lone crash: replaced at once."""
@@ -38,12 +42,14 @@ class Backoff:
     """In a row, soon after ready."""
     said: str = ""
 
-    def failed(self, now: float, reason: str, *, free: int = 0) -> bool:
+    def failed(
+        self, now: float, reason: str, *, free: int = 0, longest_s: float = LONGEST_PAUSE_S
+    ) -> bool:
         """One more try was in vain; True if the reason is news. The first ones may be `free`."""
         self.failures += 1
         doublings = min(self.failures - free, 16)
         pause = SHORTEST_PAUSE_S * 2.0**doublings if doublings > 0 else 0.0
-        self.at = now + min(pause, LONGEST_PAUSE_S)
+        self.at = now + min(pause, longest_s, LONGEST_PAUSE_S)
         news, self.said = reason != self.said, reason
         return news
 

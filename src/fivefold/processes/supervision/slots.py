@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 
 from ...isolation.reporting import logger
-from ..backoff import YOUNG_DEATHS, Backoff
+from ..backoff import LONGEST_CRASH_PAUSE_S, LONGEST_PAUSE_S, YOUNG_DEATHS, Backoff
 from ..census import Census
 from ..forking import describe, is_clean
 from .remaining import counted
@@ -130,7 +130,8 @@ class Slots:
         else:
             said = worker.why or worker.pipe.reason
             backoff = self._replacing if successor else slot.backoff
-            self._not_ready(backoff, said or f"it {describe(status)} before it was ready", said)
+            reason = said or f"it {describe(status)} before it was ready"
+            self._not_ready(backoff, reason, said, lasted_s=monotonic() - worker.started)
 
     # what follows
 
@@ -204,9 +205,14 @@ class Slots:
             for sock in slot.queues:
                 sock.close()
 
-    def _not_ready(self, backoff: Backoff, reason: str, cause: str) -> None:
-        """A worker could not be started; `cause` is empty if it may be mere bad luck."""
-        news = backoff.failed(monotonic(), reason)
+    def _not_ready(
+        self, backoff: Backoff, reason: str, cause: str, *, lasted_s: float = 0.0
+    ) -> None:
+        """A worker could not be started; `cause` is empty if it may be mere bad luck, and then
+        the clients of an empty slot shall not wait long."""
+        is_patient = cause or backoff is self._replacing or not self._served
+        longest_s = LONGEST_PAUSE_S if is_patient else max(LONGEST_CRASH_PAUSE_S, lasted_s)
+        news = backoff.failed(monotonic(), reason, longest_s=longest_s)
         if not self._served and (cause or backoff.failures >= YOUNG_DEATHS):
             self.failure = cause or f"no worker becomes ready: {reason}"
         elif news:

@@ -19,7 +19,7 @@ from typing import Any
 from ...errors import ApplicationError, WorkerFailed
 from ...isolation.descendants import descendants
 from ...processes import ending, stack
-from ...processes.backoff import YOUNG_DEATHS, Backoff
+from ...processes.backoff import LONGEST_CRASH_PAUSE_S, LONGEST_PAUSE_S, YOUNG_DEATHS, Backoff
 from ...processes.forking import describe, forked, is_clean, reap, send
 from ...processes.ready_pipe import Announcement, Attentions
 from ...processes.stopping import LEAVE
@@ -169,7 +169,9 @@ class Forker:
         try:
             self._begin_accepting()
         except (OSError, MemoryError) as error:
-            if self._acceptor_backoff.failed(monotonic(), str(error)):
+            if self._acceptor_backoff.failed(
+                monotonic(), str(error), longest_s=LONGEST_CRASH_PAUSE_S
+            ):
                 log.error("no acceptor can be had: %s; trying again", error)
 
     def _begin_accepting(self) -> None:
@@ -211,7 +213,7 @@ class Forker:
 
     def _refused(self, acceptor: AcceptorHandle, error: BaseException) -> None:
         acceptor.wanted += 1
-        if self._fork_backoff.failed(monotonic(), str(error)):
+        if self._fork_backoff.failed(monotonic(), str(error), longest_s=LONGEST_CRASH_PAUSE_S):
             log.error("no connection process can be had: %s; trying again", error)
 
     def _reap(self) -> None:
@@ -247,7 +249,8 @@ class Forker:
         self._hear_children()  # what it has said counts more than its death
         if not status and self._proved:
             return
-        self._fork_backoff.failed(monotonic(), "", free=1)
+        longest_s = LONGEST_CRASH_PAUSE_S if self._proved else LONGEST_PAUSE_S
+        self._fork_backoff.failed(monotonic(), "", free=1, longest_s=longest_s)
         hopeless = not self._proved and self._fork_backoff.failures >= YOUNG_DEATHS
         if hopeless and not self._model.stopping:
             death = f"it {describe(status)} before it was ready"
