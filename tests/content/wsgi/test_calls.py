@@ -10,7 +10,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 
 from applications.wsgi import trouble as wsgi_trouble
+from fivefold.content.wsgi.input import spool_folder
 from fivefold.iomodels import ENGINES
 from support import TESTS
 from support.every_pair import pairs
@@ -326,21 +326,22 @@ def test_a_body_that_no_disk_takes(pair: Pair) -> None:
 
 
 @pairs()
-def test_a_body_without_a_folder_to_keep_it_in(pair: Pair) -> None:
-    with hosting(wsgi_trouble.app, prepare=lose_temporary_folder, **pair) as site:
-        try:
-            uploaded(site, 500)
-            assert site.log.count("\n") == 1
-            assert "cannot be kept in a temporary file: [Errno 2]" in site.log
-            assert here(site)
-        finally:
-            tempfile.tempdir = None
+def test_a_body_without_a_folder_to_keep_it_in(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", f"{tmp_path}/lost")
+    spool_folder.cache_clear()  # of the server, which is forked from this process
+    with hosting(wsgi_trouble.app, **pair) as site:
+        uploaded(site, 500)
+        assert site.log.count("\n") == 1
+        assert "cannot be kept in a temporary file: [Errno 2]" in site.log
+        assert here(site)
 
 
 @pytest.mark.parametrize("engine", ["epoll", "uring", "blocking"])
 @pytest.mark.parametrize("serving", MODELS)
 def test_a_full_disk(serving: str, engine: str, tmp_path: Path) -> None:
-    """A tmpfs of one megabyte, in a mount namespace of its own."""
+    """A tmpfs of one megabyte, in a mount namespace of its own; and full before the first body."""
     if (reason := ENGINES_BY_NAME[engine].available()) is not None:
         pytest.skip(reason)
     disk, socket_path = tmp_path / "disk", tmp_path / "socket"
@@ -350,7 +351,7 @@ def test_a_full_disk(serving: str, engine: str, tmp_path: Path) -> None:
         "-m",
         "sh",
         "-c",
-        'mount -t tmpfs -o size=1m none "$0" && exec "$@"',
+        'mount -t tmpfs -o size=1m none "$0" && head -c 1m /dev/zero > "$0/f" && exec "$@"',
         str(disk),
     ]
     if subprocess.run([*mount, "true"], check=False, capture_output=True).returncode:
@@ -388,7 +389,3 @@ def sent_to(path: Path, body: bytes) -> bytes:
         head = b"POST /here HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
         sock.sendall(head % len(body) + body)
         return sock.recv(65536)
-
-
-def lose_temporary_folder(folder: str) -> None:
-    tempfile.tempdir = f"{folder}/lost"  # of the server, which is forked from this process

@@ -4,6 +4,9 @@ So a slow client never holds an application: it is called when everything it may
 here.  In memory up to a bound, then in a temporary file, which has no name and vanishes
 with its descriptor.
 
+The folder is named, since `tempfile` takes the first that a process can write to when it looks:
+bodies would go elsewhere, unseen, where a disk was full at that moment.
+
 Assumption.  The folder for temporary files (`TMPDIR`) takes what it is given, and at once:
              under `async` it is the event loop that writes, 16 KiB in some 20 us as long as
              the kernel's page cache has room.  A full disk, or none, is answered with 507 or
@@ -13,8 +16,10 @@ Assumption.  The folder for temporary files (`TMPDIR`) takes what it is given, a
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from io import BytesIO
 from typing import IO, Any
 
@@ -29,6 +34,10 @@ IN_MEMORY_BYTES = 1_048_576
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """The disk, or what this user or process may write, is exhausted (write(2))."""
+
+
+NAMED, USUAL = ("TMPDIR", "TEMP", "TMP"), ("/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108
+"""Variables that name the folder, and the folders where there is none, as `tempfile` has them."""
 
 
 class NoBody(BytesIO):
@@ -58,7 +67,7 @@ async def received(body: Body | None) -> IO[bytes]:
     """
     if body is None:
         return NO_BODY  # type: ignore[no-any-return]
-    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115
+    file: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, dir=spool_folder())  # noqa: SIM115
     try:
         while data := await body.read():
             kept(file.write, data)
@@ -67,6 +76,14 @@ async def received(body: Body | None) -> IO[bytes]:
         abandon(file)
         raise
     return file
+
+
+@cache
+def spool_folder() -> str:
+    """Where bodies go, for the life of this process: full or not, there or not."""
+    named = (os.environ.get(name) for name in NAMED)
+    usual = (folder for folder in USUAL if os.access(folder, os.W_OK | os.X_OK))
+    return next(filter(None, named), None) or next(usual, os.curdir)
 
 
 def kept(operation: Callable[[Any], Any], argument: Any) -> None:
