@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from fivefold.errors import SettingsError
-from fivefold.server.settings import Settings, status_address
+from fivefold.server.settings import Settings
+from fivefold.server.texts import status_address
 from fivefold.serving import MODELS
 from support.client import Client
 from support.process_tree import STATUS, children_of, name_of, workers_of

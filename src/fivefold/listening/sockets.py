@@ -22,6 +22,9 @@ BACKLOG = 2048
 
 LOOPBACK, ANYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - the user asked for it
 
+SYSTEMD = "systemd"
+"""An address: whatever sockets systemd hands over."""
+
 FD = "fd://"
 
 MOST_DESCRIPTORS = 2**31 - 1

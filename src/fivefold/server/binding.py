@@ -13,9 +13,10 @@ from ..linux.systemd import handed_over, listen_fds
 from ..linux.timestamping import stamp_arrivals
 from ..listening.handing_down import HandedDown
 from ..listening.host_names import bind_each
-from ..listening.sockets import FD, Address, check_inherited, one_more, url
+from ..listening.sockets import FD, SYSTEMD, Address, check_inherited, one_more, url
 from ..listening.unix_socket import Made, made, release
-from .settings import SYSTEMD, Settings, mode
+from .settings import Settings
+from .texts import mode
 
 log = logger("fivefold.listening")
 

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import SettingsError
-from ..listening.sockets import Address
-from .settings import FIELDS, FILE_ONLY, GROUPS, SYSTEMD, Settings, chosen, known
+from ..listening.sockets import SYSTEMD, Address
+from .settings import FIELDS, FILE_ONLY, GROUPS, Settings
+from .texts import chosen, known
 
 OWN = ("target", "bind")
 """What each table must say, and no line above the tables may."""

@@ -11,7 +11,7 @@ from ..listening.handing_down import HandedDown
 from ..listening.host_names import bind_each
 from ..listening.sockets import url
 from ..listening.unix_socket import Made, made, release
-from .settings import status_address
+from .texts import status_address
 
 MODE = 0o600
 """Of `--status unix:PATH`: which clients ask for what is for the server's user alone."""

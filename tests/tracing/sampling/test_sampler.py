@@ -14,7 +14,7 @@ import pytest
 
 from fivefold import Server, Settings
 from fivefold.errors import SettingsError
-from fivefold.server.settings import interval
+from fivefold.server.texts import interval
 from fivefold.tracing.attach.tracer import Attached, metrics_of
 from fivefold.tracing.sampling.otlp import line_of
 from fivefold.tracing.sampling.prometheus import Metrics

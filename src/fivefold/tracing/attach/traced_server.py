@@ -27,7 +27,7 @@ from ...inspection.asking import Inspection
 from ...iomodels.interface import IOModel
 from ...server.choice import Choice
 from ...server.parent import SupervisedServer
-from ...server.settings import interval
+from ...server.texts import interval
 from ...serving.base import ServingModel
 from ..control.pipe import EventPipe
 from ..control.supervised import control_process

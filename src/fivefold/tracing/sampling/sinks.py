@@ -7,7 +7,8 @@ from typing import Any
 
 from ...errors import SettingsError
 from ...isolation.reporting import logger
-from ...server.settings import Settings, interval
+from ...server.settings import Settings
+from ...server.texts import interval
 from .line import NO_TCP
 from .otlp import line_of
 from .prometheus import PARTS, Metrics

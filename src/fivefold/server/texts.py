@@ -1,0 +1,56 @@
+"""What the texts of some settings mean, and which names are those of settings."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from ..errors import SettingsError
+from ..listening.sockets import LOOPBACK, Address
+
+RATE = re.compile(r"1/([1-9][0-9]{0,8})", re.ASCII)
+"""`--trace-sample`: of how many requests one is timed."""
+
+
+def chosen(group: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of its fields."""
+    return {f.name: values[f.name] for f in fields(group) if f.name in values}
+
+
+def known(names: Iterable[str], settings: Iterable[str]) -> None:
+    """Raises `SettingsError` if a name is not among them."""
+    for name in names:
+        if name not in settings:
+            near = difflib.get_close_matches(name, settings)
+            there = f"do you mean {' or '.join(near)}?" if near else "`fivefold serve --help`"
+            raise SettingsError(f"{name}: there is no such setting; {there}")
+
+
+def status_address(text: str) -> Address:
+    """What has no host is the loopback's: status is never public by accident. Raises
+    `SettingsError`."""
+    try:
+        return Address.parse(f"{LOOPBACK}{text}" if text.startswith(":") else text)
+    except SettingsError as error:
+        raise SettingsError(str(error).replace("bind:", "status:", 1)) from None
+
+
+def mode(text: str) -> int:
+    """Permissions, written in octal. Raises `SettingsError`."""
+    digits = text.removeprefix("0o")
+    if not digits or set(digits) - set("01234567") or int(digits, 8) > 0o777:  # noqa: PLR2004
+        raise SettingsError(f"unix_mode: {text!r} is not a mode such as 0660")
+    return int(digits, 8)
+
+
+def interval(rate: str | None) -> int:
+    """1000 for "1/1000"; 0 for None, which is never. Raises `SettingsError`."""
+    if rate is None:
+        return 0
+    match = RATE.fullmatch(rate) if isinstance(rate, str) else None
+    if match is None:
+        raise SettingsError(f"trace_sample: {rate!r} is not a share, such as 1/1000")
+    return int(match[1])
