@@ -39,6 +39,25 @@ except WorkerFailed:
     print("failed")
 """
 
+CANNOT_DO_WHAT_IS_ASKED = """
+import os, signal
+from fivefold.processes.supervision.supervisor import Supervisor
+
+def serves(sockets, on_ready):
+    on_ready()
+    signal.pause()
+
+def fails():
+    raise OSError("no file")
+
+def ask():
+    for number in (signal.SIGUSR1, signal.SIGTERM):  # both are there at once: they are blocked
+        os.kill(os.getpid(), number)
+
+Supervisor([[]], serves, 5.0, fails).run(ask)
+print("ended")
+"""
+
 LEAVES_AN_ORPHAN = """
 import contextlib, ctypes, os
 from fivefold.linux.process_control import reap_orphans
@@ -125,6 +144,18 @@ def test_a_signal_while_a_worker_starts_ends_the_server(number: signal.Signals) 
         assert process.stdout.read(7) == b"started"
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
+
+
+def test_a_signal_is_heard_though_the_one_before_it_has_failed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CANNOT_DO_WHAT_IS_ASKED],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout == "ended\n"
+    assert "no file" in done.stderr
 
 
 def test_a_worker_that_never_accepted_does_not_count_as_ready_while_it_dies() -> None:

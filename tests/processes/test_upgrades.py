@@ -60,9 +60,15 @@ class Upgraded:
 
 
 @contextlib.contextmanager
-def upgraded(folder: Path, *arguments: str, fds: tuple[int, ...] = ()) -> Iterator[Upgraded]:
-    (folder / "shop.py").write_text(APPLICATION)
-    with deployed(folder, "shop:app", *arguments, fds=fds) as server:
+def upgraded(
+    folder: Path,
+    *arguments: str,
+    fds: tuple[int, ...] = (),
+    bind: str = "127.0.0.1:0",
+    application: str = APPLICATION,
+) -> Iterator[Upgraded]:
+    (folder / "shop.py").write_text(application)
+    with deployed(folder, "shop:app", *arguments, fds=fds, bind=bind) as server:
         servers = Upgraded(server)
         try:
             server.said("serving")
@@ -188,6 +194,74 @@ def test_queues_are_taken_over_by_more_workers_and_by_fewer(tmp_path: Path) -> N
             for _ in range(16):
                 assert servers.server.get("/") == b"fine"
         servers.stop(servers.pids[-1])
+
+
+def test_addresses_come_and_go_and_ports_stay(tmp_path: Path) -> None:
+    """Two of which the system chose the ports, and UNIX sockets of which each server has one."""
+    settings = tmp_path / "settings.toml"
+
+    def name(*paths: str) -> None:
+        binds = [*["127.0.0.1:0"] * 2, *(f"unix:{path}" for path in paths)]
+        settings.write_text(f"bind = {binds}\nserving = 'async'")
+
+    def ports() -> list[str]:
+        """Of the last server, as many as it has."""
+        return re.findall(r"listening on http://127\.0\.0\.1:(\d+)", servers.server.log)[-2:]
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    name("old")
+    with upgraded(tmp_path, "--config", "settings.toml", bind="") as servers:
+        first = ports()
+        name("new")
+        servers.stop(servers.upgrade())
+        servers.pids.pop()
+        assert (ports(), reaches(old), new.exists()) == (first, True, False)
+        servers.upgrade()
+        assert servers.server.stop() == 0
+        assert (ports(), old.exists(), reaches(new)) == (first, False, True)
+        servers.upgrade()
+        for pid in servers.pids[1:]:
+            os.kill(pid, signal.SIGINT)  # as Ctrl-C does
+        until(lambda: not any(map(is_alive, servers.pids[1:])), "both ends")
+        assert not new.exists()
+
+
+def test_a_stop_that_comes_with_the_upgrade_ends_both(tmp_path: Path) -> None:
+    """The new one is told before it has become another program."""
+    with upgraded(tmp_path) as servers:
+        server = servers.server
+        for number in (signal.SIGSTOP, signal.SIGUSR2, signal.SIGTERM, signal.SIGCONT):
+            server.signal(number)
+        assert server.process.wait(PATIENCE_S) == 0
+        [new] = re.findall(r"supervisor (\d+) starts, to replace", server.log)
+        servers.pids.append(int(new))
+        until(lambda: not is_alive(int(new)), "its end")
+        assert "goes on" not in server.log
+
+
+FORKS_AT_IMPORT = f"""
+import os, time
+child = os.fork()
+if not child:
+    time.sleep({PATIENCE_S})
+    os._exit(0)
+with open("forked", "a") as file:
+    print(child, file=file)
+{APPLICATION}
+"""
+
+
+def test_what_an_application_forks_while_it_is_looked_at_does_not_listen(tmp_path: Path) -> None:
+    with upgraded(tmp_path, application=FORKS_AT_IMPORT) as servers:
+        try:
+            new = servers.upgrade()
+            assert servers.server.stop() == 0
+            servers.stop(new)
+            assert not queues(servers.server.address[1])
+        finally:
+            for pid in (tmp_path / "forked").read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
 
 def queues(port: int) -> set[str]:

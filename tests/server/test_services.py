@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from fivefold import Server, Settings
 from fivefold.cli.serve import as_toml
 from fivefold.cli.sources import from_file
-from fivefold.errors import FivefoldError, SettingsError
+from fivefold.errors import BindError, FivefoldError, SettingsError
 from fivefold.server.service_tables import services
 from support.client import Client
 from support.process_tree import workers_of
@@ -113,6 +114,25 @@ TABLE = {"target": "site", "bind": "127.0.0.1:8000"}
 def test_what_is_refused(site: Path, values: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Server(Settings.of(values))
+
+
+def test_one_does_not_take_the_socket_of_another_for_one_that_was_handed_over(site: Path) -> None:
+    """The kernel gives the lowest free number to the first socket that is made."""
+    services = ({"target": "site", "bind": "127.0.0.1:0"}, {"target": "site", "bind": "fd://0"})
+    with open(os.devnull) as probe:  # noqa: PTH123
+        free = probe.fileno()
+    services[1]["bind"] = f"fd://{free}"
+    server = Server(Settings(serve=services))
+    with pytest.raises(BindError, match="no socket was handed over under this number"):
+        server.listen()
+
+
+def test_workers_are_for_services_that_have_several(site: Path) -> None:
+    tables = ({**TABLE, "serving": "process"}, {**TABLE, "bind": ":9000", "serving": "thread"})
+    assert [each.workers for each in services(Settings(workers=3, serve=tables))] == [1, 3]
+    wrong = Settings(serve=({**TABLE, "serving": "process", "workers": 3},))
+    with pytest.raises(SettingsError, match="process runs each connection"):
+        services(wrong)
 
 
 def test_one_that_cannot_be_served_keeps_no_address(site: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from fivefold.server.settings import Settings
 from fivefold.server.texts import status_address
 from fivefold.serving import MODELS
 from support.client import Client
-from support.process_tree import STATUS, children_of, name_of, workers_of
+from support.held_back import until_stopped
+from support.process_tree import STATUS, children_of, is_alive, name_of, workers_of
 from support.servers.deployed import deployed, until
 from support.status_client import Status
 
@@ -73,6 +75,54 @@ def test_ready_from_the_first_worker_until_the_server_drains(
     assert status.ask("/health/live")[0] == 0
 
 
+def test_ready_while_one_of_two_servers_starts_and_while_the_other_drains(
+    tmp_path: Path, status: Status
+) -> None:
+    """They answer at one address, by chance; here one at a time is stopped."""
+    (tmp_path / "gated.py").write_text(GATED)
+    (tmp_path / "imported").touch()
+    accompanied = (200, "ready: another server serves here\n")
+    with (
+        deployed(tmp_path, "gated:app", *status.arguments) as server,
+        Client(server.address) as client,
+    ):
+        client.send(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        until((tmp_path / "begun").exists, "the request")
+        [old_status] = status_processes(server.process.pid)
+        (tmp_path / "imported").unlink()
+        (tmp_path / "probed").unlink()
+        server.signal(signal.SIGUSR2)
+        server.said("to replace this one")
+        new = int(re.findall(r"supervisor (\d+) starts", server.log)[0])
+        try:
+            until(lambda: status_processes(new), "the status process of the new one")
+            [new_status] = status_processes(new)
+            os.kill(old_status, signal.SIGSTOP)
+            until_stopped([old_status])
+            assert status.ask("/health/ready") == accompanied
+            os.kill(old_status, signal.SIGCONT)
+            (tmp_path / "imported").touch()
+            server.said("serves as well")
+            os.kill(new_status, signal.SIGSTOP)
+            until_stopped([new_status])
+            server.signal(signal.SIGTERM)
+            server.said("waiting for")
+            assert status.ask("/health/ready") == accompanied
+            (tmp_path / "done").touch()
+            assert client.answer().body == b"ok"
+            assert server.process.wait(60) == 0
+            os.kill(new_status, signal.SIGCONT)
+            assert status.ask("/health/ready") == (200, "ready: 1 of 1 workers\n")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(new, signal.SIGTERM)
+        until(lambda: not is_alive(new), "its end")
+
+
+def status_processes(supervisor: int) -> list[int]:
+    return [pid for pid in children_of(supervisor) if name_of(pid) == STATUS]
+
+
 def test_stopped_worker_keeps_nothing_from_answering(tmp_path: Path, status: Status) -> None:
     (tmp_path / "a").write_text("a")
     with deployed(tmp_path, ".", *status.arguments) as server:
@@ -90,7 +140,7 @@ def test_server_serves_on_without_its_status_process(tmp_path: Path, status: Sta
     (tmp_path / "a").write_text("a")
     with deployed(tmp_path, ".", *status.arguments) as server:
         until(status.is_ready, "ready")
-        [process] = [pid for pid in children_of(server.process.pid) if name_of(pid) == STATUS]
+        [process] = status_processes(server.process.pid)
         os.kill(process, signal.SIGKILL)
         assert server.get("/a") == b"a"
         assert server.stop() == 0

@@ -4,7 +4,8 @@ Facts.        Who opens a port anew gets another queue: clients in the old one a
               closed (socket(7), SO_REUSEPORT), and two programs cannot have one UNIX path.
 Choice.       The new program is started by the old one and inherits its sockets by number; a
               variable of the environment says which number is of which address, as it was asked
-              for ("127.0.0.1:0" stays the port that it was).  It counts for the process whose
+              for ("127.0.0.1:0" stays the port that it was, and of two such addresses the first is
+              the first again).  It counts for the process whose
               number it has, and is gone as soon as it is read: what an application starts must
               not take the sockets for its own.  Sockets that were given to the old one (`fd://N`,
               systemd) keep their numbers, and systemd's variables are set again.
@@ -33,7 +34,11 @@ Key = tuple[str, int, str]
 class HandedDown:
     """What this process was given, and what it would give."""
 
-    given: dict[Key, list[socket.socket]] = field(default_factory=dict)
+    given: dict[Key, list[list[socket.socket]]] = field(default_factory=dict)
+    """Of each address the queues that nobody has taken yet; one that names no port may be several
+    addresses."""
+    taken: set[socket.socket] = field(default_factory=set)
+    """What this server listens on, too."""
     predecessor: int = 0
     """The server that this one shall replace; 0 for none."""
     ready: int = -1
@@ -53,14 +58,14 @@ class HandedDown:
         words = json.loads(environment.pop(VARIABLE, "{}"))
         if words.get("pid") != os.getpid():
             return cls()
-        given: dict[Key, list[socket.socket]] = {}
+        found = cls(predecessor=os.getppid(), ready=words["ready"])
         for (host, port, path), fds in words["sockets"]:
             for fd in fds:
                 os.set_inheritable(fd, False)
             queues = [socket.socket(fileno=fd) for fd in fds]
-            given.setdefault((host, port, path), []).extend(queues)
-        os.set_inheritable(words["ready"], False)
-        return cls(given, os.getppid(), words["ready"])
+            found.given.setdefault((host, port, path), []).append(queues)
+        os.set_inheritable(found.ready, False)
+        return found
 
     @property
     def is_shared(self) -> bool:
@@ -72,6 +77,12 @@ class HandedDown:
         """Whether another server goes on listening on these sockets: their files stay."""
         return self.is_shared or self.is_outlived
 
+    def take(self, key: Key) -> list[socket.socket]:
+        """The queues of an address; none, if it is new."""
+        queues = self.given[key].pop(0) if self.given.get(key) else []
+        self.taken.update(queues)
+        return queues
+
     def add(self, pairs: Iterable[tuple[socket.socket, socket.socket]]) -> None:
         """Queues that were opened later, each with one of the same address."""
         for new, sock in pairs:
@@ -81,10 +92,16 @@ class HandedDown:
 
     def close_rest(self) -> None:
         """What this server does not listen on."""
-        for queues in self.given.values():
-            for sock in queues:
-                sock.close()
+        for sock in (sock for each in self.given.values() for queues in each for sock in queues):
+            sock.close()
         self.given = {}
+
+    def give_up(self) -> None:
+        """In a process that was forked: what its parent was given is not its own."""
+        self.close_rest()
+        if self.ready >= 0:
+            os.close(self.ready)
+            self.ready = -1
 
     # runs in: the process that becomes the new program
 

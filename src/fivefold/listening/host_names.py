@@ -30,7 +30,7 @@ def bind_each(
     port = address.port
     for each in resolved(address):
         key = (each.host, port, each.path)
-        queues = handed_down.given.pop(key, None) if each.fd < 0 else None
+        queues = handed_down.take(key) if each.fd < 0 else []
         try:
             sockets = bind(
                 dataclasses.replace(each, port=port), slots=slots, mode=mode, queues=queues

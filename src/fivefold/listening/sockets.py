@@ -257,6 +257,7 @@ def one_more(sock: socket.socket) -> socket.socket:
 
 def _inherited(address: Address) -> socket.socket:
     copy = os.dup(address.fd)
+    os.set_inheritable(address.fd, False)  # nor do programs that an application starts have it
     try:
         sock = socket.socket(fileno=copy)
     except OSError:

@@ -91,18 +91,25 @@ def _remove_stale(path: str) -> None:
             raise OSError(errno.EEXIST, "something else than a socket has this name")
     except FileNotFoundError:
         return
+    try:
+        if not _refuses(path):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    except PermissionError:
+        raise OSError(errno.EPERM, "a socket of another user has this name") from None
+    Path(path).unlink()
+
+
+def _refuses(path: str) -> bool:
+    """Whether no program listens there. Raises OSError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)  # where the queue is full it would wait
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            Path(path).unlink()
-            return
+            return True
         except BlockingIOError:
             pass  # a program listens, and is busy
-        except PermissionError:
-            raise OSError(errno.EPERM, "a socket of another user has this name") from None
-    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    return False
 
 
 def made(path: str) -> Made | None:
@@ -114,13 +121,16 @@ def made(path: str) -> Made | None:
     return file, status.st_dev, status.st_ino, status.st_mtime_ns
 
 
-def release(file: Made | None) -> None:
-    """Remove what a closed UNIX socket leaves behind, unless another program has put one there."""
+def release(file: Made | None, *, shared: bool = False) -> None:
+    """Remove what a closed UNIX socket leaves behind, unless another program has put one there.
+    `shared`: another server may still listen on this one."""
     if file is None:
         return
     path, *identity = file
     try:
         status = path.lstat()
+        if shared and not _refuses(os.fspath(path)):
+            return
     except OSError:
         return  # it is gone, or its folder is
     if [status.st_dev, status.st_ino, status.st_mtime_ns] == identity:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 
-SLOTS, READY, STARTED, DIED, DRAINING = range(5)
+SLOTS, READY, STARTED, DIED, DRAINING, ACCOMPANIED = range(6)
 """The words of the page, 8 bytes each."""
 
 
@@ -29,12 +29,19 @@ class Census:
         self._words[DIED] += 1
 
     def count(self, ready: int, slots: int) -> None:
-        """So many of so many workers are ready."""
+        """So many of so many workers are ready; with one of them this server stands for itself."""
         self._words[SLOTS], self._words[READY] = slots, ready
+        if self.ready:
+            self.accompanied(False)
 
     def drain(self) -> None:
         """From now on no worker is ready, whatever is counted later."""
         self._words[DRAINING] = 1
+
+    def accompanied(self, yes: bool) -> None:  # noqa: FBT001 - what it says of this server
+        """Whether another server serves at the same addresses: the one that this one replaces, or
+        that replaces this one."""
+        self._words[ACCOMPANIED] = yes
 
     # runs in: whatever process wants to know
 
@@ -54,6 +61,10 @@ class Census:
     def ready(self) -> int:
         """Workers that accept connections now; none as soon as the server begins to stop."""
         return 0 if self.draining else self._words[READY]
+
+    @property
+    def is_accompanied(self) -> bool:
+        return bool(self._words[ACCOMPANIED])
 
     @property
     def draining(self) -> bool:

@@ -8,8 +8,7 @@ import socket
 from collections.abc import Iterable
 
 from ..errors import BindError
-from ..isolation.reporting import logger
-from ..linux.systemd import handed_over, listen_fds
+from ..linux.systemd import listen_fds
 from ..linux.timestamping import stamp_arrivals
 from ..listening.handing_down import HandedDown
 from ..listening.host_names import bind_each
@@ -17,8 +16,6 @@ from ..listening.sockets import FD, SYSTEMD, Address, check_inherited, one_more,
 from ..listening.unix_socket import Made, made, release
 from .settings import Settings
 from .texts import mode
-
-log = logger("fivefold.listening")
 
 SURPLUS = (
     "bind: the server that is replaced has more workers, and clients in their queues, than this one"
@@ -41,29 +38,36 @@ class Listening:
         self._shared = self._stamped = False
         self._common: list[socket.socket] = []
         """Sockets that all slots share."""
+        self._own: list[Address] = []
+        self._plain: list[Address] = []
+        """Those whose clients are sent to https."""
         self._redirecting: list[socket.socket] = []
         self._files: list[Made | None] = []
         self._handed_down = handed_down
         self._surplus: list[socket.socket] = []
         """Queues of a server with more workers that this one replaces."""
 
+    def claim(self) -> None:
+        """Look for the sockets that are handed over by number, before any address is bound: the
+        kernel would give such a number to another socket. Raises `BindError`."""
+        self._own = [Address.parse(text) for text in self._addresses()]
+        self._plain = [Address.parse(text) for text in self._settings.tls.redirect_http]
+        for address in (*self._own, *self._plain):
+            check_inherited(address)
+            if address.fd >= 0:
+                self._handed_down.numbers.add(address.fd)
+
     def listen(self, *, apart: bool, shared: bool, stamped: bool) -> None:
-        """Bind all addresses; from now on the kernel queues connections. Raises `BindError`.
+        """Bind what was claimed; from now on the kernel queues connections. Raises `BindError`.
 
         `apart`: every address needs a worker of its own, because its thread cannot wait for two.
         `shared`: all workers of an address accept from one queue.
         `stamped`: connections can tell when their first bytes came (`Connection.time_queue`).
         """
         self._shared, self._stamped = shared, stamped
-        addresses = [Address.parse(text) for text in self._addresses()]
-        redirects = [Address.parse(text) for text in self._settings.tls.redirect_http]
-        for address in (*addresses, *redirects):
-            check_inherited(address)
-            if address.fd >= 0:
-                self._handed_down.numbers.add(address.fd)
         with contextlib.ExitStack() as undo:
-            own = self._bind(addresses, undo)
-            redirecting = self._bind(redirects, undo)
+            own = self._bind(self._own, undo)
+            redirecting = self._bind(self._plain, undo)
             if self._surplus and apart:
                 raise BindError(SURPLUS)
             undo.pop_all()
@@ -81,39 +85,41 @@ class Listening:
         columns = []
         for address in addresses:
             queues = 1 if self._shared else settings.workers
-            for sockets in bind_each(address, self._handed_down, slots=queues, mode=permissions):
+            bound = bind_each(address, self._handed_down, slots=queues, mode=permissions)
+            self._files.append(made(address.path))
+            undo.callback(self._release, self._files[-1])  # when they are closed
+            for sockets in bound:
                 columns.append(sockets[:queues] * (settings.workers // queues))
                 self._surplus += sockets[queues:]
                 self._common += sockets if self._shared or address.fd >= 0 else []
                 for sock in sockets:
                     undo.callback(sock.close)
-                    self._set_blocking(sock)
+                    is_shared = address.fd >= 0 or sock in self._handed_down.taken
+                    self._set_blocking(sock, is_shared=is_shared)
                     if self._stamped:
                         stamp_arrivals(sock)
-            self._files.append(made(address.path))
-            undo.callback(self._release, self._files[-1])
         return columns
 
-    def _set_blocking(self, sock: socket.socket) -> None:
+    def _set_blocking(self, sock: socket.socket, *, is_shared: bool) -> None:
         """Raises `BindError` if another server would be hurt."""
-        if self._handed_down.is_shared and os.get_blocking(sock.fileno()) != self._shared:
+        if (
+            is_shared
+            and self._handed_down.is_shared
+            and os.get_blocking(sock.fileno()) != self._shared
+        ):
             raise BindError(OTHERWISE)
         sock.setblocking(self._shared)  # else others may look into it (`stealing`)
 
     def _release(self, file: Made | None) -> None:
-        """What another server listens on stays."""
-        if not self._handed_down.outlives_us:
-            release(file)
+        release(file, shared=self._handed_down.outlives_us)
 
     def _addresses(self) -> list[str]:
         """Where to listen. Raises `BindError`."""
         addresses: list[str] = []
         asked = [text for text in self._settings.bind if text == SYSTEMD or text.startswith(FD)]
         given = listen_fds(os.environ) if asked else []
-        self._handed_down.systemd = len(given)
+        self._handed_down.systemd += len(given)  # another service may have had them
         self._handed_down.numbers.update(given)
-        if not asked and handed_over(os.environ):
-            log.warning("systemd hands over sockets that are not used: add --bind systemd")
         for text in self._settings.bind:
             if text != SYSTEMD:
                 addresses.append(text)

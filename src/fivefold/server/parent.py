@@ -16,6 +16,7 @@ from ..errors import ConnectionsCut, FivefoldError, SettingsError, WorkerFailed
 from ..iomodels.interface import IOModel
 from ..isolation.reporting import logger
 from ..linux.standard_descriptors import fill_standard_descriptors
+from ..linux.systemd import handed_over
 from ..listening.handing_down import HandedDown
 from ..processes.census import Census
 from ..processes.forking import describe, forked
@@ -98,6 +99,10 @@ class SupervisedServer:
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             for service in self.services:
+                service.listening.claim()
+            if handed_over(os.environ):
+                log.warning("systemd hands over sockets that are not used: add --bind systemd")
+            for service in self.services:
                 service.listen()
             self.status.listen()
             self._handed_down.close_rest()
@@ -134,7 +139,9 @@ class SupervisedServer:
         def serves() -> None:
             on_ready()
             Announcement(handed_down.ready)()
+            handed_down.ready = -1
 
+        self.census.accompanied(handed_down.is_shared)
         with contextlib.ExitStack() as stack:
             stack.enter_context(ending_once())
             stack.enter_context(self._observer.running(self))
@@ -178,6 +185,7 @@ class SupervisedServer:
 
     def _work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """Runs in a worker: that of the service to which these sockets belong."""
+        self._handed_down.give_up()
         self.status.close_sockets()
         service = self._service_at(sockets)
         for other in self.services:
@@ -202,6 +210,7 @@ class SupervisedServer:
 
     def close_sockets(self) -> None:
         """Close the listening sockets in this process: what it forked does not listen."""
+        self._handed_down.give_up()
         for service in self.services:
             service.listening.close_sockets()
         self.status.close_sockets()

@@ -12,6 +12,7 @@ import math
 import os
 import select
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -43,8 +44,9 @@ PATIENCE_S = 10
 """How often a user who waits for a slow import is told why."""
 
 
-def interface(settings: Settings) -> str:
-    """`static`, `wsgi` or `asgi`. Raises `ApplicationError`, `SettingsError`."""
+def interface(settings: Settings, give_up: Callable[[], object] = int) -> str:
+    """`static`, `wsgi` or `asgi`; `give_up` is called in a process where an application is
+    imported, which may fork others that stay. Raises `ApplicationError`, `SettingsError`."""
     check_home(settings)
     target = settings.target
     if not isinstance(target, str):
@@ -53,15 +55,16 @@ def interface(settings: Settings) -> str:
         if settings.interface in ("wsgi", "asgi"):
             raise SettingsError(f"target: {target!r} is not module:attribute or module:factory()")
         return "static"
-    return probed(settings)
+    return probed(settings, give_up)
 
 
-def probed(settings: Settings) -> str:
+def probed(settings: Settings, give_up: Callable[[], object]) -> str:
     """What a child finds out by importing the application."""
     answer, say = os.pipe2(os.O_CLOEXEC)
 
     def life() -> None:
         stack.show_when_asked()
+        give_up()
         descendants.give_up(int)  # nothing; but what the application forks is known for a copy
         try:
             enter(settings)

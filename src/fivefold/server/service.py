@@ -36,7 +36,9 @@ class Service:
         self.listening = Listening(settings, handed_down)
         # Paths, not descriptors: the folder in which we are may be replaced by another one.
         base = os.path.join(start_folder(), settings.chdir or "")  # noqa: PTH118
-        self.composition = Composition(settings, chosen(settings), base, self.listening, observer)
+        self.composition = Composition(
+            settings, chosen(settings, handed_down), base, self.listening, observer
+        )
 
     @property
     def interface(self) -> str:
@@ -99,10 +101,10 @@ class Service:
         self.composition.shared_log.probe()
 
 
-def chosen(settings: Settings) -> Choice:
+def chosen(settings: Settings, handed_down: HandedDown) -> Choice:
     """What serves the target. Raises `SettingsError`, `ApplicationError`, `Unavailable`."""
     try:
-        return Choice.of(settings, KINDS[interface(settings)])
+        return Choice.of(settings, KINDS[interface(settings, handed_down.give_up)])
     except ApplicationError:
         if not settings.reload:
             raise

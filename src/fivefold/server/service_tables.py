@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import SettingsError
 from ..listening.sockets import SYSTEMD, Address
+from ..serving import MODELS
 from .settings import FIELDS, FILE_ONLY, GROUPS, Settings
 from .texts import chosen, known
 
@@ -58,7 +59,11 @@ def _service(settings: Settings, table: Mapping[str, Any]) -> Settings:
             name: replace(getattr(settings, name), **chosen(group, table))
             for name, group in GROUPS.items()
         }
-        return replace(settings, **{**chosen(Settings, table), **groups, "serve": ()})
+        own = chosen(Settings, table)
+        model = MODELS.get(own.get("serving", settings.serving))
+        if model is not None and not model.traits.scales_by_workers:
+            own.setdefault("workers", 1)  # what stands above is for those that have several
+        return replace(settings, **{**own, **groups, "serve": ()})
     except SettingsError as error:
         raise SettingsError(f"serve: {error}") from None
 

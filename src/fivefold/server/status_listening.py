@@ -43,8 +43,7 @@ class StatusListening:
     def close(self) -> None:
         """And give the address back."""
         self.close_sockets()
-        if not self._handed_down.outlives_us:
-            release(self._file)
+        release(self._file, shared=self._handed_down.outlives_us)
         self._file = None
 
     def close_sockets(self) -> None:

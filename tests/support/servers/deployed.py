@@ -74,15 +74,17 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 class Deployed:
-    """`fivefold serve` in a folder of its own."""
+    """`fivefold serve` in a folder of its own, at `bind` if the arguments name no address."""
 
-    def __init__(self, folder: Path, *arguments: str, fds: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, fds: tuple[int, ...] = (), bind: str = "127.0.0.1:0"
+    ) -> None:
         self.folder = folder
         self._log = folder / "server.log"
         with self._log.open("wb") as log:
             command = [sys.executable, "-m", "fivefold", "serve", *arguments]
-            if "--bind" not in arguments:
-                command += ["--bind", "127.0.0.1:0"]
+            if "--bind" not in arguments and bind:
+                command += ["--bind", bind]
             self.process = subprocess.Popen(
                 command, cwd=folder, stderr=log, stdout=log, pass_fds=fds
             )
@@ -146,8 +148,11 @@ class Deployed:
 
 
 @contextmanager
-def deployed(folder: Path, *arguments: str, fds: tuple[int, ...] = ()) -> Iterator[Deployed]:
-    server = Deployed(folder, *arguments, fds=fds)
+def deployed(
+    folder: Path, *arguments: str, fds: tuple[int, ...] = (), bind: str = "127.0.0.1:0"
+) -> Iterator[Deployed]:
+    """`bind`: "" if the configuration names the addresses."""
+    server = Deployed(folder, *arguments, fds=fds, bind=bind)
     try:
         yield server
     finally:

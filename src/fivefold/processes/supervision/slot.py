@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..backoff import Backoff
 from .worker import Worker
@@ -22,8 +23,13 @@ class Slot:
     leaving: list[Worker] = field(default_factory=list)
     """The worker that was replaced, and still finishes."""
     backoff: Backoff = field(default_factory=Backoff)
+    address: Any = field(init=False)
+    """Of its first socket: those that have the same one serve the same."""
     adopted: list[list[socket.socket]] = field(default_factory=list)
     """The sockets of slots that were removed: a client may wait in their queues."""
+
+    def __post_init__(self) -> None:
+        self.address = self.sockets[0].getsockname() if self.sockets else None
 
     @property
     def queues(self) -> list[socket.socket]:

@@ -1,8 +1,9 @@
 """The slots of a server as a whole: which of them need a worker, and what follows when one is
 ready or has died.
 
-The first worker starts alone; then all others at once.  A slot whose worker has died gets
-another one, with a pause (`backoff`).  Old workers are replaced one by one, whatever the reason:
+The first worker starts alone; then all others at once, and the start has failed if none becomes
+ready at one of the addresses: that of a service.  Later a slot whose worker has died gets another
+one, with a pause (`backoff`).  Old workers are replaced one by one, whatever the reason:
 each leaves only when its successor accepts, so no client notices, and a successor that does not
 become ready leaves the old one serving.
 
@@ -19,6 +20,7 @@ import math
 import socket
 from collections.abc import Callable, Iterator
 from time import monotonic
+from typing import Any
 
 from ...isolation.reporting import logger
 from ..backoff import LONGEST_CRASH_PAUSE_S, LONGEST_PAUSE_S, YOUNG_DEATHS, Backoff
@@ -59,8 +61,8 @@ class Slots:
         self._new_queues = new_queues
         self._generation = 0
         self._replacing = Backoff()
-        self._served = False
-        """Whether any worker was ever ready."""
+        self._proved = set[Any]()
+        """Addresses of slots of which a worker was ever ready."""
         self.stopping = False
         self.failure = ""
         """Why the server must end, or has not ended cleanly."""
@@ -74,7 +76,7 @@ class Slots:
     @property
     def complete(self) -> bool:
         """Whether every slot has a worker or has shown that it cannot have one now."""
-        return self._served and all(slot.served or slot.backoff.failures for slot in self._slots)
+        return all(slot.served or self._cannot_now(slot) for slot in self._slots)
 
     @property
     def due(self) -> float:
@@ -86,6 +88,9 @@ class Slots:
                 times.append(self._replacing.at)
         return min(times, default=math.inf)
 
+    def _cannot_now(self, slot: Slot) -> bool:
+        return slot.address in self._proved and slot.backoff.failures > 0
+
     # what happens
 
     def listen(self) -> None:
@@ -96,7 +101,7 @@ class Slots:
                     self._is_ready(slot, worker)
 
     def _is_ready(self, slot: Slot, worker: Worker) -> None:
-        self._served = True
+        self._proved.add(slot.address)
         if worker in slot.leaving:
             return
         if slot.backoff.succeeded():
@@ -131,7 +136,7 @@ class Slots:
             said = worker.why or worker.pipe.reason
             backoff = self._replacing if successor else slot.backoff
             reason = said or f"it {describe(status)} before it was ready"
-            self._not_ready(backoff, reason, said, lasted_s=monotonic() - worker.started)
+            self._not_ready(slot, backoff, reason, said, monotonic() - worker.started)
 
     # what follows
 
@@ -142,6 +147,8 @@ class Slots:
 
     def add(self) -> None:
         """One more slot."""
+        if self.stopping:
+            return
         lender = next((slot for slot in self._slots if slot.adopted), None)
         rows = [slot.sockets for slot in self._slots]
         if lender is not None:
@@ -153,6 +160,8 @@ class Slots:
 
     def remove(self) -> None:
         """The youngest slot goes, and its workers leave gently."""
+        if self.stopping:
+            return
         youngest = next((slot for slot in reversed(self._slots) if self._peers(slot)), None)
         if youngest is None:
             log.warning("SIGTTOU: the last worker of an address stays")
@@ -173,12 +182,7 @@ class Slots:
 
     def _peers(self, slot: Slot) -> list[Slot]:
         """Those that serve the same at the same addresses."""
-        address = slot.sockets[0].getsockname()
-        return [
-            other
-            for other in self._slots
-            if other is not slot and other.sockets[0].getsockname() == address
-        ]
+        return [each for each in self._slots if each is not slot and each.address == slot.address]
 
     def _dismiss(self, workers: list[Worker]) -> None:
         """Those that were not told to leave before."""
@@ -193,9 +197,10 @@ class Slots:
                 slot.worker = self._started(slot, slot.backoff)
         self._replace(now)
 
-    def stop(self) -> None:
-        """Let all workers end."""
+    def stop(self, *, is_outlived: bool) -> None:
+        """Let all workers end; whether another server goes on serving on their sockets."""
         self.stopping = True
+        self._census.accompanied(is_outlived)
         self._census.drain()  # before any worker refuses a client
         for worker in self:
             worker.dismiss(self._grace_s)
@@ -206,14 +211,15 @@ class Slots:
                 sock.close()
 
     def _not_ready(
-        self, backoff: Backoff, reason: str, cause: str, *, lasted_s: float = 0.0
+        self, slot: Slot, backoff: Backoff, reason: str, cause: str, lasted_s: float
     ) -> None:
         """A worker could not be started; `cause` is empty if it may be mere bad luck, and then
         the clients of an empty slot shall not wait long."""
-        is_patient = cause or backoff is self._replacing or not self._served
+        proved = slot.address in self._proved
+        is_patient = cause or backoff is self._replacing or not proved
         longest_s = LONGEST_PAUSE_S if is_patient else max(LONGEST_CRASH_PAUSE_S, lasted_s)
         news = backoff.failed(monotonic(), reason, longest_s=longest_s)
-        if not self._served and (cause or backoff.failures >= YOUNG_DEATHS):
+        if not proved and (cause or backoff.failures >= YOUNG_DEATHS):
             self.failure = cause or f"no worker becomes ready: {reason}"
         elif news:
             what = "an old worker stays" if backoff is self._replacing else "a worker is missing"
@@ -221,7 +227,7 @@ class Slots:
 
     def _is_empty(self, slot: Slot) -> bool:
         """Whether it waits for a worker; until one was ready, only the first slot does."""
-        return slot.worker is None and (self._served or slot.number == 0)
+        return slot.worker is None and (bool(self._proved) or slot.number == 0)
 
     def _is_old(self, slot: Slot) -> bool:
         return slot.served and slot.worker is not None and slot.worker.generation < self._generation
@@ -239,7 +245,8 @@ class Slots:
         try:
             worker = self._new_worker(slot, self._generation, iter(self))
         except (OSError, MemoryError) as error:
-            self._not_ready(backoff, f"no process can be had: {error or type(error).__name__}", "")
+            reason = f"no process can be had: {error or type(error).__name__}"
+            self._not_ready(slot, backoff, reason, "", 0.0)
             return None
         self._census.started()
         return worker

@@ -10,8 +10,9 @@ cannot be started is one line; then all others at once.
 A server that has once served ends only when it is told to.  A worker that dies is replaced
 on the same sockets; one that does not become ready (an application or a folder is away, the
 kernel refuses a process) is tried again with a pause that grows to seconds, said once and
-again when the reason changes, while the others serve.  If no worker was ever ready, the
-server ends with what the first one said (`WorkerFailed`), or after `YOUNG_DEATHS` deaths.
+again when the reason changes, while the others serve.  If no worker was ever ready
+at an address, the server ends with what the first one said (`WorkerFailed`), or after
+`YOUNG_DEATHS` deaths.
 
 SIGTERM or SIGINT: workers stop accepting, finish what they have accepted, and end; a second
 SIGINT kills them.  SIGHUP: workers are replaced one by one, each leaves only when its
@@ -134,10 +135,17 @@ class Supervisor:
             log.exception("the supervisor met an error, and goes on")
             time.sleep(FAILED_TURN_S)
 
+    def _react(self, number: int) -> None:
+        """What one signal asks for; whatever comes of it, the next one is heard."""
+        try:
+            self._reactions.get(number, int)()
+        except Exception:
+            log.exception("what signal %d asked for has failed", number)
+
     def _turn(self) -> None:
         self._wait()
         for number in self._signals.received():
-            self._reactions.get(number, int)()
+            self._react(number)
         self._slots.listen()
         self._upgrade.listen()
         self._reap()
@@ -187,7 +195,7 @@ class Supervisor:
         if not self._slots.stopping:
             self._reap()  # one that died by itself was not asked to end
             systemd.notify(self._upgrade.outlive())
-            self._slots.stop()
+            self._slots.stop(is_outlived=self._upgrade.serves)
             self._remaining.begin(interrupted=interrupted)
 
     def _interrupted(self) -> None:

@@ -52,6 +52,8 @@ class Upgrade:
         self._refusal = refusal
         self._pid = 0
         self._heard: Attention | None = None
+        self._ends = False
+        """Whether this one does."""
 
     @property
     def serves(self) -> bool:
@@ -65,7 +67,9 @@ class Upgrade:
 
     def outlive(self) -> str:
         """This server ends now, and the new one if it does not serve yet; what systemd is told."""
+        self._ends = True
         if self._pid and not self.serves:
+            log.info("supervisor %d, which does not serve yet, ends as well", self._pid)
             send(self._pid, signal.SIGTERM)
         return f"MAINPID={self._pid}" if self.serves else "STOPPING=1"
 
@@ -119,8 +123,9 @@ class Upgrade:
         if status is None or self._heard is None:
             return
         if self._heard.ready:
-            log.warning("supervisor %d %s, and this one goes on", self._pid, describe(status))
-        else:
+            rest = "and this one ends, too" if self._ends else "and this one goes on"
+            log.warning("supervisor %d %s, %s", self._pid, describe(status), rest)
+        elif not self._ends:
             log.error(
                 "supervisor %d %s before it served, and this one goes on",
                 self._pid,
@@ -136,6 +141,11 @@ class Upgrade:
             environment = dict(os.environ)
             os.chdir(self._folder)
             self._hand_down(environment, ready)
+            # A signal that has come meanwhile is for the new program, and not for our handlers,
+            # whose bytes the supervisor would read.
+            signal.set_wakeup_fd(-1)
+            for number in HANDLED:
+                signal.signal(number, signal.SIG_DFL)
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
             signal.pthread_sigmask(signal.SIG_SETMASK, mask - set(HANDLED))
             os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606 - our own

@@ -1,0 +1,165 @@
+"""The slots of a server, with workers that are no processes: when another one is started, and what
+becomes of the server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from fivefold.processes.backoff import LONGEST_CRASH_PAUSE_S, LONGEST_PAUSE_S, YOUNG_DEATHS
+from fivefold.processes.census import Census
+from fivefold.processes.draining import Draining
+from fivefold.processes.ready_pipe import FAILED, READY, Attention, line
+from fivefold.processes.supervision import slots
+from fivefold.processes.supervision.slots import Slots
+from fivefold.processes.supervision.worker import Worker
+
+NO_PROCESS = 2**30
+"""A number that no process has (proc(5): pid_max is at most 2**22)."""
+
+TRIES = 12
+
+
+class Started:
+    """What workers say, and when they die, is up to us."""
+
+    def __init__(self, *sockets: socket.socket) -> None:
+        self.now = 1000.0
+        self._says: dict[int, int] = {}
+        self.slots = Slots([[sock] for sock in sockets], self._new, 1.0, Census(), list)
+
+    def _new(self, *_: object) -> Worker:
+        ready, says = os.pipe2(os.O_CLOEXEC)
+        worker = Worker(NO_PROCESS, 0, Attention(ready), Draining(), self.now)
+        self._says[id(worker)] = says
+        return worker
+
+    def go_on(self) -> list[Worker]:
+        """All workers, once the missing ones are started."""
+        self.slots.go_on(self.now)
+        return list(self.slots)
+
+    def say(self, worker: Worker, kind: str, text: str = "") -> None:
+        os.write(self._says[id(worker)], line(kind, text))
+        self.slots.listen()
+
+    def die(self, worker: Worker, status: int = signal.SIGKILL, *, after_s: float = 0.0) -> float:
+        """Seconds until the next one is due; it is that time now."""
+        self.now += after_s
+        os.close(self._says.pop(id(worker)))
+        self.slots.died(worker, status)
+        pause = self.slots.due - self.now
+        self.now += pause
+        return pause
+
+    def last_pause(self, *, reason: str = "", after_s: float = 0.0) -> float:
+        """After many deaths in a row, of workers that were never ready."""
+        pause = 0.0
+        for _ in range(TRIES):
+            [worker] = self.go_on()
+            if reason:
+                self.say(worker, FAILED, reason)
+            pause = self.die(worker, after_s=after_s)
+        return pause
+
+    def end(self) -> None:
+        self.slots.stop(is_outlived=False)
+        for worker in list(self.slots):
+            self.die(worker, 0)
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
+    """Of one slot."""
+    with bound() as sock, started_with(monkeypatch, sock) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def started_with(monkeypatch: pytest.MonkeyPatch, *sockets: socket.socket) -> Iterator[Started]:
+    found = Started(*sockets)
+    monkeypatch.setattr(slots, "monotonic", lambda: found.now)
+    try:
+        yield found
+    finally:
+        found.end()
+
+
+def bound() -> socket.socket:
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    return sock
+
+
+def has_served(started: Started) -> None:
+    [worker] = started.go_on()
+    started.say(worker, READY)
+    started.die(worker)
+
+
+def test_one_that_dies_without_a_word_is_soon_followed(started: Started) -> None:
+    has_served(started)
+    assert started.last_pause() == pytest.approx(LONGEST_CRASH_PAUSE_S)
+
+
+def test_one_that_takes_long_to_die_is_followed_after_as_long(started: Started) -> None:
+    has_served(started)
+    assert started.last_pause(after_s=3.0) == pytest.approx(3.0)
+    assert started.last_pause(after_s=600.0) == pytest.approx(LONGEST_PAUSE_S)
+
+
+def test_one_that_says_why_it_cannot_start_is_tried_seldom(started: Started) -> None:
+    has_served(started)
+    assert started.last_pause(reason="no database") == pytest.approx(LONGEST_PAUSE_S)
+
+
+def test_a_start_is_in_vain_after_some_deaths(started: Started) -> None:
+    for number in range(YOUNG_DEATHS):
+        assert not started.slots.failure
+        [worker] = started.go_on()
+        pause = started.die(worker)
+        assert number == 0 or pause > 0.3
+    assert "no worker becomes ready: it was killed by SIGKILL" in started.slots.failure
+
+
+def test_each_address_needs_a_worker_that_was_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a service that was never served would count as started."""
+    with bound() as one, bound() as other, started_with(monkeypatch, one, other) as started:
+        [first] = started.go_on()
+        started.say(first, READY)
+        assert not started.slots.complete
+        _, second = started.go_on()
+        started.say(second, FAILED, "no database")
+        started.die(second, 1 << 8)
+        assert (started.slots.complete, started.slots.failure) == (False, "no database")
+
+
+def test_later_it_may_do_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with bound() as one, bound() as other, started_with(monkeypatch, one, other) as started:
+        [first] = started.go_on()
+        started.say(first, READY)
+        _, second = started.go_on()
+        started.say(second, READY)
+        assert started.slots.complete
+        started.die(second)
+        _, second = started.go_on()
+        started.say(second, FAILED, "no database")
+        started.die(second, 1 << 8)
+        assert (started.slots.complete, started.slots.failure) == (True, "")
+
+
+def test_a_server_that_stops_gets_no_slot_more_or_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its queues are closed: clients of a new one would wait in vain."""
+    with bound() as sock, started_with(monkeypatch, sock, sock) as started:
+        [first] = started.go_on()
+        started.say(first, READY)
+        before = started.go_on()
+        started.slots.stop(is_outlived=False)
+        started.slots.add()
+        started.slots.remove()
+        assert list(started.slots) == before
