@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from fivefold import Server, Settings
 from fivefold.cli.serve import as_toml
 from fivefold.cli.sources import from_file
 from fivefold.errors import BindError, FivefoldError, SettingsError
+from fivefold.linux import systemd
 from fivefold.server.service_tables import services
 from support.client import Client
 from support.process_tree import workers_of
@@ -125,6 +127,26 @@ def test_one_does_not_take_the_socket_of_another_for_one_that_was_handed_over(si
     server = Server(Settings(serve=services))
     with pytest.raises(BindError, match="no socket was handed over under this number"):
         server.listen()
+
+
+def test_sockets_of_systemd_are_used_if_any_service_has_them(
+    site: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        number = given.fileno()
+        monkeypatch.setattr(systemd, "FIRST_FD", number)
+        own, other = (
+            Server(Settings(serve=({"target": "site", "bind": "127.0.0.1:0"}, *more)))
+            for more in ((), ({"target": "site", "bind": f"fd://{number}"},))
+        )
+        for server in (own, other):
+            monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+            monkeypatch.setenv("LISTEN_FDS", "1")
+            server.listen()
+            server.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "systemd hands over sockets that are not used: add --bind systemd"
+    ]
 
 
 def test_workers_are_for_services_that_have_several(site: Path) -> None:
