@@ -186,8 +186,8 @@ class Supervisor:
         """Once."""
         if not self._announced and self._slots.complete:
             self._announced = True
+            systemd.notify("READY=1")  # before a server that is replaced hears of it, and may end
             self._on_ready()
-            systemd.notify("READY=1")
 
     # what the signals ask for
 
