@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -68,6 +69,33 @@ def manager(
 def test_the_manager_hears_a_state(manager: socket.socket) -> None:
     systemd.notify("READY=1")
     assert manager.recv(100) == b"READY=1"
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds"),
+    [
+        ({}, math.inf),
+        ({"WATCHDOG_USEC": "1500000"}, 1.5),
+        ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": "1"}, math.inf),
+        ({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": ""}, math.inf),
+        ({"WATCHDOG_USEC": "0"}, math.inf),
+        ({"WATCHDOG_USEC": "-1"}, math.inf),
+        ({"WATCHDOG_USEC": "soon"}, math.inf),
+        ({"WATCHDOG_USEC": "18446744073709551615"}, (2**64 - 1) / 1e6),
+    ],
+    ids=str,
+)
+def test_the_manager_waits_for_us_or_for_another(variables: dict[str, str], seconds: float) -> None:
+    assert systemd.watchdog_s(variables) == seconds
+    if "WATCHDOG_PID" not in variables:
+        assert systemd.watchdog_s({**variables, "WATCHDOG_PID": str(os.getpid())}) == seconds
+
+
+def test_the_watchdog_follows_to_a_child_only_from_its_parent() -> None:
+    for watched, then in ((os.getppid(), os.getpid()), (-1, -1)):
+        environment = {"WATCHDOG_PID": str(watched)}
+        systemd.take_over_watchdog(environment)
+        assert environment == {"WATCHDOG_PID": str(then)}
 
 
 def test_a_manager_that_reads_nothing_is_not_waited_for(

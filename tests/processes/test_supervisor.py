@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from support.servers.started import Running
+from fivefold.processes.census import Census
+from fivefold.processes.draining import Draining
+from fivefold.processes.ready_pipe import Announcement, Attention
+from fivefold.processes.supervision.service_state import ServiceState
+from fivefold.processes.supervision.slot import Slot
+from fivefold.processes.supervision.slots import Slots
+from fivefold.processes.supervision.worker import Worker
+from fivefold.serving import MODELS
+from support.servers.deployed import CRASHES, PATIENCE_S, deployed
 
 STARTS_FOR_EVER = """
 import os, signal
@@ -176,18 +189,108 @@ def test_an_orphan_is_reaped_but_never_a_child_that_somebody_waits_for() -> None
     assert done.stdout == "clean\n", done.stderr
 
 
-def test_systemd_hears_of_start_and_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(30)
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """In the place of systemd."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "notify"))
+        sock.settimeout(PATIENCE_S)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        (tmp_path / "index.html").write_bytes(b"x")
-        server = Running(os.fspath(tmp_path))
-        assert systemd.recv(100) == b"READY=1"
+        yield sock
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_systemd_hears_when_a_reload_begins_and_when_it_has_ended(
+    serving: str, manager: socket.socket, tmp_path: Path
+) -> None:
+    file = tmp_path / "crashes.py"
+    file.write_text(CRASHES)
+    with deployed(tmp_path, "crashes:app", "--serving", serving) as server:
+        assert manager.recv(100) == b"READY=1"
+        old = server.workers()
+        file.write_text("raise RuntimeError")
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        server.signal(signal.SIGHUP)
+        words, _, microseconds = manager.recv(100).partition(b"\nMONOTONIC_USEC=")
+        assert words == b"RELOADING=1"
+        assert before <= int(microseconds) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        server.said("an old worker stays")
+        assert not select.select([manager], [], [], 0)[0]
+        file.write_text(CRASHES)  # its start is tried again
+        assert manager.recv(100) == b"READY=1"
+        assert set(server.workers()) - set(old), "a new one is ready; the old one may still leave"
         assert server.stop() == 0
-        assert server.process.stderr is not None
-        server.process.stderr.close()
-        assert systemd.recv(100) == b"STOPPING=1"
+        assert manager.recv(100) == b"STOPPING=1"
+
+
+def test_systemd_hears_that_the_server_lives(
+    manager: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    with deployed(tmp_path, os.fspath(tmp_path)) as server:
+        heard = [manager.recv(100) for _ in range(4)]
+        assert heard == [b"READY=1", *[b"WATCHDOG=1"] * 3]
+        assert server.stop() == 0
+
+
+class Served:
+    """Slots, as far as systemd is told of them."""
+
+    stopping = False
+    renewed = True
+    all_served = True
+
+
+def test_systemd_does_not_hear_it_while_an_address_has_no_worker(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one is due half an interval after the one that was missed is made good."""
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    slots = Served()
+    state = ServiceState(cast("Slots", slots))
+    state.look(1000.0)
+    assert state.due == math.inf, "it is not ready"
+    state.ready(100.0)
+    assert manager.recv(100) == b"READY=1"
+    assert state.due == 115.0
+    slots.all_served = False
+    for now in (114.9, 115.0, 120.0):
+        state.look(now)
+    assert state.due == math.inf, "a worker's word wakes the supervisor; it would else spin"
+    assert not select.select([manager], [], [], 0)[0]
+    slots.all_served = True
+    state.look(121.0)
+    assert manager.recv(100) == b"WATCHDOG=1"
+    assert state.due == 136.0
+    state.ends("MAINPID=7")
+    assert manager.recv(100) == b"WATCHDOG=1\nMAINPID=7"
+
+
+def test_one_worker_is_enough_for_an_address_but_each_address_needs_one() -> None:
+    said: list[Announcement] = []
+
+    def starts(_: Slot, generation: int, __: Iterator[Worker]) -> Worker:
+        heard, say = os.pipe()
+        said.append(Announcement(say))
+        return Worker(0, generation, Attention(heard), Draining(), 0.0)
+
+    with socket.socket() as one, socket.socket() as other:
+        for sock in (one, other):
+            sock.bind(("127.0.0.1", 0))
+        slots = Slots([[one], [one], [other]], starts, 1.0, Census(), list)
+        slots.go_on(0.0)
+        said[0]()
+        slots.listen()
+        slots.go_on(0.0)
+        assert not slots.all_served
+        said[2]()
+        slots.listen()
+        assert slots.all_served
+        assert not slots.complete
+    said[1].close()
+    for worker in slots:
+        worker.pipe.close()
+        worker.draining.close()
 
 
 def test_a_failed_start_leaves_no_socket_file(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Self
 
 import pytest
 
+from fivefold.processes.supervision.upgrade import Upgrade
 from fivefold.serving import MODELS
 from support.client import Client
 from support.process_tree import is_alive
@@ -283,6 +285,28 @@ def test_systemd_watches_the_new_one_when_the_old_one_ends(
             servers.stop(new)
         words = [systemd.recv(100) for _ in range(4)]
         assert words == [b"READY=1", b"READY=1", b"MAINPID=%d" % new, b"STOPPING=1"]
+
+
+TELLS_WHOM_SYSTEMD_WATCHES = (
+    "import os; print(os.environ['WATCHDOG_PID'] == str(os.getpid()), file=open('heard', 'w'))"
+)
+
+
+def test_systemd_waits_for_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The variable has a process id, and would else be another's."""
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    monkeypatch.setattr(sys, "orig_argv", [sys.executable, "-c", TELLS_WHOM_SYSTEMD_WATCHES])
+    upgrade = Upgrade(os.fspath(tmp_path), lambda *_: None)
+
+    def has_ended() -> bool:
+        upgrade.reap()
+        return "before it served" in caplog.text
+
+    upgrade.begin(serving=True)
+    until(has_ended, "its end")
+    assert (tmp_path / "heard").read_text() == "True\n"
 
 
 def test_a_socket_that_was_handed_over_keeps_its_number(tmp_path: Path) -> None:

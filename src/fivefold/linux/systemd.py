@@ -1,10 +1,11 @@
-"""What systemd and a service tell each other: sockets, and when it is ready or stops.
+"""What systemd and a service tell each other: sockets, and how it does.
 
-sd_listen_fds(3), sd_notify(3): variables and a datagram, no library.
+sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3): variables and a datagram, no library.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Mapping, MutableMapping
@@ -55,3 +56,19 @@ def notify(state: str) -> None:
             sock.sendto(state.encode(), address)
     except (OSError, ValueError):
         pass  # systemd is gone or never was, or there is no descriptor left: serving goes on
+
+
+def watchdog_s(environment: Mapping[str, str]) -> float:
+    """Seconds after which the manager ends a service that has not said WATCHDOG=1; infinite if it
+    waits for none, or not for ours (sd_watchdog_enabled(3))."""
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    own = str(os.getpid())
+    if environment.get("WATCHDOG_PID", own) != own or not microseconds.isdecimal():
+        return math.inf
+    return int(microseconds) / 1e6 or math.inf
+
+
+def take_over_watchdog(environment: MutableMapping[str, str]) -> None:
+    """The manager waits for our parent: now let it be this process, which takes its place."""
+    if environment.get("WATCHDOG_PID") == str(os.getppid()):
+        environment["WATCHDOG_PID"] = str(os.getpid())

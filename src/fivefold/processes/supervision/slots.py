@@ -79,6 +79,19 @@ class Slots:
         return all(slot.served or self._cannot_now(slot) for slot in self._slots)
 
     @property
+    def renewed(self) -> bool:
+        """Whether no worker is left that was to be replaced."""
+        workers = (slot.worker for slot in self._slots)
+        return self.complete and all(w.generation >= self._generation for w in workers if w)
+
+    @property
+    def all_served(self) -> bool:
+        """Whether each address has a worker that is ready."""
+        return all(
+            slot.served or any(peer.served for peer in self._peers(slot)) for slot in self._slots
+        )
+
+    @property
     def due(self) -> float:
         """When `go_on` or a worker's clock must be looked at again, if not before."""
         times = [worker.due for worker in self]

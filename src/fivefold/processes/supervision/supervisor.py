@@ -22,7 +22,7 @@ the grace time is killed, and the log has its stack; so is one that takes no tur
 time was given for that (`pulse`).  SIGUSR1: `on_notice` is called, and all
 workers are sent it, too.  SIGUSR2: the program is started again (`upgrade`).  Only its own
 children are waited for, by pid; as PID 1, the orphans that a container leaves to it as well.
-systemd is told when the workers accept, and when they stop.
+systemd is told of all that (`service_state`).
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from time import monotonic
 
 from ...errors import ConnectionsCut, WorkerFailed
 from ...isolation.reporting import logger
-from ...linux import systemd
 from ...linux.process_control import reap_orphans
 from ..census import Census
 from ..forking import HANDLED, reap, send
 from ..process_signals import ProcessSignals
 from .guard import Guard
 from .remaining import Remaining
+from .service_state import ServiceState
 from .slots import NewQueues, Slots
 from .spawning import Life, Spawning
 from .upgrade import Upgrade
@@ -92,10 +92,11 @@ class Supervisor:
         self._remaining = Remaining(grace_s)
         self._upgrade = upgrade or Upgrade(os.curdir, lambda *_: None, "this is no whole server")
         self._slots = Slots(slots, spawning.worker, grace_s, census or Census(), new_queues)
+        self._service_state = ServiceState(self._slots)
         self._reactions: dict[int, Callable[[], None]] = {
             signal.SIGTERM: self._stop,
             signal.SIGINT: self._interrupted,
-            signal.SIGHUP: self._slots.renew,
+            signal.SIGHUP: self._renew,
             signal.SIGTTIN: self._slots.add,
             signal.SIGTTOU: self._slots.remove,
             signal.SIGUSR1: self._take_notice,
@@ -154,6 +155,7 @@ class Supervisor:
         if not (self._slots.stopping or self._slots.failure):
             self._slots.go_on(monotonic())
             self._announce()
+            self._service_state.look(monotonic())
         self._remaining.look(self._slots, monotonic())
         if self._slots.failure:
             self._stop()
@@ -168,7 +170,7 @@ class Supervisor:
                 poll.register(worker.pipe.pipe, select.POLLIN)
         if self._upgrade.pipe is not None:
             poll.register(self._upgrade.pipe, select.POLLIN)
-        due = min(self._slots.due, self._remaining.due)
+        due = min(self._slots.due, self._remaining.due, self._service_state.due)
         patience_s = min(max(0.0, due - monotonic()), LONGEST_WAIT_S)
         poll.poll(math.ceil(patience_s * 1000))
 
@@ -186,7 +188,8 @@ class Supervisor:
         """Once."""
         if not self._announced and self._slots.complete:
             self._announced = True
-            systemd.notify("READY=1")  # before a server that is replaced hears of it, and may end
+            # Before a server that is replaced hears of it, and may end.
+            self._service_state.ready(monotonic())
             self._on_ready()
 
     # what the signals ask for
@@ -194,7 +197,7 @@ class Supervisor:
     def _stop(self, *, interrupted: bool = False) -> None:
         if not self._slots.stopping:
             self._reap()  # one that died by itself was not asked to end
-            systemd.notify(self._upgrade.outlive())
+            self._service_state.ends(self._upgrade.outlive())
             self._slots.stop(is_outlived=self._upgrade.serves)
             self._remaining.begin(interrupted=interrupted)
 
@@ -203,6 +206,10 @@ class Supervisor:
             for worker in self._slots:
                 worker.kill_at = 0.0
         self._stop(interrupted=True)
+
+    def _renew(self) -> None:
+        self._service_state.reloads()
+        self._slots.renew()
 
     def _begin_upgrade(self) -> None:
         self._upgrade.begin(serving=self._announced and not self._slots.stopping)

@@ -29,6 +29,7 @@ from typing import NoReturn
 
 from ...isolation.descendants import descendants
 from ...isolation.reporting import logger
+from ...linux import systemd
 from ..forking import HANDLED, describe, flush_standard_streams, reap, send
 from ..ready_pipe import Attention
 
@@ -146,6 +147,7 @@ class Upgrade:
             signal.set_wakeup_fd(-1)
             for number in HANDLED:
                 signal.signal(number, signal.SIG_DFL)
+            systemd.take_over_watchdog(environment)
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
             signal.pthread_sigmask(signal.SIG_SETMASK, mask - set(HANDLED))
             os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606 - our own
