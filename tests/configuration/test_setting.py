@@ -16,10 +16,14 @@ from fivefold.content.routing.virtual_hosts import VirtualHost
 from fivefold.content.static.rules import Rules
 from fivefold.errors import SettingsError
 from fivefold.http1.limits import Limits
+from fivefold.processes.supervision.recycling import RecyclingSettings
 from fivefold.server.settings import FIELDS, Settings
 from fivefold.transport.tls.options import TlsSettings
 
-CLASSES: tuple[Any, ...] = (Settings, Limits, Rules, TlsSettings, VirtualHost)
+CLASSES: tuple[Any, ...] = (
+    *(Settings, Limits, Rules, TlsSettings, VirtualHost),
+    RecyclingSettings,
+)
 
 EVERY = [(group, each) for group in CLASSES for each in dataclasses.fields(group)]
 

@@ -86,6 +86,13 @@ def threads_of(pid: int) -> set[int]:
         return set()
 
 
+def proportional_bytes(pid: int) -> int:
+    """The memory that a process takes, where pages that several share are divided among them
+    (PSS); 0 if it has ended. Raises `PermissionError`."""
+    lines = (read(pid, "smaps_rollup") or b"").splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:")), 0)
+
+
 def program_of(pid: int) -> bytes | None:
     """The command line with which its program was started; None if there is no such process."""
     return read(pid, "cmdline")

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from ..errors import FivefoldError
 from .draining import Draining
+from .request_count import RequestCount
 
 LONGEST = 3000
 """Characters of a reason, if all of them are ASCII."""
@@ -32,12 +33,15 @@ class Announcement:
         pipe: int,
         alive: Callable[[], None] = lambda: None,
         draining: Draining | None = None,
+        requests: RequestCount | None = None,
     ) -> None:
         """`alive` is called by what takes turns in the child, at each tick, to the end;
-        `draining`: what the parent may see of its end."""
+        `draining`: what the parent may see of its end; `requests`: of what it answers, if it
+        wants to know."""
         self._pipe = pipe
         self.alive = alive
         self.draining = draining or Draining()
+        self.requests = requests
 
     def __call__(self) -> None:
         self._say(READY, str(os.getpid()))

@@ -20,6 +20,7 @@ from ..errors import ApplicationError, SettingsError
 from ..http1.connection import Http1
 from ..inspection.slow_requests import SlowRequests
 from ..iomodels.interface import Connection, IOModel
+from ..iomodels.overlay import Overlay
 from ..isolation.descendants import descendants
 from ..isolation.reporting import logger
 from ..processes import ending
@@ -167,6 +168,8 @@ class Composition:
             grace=self._grace,
         )
         descendants.end_if_copy()
+        if on_ready.requests is not None:
+            Overlay(content, answer_at_once=on_ready.requests.in_front)
         on_ready.doing(f"starting {name}")
         collect_less_often()
         access_log = self.shared_log.opened()

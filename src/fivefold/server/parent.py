@@ -157,6 +157,7 @@ class SupervisedServer:
                 census=self.census,
                 upgrade=upgrade,
                 new_queues=lambda row: self._service_at(row).listening.more(row),
+                recycling=lambda row: self._service_at(row).settings.recycling,
             ).run(serves)
         handed_down.is_outlived = upgrade.serves
 

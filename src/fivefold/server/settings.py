@@ -23,6 +23,7 @@ from ..errors import SettingsError
 from ..http1.limits import Limits
 from ..iomodels import choices
 from ..listening.sockets import SYSTEMD, Address
+from ..processes.supervision.recycling import RecyclingSettings
 from ..serving import MODELS as SERVING_MODELS
 from ..transport.tls.options import TlsSettings
 from .processors import usable
@@ -224,6 +225,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     rules: Rules = field(default_factory=Rules)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    recycling: RecyclingSettings = field(default_factory=RecyclingSettings)
 
     def __post_init__(self) -> None:
         if str(self.workers) == AUTO:
@@ -311,7 +313,12 @@ class Settings:
         return cls(**chosen(cls, values), **groups)
 
 
-GROUPS: dict[str, Any] = {"limits": Limits, "rules": Rules, "tls": TlsSettings}
+GROUPS: dict[str, Any] = {
+    "limits": Limits,
+    "rules": Rules,
+    "tls": TlsSettings,
+    "recycling": RecyclingSettings,
+}
 """Settings that belong together, with a class of their own; their names are as flat as others."""
 
 FILE_ONLY = ("host", "serve")

@@ -40,7 +40,7 @@ NewQueues = Callable[[list[socket.socket]], list[socket.socket]]
 
 
 OUTDATED = -1
-"""The generation of a worker that does not listen to all queues of its slot."""
+"""The generation of a worker that is worn out, or does not listen to all queues of its slot."""
 
 
 class Slots:
@@ -99,6 +99,7 @@ class Slots:
             times += [slot.backoff.at for slot in self._slots if self._is_empty(slot)]
             if any(self._is_old(slot) for slot in self._slots):
                 times.append(self._replacing.at)
+            times += [worker.wear.due for _, worker in self._up_to_date()]
         return min(times, default=math.inf)
 
     def _cannot_now(self, slot: Slot) -> bool:
@@ -208,7 +209,27 @@ class Slots:
         for slot in self._slots:
             if self._is_empty(slot) and now >= slot.backoff.at:
                 slot.worker = self._started(slot, slot.backoff)
+        self._recycle(now)
         self._replace(now)
+
+    def _recycle(self, now: float) -> None:
+        """Mark what is worn out. A slot has at most two workers for it: where long answers keep
+        the last one, the next has to wait."""
+        for slot, worker in self._up_to_date():
+            if now < worker.wear.due:
+                continue
+            reason = worker.wear.look(worker.pid, worker.ready_at)
+            if reason and not slot.leaving:
+                log.info("worker %d %s, and is replaced", worker.pid, reason)
+                worker.generation = OUTDATED
+
+    def _up_to_date(self) -> list[tuple[Slot, Worker]]:
+        """Those that serve and are not to be replaced."""
+        return [
+            (slot, slot.worker)
+            for slot in self._slots
+            if slot.worker is not None and slot.served and not self._is_old(slot)
+        ]
 
     def stop(self, *, is_outlived: bool) -> None:
         """Let all workers end; whether another server goes on serving on their sockets."""

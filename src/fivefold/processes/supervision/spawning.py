@@ -17,12 +17,16 @@ from ..ready_pipe import Announcement, Attention
 from ..stopping import LEAVE
 from .guard import Guard
 from .pulse import Pulse
+from .recycling import RecyclingSettings, Wear
 from .slot import Slot
 from .worker import Worker
 
 Life = Callable[[list[socket.socket], Announcement], None]
 """Runs in the child: serve on these sockets; call the second argument once they accept.
 The sockets of the other slots are open, too."""
+
+Recycling = Callable[[list[socket.socket]], RecyclingSettings]
+"""Of the workers that listen on these sockets."""
 
 
 class Spawning:
@@ -33,21 +37,25 @@ class Spawning:
         life: Life,
         signals: ProcessSignals,
         guard: Guard,
+        *,
         startup_s: float | None,
         stuck_s: float | None,
+        recycling: Recycling,
     ) -> None:
         self._life = life
         self._signals = signals
         self._guard = guard
         self._startup_s = startup_s
         self._stuck_s = stuck_s
+        self._recycling = recycling
 
     def worker(self, slot: Slot, generation: int, others: Iterable[Worker]) -> Worker:
         """A new one for the slot; `others` are those that it is forked among. Raises OSError."""
         pulse = None if self._stuck_s is None else Pulse(self._stuck_s)
+        wear = Wear(self._recycling(slot.sockets))
         ready, say = os.pipe2(os.O_CLOEXEC)
         draining = Draining()
-        words = Announcement(say, pulse.beat if pulse else lambda: None, draining)
+        words = Announcement(say, pulse.beat if pulse else lambda: None, draining, wear.requests)
         try:
             pid = forked(lambda: self._live(slot, ready, words, others), ended_by=LEAVE)
         except BaseException:
@@ -56,7 +64,7 @@ class Spawning:
         finally:
             os.close(say)
         self._guard.started(pid)
-        worker = Worker(pid, generation, Attention(ready), draining, monotonic(), pulse=pulse)
+        worker = Worker(pid, generation, Attention(ready), draining, wear, monotonic(), pulse=pulse)
         worker.give(self._startup_s)
         return worker
 

@@ -17,7 +17,8 @@ at an address, the server ends with what the first one said (`WorkerFailed`), or
 SIGTERM or SIGINT: workers stop accepting, finish what they have accepted, and end; a second
 SIGINT kills them.  SIGHUP: workers are replaced one by one, each leaves only when its
 successor accepts; asked again meanwhile, they are replaced again.  SIGTTIN, SIGTTOU: one worker
-more, one less.  One that does not leave within
+more, one less.  Without a signal, too, a worker is replaced that is worn out (`recycling`).  One
+that does not leave within
 the grace time is killed, and the log has its stack; so is one that takes no turn any more, if a
 time was given for that (`pulse`).  SIGUSR1: `on_notice` is called, and all
 workers are sent it, too.  SIGUSR2: the program is started again (`upgrade`).  Only its own
@@ -44,10 +45,11 @@ from ..census import Census
 from ..forking import HANDLED, reap, send
 from ..process_signals import ProcessSignals
 from .guard import Guard
+from .recycling import RecyclingSettings
 from .remaining import Remaining
 from .service_state import ServiceState
 from .slots import NewQueues, Slots
-from .spawning import Life, Spawning
+from .spawning import Life, Recycling, Spawning
 from .upgrade import Upgrade
 from .worker import KILL_MARGIN_S
 
@@ -78,17 +80,26 @@ class Supervisor:
         census: Census | None = None,
         upgrade: Upgrade | None = None,
         new_queues: NewQueues = list,
+        recycling: Recycling = lambda _: RecyclingSettings(),
     ) -> None:
         """`startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
         `stuck_s`: how long it may then take no turn; the same.
-        `new_queues`: sockets for one more slot; by default it shares those of another."""
+        `new_queues`: sockets for one more slot; by default it shares those of another.
+        `recycling`: when a worker that serves is worn out (`recycling`); by default never."""
         self._on_notice = on_notice
         self._announced = False
         self._on_ready: Callable[[], None] = lambda: None
         # SIGCHLD, too: our parent may ignore it, and no death would be heard of.
         self._signals = ProcessSignals(HANDLED)
         self._guard = Guard(grace_s + KILL_MARGIN_S)
-        spawning = Spawning(life, self._signals, self._guard, startup_s, stuck_s)
+        spawning = Spawning(
+            life,
+            self._signals,
+            self._guard,
+            startup_s=startup_s,
+            stuck_s=stuck_s,
+            recycling=recycling,
+        )
         self._remaining = Remaining(grace_s)
         self._upgrade = upgrade or Upgrade(os.curdir, lambda *_: None, "this is no whole server")
         self._slots = Slots(slots, spawning.worker, grace_s, census or Census(), new_queues)

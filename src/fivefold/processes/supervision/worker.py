@@ -20,6 +20,7 @@ from ..ready_pipe import Attention
 from ..stopping import LEAVE
 from .guard import kill_child
 from .pulse import Pulse
+from .recycling import Wear
 
 log = logger("fivefold.supervisor")
 
@@ -44,6 +45,7 @@ class Worker:
     """How often new workers had been asked for when it was forked."""
     pipe: Attention
     draining: Draining
+    wear: Wear
     started: float
     ready_at: float = math.inf
     left_at: float = math.inf
@@ -115,6 +117,7 @@ class Worker:
         left = self.draining.open if os.WIFSIGNALED(status) else 0
         self.lost = max(self.draining.cut, left)  # what was cut may not have ended, too
         self.draining.close()
+        self.wear.close()
         return became_ready
 
     def dismiss(self, grace_s: float) -> None:
