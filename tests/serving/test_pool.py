@@ -86,7 +86,7 @@ class Pool:
         model = Process([], echo, lambda *_, **__: Epoll(), options)
         self.acceptor = acceptor.Acceptor(model, inbox, to_forker, Limit({SETTING: PLACES}))
         self._ends = (inbox, to_forker, self.channel, self.wishes)
-        self._found: list[int] = []
+        self._found: list[int | None] = []
         self._waits = threading.Thread(
             target=lambda: self._found.append(self.acceptor._idle_child()), daemon=True
         )
@@ -105,7 +105,7 @@ class Pool:
         except BlockingIOError:
             return False
 
-    def idle(self, number: int) -> int:
+    def idle(self, number: int) -> int | None:
         """One says so; which one is found."""
         send_message(self.channel, IDLE, number)
         self._waits.join(TIMEOUT_S)

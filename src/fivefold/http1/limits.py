@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 from ..configuration.setting import check, setting
 
+QUEUE = "queue"
+"""`overload`: the way of the kernel."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bytes, counts and seconds; all greater than zero. Raises `SettingsError`."""
+    """Bytes, counts and seconds, all greater than zero, and words. Raises `SettingsError`."""
 
     # Apache's LimitRequestLine; RFC 9112, section 3 asks for 8000 at least.
     request_line_bytes: int = setting(
@@ -74,6 +77,15 @@ class Limits:
         20.0,
         "How often the server pings a websocket; without a pong until the next ping, the server"
         " ends it.",
+    )
+
+    # Waiting loses nobody, and is what the kernel does; a client behind a balancer is served
+    # sooner by another server.
+    overload: str = setting(
+        QUEUE,
+        "What becomes of clients beyond --max-connections: they wait in the kernel's queue (queue),"
+        " or the server answers 503 at once, and closes (503).",
+        choices=(QUEUE, "503"),
     )
 
     def __post_init__(self) -> None:

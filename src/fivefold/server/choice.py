@@ -20,6 +20,7 @@ from ..content.routing.htpasswd import LastRead, Passwords
 from ..content.server_timing import Timed
 from ..content.static.files.kept import Shared
 from ..errors import SettingsError
+from ..http1.limits import QUEUE
 from ..iomodels import resolve
 from ..iomodels.interface import IOModel
 from ..processes.grace import Grace
@@ -51,6 +52,12 @@ class Choice:
             raise SettingsError(
                 f"max_connections: {engine.engine} can hold {most} connections in one thread:"
                 f" {engine.traits.limit}"
+            )
+        is_iterative = model.traits.one_thread and not engine.traits.overlaps
+        if is_iterative and settings.limits.overload != QUEUE:
+            raise SettingsError(
+                f"overload: {engine.engine} in one thread serves one client after the other, and"
+                " cannot refuse others meanwhile; take another --io or --serving"
             )
         return cls(kind, model, engine, passed_over)
 

@@ -35,6 +35,7 @@ from ..transport.tls.layer import Tls
 from . import reloading
 from .binding import Listening
 from .choice import Choice, opened
+from .overload import refusal
 from .probing import enter
 from .settings import Settings
 from .upkeep import allow_descriptors, collect_less_often, tick, ticking
@@ -153,6 +154,7 @@ class Composition:
             fresh=settings.fresh,
             grace=self._grace,
             startup_s=settings.startup_s,
+            refusal=refusal(settings),
         )
         allow_descriptors(options.max_connections)
         name = target if isinstance(target, str) else choice.kind.name

@@ -3,8 +3,9 @@
 Promises.  All coroutines of a worker run in its main thread, in turns.  A coroutine that
 computes, or calls something that blocks, stops all the others meanwhile.  A crash of the
 process takes all its connections with it; an exception takes one.  At the limit of
-connections the worker stops accepting, and the kernel's queue holds the rest.  Signals:
-SIGTERM stops; the I/O model may use real-time signals and SIGIO (`sigio` does).
+connections the worker stops accepting, and the kernel's queue holds the rest, unless they
+are to be refused (`refusing`).  Signals: SIGTERM stops; the I/O model may use real-time
+signals and SIGIO (`sigio` does).
 
 With an I/O model that cannot overlap connections (`traits.overlaps` is False) this is
 the classical iterative server: one client at a time, and an idle one is let go early,
@@ -19,7 +20,7 @@ from typing import Any
 
 from ..iomodels.interface import Connection, IOModel, Listener, Traits, Waiter
 from .base import ServingModel, ServingTraits, close_woken
-from .limit import DESCRIPTORS, SETTING, Limit, affordable
+from .limit import SETTING, Limit, affordable
 from .open_connections import CUT_S, opened
 
 DRAIN_STEP_S = 0.02
@@ -58,7 +59,7 @@ class Async(ServingModel):
             io.run(self._main(io))
         finally:
             close_woken(io)
-        self.raise_deaf()
+        self.end_accepting()
 
     def stop(self) -> None:
         # Here and not only when it is drained: an iterative server gets there once the client
@@ -67,14 +68,9 @@ class Async(ServingModel):
         super().stop()
 
     def _affordable(self, traits: Traits) -> Limit:
-        """Connections at once: as asked for, as the engine can, as there are descriptors."""
-        bounds = {
-            SETTING: self.options.max_connections,
-            DESCRIPTORS: affordable(traits.descriptors),
-        }
-        if traits.max_connections:
-            bounds[traits.limit] = traits.max_connections
-        return Limit(bounds)
+        """As the engine can, too."""
+        most = traits.max_connections
+        return self.limit(traits.descriptors, {traits.limit: most} if most else {})
 
     async def _main(self, io: IOModel) -> None:
         listeners = self.queues(io, lambda: self._limit.most - self._attended)
@@ -87,13 +83,16 @@ class Async(ServingModel):
 
     async def _start(self, sock: socket.socket) -> None:
         assert self._io is not None
+        if self._attended >= self._limit.most and self.refuses:
+            self.refuse(sock)
+            return
         connection = opened(self._io, sock)
         if connection is None:
             return
         self._attended += 1
         self._io.spawn(self._attend(connection))
         self._limit.look(self._attended)
-        while self._attended >= self._limit.most and not self.stopping:
+        while self._attended >= self._limit.most and not (self.stopping or self.refuses):
             room = Waiter()
             self._full.append(room)
             await room

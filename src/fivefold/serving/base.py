@@ -21,7 +21,9 @@ from ..isolation.reporting import logger
 from ..processes.grace import Grace
 from ..processes.ready_pipe import NOBODY_LISTENS, Announcement
 from ..processes.stopping import Stopping
+from .limit import DESCRIPTORS, SETTING, Limit, affordable, refused_at_once
 from .open_connections import Handler, OpenConnections
+from .refusing import Refusal, Refusals
 from .stealing import OtherQueues
 
 log = logger("fivefold.serving")
@@ -91,6 +93,8 @@ class ServingOptions:
     """How long connections may finish their exchange after a request to stop, and content end."""
     startup_s: float | None = None
     """Until a process of a pool must be ready, or it is killed; None to wait for ever."""
+    refusal: Refusal | None = None
+    """What a client beyond the limit is answered; None to let it wait in the kernel's queue."""
 
 
 class ServingModel(ABC):
@@ -123,6 +127,8 @@ class ServingModel(ABC):
         self.open = OpenConnections(on_ready.draining)
         """Those of this process."""
         self._io: IOModel | None = None
+        self._refusals: Refusals | None = None
+        """Made with the first client that is refused."""
         self._deaf: BaseException | None = None
         """Why this worker cannot accept any more."""
 
@@ -149,8 +155,31 @@ class ServingModel(ABC):
         listeners = [sock.close for sock in (*self.listeners, *self.others)]
         descendants.give_up(*listeners, self.on_ready.close, io.give_up)
 
-    def raise_deaf(self) -> None:
-        """Raises what ended the accepting, if something did; called at the end of `run`."""
+    def limit(self, each: int, bounds: dict[str, int]) -> Limit:
+        """Connections at once: as asked for, as there are descriptors (`each` takes so many), and
+        as `bounds` say."""
+        options = self.options
+        refused = 0 if options.refusal is None else refused_at_once()
+        ours = {SETTING: options.max_connections, DESCRIPTORS: affordable(each, refused)}
+        return Limit(ours | bounds, refuses=options.refusal is not None)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a client for whom there is no room is refused; one that is in the queue when
+        the server stops is served."""
+        return self.options.refusal is not None and not self.stopping
+
+    def refuse(self, sock: socket.socket) -> None:
+        """In the thread that accepts; never waits."""
+        if self._refusals is None:
+            assert self.options.refusal is not None
+            self._refusals = Refusals(self.options.refusal, refused_at_once())
+        self._refusals.add(sock)
+
+    def end_accepting(self) -> None:
+        """Called at the end of `run`. Raises what ended the accepting, if something did."""
+        if self._refusals is not None:
+            self._refusals.close(self.options.grace.until())
         if self._deaf is not None:
             raise self._deaf
 

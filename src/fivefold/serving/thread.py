@@ -6,7 +6,8 @@ time, with an I/O model that it made itself and keeps as long as it lives (descr
 that are armed for a thread must not outlive it).  Threads are started on demand, a few
 ahead; with `fresh` a thread ends after one connection.  A crash of the process takes
 all its connections with it; an exception takes one.  When all threads are busy the main
-thread stops accepting, and the kernel's queue holds the rest.  Signals: SIGTERM stops;
+thread stops accepting, and the kernel's queue holds the rest, unless they are to be refused
+(`refusing`).  Signals: SIGTERM stops;
 the I/O model may use real-time signals, directed to its thread.
 """
 
@@ -25,7 +26,7 @@ from ..isolation.mailbox import Mailbox
 from ..isolation.reporting import report
 from ..isolation.starting_threads import made_thread
 from .base import EXHAUSTED_PAUSE_S, ServingModel, ServingTraits, close_woken, log
-from .limit import DESCRIPTORS, SETTING, Limit, affordable
+from .limit import SETTING, Limit
 from .open_connections import CUT_S, opened
 
 SPARES = 4
@@ -58,14 +59,14 @@ class Thread(ServingModel):
         # from a signal handler that interrupted its `get` (queue module, "reentrant").
         self._idle: queue.SimpleQueue[Client | None] = queue.SimpleQueue()
         self._threads: set[threading.Thread] = set()
+        self._busy: set[Client] = set()
+        """Mailboxes of those that have been given a client."""
         self._failure: ApplicationError | None = None
         """Why no thread can serve."""
 
     def run(self) -> None:
         io = self._io = self.new_io(1, serves=False)
-        each = io.traits.descriptors + io.traits.own_descriptors
-        bounds = {SETTING: self.options.max_connections, DESCRIPTORS: affordable(each)}
-        self._limit = Limit(bounds)
+        self._limit = self.limit(io.traits.descriptors + io.traits.own_descriptors, {})
         self.hooks.started()
         self._begin(io)
         try:
@@ -75,7 +76,7 @@ class Thread(ServingModel):
             close_woken(io)
         if self._failure is not None:
             raise self._failure
-        self.raise_deaf()
+        self.end_accepting()
 
     def stop(self) -> None:
         self.open.finish()  # the main thread may take a tick to hear of it
@@ -111,18 +112,25 @@ class Thread(ServingModel):
     async def _hand_over(self, sock: socket.socket) -> None:
         mailbox = self._idle_thread()
         if mailbox is None:
+            if self._failure is None:
+                self.refuse(sock)
             sock.close()
             return
-        self._limit.look(len(self._threads) - self._idle.qsize())
+        self._busy.add(mailbox)
+        self._limit.look(len(self._busy))
         mailbox.put(sock)
         self._add_spares()
 
     def _idle_thread(self) -> Client | None:
-        """An idle thread's mailbox; waits for one at the limit. None if there will never be one."""
+        """An idle thread's mailbox; waits for one at the limit. None if there will never be one, or
+        the client is to be refused."""
         while self._failure is None:
             try:
                 mailbox = self._idle.get_nowait()
             except queue.Empty:
+                # Not by the number of threads: one that starts or has just served is soon idle.
+                if len(self._busy) >= self._limit.most and self.refuses:
+                    return None
                 if len(self._threads) < self._limit.most:
                     self._start_thread()
                 mailbox = self._next_idle()
@@ -207,7 +215,10 @@ class Thread(ServingModel):
         sock = mailbox.get()
         if sock is None:
             return False
-        connection = opened(io, sock)
-        if connection is not None:
-            io.run(self.open.attend(self.handler, connection))
+        try:
+            connection = opened(io, sock)
+            if connection is not None:
+                io.run(self.open.attend(self.handler, connection))
+        finally:
+            self._busy.discard(mailbox)
         return True

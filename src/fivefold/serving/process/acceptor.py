@@ -55,7 +55,7 @@ class Acceptor:
         finally:
             close_woken(io)
             self._model.hooks.ended()
-        self._model.raise_deaf()
+        self._model.end_accepting()
 
     def _stop(self, io: IOModel) -> None:
         self._model.stopping = True
@@ -91,6 +91,9 @@ class Acceptor:
                 except WorkerFailed:
                     await self._serve_here(sock)
                     return
+                if child is None:
+                    self._model.refuse(sock)
+                    return
                 self._limit.look(len(self._channels) - len(self._idle))
                 try:
                     send_message(self._channels[child], SERVE, child, sock)
@@ -113,11 +116,16 @@ class Acceptor:
             await only.attend(self._model.handler, connection)
             self._model.hooks.idle()
 
-    def _idle_child(self) -> int:
-        """The number of an idle child; waits for one, at the limit until one is free."""
+    def _idle_child(self) -> int | None:
+        """The number of an idle child; waits for one, at the limit until one is free. None if the
+        client is to be refused."""
         while self._hear(socket.MSG_DONTWAIT):
             pass
         while not self._idle:
+            # One that starts is soon idle.
+            busy = len(self._channels) - len(self._starting)
+            if busy >= self._limit.most and self._model.refuses:
+                return None
             if not self._on_the_way():
                 self._order_spares()
             self._hear_within(LOOK_S)

@@ -20,13 +20,15 @@ class AcceptorHandle:
         self,
         max_connections: int,
         life: Callable[[socket.socket, socket.socket, Limit], None],
+        *,
+        refuses: bool = False,
     ) -> None:
         """Forks it; `life` runs there, with its ends of the channels. Raises `OSError`."""
         self.channel, inbox = pair()
         self.wishes, to_forker = pair()
         # A child may have two messages under way, and no sender may ever block.
         bounds = {SETTING: max_connections, "net.core.wmem_max": capacity(self.channel) // 2}
-        limit = Limit(bounds)
+        limit = Limit(bounds, refuses=refuses)
         self.most = limit.most
         self.wanted = 0
         """So many children more."""

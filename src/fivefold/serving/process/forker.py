@@ -175,7 +175,10 @@ class Forker:
                 log.error("no acceptor can be had: %s; trying again", error)
 
     def _begin_accepting(self) -> None:
-        self._acceptor = AcceptorHandle(self._model.options.max_connections, self._accept)
+        options = self._model.options
+        self._acceptor = AcceptorHandle(
+            options.max_connections, self._accept, refuses=options.refusal is not None
+        )
 
     def _fork_child(self, acceptor: AcceptorHandle) -> None:
         """Fork a child; if the kernel refuses, the wish stays, and is tried again later."""
