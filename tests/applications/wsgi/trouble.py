@@ -7,13 +7,15 @@ import concurrent.futures
 import json
 import os
 import sqlite3
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from applications.notes_and_gates import note, wait_at
+from applications.notes_and_gates import folder, note, wait_at
 from applications.odd_exceptions import ODD
 from fivefold.errors import InvalidResponse
 
@@ -157,6 +159,34 @@ def write_sized(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
     return [b"67890"]
 
 
+def not_ready(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    """Yields nothing until there is a file, after a first part if it is asked for one."""
+    begun, _, sized = environ["QUERY_STRING"].partition(",")
+    fields = [*TEXT, ("Content-Length", "9")] if sized else TEXT
+    start_response("200 OK", fields)
+    try:
+        if begun:
+            yield b"begun"
+        else:
+            note("called")
+        while not (folder() / "ready").exists():
+            time.sleep(0.001)
+            yield b""
+        if not begun:  # it may still say something else
+            start_response("201 Created", fields, exc_info())
+        yield b"done"
+    finally:
+        note("closed")
+
+
+def exc_info() -> Any:
+    """Of an error; without one an application may not call `start_response` again."""
+    try:
+        raise ValueError
+    except ValueError:
+        return sys.exc_info()
+
+
 kept: list[Any] = []
 
 
@@ -244,7 +274,7 @@ PATHS: dict[str, Callable[[Any, Any], Any]] = {
     f"/{function.__name__.replace('_', '-')}": function
     for function in (
         *(trouble, here, write_lazy, write_large, write_left, write_bodiless, write_sized),
-        *(write_kept, threads, mine, rewinding),
+        *(write_kept, threads, mine, rewinding, not_ready),
     )
 }
 

@@ -1,11 +1,8 @@
 """Is the client of a call that waits still there?
 
 Facts.        No coroutine reads a connection while its application works, so none would notice that
-              the client has left.  recv(2) tells of a FIN, and a FIN has two meanings: a
-              client that is gone, or one that has only said all it had to say and waits for
-              its answer (`nc -N`; RFC 9112, section 9.6; shutdown(2)).  What tells them
-              apart is a reset, which comes when something is sent to a socket that no process
-              has any more; poll(2) then reports POLLHUP.
+              the client has left.  recv(2) tells of a FIN, which alone does not say so
+              (`application.hang_up`).
 Consequence.  A FIN is told to an application that listens, as everywhere, but the connection
               is only given up when the client is known to be gone.
 Choice.       Four times a second (`Watches`) the connections of calls that wait are looked at.
@@ -23,7 +20,6 @@ Cost.         Nothing for a call that ends before the next look; 2 us of each lo
 from __future__ import annotations
 
 import asyncio
-import select
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol, cast
@@ -31,17 +27,10 @@ from typing import Any, Protocol, cast
 from ...errors import DeadlineExceeded
 from ...iomodels.interface import Connection, Task, Waiter
 from ...iomodels.lifetime import NEVER
-
-PEEK_S = 0.25
-"""Between two looks: a FIN and an answer to it must both be noticed within a second."""
+from ..application.hang_up import PATIENCE_S, PEEK_S, RDHUP, polled
 
 ASK_S = 0.5
 """After a FIN, before a client that has got no response yet is asked whether it is there."""
-
-PATIENCE_S = 0.75
-"""For a client that has sent a FIN, and can be sent nothing that would prove it alive."""
-
-RDHUP = getattr(select, "POLLRDHUP", 0x2000)
 
 
 class Watched(Protocol):
@@ -168,14 +157,6 @@ class Watch:
             self._proven = silent_s >= ASK_S and self._watched.fill()
             if not self._proven and silent_s >= PATIENCE_S:
                 self._watched.hung_up(certainly=True)
-
-
-def polled(fd: int, events: int) -> int:
-    """What poll(2) says of a descriptor: of `events`, and POLLHUP and POLLERR in any case."""
-    poll = select.poll()
-    poll.register(fd, events)
-    found = poll.poll(0)
-    return found[0][1] if found else 0
 
 
 class Looked(Protocol):

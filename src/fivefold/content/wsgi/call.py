@@ -25,6 +25,7 @@ from ..application.fields import ResponseHeads, response_head
 from ..application.thread_pool import Lease
 from .file_wrapper import FileWrapper
 from .input import abandon
+from .silence import HUNG_UP, Silence
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 Fields = list[tuple[str, str]]
@@ -154,13 +155,19 @@ class Call:
         return self.step()
 
     def step(self) -> bytes:
-        """The next part that is not empty, or END."""
+        """The next part that is not empty, or END; or HUNG_UP if there is none for a while, and the
+        client may have left meanwhile."""
         assert self._iterator is not None
         # Not by `for`, which would call `__iter__` once more.
         part: Any
+        silence: Silence | None = None
         while (part := next(self._iterator, NO_MORE)) is not NO_MORE:
             if part:
                 return part if type(part) is bytes else joined((part,))
+            if silence is None:
+                silence = Silence()
+            elif self.head is not None and silence.hung_up(self.conn.fd):
+                return HUNG_UP
         return END
 
     def _checked(self, part: bytes) -> bytes:

@@ -34,6 +34,7 @@ from .call import Application, Call, Failed, Misbehaved
 from .environ import Environs, WsgiConstants
 from .input import NO_BODY, abandon, received
 from .places import Place
+from .silence import HUNG_UP, Leaver
 
 log = logger("fivefold.wsgi")
 
@@ -142,14 +143,18 @@ class Wsgi(Content):
     async def _send(self, call: Call, part: bytes | FilePart, exchange: Exchange) -> Failed | None:
         """The response, part by part; None if nothing failed but, perhaps, a `write`."""
         if not exchange.started:
-            assert call.head is not None
-            exchange.start(call.head)
+            start(call, exchange)
         if isinstance(part, FilePart):
             if call.broken is None:
                 await exchange.send_file(part)
             return None
+        leaver: Leaver | None = None
         while part and not call.last and call.broken is None:
-            await exchange.write(part, more=True)
+            if part is HUNG_UP:
+                leaver = leaver or Leaver()
+                await leaver.prove(exchange)
+            else:
+                await exchange.write(part, more=True)
             if exchange.exceeded or exchange.silent:
                 part = b""  # it may have no end, and no client would see it
                 break
@@ -157,9 +162,17 @@ class Wsgi(Content):
             if isinstance(following, Failed):
                 return following
             part = following
+            if not exchange.started:
+                start(call, exchange)
         if call.broken is None:
             await exchange.write(part, more=False)
         return None
+
+
+def start(call: Call, exchange: Exchange) -> None:
+    """As long as nothing has left, `start_response` may be called again."""
+    assert call.head is not None
+    exchange.start(call.head)
 
 
 def target_of(exchange: Exchange) -> str:

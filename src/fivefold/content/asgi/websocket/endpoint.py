@@ -16,8 +16,8 @@ from ....errors import ClientLeft, DeadlineExceeded, PeerGone
 from ....http1.exchange import Exchange
 from ....http1.limits import Limits
 from ....iomodels.lifetime import NEVER
+from ...application.hang_up import polled
 from ..application_loop import ApplicationLoop
-from ..client_watch import polled
 from ..send_lock import SendLock
 from .frames import Frames
 from .inbox import Inbox
