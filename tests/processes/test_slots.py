@@ -16,6 +16,7 @@ from fivefold.processes.census import Census
 from fivefold.processes.draining import Draining
 from fivefold.processes.ready_pipe import FAILED, READY, Attention, line
 from fivefold.processes.supervision import slots
+from fivefold.processes.supervision.recycling import RecyclingSettings, Wear
 from fivefold.processes.supervision.slots import Slots
 from fivefold.processes.supervision.worker import Worker
 
@@ -35,7 +36,9 @@ class Started:
 
     def _new(self, *_: object) -> Worker:
         ready, says = os.pipe2(os.O_CLOEXEC)
-        worker = Worker(NO_PROCESS, 0, Attention(ready), Draining(), self.now)
+        worker = Worker(
+            NO_PROCESS, 0, Attention(ready), Draining(), Wear(RecyclingSettings()), self.now
+        )
         self._says[id(worker)] = says
         return worker
 

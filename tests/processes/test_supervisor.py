@@ -19,6 +19,7 @@ import pytest
 from fivefold.processes.census import Census
 from fivefold.processes.draining import Draining
 from fivefold.processes.ready_pipe import Announcement, Attention
+from fivefold.processes.supervision.recycling import RecyclingSettings, Wear
 from fivefold.processes.supervision.service_state import ServiceState
 from fivefold.processes.supervision.slot import Slot
 from fivefold.processes.supervision.slots import Slots
@@ -272,7 +273,7 @@ def test_one_worker_is_enough_for_an_address_but_each_address_needs_one() -> Non
     def starts(_: Slot, generation: int, __: Iterator[Worker]) -> Worker:
         heard, say = os.pipe()
         said.append(Announcement(say))
-        return Worker(0, generation, Attention(heard), Draining(), 0.0)
+        return Worker(0, generation, Attention(heard), Draining(), Wear(RecyclingSettings()), 0.0)
 
     with socket.socket() as one, socket.socket() as other:
         for sock in (one, other):

@@ -17,7 +17,7 @@ from fivefold.errors import BindError, FivefoldError, SettingsError
 from fivefold.linux import systemd
 from fivefold.server.service_tables import services
 from support.client import Client
-from support.process_tree import workers_of
+from support.process_tree import open_files, workers_of
 
 CONFIGURATION = """
 body_bytes = 1000
@@ -68,7 +68,7 @@ def listeners_of(pid: int) -> set[str]:
         for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
         if line.split()[3] == "0A"
     }
-    held = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    held = open_files(pid)
     return {inode for inode in listening if f"socket:[{inode}]" in held}
 
 

@@ -45,12 +45,20 @@ def workers_of(pid: int) -> set[int]:
     talk to the control process, and monitors to the status process."""
 
     def listens(child: int) -> bool:
-        with contextlib.suppress(OSError):
-            files = list(Path(f"/proc/{child}/fd").iterdir())
-            return any("socket:" in str(fd.readlink()) for fd in files)
-        return False
+        return any("socket:" in each for each in open_files(child))
 
     return {child for child in children_of(pid) if name_of(child) not in APART and listens(child)}
+
+
+def open_files(pid: int) -> list[str]:
+    """What the descriptors of a process are, by the kernel's names; none of one that has ended, and
+    no descriptor that is closed while we look."""
+    found = []
+    with contextlib.suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(str(descriptor.readlink()))
+    return found
 
 
 def descendants_of(pid: int) -> list[int]:
