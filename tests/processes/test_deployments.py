@@ -107,11 +107,14 @@ def test_a_broken_deployment_heals_after_a_reload(folder: Path) -> None:
         old = set(server.workers())
         (folder / name).rename(folder / "away")
         server.signal(signal.SIGHUP)
+        server.said("reloading (SIGHUP)")
         server.said("an old worker stays")
         server.answers()
         assert old <= set(server.workers())
+        assert "reloaded" not in server.log
         (folder / "away").rename(folder / name)
         until(lambda: not old & set(server.workers()), "new workers")
+        server.said("reloaded")
         server.answers()
         assert server.stop() == 0
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support.client import Answer, Client
-from support.process_tree import APART, children_of, name_of
+from support.process_tree import APART, children_of, is_alive, name_of
 
 SOAK = bool(os.environ.get("FIVEFOLD_SOAK"))
 """Whether the long versions run: `make soak`."""
@@ -109,7 +109,8 @@ class Deployed:
         return self.process.poll() is not None
 
     def workers(self) -> list[int]:
-        return [pid for pid in children_of(self.process.pid) if name_of(pid) not in APART]
+        found = [pid for pid in children_of(self.process.pid) if name_of(pid) not in APART]
+        return [pid for pid in found if is_alive(pid)]  # a zombie waits for its parent
 
     def descendants(self) -> list[int]:
         """The workers, and whoever is below them."""

@@ -19,8 +19,11 @@ import math
 import os
 import time
 
+from ...isolation.reporting import logger
 from ...linux import systemd
 from .slots import Slots
+
+log = logger("fivefold.supervisor")
 
 
 class ServiceState:
@@ -49,6 +52,7 @@ class ServiceState:
     def reloads(self) -> None:
         """Workers will be replaced; before it was ready that is no news."""
         if self._is_ready and not self._slots.stopping:
+            log.info("reloading (SIGHUP): new workers replace the old ones, one after the other")
             self._reloads = True
             systemd.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
@@ -57,6 +61,7 @@ class ServiceState:
         if self._reloads and self._slots.renewed:
             self._reloads = False
             systemd.notify("READY=1")
+            log.info("reloaded: all workers are new, and old ones finish what they have")
         if now >= self._alive_at:
             self._is_owed = not self._slots.all_served
             if not self._is_owed:

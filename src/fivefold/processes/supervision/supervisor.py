@@ -105,7 +105,7 @@ class Supervisor:
         self._slots = Slots(slots, spawning.worker, grace_s, census or Census(), new_queues)
         self._service_state = ServiceState(self._slots)
         self._reactions: dict[int, Callable[[], None]] = {
-            signal.SIGTERM: self._stop,
+            signal.SIGTERM: self._terminated,
             signal.SIGINT: self._interrupted,
             signal.SIGHUP: self._renew,
             signal.SIGTTIN: self._slots.add,
@@ -212,10 +212,17 @@ class Supervisor:
             self._slots.stop(is_outlived=self._upgrade.serves)
             self._remaining.begin(interrupted=interrupted)
 
+    def _terminated(self) -> None:
+        if not self._slots.stopping:
+            log.info("stopping (SIGTERM)")
+        self._stop()
+
     def _interrupted(self) -> None:
         if self._slots.stopping:  # Ctrl-C again: now
             for worker in self._slots:
                 worker.kill_at = 0.0
+        else:
+            log.info("stopping (Ctrl-C)")
         self._stop(interrupted=True)
 
     def _renew(self) -> None:
