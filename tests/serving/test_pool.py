@@ -49,7 +49,7 @@ def pool(listening: socket.socket, folder: Path) -> Iterator[int]:
         model.stops.begin(model.stop)
         model.run()
 
-    forker = forked(life, ended_by=signal.SIGKILL)
+    forker = forked(life, "forker", ended_by=signal.SIGKILL)
     try:
         yield forker
     finally:

@@ -17,6 +17,7 @@ from ..configuration.setting import HELP, count
 from ..content.kinds import BROKEN
 from ..errors import SettingsError
 from ..isolation.reporting import logger
+from ..processes.titles import title
 from ..server.service import Service
 from ..server.service_tables import OWN, SERVER_WIDE, services
 from ..server.settings import FILE_ONLY, GROUPS, Settings
@@ -161,6 +162,7 @@ def run(
         for service in server.services:
             for text in service.passed_over:
                 log.warning("%s; taking %s", text, service.engine.engine)
+        title.be("supervisor")
         with sources.blamed():
             server.run(lambda: announce(server), replaceable=True)
 

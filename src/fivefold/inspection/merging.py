@@ -16,7 +16,7 @@ from typing import Any
 
 from ..linux.proc.descriptors import Descriptors
 from ..linux.proc.sleeping_threads import sleeping_threads
-from ..linux.processes import parent_of, read
+from ..linux.processes import name_of, parent_of
 from .snapshot import Document
 
 IDLE = "idle"
@@ -54,8 +54,7 @@ def seen_from_outside(pid: int) -> Document:
         }
         for one in sleeping_threads(pid)
     ]
-    name = (read(pid, "comm") or b"").decode(errors="replace").strip()
-    return {"pid": pid, "parent": parent_of(pid), "name": name, "threads": threads}
+    return {"pid": pid, "parent": parent_of(pid), "name": name_of(pid), "threads": threads}
 
 
 def merged(

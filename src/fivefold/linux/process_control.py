@@ -1,11 +1,13 @@
-"""prctl(2) and waitid(2): what happens to a process when its parent is gone."""
+"""prctl(2) and waitid(2): what happens to a process when its parent is gone, and its names."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from .libc import checked, libc
 
@@ -43,6 +45,27 @@ def children_called(name: str) -> Iterator[None]:
         yield
     finally:
         checked(libc.prctl(PR_SET_NAME, before, 0, 0, 0), "prctl")
+
+
+def show_command_line(text: str) -> None:
+    """What ps(1) shows as the command line of this process: `text` in place of the words that it
+    was started with, as far as their room goes. Raises `OSError` (no /proc).
+
+    What it is forked from and what it forks have copies of their own.  The environment behind the
+    words stays; the zero at their end must, or the kernel would take it for a part of them
+    (proc(5), /proc/PID/cmdline; fs/proc/base.c).
+    """
+    start, room = argument_area()
+    ctypes.memmove(start, text.encode()[: room - 1].ljust(room, b"\0"), room)
+
+
+@functools.cache  # what is forked has it in the same place
+def argument_area() -> tuple[int, int]:
+    """Where the words are that this program was started with, and how many bytes: arg_start and
+    arg_end, fields 48 and 49 of /proc/self/stat; 3 counts as the first behind the name."""
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    start, end = int(fields[48 - 3]), int(fields[49 - 3])
+    return start, end - start
 
 
 def reap_orphans(*, spared: Collection[int]) -> None:

@@ -93,9 +93,31 @@ def proportional_bytes(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:")), 0)
 
 
-def program_of(pid: int) -> bytes | None:
-    """The command line with which its program was started; None if there is no such process."""
-    return read(pid, "cmdline")
+TITLE = b"fivefold: "
+"""How the command lines of our processes begin, which say who is who (`processes.titles`)."""
+
+
+def program_of(pid: int) -> tuple[bytes, bytes] | None:
+    """What a process has in common with those that it was forked from, and no longer once it
+    executes another program; None if there is no such process.
+
+    That is the command line, unless it is a title of ours; and where that lies in memory, which is
+    another place after each execve(2), but known only of processes that we may trace (else 0).
+    """
+    line, stat = read(pid, "cmdline"), read(pid, "stat")
+    if line is None or stat is None:
+        return None
+    return TITLE if line.startswith(TITLE) else line, stat.rpartition(b")")[2].split()[48 - 3]
+
+
+def name_of(pid: int) -> str:
+    """Who it is in our server; of a process without a title of ours what its thread is called."""
+    line = read(pid, "cmdline") or b""
+    if line.startswith(TITLE):
+        name = line.removeprefix(TITLE).partition(b" [")[0].rstrip(b"\0")
+    else:
+        name = (read(pid, "comm") or b"").strip()
+    return name.decode(errors="replace")
 
 
 def owner_of(pid: int) -> int | None:

@@ -15,6 +15,7 @@ from ..isolation.reporting import logger
 from ..linux.process_control import die_with_parent
 from .ending import disown
 from .stopping import LEAVE
+from .titles import title
 
 log = logger("fivefold.serving")
 
@@ -41,11 +42,13 @@ OF_APPLICATIONS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 def forked(
     life: Callable[[], object],
+    name: str,
     *,
     with_application: bool = False,
     ended_by: int = signal.SIGTERM,
 ) -> int:
     """Fork; the child runs `life` and exits: 0, or 1 if `life` raised. The parent gets the pid.
+    `name`: who it is, for its title.
 
     The status says nothing else: an application may end its process with any (`ready_pipe`).
     Raises `OSError` (the kernel has no process for us).
@@ -61,20 +64,31 @@ def forked(
     # Blocked across the fork, so that no handler of the parent runs in the child.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     try:
+        title.lend(name)
         with descendants.ours():
             pid = os.fork()
         if pid == 0:
-            _live(life, parent, mask, OF_APPLICATIONS if with_application else (), ended_by)
+            _live(
+                life,
+                name,
+                parent,
+                mask,
+                OF_APPLICATIONS if with_application else (),
+                ended_by=ended_by,
+            )
         return pid
     finally:
+        title.lend(title.name)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _live(
     life: Callable[[], object],
+    name: str,
     parent: int,
     mask: set[signal.Signals | int],
     keep: Iterable[signal.Signals],
+    *,
     ended_by: int,
 ) -> NoReturn:
     code = 1
@@ -85,6 +99,7 @@ def _live(
         signal.pthread_sigmask(signal.SIG_SETMASK, set(mask) - set(HANDLED))
         die_with_parent(ended_by, parent)
         if os.getppid() == parent:  # else the signal is blocked, or not yet handled
+            title.be(name)
             life()
         code = 0
     except FivefoldError as error:

@@ -24,6 +24,7 @@ from ..processes.process_signals import ending_once
 from ..processes.ready_pipe import Announcement, Attention
 from ..processes.supervision.supervisor import INIT, Supervisor
 from ..processes.supervision.upgrade import Upgrade
+from ..processes.titles import title
 from ..serving.base import ServingModel
 from . import reloading
 from .composition import WorkerObserver
@@ -141,6 +142,7 @@ class SupervisedServer:
             Announcement(handed_down.ready)()
             handed_down.ready = -1
 
+        title.is_for(" and ".join(service.purpose for service in self.services))
         self.census.accompanied(handed_down.is_shared)
         with contextlib.ExitStack() as stack:
             stack.enter_context(ending_once())
@@ -192,6 +194,7 @@ class SupervisedServer:
         for other in self.services:
             if other is not service:
                 other.listening.close_sockets()
+        title.is_for(service.purpose)
         service.composition.work(sockets, on_ready)
 
     def _reopen_logs(self) -> None:
@@ -232,7 +235,7 @@ class SupervisedServer:
                 if not announcement.failed(error):
                     raise
 
-        self._pid = forked(life)
+        self._pid = forked(life, "supervisor")
         os.close(announce)
         heard = Attention(ready)
         heard.wait()

@@ -74,7 +74,7 @@ def probed(settings: Settings, give_up: Callable[[], object]) -> str:
         descendants.end_if_copy()
         os.write(say, report.encode(errors="backslashreplace")[:REPORT_BYTES] + END)
 
-    pid = forked(life)
+    pid = forked(life, f"looks at {settings.target}")
     os.close(say)
     alive = os.pidfd_open(pid)
     give_up_at = math.inf if settings.startup_s is None else monotonic() + settings.startup_s

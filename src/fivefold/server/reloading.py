@@ -101,7 +101,7 @@ def start(settings: Settings, sockets: Iterable[socket.socket]) -> int:
             sock.close()
         watch(settings, supervisor, lambda: announce_ready(announce))
 
-    pid = forked(life)
+    pid = forked(life, "reload watcher")
     os.close(announce)
     with os.fdopen(ready, "rb") as pipe:
         if not pipe.read(1):

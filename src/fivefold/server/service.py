@@ -66,6 +66,13 @@ class Service:
         return self.listening.addresses
 
     @property
+    def purpose(self) -> str:
+        """What it serves, how and where, in a few words."""
+        target = self.settings.target
+        what = target if isinstance(target, str) else self.interface
+        return f"[{what}] {self.model.name}+{self.engine.engine} {' '.join(self.addresses)}"
+
+    @property
     def grace_s(self) -> float:
         """How long a worker may take to end, its application's shutdown included."""
         return self.settings.grace_s + self.composition.shutdown_s

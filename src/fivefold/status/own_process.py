@@ -61,7 +61,7 @@ def status_process(
 
     try:
         with children_called(NAME):
-            pid = forked(life)
+            pid = forked(life, "status process")
     except OSError as error:
         raise WorkerFailed(f"no process can be started: {error}") from error
     try:

@@ -82,7 +82,7 @@ class Guard:
 
         try:
             os.set_blocking(self._pipe, False)
-            reap(forked(life), wait=True)
+            reap(forked(life, "guard"), wait=True)
         except OSError:
             self.close()
             raise

@@ -57,7 +57,11 @@ class Spawning:
         draining = Draining()
         words = Announcement(say, pulse.beat if pulse else lambda: None, draining, wear.requests)
         try:
-            pid = forked(lambda: self._live(slot, ready, words, others), ended_by=LEAVE)
+            pid = forked(
+                lambda: self._live(slot, ready, words, others),
+                f"worker {slot.number + 1}",
+                ended_by=LEAVE,
+            )
         except BaseException:
             os.close(ready)
             raise

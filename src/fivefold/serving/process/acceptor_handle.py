@@ -9,6 +9,7 @@ from time import monotonic
 
 from ...processes.forking import forked
 from ...processes.stopping import LEAVE
+from ...processes.titles import title
 from ..limit import SETTING, Limit
 from .channel import ENDED, MESSAGE, capacity, pair, send_message
 
@@ -40,7 +41,7 @@ class AcceptorHandle:
 
         try:
             with inbox, to_forker:
-                self.pid = forked(begin, ended_by=LEAVE)
+                self.pid = forked(begin, f"acceptor of {title.name}", ended_by=LEAVE)
         except BaseException:
             self.close()
             raise

@@ -23,6 +23,7 @@ from ...processes.backoff import LONGEST_CRASH_PAUSE_S, LONGEST_PAUSE_S, YOUNG_D
 from ...processes.forking import describe, forked, is_clean, reap, send
 from ...processes.ready_pipe import Announcement, Attentions
 from ...processes.stopping import LEAVE
+from ...processes.titles import title
 from ..base import ServingModel, log
 from ..limit import Limit
 from ..open_connections import CUT_S
@@ -203,6 +204,7 @@ class Forker:
             try:
                 pid = forked(
                     lambda: self._serve(acceptor, number, theirs),
+                    f"connection process of {title.name}",
                     with_application=True,
                     ended_by=LEAVE,
                 )

@@ -49,7 +49,7 @@ def control_process(
 
     try:
         with children_called(NAME):
-            pid = forked(life)
+            pid = forked(life, "control process for trace, stacks and top")
     except OSError as error:
         pipe.close()
         inspection.close()
