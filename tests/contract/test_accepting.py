@@ -13,7 +13,7 @@ from time import monotonic
 import pytest
 
 from fivefold.iomodels.interface import IOModel, Listener
-from fivefold.iomodels.readiness.listener import accept_all, accept_batch
+from fivefold.iomodels.readiness.listener import GONE_IN_A_ROW, accept_all, accept_batch
 
 CLIENTS = 3
 PATIENCE_S = 20.0
@@ -96,13 +96,31 @@ def test_all_are_served_when_there_are_descriptors_again(
 
 
 def test_what_concerns_one_client_stops_nobody() -> None:
-    """accept(2) passes on the errors of a connection that is gone; endless ones, too, leave
-    turns to the others."""
-    forbidden = [errno.EPERM] * 1000
+    """accept(2) passes on the errors of a connection that is gone."""
+    ours, theirs = socket.socketpair()
+    outcomes: list[OSError | socket.socket] = [OSError(errno.EPERM, "no")] * (GONE_IN_A_ROW - 1)
+    outcomes = [BlockingIOError(), *outcomes, ours, *outcomes]
 
     def accept() -> tuple[socket.socket, object]:
-        raise OSError(forbidden.pop(), "no") if forbidden else BlockingIOError
+        outcome = outcomes.pop()
+        if isinstance(outcome, OSError):
+            raise outcome
+        return outcome, None
 
-    assert accept_batch(accept, 64) == ([], False)
-    assert len(forbidden) == 1000 - 64
+    with ours, theirs:
+        assert accept_batch(accept, 64) == ([ours], True)
+
+
+def test_who_is_never_allowed_to_accept_does_not_spin() -> None:
+    """Errors of one client without end are none of a client: they are raised, and whoever accepts
+    pauses."""
+    tries = []
+
+    def accept() -> tuple[socket.socket, object]:
+        tries.append(1)
+        raise OSError(errno.EPERM, "no")
+
+    with pytest.raises(PermissionError):
+        accept_batch(accept, 1)
+    assert len(tries) == GONE_IN_A_ROW
     assert accept_all(accept) == []

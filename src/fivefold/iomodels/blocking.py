@@ -35,7 +35,7 @@ from .files import FileAccess, ReadInPlace
 from .interface import IOModel, Listener, Task, Traits, Waiter
 from .outcome import ended_badly
 from .readiness.connection import RECV_BYTES, ReadyConnection
-from .readiness.listener import OF_ONE, accept_batch
+from .readiness.listener import accept_batch
 from .readiness.source import Source
 
 ITERATIVE_TICK_S = 0.02
@@ -203,12 +203,7 @@ class BlockingListener(Listener):
 
     async def accept(self) -> list[socket.socket]:
         self._io.tick()
-        try:
-            return [self.sock.accept()[0]]
-        except OSError as error:
-            if isinstance(error, BlockingIOError) or error.errno in OF_ONE:
-                return []  # a tick has passed, or the client was gone before we looked
-            raise
+        return accept_batch(self.sock.accept, 1)[0]  # none once a tick has passed
 
     def close(self) -> list[socket.socket]:
         # O_NONBLOCK would be there for others that share the listener, too: a successor's accept

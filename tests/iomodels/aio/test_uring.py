@@ -23,10 +23,12 @@ from fivefold.errors import DeadlineExceeded, FileShrank, PeerGone
 from fivefold.iomodels.aio.uring import Uring
 from fivefold.iomodels.aio.uring.connection import HIGH_WATER_BYTES
 from fivefold.iomodels.aio.uring.files import CHUNK_BYTES
+from fivefold.iomodels.aio.uring.operations import OTHER
 from fivefold.iomodels.aio.uring.sender import SILENT_BYTES
 from fivefold.iomodels.aio.uring.setup import BUFFER_BYTES, ORDERED_STORES, Features
 from fivefold.iomodels.interface import File
 from fivefold.iomodels.lifetime import NEVER
+from fivefold.iomodels.readiness.listener import GONE_IN_A_ROW
 from fivefold.linux import page_cache
 from support.ring_features import DETECTED as ALL
 from support.ring_features import needs, needs_a_ring
@@ -556,6 +558,22 @@ def test_no_descriptor_left_is_raised_and_accepting_goes_on() -> None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
                 while hoard:
                     os.close(hoard.pop())
+        listener.close()
+
+
+def test_who_is_never_allowed_to_accept_does_not_spin() -> None:
+    """A security module can refuse every accept; no program of ours can have the ring do so."""
+
+    async def main(listener: Any) -> None:
+        with pytest.raises(PermissionError):
+            await listener.accept()
+
+    with tcp_listener() as listening, ring() as io:
+        listener = io.listener(listening)
+        for _ in range(GONE_IN_A_ROW):
+            assert not listener._error
+            listener.completed(OTHER, -errno.EPERM, 0)
+        io.run(main(listener))
         listener.close()
 
 

@@ -33,6 +33,10 @@ OF_ONE = {
 """Errors of one connection that accept(2) passes on: it was gone before we looked, or a rule
 forbids it. The next one is another."""
 
+GONE_IN_A_ROW = 64
+"""So many are no clients that left: something refuses each of our calls (seccomp(2), a security
+module), and to try on would spin until it no longer does."""
+
 
 class ReadyListener(Listener):
     """A listening socket of a model that waits until accepting is worth trying."""
@@ -75,18 +79,20 @@ def accept_batch(accept: Accept, most: int) -> tuple[list[socket.socket], bool]:
     """Accept what is waiting, at most `most`, and whether that was all: the call said EAGAIN.
     The listener must be non-blocking.
 
-    Raises OSError only if nothing could be accepted (EMFILE and its like).
+    Raises OSError only if nothing could be accepted: EMFILE and its like, or an error of one
+    client again and again.
     """
     accepted: list[socket.socket] = []
-    for _ in range(most):
+    gone = 0
+    while len(accepted) < most:
         try:
             accepted.append(accept()[0])
+            gone = 0
         except BlockingIOError:
             return accepted, True
         except OSError as error:
-            # accept(2) passes on what became of the client that was next: the one after it is
-            # tried.
-            if error.errno in OF_ONE:
+            gone += 1
+            if error.errno in OF_ONE and gone < GONE_IN_A_ROW:
                 continue
             # Those that we have are served; the next call meets the error again.
             if accepted:

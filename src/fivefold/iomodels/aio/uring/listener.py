@@ -12,7 +12,7 @@ from socket import SO_RCVTIMEO, SOCK_CLOEXEC, SOL_SOCKET, socket
 
 from ....linux.io_uring import abi
 from ...interface import Listener, Waiter
-from ...readiness.listener import LONGEST_QUEUE, OF_ONE, accept_all
+from ...readiness.listener import GONE_IN_A_ROW, LONGEST_QUEUE, OF_ONE, accept_all
 from ...scheduler import ACCEPT_BATCH
 from .operations import OTHER, Target
 from .ring_scheduler import RingScheduler
@@ -45,7 +45,7 @@ class UringListener(Listener, Target):
         # Others may look into our queue without waiting (`serving/stealing`).  Kernels before
         # multishot accept would refuse ours at once instead of waiting, too.
         sock.setblocking(not io.features.multishot_accept)
-        self._error = 0
+        self._error = self._gone = 0
         self._cancelled = self._closed = False
 
     @types.coroutine
@@ -72,10 +72,11 @@ class UringListener(Listener, Target):
     def completed(self, kind: int, result: int, flags: int) -> None:
         if not flags & abi.CQE_MORE:
             self.armed = self._cancelled = False
+        self._gone = self._gone + 1 if -result in OF_ONE else 0
         if result >= 0:
             self._take(result)
-        elif -result not in AGAIN:
-            self._error = -result
+        elif -result not in AGAIN or self._gone >= GONE_IN_A_ROW:
+            self._error, self._gone = -result, 0
         if self._closed:
             return
         if self._queue or self._error:
