@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from fivefold import Server, Settings
 from fivefold.content.application import fields
 from fivefold.content.asgi import messages as asgi_messages
 from fivefold.content.routing import router
@@ -21,7 +19,8 @@ from fivefold.content.static.files.kept import MEMORY_BYTES
 from fivefold.content.static.files.open_file import SMALL_BYTES
 from fivefold.content.wsgi import call as wsgi_response
 from support.client import Client
-from support.process_tree import children_of
+from support.process_tree import memory_of_tree
+from support.servers.started import running
 
 BATCH = 50
 """Requests that are sent before their answers are read."""
@@ -89,26 +88,19 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_memory_is_bounded_whatever_is_asked(name: str, folder: Path) -> None:
+def test_memory_is_bounded_whatever_is_asked(name: str, folder: Path, tmp_path: Path) -> None:
     requests, bound = FLOODS[name]
-    host = {"name": "example.org", "target": str(folder)}
-    settings = {"target": str(folder), "bind": "127.0.0.1:0", "host": [host]}
-    with Server(Settings.of(settings)) as server:
-        address, port = server.addresses[0].removeprefix("http://").rsplit(":", 1)
-        with Client((address, int(port))) as client:
-            flood(client, islice(requests(), BATCH))
-            before = memory(server.pid)
-            flood(client, requests())
-            grown = memory(server.pid) - before
+    settings = tmp_path / "fivefold.toml"
+    settings.write_text(f'[[host]]\nname = "example.org"\ntarget = "{folder}"\n')
+    with (
+        running(str(folder), "--config", str(settings)) as server,
+        Client(server.address) as client,
+    ):
+        flood(client, islice(requests(), BATCH))
+        before = memory_of_tree(server.process.pid)
+        flood(client, requests())
+        grown = memory_of_tree(server.process.pid) - before
     assert grown < bound + SLACK_BYTES
-
-
-def memory(pid: int) -> int:
-    """Bytes of a process and all its descendants, shared pages shared out (PSS)."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    found = re.search(r"Pss:\s+(\d+) kB", rollup)
-    assert found is not None
-    return int(found[1]) * 1024 + sum(map(memory, children_of(pid)))
 
 
 def echoed_to_asgi(text: str) -> None:

@@ -69,6 +69,25 @@ def descendants_of(pid: int) -> list[int]:
     return found[1:]
 
 
+HELD = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
+"""What only those count that share it: pages of files are of the whole machine (proc(5))."""
+
+
+def memory_of_tree(pid: int) -> int:
+    """Bytes that it and its descendants hold, with what they share among them counted once.
+
+    Assumes that nobody else shares these pages: a server that was forked from the process of the
+    tests gets more of them whenever pytest writes to a page, or another server ends.  So measure
+    what was started as a program of its own (`support.servers.started`).
+    """
+    total = 0
+    for each in (pid, *descendants_of(pid)):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the process has ended
+            lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(HELD))
+    return total
+
+
 def dissolved(group: Path) -> bool:
     """Gives the processes of a control group back to the one above, and removes it; False as long
     as one is there: they fork while they are moved, and die."""

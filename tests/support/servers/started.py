@@ -23,7 +23,7 @@ class Running:
         self.address = ("127.0.0.1", self._port())
 
     def _port(self) -> int:
-        match = re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.line_with("listening"))
+        match = re.search(r"listening on https?://127\.0\.0\.1:(\d+)", self.line_with("listening"))
         assert match
         return int(match[1])
 
