@@ -35,7 +35,7 @@ class Announcement:
         draining: Draining | None = None,
         requests: RequestCount | None = None,
     ) -> None:
-        """`alive` is called by what takes turns in the child, at each tick, to the end;
+        """`alive` is called by what shows that the child is not stuck, from "ready" on (`pulse`);
         `draining`: what the parent may see of its end; `requests`: of what it answers, if it
         wants to know."""
         self._pipe = pipe
@@ -44,6 +44,7 @@ class Announcement:
         self.requests = requests
 
     def __call__(self) -> None:
+        self.alive()
         self._say(READY, str(os.getpid()))
         self.close()
 

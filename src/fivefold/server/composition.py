@@ -25,6 +25,7 @@ from ..isolation.descendants import descendants
 from ..isolation.reporting import logger
 from ..processes import ending
 from ..processes.grace import Grace
+from ..processes.pulse import pause_s
 from ..processes.ready_pipe import Announcement
 from ..serving.base import NewIO, ServingModel, ServingOptions
 from ..serving.open_connections import Handler
@@ -154,6 +155,7 @@ class Composition:
             fresh=settings.fresh,
             grace=self._grace,
             startup_s=settings.startup_s,
+            stuck_s=settings.stuck_s,
             refusal=refusal(settings),
         )
         allow_descriptors(options.max_connections)
@@ -209,7 +211,9 @@ class Composition:
         return queue_timed(handler) if self.times_queue else handler
 
     def _ticks(self, on_ready: Announcement, access_log: AccessLog | None) -> Callable[[], None]:
-        calls = [on_ready.alive, *self._observer.ticks()]
+        calls = [*self._observer.ticks()]
+        if self.choice.model.traits.one_thread:
+            calls.append(on_ready.alive)
         if access_log is not None:
             calls.append(access_log.tick)
         if self._certificates is not None:
@@ -219,6 +223,8 @@ class Composition:
 
     def _new_io(self, content: Content, shared: Shared, ticked: Callable[[], None]) -> NewIO:
         engine, tick_s = self.choice.engine, tick(self.settings.limits)
+        if self.settings.stuck_s is not None:
+            tick_s = min(tick_s, pause_s(self.settings.stuck_s))
 
         def new_io(connections: int, *, serves: bool = True) -> IOModel:
             make = partial(content.io, engine) if serves else engine

@@ -77,9 +77,9 @@ class Settings:
     )
     stuck_s: float | None = setting(
         None,
-        "Replace a worker that seems stuck: none of its threads and processes has waited for"
-        " clients for this long. Where one thread runs all connections, no handler may take that"
-        " long. By default the server replaces no worker for this.",
+        "Replace a worker, or one process of it, that seems stuck for this long: it is stopped, or C"
+        " code holds the GIL. Where one thread runs all connections, no handler may take that long."
+        " By default the server replaces no worker for this.",
     )
     slow_request_s: float | None = setting(
         None,
@@ -242,8 +242,8 @@ class Settings:
             one_of("asgi_extensions", name, FILES)
         if self.stuck_s is not None and self.stuck_s < LEAST_STUCK_S:
             raise SettingsError(
-                f"stuck_s: {self.stuck_s:g} is too short: a worker that does nothing shows that it"
-                f" lives once a second; at least {LEAST_STUCK_S:g}"
+                f"stuck_s: {self.stuck_s:g} is too short: a busy machine may keep a worker"
+                f" for that long from showing that it lives; at least {LEAST_STUCK_S:g}"
             )
         if self.slow_request_s is not None and self.slow_request_s <= 0:
             raise SettingsError(f"slow_request_s: {self.slow_request_s:g} is no time")

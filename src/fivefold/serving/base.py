@@ -93,6 +93,8 @@ class ServingOptions:
     """How long connections may finish their exchange after a request to stop, and content end."""
     startup_s: float | None = None
     """Until a process of a pool must be ready, or it is killed; None to wait for ever."""
+    stuck_s: float | None = None
+    """Until a process that seems stuck is ended (`pulse`); None to bear it."""
     refusal: Refusal | None = None
     """What a client beyond the limit is answered; None to let it wait in the kernel's queue."""
 

@@ -25,6 +25,7 @@ from ..iomodels.interface import IOModel
 from ..isolation.mailbox import Mailbox
 from ..isolation.reporting import report
 from ..isolation.starting_threads import made_thread
+from ..processes.pulse import begin_beating
 from .base import EXHAUSTED_PAUSE_S, ServingModel, ServingTraits, close_woken, log
 from .limit import SETTING, Limit
 from .open_connections import CUT_S, opened
@@ -69,6 +70,8 @@ class Thread(ServingModel):
         self._limit = self.limit(io.traits.descriptors + io.traits.own_descriptors, {})
         self.hooks.started()
         self._begin(io)
+        if self.options.stuck_s is not None:
+            begin_beating(self.on_ready.alive, self.options.stuck_s)
         try:
             self._add_spares()
             io.run(self._main(io))

@@ -13,10 +13,10 @@ from .. import stack
 from ..draining import Draining
 from ..forking import HANDLED, forked
 from ..process_signals import ProcessSignals
+from ..pulse import Pulse
 from ..ready_pipe import Announcement, Attention
 from ..stopping import LEAVE
 from .guard import Guard
-from .pulse import Pulse
 from .recycling import RecyclingSettings, Wear
 from .slot import Slot
 from .worker import Worker

@@ -83,7 +83,7 @@ class Supervisor:
         recycling: Recycling = lambda _: RecyclingSettings(),
     ) -> None:
         """`startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
-        `stuck_s`: how long it may then take no turn; the same.
+        `stuck_s`: how long it may then show no sign of life (`pulse`); the same.
         `new_queues`: sockets for one more slot; by default it shares those of another.
         `recycling`: when a worker that serves is worn out (`recycling`); by default never."""
         self._on_notice = on_notice

@@ -16,10 +16,10 @@ from ...isolation.reporting import logger
 from .. import stack
 from ..draining import Draining
 from ..forking import send
+from ..pulse import Pulse
 from ..ready_pipe import Attention
 from ..stopping import LEAVE
 from .guard import kill_child
-from .pulse import Pulse
 from .recycling import Wear
 
 log = logger("fivefold.supervisor")

@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -21,6 +22,7 @@ from ...isolation.descendants import descendants
 from ...processes import ending, stack
 from ...processes.backoff import LONGEST_CRASH_PAUSE_S, LONGEST_PAUSE_S, YOUNG_DEATHS, Backoff
 from ...processes.forking import describe, forked, is_clean, reap, send
+from ...processes.pulse import Pulse, begin_beating
 from ...processes.ready_pipe import Announcement, Attentions
 from ...processes.stopping import LEAVE
 from ...processes.titles import title
@@ -31,9 +33,11 @@ from .acceptor import Acceptor
 from .acceptor_handle import AcceptorHandle
 from .channel import GONE, STARTED, ends, send_message
 from .child import Child
+from .pulses import Pulses
 
 OVERDUE = "it has not ended within the grace time; this is where it is:"
 NOT_READY = "it was not ready in time (--startup-s); this is where it is:"
+STUCK = "it is stuck for %.1f s (--stuck-s); this is where it is:"
 
 HAS_CUT = 3
 """How a child ends that had to cut its connection; from one that was not asked to, or has not had
@@ -65,6 +69,8 @@ class Forker:
         self._killed_at: dict[int, float] = {}
         """When those are killed that were not."""
         self._fork_backoff = Backoff()
+        options = model.options
+        self._pulses = Pulses(options.stuck_s, options.max_connections, model.on_ready.alive)
         # Of the acceptor.
         self._acceptor: AcceptorHandle | None = None
         self._acceptor_backoff = Backoff()
@@ -105,6 +111,8 @@ class Forker:
         if now >= self._kill_at:
             self._kill()
         self._end_overdue(now)
+        if now >= self._pulses.due:
+            self._end_stuck(now)
         if self._lacks_acceptor and now >= self._acceptor_backoff.at:
             self._replace_acceptor()
         while (acceptor := self._waiting_acceptor) and now >= self._fork_backoff.at:
@@ -139,7 +147,7 @@ class Forker:
 
     def _next_due(self) -> float:
         clocks = (*self._starting.values(), *self._killed_at.values())
-        due = min(self._cut_at, self._kill_at, *clocks)
+        due = min(self._cut_at, self._kill_at, self._pulses.due, *clocks)
         if self._lacks_acceptor:
             due = min(due, self._acceptor_backoff.at)
         if self._waiting_acceptor:
@@ -176,10 +184,13 @@ class Forker:
                 log.error("no acceptor can be had: %s; trying again", error)
 
     def _begin_accepting(self) -> None:
-        options = self._model.options
+        options, pulse = self._model.options, self._pulses.new()
         self._acceptor = AcceptorHandle(
-            options.max_connections, self._accept, refuses=options.refusal is not None
+            options.max_connections,
+            partial(self._accept, pulse),
+            refuses=options.refusal is not None,
         )
+        self._pulses.began(self._acceptor.pid, pulse)
 
     def _fork_child(self, acceptor: AcceptorHandle) -> None:
         """Fork a child; if the kernel refuses, the wish stays, and is tried again later."""
@@ -192,6 +203,7 @@ class Forker:
             return
         theirs.setblocking(True)  # whatever `socket.setdefaulttimeout` says
         with theirs:
+            pulse = self._pulses.new()
             # Announced first, so that it is known when it says that it is idle.
             try:
                 with ours:
@@ -203,7 +215,7 @@ class Forker:
                 return
             try:
                 pid = forked(
-                    lambda: self._serve(acceptor, number, theirs),
+                    lambda: self._serve(acceptor, number, theirs, pulse),
                     f"connection process of {title.name}",
                     with_application=True,
                     ended_by=LEAVE,
@@ -213,6 +225,7 @@ class Forker:
                 self._refused(acceptor, error)
                 return
         self._children[pid] = number
+        self._pulses.began(pid, pulse)
         if (startup_s := self._model.options.startup_s) is not None:
             self._starting[pid] = monotonic() + startup_s
 
@@ -230,6 +243,7 @@ class Forker:
             del self._children[pid]
             self._starting.pop(pid, None)
             self._killed_at.pop(pid, None)
+            self._pulses.ended(pid)
             if self._acceptor:
                 self._acceptor.say_ended(number)
             if self._asked or self._has_cut(status):
@@ -261,13 +275,28 @@ class Forker:
             death = f"it {describe(status)} before it was ready"
             self._fail(f"no connection process becomes ready: {death}")
 
+    def _end_stuck(self, now: float) -> None:
+        """It alone: what it has forked goes on, and the others' connections do."""
+        stopped = self._pulses.look(now)
+        for pid, silence_s in [] if self._passed_on else stopped:
+            log.error("%s is killed: %s", self._called(pid), STUCK % silence_s)
+            self._kill_soon(pid, now)
+
+    def _called(self, pid: int) -> str:
+        is_acceptor = self._acceptor is not None and pid == self._acceptor.pid
+        return f"{'acceptor' if is_acceptor else 'connection process'} {pid}"
+
+    def _kill_soon(self, pid: int, now: float) -> None:
+        """Once it has shown its stack."""
+        self._killed_at[pid] = now + stack.STACK_S
+        send(pid, stack.STACK)
+
     def _end_overdue(self, now: float) -> None:
         """A child whose start takes for ever would keep a place for ever."""
         for pid in [pid for pid, until in self._starting.items() if now >= until]:
             del self._starting[pid]
-            self._killed_at[pid] = now + stack.STACK_S
             log.error("connection process %d is killed: %s", pid, NOT_READY)
-            send(pid, stack.STACK)
+            self._kill_soon(pid, now)
         for pid in [pid for pid, at in self._killed_at.items() if now >= at]:
             del self._killed_at[pid]
             send(pid, signal.SIGKILL)
@@ -275,6 +304,8 @@ class Forker:
     def _acceptor_died(self, acceptor: AcceptorHandle, status: int) -> None:
         self._acceptor = None
         acceptor.close()
+        self._killed_at.pop(acceptor.pid, None)
+        self._pulses.ended(acceptor.pid)
         if not self._model.stopping:
             log.error("the acceptor %s", describe(status))
             now = monotonic()
@@ -312,19 +343,28 @@ class Forker:
 
     # runs in: the acceptor
 
-    def _accept(self, inbox: socket.socket, to_forker: socket.socket, limit: Limit) -> None:
+    def _accept(
+        self, pulse: Pulse | None, inbox: socket.socket, to_forker: socket.socket, limit: Limit
+    ) -> None:
         self._close_pipe()
         with self._saying_why():
+            self._begin_beating(pulse)
             Acceptor(self._model, inbox, to_forker, limit).run()
 
     # runs in: a child
 
-    def _serve(self, acceptor: AcceptorHandle, number: int, channel: socket.socket) -> None:
+    def _serve(
+        self, acceptor: AcceptorHandle, number: int, channel: socket.socket, pulse: Pulse | None
+    ) -> None:
+        def say_idle() -> None:
+            self._begin_beating(pulse)
+            self._say()
+
         acceptor.wishes.close()
         self._close_pipe()
         for sock in self._model.listeners:
             sock.close()
-        child = Child(self._model, number, channel, acceptor.channel, self._say)
+        child = Child(self._model, number, channel, acceptor.channel, say_idle)
         try:
             with self._saying_why():
                 child.run()
@@ -332,6 +372,10 @@ class Forker:
             ending.end(self._model.options.grace.end() - monotonic())
         if child.has_cut:
             os._exit(HAS_CUT)  # as `forked` does, with a status of its own
+
+    def _begin_beating(self, pulse: Pulse | None) -> None:
+        if pulse is not None and self._model.options.stuck_s is not None:
+            begin_beating(pulse.beat, self._model.options.stuck_s)
 
     @contextlib.contextmanager
     def _saying_why(self) -> Iterator[None]:
