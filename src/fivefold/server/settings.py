@@ -77,9 +77,9 @@ class Settings:
     )
     stuck_s: float | None = setting(
         None,
-        "Replace a worker, or one process of it, that seems stuck for this long: it is stopped, or C"
-        " code holds the GIL. Where one thread runs all connections, no handler may take that long."
-        " By default the server replaces no worker for this.",
+        "Replace a worker, or one process of it, that seems stuck for this long: it is stopped, or"
+        " C code holds the GIL. Where one thread runs all connections, no handler may take as"
+        " long. By default the server replaces no worker for this.",
     )
     slow_request_s: float | None = setting(
         None,

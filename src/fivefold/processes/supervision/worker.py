@@ -75,7 +75,7 @@ class Worker:
     @property
     def _serves(self) -> bool:
         """Whether it is expected to take turns: it is neither starting nor at its end."""
-        return self.was_ready and self.left_at == self.kill_at == math.inf
+        return self.was_ready and not self.why and self.left_at == self.kill_at == math.inf
 
     def give(self, startup_s: float | None) -> None:
         """The time it has to become ready; None for as long as it takes."""
