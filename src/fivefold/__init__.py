@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .content.request_ids import RequestId
 from .errors import FivefoldError
 from .http1.limits import Limits
 from .server.parent import Observer, SupervisedServer
@@ -14,7 +15,7 @@ from .tracing.attach.traced_server import LiveObserver
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["FivefoldError", "Limits", "Server", "Settings", "event_loop", "serve"]
+__all__ = ["FivefoldError", "Limits", "RequestId", "Server", "Settings", "event_loop", "serve"]
 
 __version__ = "0.1.0"
 

@@ -16,8 +16,11 @@ SOURCE = Path(fivefold.__file__).parent
 
 LIFETIME = set(Lifetime.__annotations__)
 
-CONNECTION = set(Connection.__annotations__) - {"sock", "fd", "remembered"} | {"peer", "local"}
-"""`sock` and `fd` are those of many things; `remembered` is content's own."""
+CONNECTION = set(Connection.__annotations__) - {"sock", "fd", "request_id", "remembered"} | {
+    "peer",
+    "local",
+}
+"""`sock`, `fd` and `request_id` are those of many things; `remembered` is content's own."""
 
 OWNER = SOURCE / "iomodels" / "lifetime.py"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fivefold.content.base import Content
@@ -42,6 +42,15 @@ class FakeConnection(Lifetime):
     remembered = None
     unsent = 0
     queued_s: float | None = None
+    request_id = ""
+    adding: tuple[Callable[[bytes], bytes], ...] = ()
+    has_asked = False
+
+    def name_request(self, name: str) -> None:
+        self.request_id = name
+
+    def begin_request(self, adding: tuple[Callable[[bytes], bytes], ...]) -> None:
+        self.adding = adding
 
     async def recv(self) -> bytes:
         data = next(self._script, b"")

@@ -53,6 +53,7 @@ QUEUE = "queue_ms"
 """The one that is not known of every exchange, and has to be asked for (`Format.has_queue`)."""
 
 HEADER = "header:"
+NAMES = ("request_id", "header:x-request-id")
 FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[^{}]+|[{}]")
@@ -101,6 +102,8 @@ class Format:
     has_all_times: bool
     """Whether it has all of them, in their order, as `json` has."""
     has_queue: bool
+    has_ids: bool
+    """Whether it shows the names that the server gives to requests."""
     escaped: Callable[[bytes], str]
     missing: str
     """What stands for a field that the request does not have."""
@@ -165,6 +168,7 @@ def compiled(text: str, *, has_ids: bool = False) -> Format:
         bool(times),
         times == list(range(len(TIMES))),
         QUEUE in dynamic,
+        has_ids and any(name.lower() in NAMES for name in parts[1::2]),
         as_json if is_json else as_text,
         "" if is_json else "-",
         "null" if is_json else "-",

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from ..content.application.forwarded import TrustedProxies
+from ..content.request_ids import renamed
 from ..http1.logged import LoggedRequest
 from ..http1.request import Request, fields_of
 from ..http1.stream import HttpConnection
@@ -76,16 +77,13 @@ class AccessLog(WorkerHooks):
         peer = conn.peer
         address = peer[0] if peer else UNIX if conn.local[1] is None else GONE
         if self._proxies.none or not self._proxies.trusts(peer[0] if peer else None):
-            return ConnectionLines(self, self._heads, address, None, self._queued(conn))
+            return ConnectionLines(self, self._heads, address, None, conn)
 
         def forwarded(head: bytes) -> str | None:
             client = self._proxies.forwarded(conn, fields_of(head)).client
             return None if client is None or client is peer else client[0]
 
-        return ConnectionLines(self, self._forwarded, address, forwarded, self._queued(conn))
-
-    def _queued(self, conn: HttpConnection) -> HttpConnection | None:
-        return conn if self.format.has_queue else None
+        return ConnectionLines(self, self._forwarded, address, forwarded, conn)
 
     def begin_second(self, now: float) -> None:
         """Another second has begun: the lines of the last one are due."""
@@ -127,13 +125,15 @@ class ConnectionLines:
         heads: Heads,
         address: str,
         forwarded: Callable[[bytes], str | None] | None,
-        queued: HttpConnection | None,
+        conn: HttpConnection,
     ) -> None:
-        """`queued`: knows the queue time of the first request."""
         self._log = log
-        self._queued = queued
+        self._queued = conn if log.format.has_queue else None
+        """It knows the queue time of the first request."""
         self._heads = heads
-        self._known_as = heads.known_as
+        self._named = conn if log.format.has_ids else None
+        """It knows the name of each: then no head is like another."""
+        self._known_as = heads.known_as if self._named is None else unknown
         self._address = sys.intern(address)
         self._forwarded = forwarded
         self._since = monotonic()
@@ -190,6 +190,8 @@ class ConnectionLines:
         return end
 
     def _learnt(self, head: bytes, request: Request | None) -> Head:
+        if self._named is not None and request is not None:
+            head = renamed(head, self._named.request_id)
         client = self._forwarded(head) if self._forwarded and request is not None else None
         return self._heads.learnt(head, request, client)
 
@@ -225,3 +227,7 @@ class ConnectionLines:
         self._queued = None  # the requests that follow did not lie there
         queued_s = conn.queued_s
         return self._log.format.no_time if queued_s is None else MS[int(queued_s * 1e6)]
+
+
+def unknown(_: bytes) -> None:
+    """Instead of what is known by a head, where each request has a name."""

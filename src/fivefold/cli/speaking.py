@@ -23,6 +23,7 @@ from pathlib import Path
 
 import click
 
+from ..content.request_ids import NAMELESS, RequestId
 from ..isolation.reporting import logger, moment, one_entry, write
 from ..server.settings import Settings
 from .log_config import configure
@@ -36,12 +37,15 @@ class Lines(logging.Formatter):
 
 
 class ServerLines(Lines):
-    """With the time (RFC 3339, milliseconds), the level and the process that says it."""
+    """With the time (RFC 3339, milliseconds), the level and the process that says it, and the
+    request that it is about, if that has a name."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s")
+        super().__init__("%(asctime)s %(levelname)s [%(process)d] %(name)s%(about)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
+        name = name_in(record)
+        record.about = f" (request {name})" if name else ""
         record.process = os.getpid()  # an application may have set logging.logProcesses to False
         return super().format(record)
 
@@ -60,9 +64,18 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        name = name_in(record)
+        if name:
+            said["request_id"] = name
         if record.exc_info:
             said["traceback"] = self.formatException(record.exc_info)
         return json.dumps(said)
+
+
+def name_in(record: logging.LogRecord) -> str:
+    """The name of the request that it is about; "" if there is none (`RequestId`)."""
+    name: str = getattr(record, "request_id", NAMELESS)
+    return "" if name == NAMELESS else name
 
 
 FORMATTERS: dict[str, type[logging.Formatter]] = {"text": ServerLines, "json": JsonLines}
@@ -105,6 +118,8 @@ def speak_as(settings: Settings) -> None:
     log.setLevel(settings.log_level.upper())
     if settings.log_config is not None:
         configure(log, Path(settings.chdir or "", settings.log_config))
+    for handler in log.handlers if settings.request_id else []:
+        handler.addFilter(RequestId())
 
 
 def say(text: str) -> None:

@@ -17,6 +17,7 @@ from .application.loading import load, refuse_patches
 from .application.thread_pool import Threads
 from .asgi.scope import Scopes
 from .base import Content
+from .request_ids import in_asgi, in_wsgi
 from .static.files.kept import Shared
 from .static.folder import probe
 from .static.rules import Rules
@@ -53,6 +54,8 @@ class ContentContext:
     """What its process is given for its end."""
     many_threads: bool
     """Whether several threads of one process run connections."""
+    has_ids: bool
+    """Whether requests have names."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,14 @@ def open_static(context: ContentContext) -> Content:
     return Static(context.target, rules=context.rules, shared=context.shared)
 
 
-def application(context: ContentContext) -> Any:
-    """Raises `ApplicationError`; a reload may have found another application than the start."""
-    if not isinstance(context.target, str):
-        return context.target
-    loaded = load(context.target)
-    refuse_patches()
-    return loaded
+def application(context: ContentContext, in_names: Callable[[Any], Any]) -> Any:
+    """Raises `ApplicationError`; a reload may have found another application than the start.
+    `in_names`: what is put around it where requests have names."""
+    found = context.target
+    if isinstance(found, str):
+        found = load(found)
+        refuse_patches()
+    return in_names(found) if context.has_ids else found
 
 
 def open_wsgi(context: ContentContext) -> Content:
@@ -93,9 +97,9 @@ def open_wsgi(context: ContentContext) -> Content:
     )
     if context.threads is None:
         place = InPlace(context.limits, shared=context.shared.in_event_loop)
-        return Wsgi(application(context), constants, place)
+        return Wsgi(application(context, in_wsgi), constants, place)
     threads = Threads(context.threads)
-    return Wsgi(application(context), constants, InPool(threads), threads)
+    return Wsgi(application(context, in_wsgi), constants, InPool(threads), threads)
 
 
 def open_asgi(context: ContentContext) -> Content:
@@ -105,7 +109,7 @@ def open_asgi(context: ContentContext) -> Content:
 
     scopes = Scopes(context.root_path, context.proxies, context.asgi_extensions)
     return Asgi(
-        application(context),
+        application(context, in_asgi),
         scopes,
         context.limits,
         lifespan=context.lifespan,

@@ -1,22 +1,16 @@
 """`--server-timing`: each response says where its time went (W3C Server Timing).
 
 Assumption.   Clients may know it: a time can tell whether something was found in a cache.
-Cost.         No answer leaves before content is asked as if nothing was remembered, and see
-              `leaving_head.seen`.  Nothing where it is off: then this is not there.
+Cost.         See `leaving_head`.  Nothing where it is off: then this is not there.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from time import monotonic
-from weakref import WeakSet
 
-from ..http1.answer import Answer, Deferred
-from ..http1.exchange import Exchange
 from ..http1.request import Request
 from ..http1.stream import HttpConnection
-from .base import Around, Content
-from .leaving_head import HEAD_END, is_head, seen, with_line
+from .leaving_head import HEAD_END, Add, with_line
 
 BEGINNING = b"Server-Timing: read;dur="
 
@@ -32,35 +26,12 @@ def with_times(data: bytes, read_s: float, app_s: float, queued_s: float | None 
     return with_line(data, b"".join((BEGINNING, times, queue, b"\r\n")))
 
 
-class Timed(Around):
-    """Content whose responses have times."""
+def begin(_: Request, conn: HttpConnection, __: bytes, arrived: float) -> Add:
+    """Begin to take the time of a request; `leaving_head.Begin`."""
+    asked = monotonic()
+    queued_s = None if conn.has_asked else conn.queued_s
 
-    def __init__(self, content: Content) -> None:
-        super().__init__(content)
-        self._answered: WeakSet[HttpConnection] = WeakSet()
-        """Connections whose next request is not the first: it did not lie in their queue."""
+    def add(out: bytes) -> bytes:
+        return with_times(out, asked - arrived, monotonic() - asked, queued_s)
 
-    def answer_at_once(
-        self, request: Request, head: bytes, conn: HttpConnection, now: float
-    ) -> Answer | None:
-        return Deferred(partial(self._timed, now))
-
-    async def respond(self, exchange: Exchange) -> None:
-        await self._timed(monotonic(), exchange)
-
-    async def _timed(self, arrived: float, exchange: Exchange) -> None:
-        asked = monotonic()
-        opened = False
-        conn = exchange.conn
-        queued_s = None if conn in self._answered else conn.queued_s
-        self._answered.add(conn)
-
-        def with_field(data: bytes) -> bytes:
-            nonlocal opened
-            if opened or not is_head(data):
-                return data
-            opened = True
-            return with_times(data, asked - arrived, monotonic() - asked, queued_s)
-
-        with seen(conn, with_field):
-            await self._content.respond(exchange)
+    return add

@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 
 from .exchange import Exchange
 from .request import Request
-from .response import FilePart, ResponseHead, closing_head, head_bytes, joined
+from .response import FilePart, ResponseHead, closing_head, head_bytes, joined, leaving
 from .stream import HttpConnection
 
 Sending = Coroutine[Any, Any, None]
@@ -58,8 +58,13 @@ class Whole:
         return len(self.as_http1) - head_bytes(self.as_http1) if self.as_http1 else len(self.given)
 
     def send(self, conn: HttpConnection, date: bytes, *, keep: bool) -> Sending:
-        out = self.as_http1 or joined(self.head, self.given, date)
+        out = leaving(conn, self.as_http1 or joined(self.head, self.given, date))
         return conn.send(out if keep else closing_head(out))
+
+    def with_fields(self, conn: HttpConnection, date: bytes) -> Whole:
+        """With what the connection adds to its present response."""
+        out = self.as_http1 or joined(self.head, self.given, date)
+        return Whole.made(self.head, leaving(conn, out))
 
     async def through(self, exchange: Exchange) -> None:
         """Answer by way of an exchange, which may count."""
@@ -81,8 +86,11 @@ class HeadAndFile:
         self.as_http1 = as_http1
 
     def send(self, conn: HttpConnection, date: bytes, *, keep: bool) -> Sending:
-        head = self.as_http1
+        head = leaving(conn, self.as_http1)
         return self.part.send(conn, head if keep else closing_head(head))
+
+    def with_fields(self, conn: HttpConnection, date: bytes) -> HeadAndFile:
+        return HeadAndFile(self.head, self.part, leaving(conn, self.as_http1))
 
     async def through(self, exchange: Exchange) -> None:
         date = exchange.pass_on(self.head.status, self.part.count)
@@ -99,6 +107,9 @@ class Deferred:
 
     def __init__(self, through: Callable[[Exchange], Sending]) -> None:
         self.through = through
+
+    def with_fields(self, conn: HttpConnection, date: bytes) -> Deferred:
+        return self  # an exchange makes its head
 
 
 Answer = Whole | HeadAndFile | Deferred

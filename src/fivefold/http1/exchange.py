@@ -27,6 +27,7 @@ from .response import (
     Response,
     ResponseHead,
     joined,
+    leaving,
     serialized,
 )
 from .stream import HttpConnection
@@ -49,7 +50,8 @@ class Exchange:
     """
 
     request_id = ""
-    """Its name, where requests have names (`content.request_ids`)."""
+    """Its name, where requests have names (`content.request_ids`): the connection's may be that of
+    a later one by now."""
 
     def __init__(  # noqa: PLR0917 - made once a request, and keywords cost
         self,
@@ -93,6 +95,10 @@ class Exchange:
         """What has come beyond this request: the beginning of the next one, or of what content
         that takes the connection over is to understand."""
 
+    def keep_name(self) -> None:
+        """Its name is that of the connection's present request."""
+        self.request_id = self.conn.request_id
+
     async def answer(self, response: Response) -> None:
         """The whole response, once."""
         self.started = self.finished = True
@@ -105,6 +111,7 @@ class Exchange:
             fields = [*fields, (b"Content-Length", b"%d" % response.length)]
         date = self._date.at(now)
         head = serialized(response.status, fields, date, persistence=self._persistence())
+        head = leaving(conn, head)
         body = response.body
         if not isinstance(body, FilePart):
             await conn.send(head if request.method == "HEAD" else head + body)
@@ -150,6 +157,8 @@ class Exchange:
             return None
         now = monotonic()
         out = joined(head, data, self._date.at(now))  # first: refuses what is not like bytes
+        if self.conn.adding:
+            out = leaving(self.conn, out)
         self.started = self.finished = True
         self.conn.wait_until(now + self._limits.send_s)
         return out
@@ -306,7 +315,8 @@ class Exchange:
             self.keep = False  # HTTP/1.0 knows no other end
             self.until_close = True
         date = b"" if head.dated else self._date.at(monotonic())
-        return b"".join((head.lines, date, framing, self._persistence(), b"\r\n"))
+        out = b"".join((head.lines, date, framing, self._persistence(), b"\r\n"))
+        return leaving(self.conn, out)
 
     def _settle_keep(self) -> None:
         if self.conn.closing or (self.body is not None and self.body.awaits_permission):

@@ -137,6 +137,13 @@ def joined(head: ResponseHead, data: bytes | memoryview, date: bytes) -> bytes:
     return b"".join((head.lines, b"" if head.dated else date, framing, data))
 
 
+def leaving(conn: HttpConnection, out: bytes) -> bytes:
+    """A response's first bytes, a whole head in them, with the fields that `conn` adds."""
+    for add in conn.adding:
+        out = add(out)
+    return out
+
+
 def closing_head(head: bytes) -> bytes:
     """A head, and whatever follows it in the same bytes, that says that the connection ends."""
     fields = head.index(b"\r\n") + 2

@@ -16,7 +16,7 @@ from .exchange import OVER, Exchange
 from .limits import Limits
 from .logged import NOTHING_SENT, ConnectionLog, LoggedExchange, LoggedRequest, sent
 from .request import Request
-from .response import CLOSE, DateField, plain, serialized
+from .response import CLOSE, DateField, leaving, plain, serialized
 from .stream import HttpConnection
 
 log = logger("fivefold.http")
@@ -134,6 +134,8 @@ class SlowPath:
         bodiless = asked.head.lstrip(b"\r\n").startswith(b"HEAD ")
         fields = [*response.fields, (b"Content-Length", b"%d" % response.length)]
         lines = serialized(response.status, fields, self._date.at(now), persistence=CLOSE)
+        if asked.request is not None:
+            lines = leaving(conn, lines)
         assert isinstance(response.body, bytes)
         answer = lines if bodiless else lines + response.body
         if access_log is None:

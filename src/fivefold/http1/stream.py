@@ -5,6 +5,7 @@ A connection of an I/O model has all of this, and so have TLS around one and a s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -31,12 +32,17 @@ class HttpConnection(Stream, Protocol):
     remembered: Any
     unsent: int
     queued_s: float | None
+    request_id: str
+    adding: tuple[Callable[[bytes], bytes], ...]
+    has_asked: bool
 
     @property
     def peer(self) -> tuple[str, int] | None: ...
     @property
     def local(self) -> tuple[str, int | None]: ...
 
+    def name_request(self, name: str) -> None: ...
+    def begin_request(self, adding: tuple[Callable[[bytes], bytes], ...]) -> None: ...
     def expect_progress(self, seconds: float) -> float: ...
     def begin_waiting(self, deadline: float) -> None: ...
     def begin_listening(self) -> None: ...

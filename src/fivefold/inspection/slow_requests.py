@@ -18,6 +18,7 @@ import time
 import weakref
 from time import monotonic
 
+from ..content.request_ids import about
 from ..iomodels.interface import Connection, IOModel
 from ..isolation.reporting import logger, report
 from ..isolation.starting_threads import start_thread
@@ -86,7 +87,8 @@ class SlowRequests:
         for one in late:
             one.follow_call(threads, tasks)
             connection = one.document()
-            log.warning("%s", described(connection, kernel.get(connection["tid"])))
+            with about(one.request_id):
+                log.warning("%s", described(connection, kernel.get(connection["tid"])))
 
 
 def described(connection: Document, thread: Document | None) -> str:

@@ -132,6 +132,11 @@ class ServedConnection:
         """`time.monotonic` when the request came that is being answered; None if none is."""
         return self._asked["now"] if self._asked.get("request") and not self.conn.idle else None
 
+    @property
+    def request_id(self) -> str:
+        """The name of that request, where requests have names."""
+        return (self._asked.get("conn") or self.conn).request_id
+
     def follow_call(self, threads: RunningThreads, tasks: list[WorkingTask]) -> None:
         """Into the application, where that does not run in our coroutine."""
         for call in self.calls:

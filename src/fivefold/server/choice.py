@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from ..configuration.setting import AUTO
+from ..content import request_ids, server_timing
 from ..content.application.forwarded import TrustedProxies
 from ..content.base import Content
 from ..content.kinds import BROKEN, ContentContext, Kind
-from ..content.request_ids import Named
+from ..content.leaving_head import FieldsAdded
 from ..content.routing import mounts
 from ..content.routing import virtual_hosts as hosts
 from ..content.routing.basic_auth import Guarded
 from ..content.routing.htpasswd import LastRead, Passwords
-from ..content.server_timing import Timed
 from ..content.static.files.kept import Shared
 from ..errors import SettingsError
 from ..http1.limits import QUEUE
@@ -95,6 +95,7 @@ def opened(
         asgi_extensions=settings.asgi_extensions,
         grace=grace,
         many_threads=serving.many_threads,
+        has_ids=settings.request_id,
         shared=shared,
     )
     content = choice.kind.open(around)
@@ -106,6 +107,6 @@ def opened(
     if settings.auth is not None:
         passwords = Passwords(os.fspath(Path(shared.base, settings.auth)), last_users)
         content = Guarded(content, passwords, proxies, in_event_loop=shared.in_event_loop)
-    if settings.request_id:
-        content = Named(content)
-    return Timed(content) if settings.server_timing else content
+    added = {request_ids.begin: settings.request_id, server_timing.begin: settings.server_timing}
+    begins = [begin for begin, is_on in added.items() if is_on]
+    return FieldsAdded(content, begins) if begins else content

@@ -8,13 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.content.request_ids import named
+from fivefold.content.request_ids import name_of, renamed
 from fivefold.serving import MODELS
 from support.client import Client
 from support.servers.deployed import deployed
+from support.websocket.raw import TEXT, RawWebSocket, frame
 
 SHOP = """
+import asyncio, logging
+
+log = logging.getLogger("shop")
+
 def app(environ, start_response):
+    log.warning("asked for %s", environ["HTTP_X_REQUEST_ID"])
     if environ["PATH_INFO"] == "/fail":
         raise ValueError("of the shop")
     own = [("X-Request-ID", "of-the-shop")] if environ["PATH_INFO"] == "/own" else []
@@ -24,13 +30,31 @@ def app(environ, start_response):
 async def asgi(scope, receive, send):
     if scope["type"] != "http":
         raise NotImplementedError
+    name = dict(scope["headers"])[b"x-request-id"].decode()
+    log.warning("asked for %s", name)
+    asyncio.create_task(later(name))
+    await asyncio.sleep(0)
+    log.warning("asked for %s", name)
     if scope["path"] == "/fail":
         raise ValueError("of the shop")
     own = [(b"x-request-id", b"of-the-shop")] if scope["path"] == "/own" else []
     body = b",".join(value for name, value in scope["headers"] if name == b"x-request-id")
     await send({"type": "http.response.start", "status": 200, "headers": own})
     await send({"type": "http.response.body", "body": body})
+
+async def later(name):
+    log.warning("asked for %s", name)
 """
+
+LOGGING = {
+    "formatters": {"lines": {"format": "%(name)s|%(request_id)s|%(message)s"}},
+    "handlers": {
+        "all": {"class": "logging.FileHandler", "filename": "log", "formatter": "lines"},
+        "stderr": {"class": "logging.StreamHandler"},
+    },
+    "root": {"handlers": ["all"]},
+    "loggers": {"fivefold": {"handlers": ["stderr"]}},
+}
 
 HEAD = b"GET / HTTP/1.1\r\nHost: h\r\n%b\r\n"
 
@@ -51,7 +75,9 @@ def test_application_logs_and_response_have_one_name(
     log = tmp_path / "access.log"
     arguments = ("--serving", serving, "--request-id", "--mount", f"/files={tmp_path / 'files'}")
     writing = ("--access-log", str(log), "--access-log-format", "json")
-    with deployed(tmp_path, f"shop:{application}", *arguments, *writing) as server:
+    (tmp_path / "logging.json").write_text(json.dumps(LOGGING))
+    configured = ("--log-config", "logging.json")
+    with deployed(tmp_path, f"shop:{application}", *arguments, *writing, *configured) as server:
         with Client(server.address) as client:
             first = client.get("/")
             second = client.get("/")
@@ -70,10 +96,58 @@ def test_application_logs_and_response_have_one_name(
     assert own.fields["x-request-id"] == "of-the-shop"
     assert (file.body, file.fields["x-request-id"]) == (b"file", "order-9")
     assert (failed.status, failed.fields["x-request-id"]) == (500, "order-10")
-    assert "failed at /fail (request order-10)" in server.log
+    lines = (tmp_path / "log").read_text().splitlines()  # those of a traceback have no parts
+    said = [line.split("|") for line in lines if "|" in line]
+    shop = [(name, text) for logger, name, text in said if logger == "shop"]
+    assert all(text == f"asked for {name}" for name, text in shop)
+    expected = {first.body.decode(), "order-7", "order-8", "order-10", TRACE}
+    assert {name for name, _ in shop} > expected
+    interface = "wsgi" if application == "app" else "asgi"
+    assert [f"fivefold.{interface}", "order-10", "the application failed at /fail"] in said
+    assert ["fivefold", "-"] in [line[:2] for line in said]
     names = {json.loads(line)["request_id"] for line in log.read_text().splitlines()}
     made = {first.body.decode(), second.body.decode()}
     assert names == {*made, TRACE, *(f"order-{n}" for n in (7, 8, 9, 10))}
+
+
+ROOM = """
+import asyncio, logging, sys
+
+import fivefold
+
+handler = logging.StreamHandler(sys.stderr)
+handler.addFilter(fivefold.RequestId())
+handler.setFormatter(logging.Formatter("APP %(request_id)s %(message)s"))
+logging.getLogger("room").addHandler(handler)
+
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.accept"})
+    await receive()
+    await asyncio.to_thread(logging.getLogger("room").error, "heard")
+    raise ValueError("of the room")
+"""
+
+
+@pytest.mark.parametrize("how", ["text", "json"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_websocket_and_its_lines_have_the_name(tmp_path: Path, serving: str, how: str) -> None:
+    (tmp_path / "room.py").write_text(ROOM)
+    arguments = ("--serving", serving, "--request-id", "--log-format", how, "--lifespan", "off")
+    with deployed(tmp_path, "room:app", *arguments) as server:
+        with RawWebSocket(server.address) as client:
+            head = client.open("/", "X-Request-ID: room-1\r\n")
+            client.send(frame(TEXT, b"a"))
+            client.frame()  # the close
+        assert server.stop() == 0
+    assert (head.status, head.fields["x-request-id"]) == (101, "room-1")
+    assert "APP room-1 heard" in server.log
+    if how == "text":
+        assert "fivefold.asgi (request room-1): the application failed at /" in server.log
+    else:
+        said = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
+        named = [one["message"] for one in said if one.get("request_id") == "room-1"]
+        assert named == ["the application failed at /"]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +173,8 @@ def test_application_logs_and_response_have_one_name(
     ],
 )
 def test_what_is_no_harmless_name_is_replaced(fields: bytes) -> None:
-    head, name = named(HEAD % fields)
+    name = name_of(HEAD % fields)
+    head = renamed(HEAD % fields, name.decode())
     assert NEW.fullmatch(name)
     assert name != TRACE.encode()
     assert re.findall(rb"\r\n(?i:x-request-id):([^\r]*)\r\n", head) == [b" " + name]
@@ -119,4 +194,4 @@ def test_what_is_no_harmless_name_is_replaced(fields: bytes) -> None:
     ],
 )
 def test_a_name_that_came_is_kept(fields: bytes, expected: bytes) -> None:
-    assert named(HEAD % fields)[1] == expected
+    assert name_of(HEAD % fields) == expected

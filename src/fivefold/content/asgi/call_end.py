@@ -7,7 +7,7 @@ import asyncio
 from ...http1.escaping import as_text
 from ...http1.exchange import Exchange
 from ...isolation.reporting import is_a, logger, report
-from ..request_ids import located
+from ..request_ids import about
 
 log = logger("fivefold.asgi")
 
@@ -16,15 +16,17 @@ def report_end(error: BaseException, exchange: Exchange) -> bool:
     """Say in the log what has ended a call; whether that was its own failure."""
     at = path_of(exchange)
     if is_a(error, asyncio.CancelledError) and exchange.conn.closing:
-        log.warning("the application was cancelled at %s: the server stops", at)
+        with about(exchange.request_id):
+            log.warning("the application was cancelled at %s: the server stops", at)
         return False
-    report(log, "the application failed at %s", at, error=error)
+    with about(exchange.request_id):
+        report(log, "the application failed at %s", at, error=error)
     return True
 
 
 def path_of(exchange: Exchange) -> str:
     """What was asked for, for a line of the log."""
-    return located(exchange, as_text(exchange.request.target.partition(b"?")[0]))
+    return as_text(exchange.request.target.partition(b"?")[0])
 
 
 def unfinished(exchange: Exchange) -> str:

@@ -26,7 +26,7 @@ from ...processes.grace import Grace
 from ..application.client_certificate import extension
 from ..base import Content
 from .application_loop import ApplicationLoop
-from .call_end import path_of, report_end
+from .call_end import report_end
 from .http import HttpCycle
 from .lifespan import Application
 from .loop_thread.near_end import HTTP_DISCONNECT, NearEnd, carried_apart
@@ -122,7 +122,7 @@ class Asgi(Content):
             cycle.send,
             cycle.ended,
             disconnect=HTTP_DISCONNECT,
-            at=path_of(exchange),
+            exchange=exchange,
             is_finished=lambda: exchange.finished,
         )
         try:
@@ -176,7 +176,7 @@ class Asgi(Content):
             if host.there is None:
                 await self._application(scope, socket.receive, socket.send)
             else:
-                await carried_apart(host, self._application, scope, socket, path_of(exchange))
+                await carried_apart(host, self._application, scope, socket, exchange)
         except ClientLeft:
             pass  # it was told, and did not mind
         except BaseException as error:  # noqa: BLE001 - the edge of an application

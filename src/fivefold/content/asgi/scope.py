@@ -21,6 +21,8 @@ FILES = {name: f"http.response.{name}" for name in ("pathsend", "zerocopysend")}
 """Those that a framework uses by itself wherever it finds them, by the names of the setting.
 A middleware around it that knows only `http.response.body` would lose the file."""
 
+REQUEST_ID = b"x-request-id"
+
 LIFESPANS = ("auto", "on", "off")
 """Take an exception at the start of an ASGI application for "no lifespan"; for an error; never
 ask.  Here, because settings must not import asyncio."""
@@ -54,6 +56,7 @@ class Scopes:
         scope = known.copy()
         # Middleware changes these in place.
         scope["headers"] = known["headers"].copy()
+        name_request(scope, exchange.request_id)
         scope["asgi"] = VERSIONS.copy()
         scope["extensions"] = announced = http_extensions()
         for name in self._files:
@@ -65,6 +68,7 @@ class Scopes:
         scope = self._described(exchange)
         del scope["method"]
         scope["type"] = "websocket"
+        name_request(scope, exchange.request_id)
         offered = [v for k, v in scope["headers"] if k == b"sec-websocket-protocol"]
         names = b",".join(offered).decode("latin-1").split(",")
         scope["subprotocols"] = [name.strip() for name in names if name.strip()]
@@ -115,3 +119,10 @@ class Scopes:
             scope["headers"] = [
                 (name, host if name == b"host" else value) for name, value in scope["headers"]
             ]
+
+
+def name_request(scope: Scope, name: str) -> None:
+    """Put its name, where it has one, in place of what the client may have sent as such."""
+    if name:
+        fields = [field for field in scope["headers"] if field[0] != REQUEST_ID]
+        scope["headers"] = [*fields, (REQUEST_ID, name.encode("ascii"))]

@@ -76,6 +76,8 @@ class Environs:
             self._known.put(head, known)
         environ = known.copy()
         environ.update(conn.remembered or remember_ends(conn))
+        if conn.request_id:
+            environ["HTTP_X_REQUEST_ID"] = conn.request_id
         if not self._proxies.none:
             self._apply_proxies(environ, head, conn)
         if "SERVER_PORT" not in environ:

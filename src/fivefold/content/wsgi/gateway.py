@@ -29,7 +29,6 @@ from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from ..application.thread_pool import Threads
 from ..base import Content
-from ..request_ids import located
 from .call import Application, Call, Failed, Misbehaved
 from .environ import Environs, WsgiConstants
 from .input import NO_BODY, abandon, received
@@ -176,4 +175,4 @@ def start(call: Call, exchange: Exchange) -> None:
 
 
 def target_of(exchange: Exchange) -> str:
-    return located(exchange, as_text(exchange.request.target))
+    return as_text(exchange.request.target)

@@ -47,6 +47,14 @@ class Connection(Lifetime):
     queued_s: float | None = None
     """How long its first bytes lay in the kernel, before and after it was accepted; None where that
     is not known. See `time_queue`."""
+    request_id: str = ""
+    """The name of its present request, or of the last one, where requests have names
+    (`content.request_ids`)."""
+    adding: tuple[Callable[[bytes], bytes], ...] = ()
+    """What the head of its present response passes on its way: each puts a field in, unless it is
+    there (`content.leaving_head`)."""
+    has_asked: bool = False
+    """Whether it has had a request: kept where something is said of the first alone."""
     unsent: int = 0
     """Of the send that is under way or has failed: bytes that the kernel has not taken; 0
     once all has been sent."""
@@ -83,6 +91,15 @@ class Connection(Lifetime):
         self.socket_ends = self.local, self.peer
         self.peer = client
         self.local = server or self.local
+
+    def name_request(self, name: str) -> None:
+        """Its present request has this name."""
+        self.request_id = name
+
+    def begin_request(self, adding: tuple[Callable[[bytes], bytes], ...]) -> None:
+        """A request has come, to whose response these add fields."""
+        self.adding = adding
+        self.has_asked = True
 
     def time_queue(self) -> None:
         """Learn `queued_s`, from a listener that stamps (`linux.timestamping`); called before the

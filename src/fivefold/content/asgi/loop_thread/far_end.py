@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from ....errors import ClientLeft
 from ....iomodels.asyncio_loop.bridge import Bridge
 from ....isolation.reporting import is_a, logger, report
+from ...request_ids import about
 from ..messages import Message, remembered_head
 from ..takers import Takers
 from ..tasks import LentTasks
@@ -67,13 +68,14 @@ class OtherEnd(Protocol):
 class FarEnd:
     """`receive` and `send` of one call."""
 
-    def __init__(self, near: OtherEnd, disconnect: Message, at: str) -> None:
-        """`disconnect` is what `receive` says once the connection has gone; `at` names the call in
-        the log."""
+    def __init__(self, near: OtherEnd, disconnect: Message, at: str, request_id: str) -> None:
+        """`disconnect` is what `receive` says once the connection has gone; `at` and `request_id`
+        name the call in the log."""
         self.serves = near
         """The connection's end."""
         self._disconnect = disconnect
         self._at = at
+        self._request_id = request_id
         self._messages: deque[Any] = deque()
         self._takers = Takers(self._go_on)
         self._expected = 0
@@ -183,7 +185,8 @@ class FarEnd:
             head, self._head = self._head, None
             self.serves.post(self.serves.end, head, error)
         elif error is not None and self._finished and not is_a(error, ClientLeft):
-            report(log, "the application failed at %s", self._at, error=error)
+            with about(self._request_id):
+                report(log, "the application failed at %s", self._at, error=error)
 
     # The connection's side, in this thread
 

@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ....errors import ClientLeft
+from ....http1.exchange import Exchange
 from ..application_loop import ApplicationLoop
+from ..call_end import path_of
 from ..lent_task import Ended
 from ..messages import Message
 from ..websocket.application_side import WebSocket
@@ -37,7 +39,7 @@ class NearEnd:
         ended: Ended,
         *,
         disconnect: Message,
-        at: str,
+        exchange: Exchange,
         is_finished: Callable[[], bool] = lambda: False,
     ) -> None:
         """`ended` is called at most once, at the end of the call, unless `part` was first."""
@@ -53,7 +55,7 @@ class NearEnd:
         self._is_finished = is_finished
         self._over = True
         """Whether the call has ended, or the connection gone on without it."""
-        self._far = FarEnd(self, disconnect, at)
+        self._far = FarEnd(self, disconnect, path_of(exchange), exchange.request_id)
         self._line: deque[tuple[Callable[..., Awaitable[None]], tuple[Any, ...]]] = deque()
         """What is being sent, and what waits for that."""
 
@@ -173,7 +175,7 @@ async def carried_apart(
     application: Callable[..., Awaitable[Any]],
     scope: Any,
     socket: WebSocket,
-    at: str,
+    exchange: Exchange,
 ) -> None:
     """A websocket's application, which runs on another host; raises what it raises."""
     over: asyncio.Future[BaseException | None] = here.loop.create_future()
@@ -182,7 +184,11 @@ async def carried_apart(
         if not over.done():
             over.set_result(error)
 
-    near = NearEnd(here, socket.receive, socket.send, ended, disconnect=WEBSOCKET_DISCONNECT, at=at)
+    near = NearEnd(
+        *(here, socket.receive, socket.send, ended),
+        disconnect=WEBSOCKET_DISCONNECT,
+        exchange=exchange,
+    )
     near.begin(application, scope, await socket.receive())
 
     def part(left: list[Message]) -> None:

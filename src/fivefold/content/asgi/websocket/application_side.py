@@ -16,6 +16,7 @@ from ....http1.limits import Limits
 from ....iomodels.asyncio_loop.started import to_its_end
 from ....iomodels.interface import Waiter
 from ....isolation.reporting import logger, report
+from ...request_ids import about
 from ..application_loop import ApplicationLoop
 from ..call_end import path_of
 from ..messages import Message, remembered_head
@@ -197,7 +198,8 @@ class WebSocket:
     def application_returned(self, error: BaseException | None) -> None:
         """Nothing of the call runs any more."""
         if error is not None:
-            report(log, "a websocket failed", error=error)
+            with about(self._exchange.request_id):
+                report(log, "a websocket failed", error=error)
         self._refuse()
 
 

@@ -15,8 +15,10 @@ from websockets.frames import Frame, Opcode
 from ....errors import ClientLeft, DeadlineExceeded, PeerGone
 from ....http1.exchange import Exchange
 from ....http1.limits import Limits
+from ....http1.response import leaving
 from ....iomodels.lifetime import NEVER
 from ...application.hang_up import polled
+from ...leaving_head import is_head
 from ..application_loop import ApplicationLoop
 from ..send_lock import SendLock
 from .frames import Frames
@@ -95,6 +97,8 @@ class Endpoint:
             parts, self._unsent = self._unsent + self.frames.data_to_send(), []
             if parts:
                 data = b"".join(parts)
+                if conn.adding and is_head(data):
+                    data = leaving(conn, data)
                 self._exchange.took(data)
                 if not conn.send_soon(data):
                     conn.allow(self._limits.send_s)
