@@ -15,6 +15,7 @@ from typing import Self
 
 import pytest
 
+from fivefold.processes.pid_file import PidFile
 from fivefold.processes.supervision.upgrade import Upgrade
 from fivefold.serving import MODELS
 from support.client import Client
@@ -298,7 +299,7 @@ def test_systemd_waits_for_the_new_one(
     """The variable has a process id, and would else be another's."""
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
     monkeypatch.setattr(sys, "orig_argv", [sys.executable, "-c", TELLS_WHOM_SYSTEMD_WATCHES])
-    upgrade = Upgrade(os.fspath(tmp_path), lambda *_: None)
+    upgrade = Upgrade(os.fspath(tmp_path), lambda *_: None, PidFile(None))
 
     def has_ended() -> bool:
         upgrade.reap()

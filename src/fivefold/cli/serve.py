@@ -101,7 +101,7 @@ def as_toml(settings: Settings) -> str:
     for each in tables:
         lines += ["", "[[serve]]", *as_lines(each, without=SERVER_WIDE)]
         for name in GROUPS:
-            lines += as_lines(getattr(each, name))
+            lines += as_lines(getattr(each, name), without=SERVER_WIDE)
         lines += hosts_as_lines(each, "serve.host")
     return "\n".join(lines)
 

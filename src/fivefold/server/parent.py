@@ -20,6 +20,7 @@ from ..linux.systemd import handed_over
 from ..listening.handing_down import HandedDown
 from ..processes.census import Census
 from ..processes.forking import describe, forked
+from ..processes.pid_file import PidFile
 from ..processes.process_signals import ending_once
 from ..processes.ready_pipe import Announcement, Attention
 from ..processes.supervision.supervisor import INIT, Supervisor
@@ -56,6 +57,7 @@ class SupervisedServer:
         self.census = Census()
         """What the supervisor knows of its workers."""
         self._start_folder = start_folder()
+        self._pid_file = PidFile(settings.identity.pid_file, self._start_folder)
         self._handed_down = HandedDown.of(os.environ)
         self.status = StatusListening(settings.status, self._handed_down)
         each = services(settings)
@@ -96,7 +98,9 @@ class SupervisedServer:
         return self._pid
 
     def listen(self) -> None:
-        """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""
+        """Bind all addresses; from now on the kernel queues connections. Raises `BindError`,
+        `SettingsError` (another server has the file for the process id)."""
+        self._pid_file.check()
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             for service in self.services:
@@ -135,7 +139,9 @@ class SupervisedServer:
 
     def _supervise(self, on_ready: Callable[[], None], *, replaceable: bool = False) -> None:
         settings, handed_down = self.settings, self._handed_down
-        upgrade = Upgrade(self._start_folder, handed_down.hand_down, self._refusal(replaceable))
+        upgrade = Upgrade(
+            self._start_folder, handed_down.hand_down, self._pid_file, self._refusal(replaceable)
+        )
 
         def serves() -> None:
             on_ready()
@@ -146,6 +152,7 @@ class SupervisedServer:
         self.census.accompanied(handed_down.is_shared)
         with contextlib.ExitStack() as stack:
             stack.enter_context(ending_once())
+            stack.enter_context(self._pid_file.held())
             stack.enter_context(self._observer.running(self))
             if settings.reload:
                 stack.enter_context(reloading.watching(settings, self._sockets()))
@@ -189,6 +196,7 @@ class SupervisedServer:
     def _work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """Runs in a worker: that of the service to which these sockets belong."""
         self._handed_down.give_up()
+        self._pid_file.close()
         self.status.close_sockets()
         service = self._service_at(sockets)
         for other in self.services:
@@ -215,6 +223,7 @@ class SupervisedServer:
     def close_sockets(self) -> None:
         """Close the listening sockets in this process: what it forked does not listen."""
         self._handed_down.give_up()
+        self._pid_file.close()
         for service in self.services:
             service.listening.close_sockets()
         self.status.close_sockets()

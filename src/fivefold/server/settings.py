@@ -26,6 +26,7 @@ from ..listening.sockets import SYSTEMD, Address
 from ..processes.supervision.recycling import RecyclingSettings
 from ..serving import MODELS as SERVING_MODELS
 from ..transport.tls.options import TlsSettings
+from .identity import IdentitySettings
 from .processors import usable
 from .texts import chosen, interval, known, mode, status_address
 
@@ -226,6 +227,7 @@ class Settings:
     rules: Rules = field(default_factory=Rules)
     tls: TlsSettings = field(default_factory=TlsSettings)
     recycling: RecyclingSettings = field(default_factory=RecyclingSettings)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
 
     def __post_init__(self) -> None:
         if str(self.workers) == AUTO:
@@ -318,6 +320,7 @@ GROUPS: dict[str, Any] = {
     "rules": Rules,
     "tls": TlsSettings,
     "recycling": RecyclingSettings,
+    "identity": IdentitySettings,
 }
 """Settings that belong together, with a class of their own; their names are as flat as others."""
 

@@ -43,6 +43,7 @@ from ...isolation.reporting import logger
 from ...linux.process_control import reap_orphans
 from ..census import Census
 from ..forking import HANDLED, reap, send
+from ..pid_file import PidFile
 from ..process_signals import ProcessSignals
 from .guard import Guard
 from .recycling import RecyclingSettings
@@ -101,7 +102,9 @@ class Supervisor:
             recycling=recycling,
         )
         self._remaining = Remaining(grace_s)
-        self._upgrade = upgrade or Upgrade(os.curdir, lambda *_: None, "this is no whole server")
+        self._upgrade = upgrade or Upgrade(
+            os.curdir, lambda *_: None, PidFile(None), "this is no whole server"
+        )
         self._slots = Slots(slots, spawning.worker, grace_s, census or Census(), new_queues)
         self._service_state = ServiceState(self._slots)
         self._reactions: dict[int, Callable[[], None]] = {

@@ -27,10 +27,12 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from ...errors import SettingsError
 from ...isolation.descendants import descendants
 from ...isolation.reporting import logger
 from ...linux import systemd
 from ..forking import HANDLED, describe, flush_standard_streams, reap, send
+from ..pid_file import PidFile
 from ..ready_pipe import Attention
 
 log = logger("fivefold.supervisor")
@@ -46,10 +48,14 @@ inheritable, and names them in its environment. Raises OSError."""
 class Upgrade:
     """The server that shall replace this one."""
 
-    def __init__(self, folder: str, hand_down: HandDown, refusal: str = "") -> None:
-        """`folder`: the path where this program was started; `refusal`: why this cannot be."""
+    def __init__(
+        self, folder: str, hand_down: HandDown, pid_file: PidFile, refusal: str = ""
+    ) -> None:
+        """`folder`: the path where this program was started; `pid_file`: of this server;
+        `refusal`: why this cannot be."""
         self._folder = folder
         self._hand_down = hand_down
+        self._pid_file = pid_file
         self._refusal = refusal
         self._pid = 0
         self._heard: Attention | None = None
@@ -84,12 +90,14 @@ class Upgrade:
             return
         try:
             self._start()
-        except OSError as error:
+        except (OSError, SettingsError) as error:
+            self._pid_file.take_back()
             log.error("no new supervisor can be started, and this one goes on: %s", error)
         else:
             log.info("supervisor %d starts, to replace this one (%d)", self._pid, os.getpid())
 
     def _start(self) -> None:
+        self._pid_file.step_aside()
         heard, ready = os.pipe2(os.O_CLOEXEC)
         flush_standard_streams()
         try:
@@ -134,6 +142,7 @@ class Upgrade:
             )
         self._heard.close()
         self._pid, self._heard = 0, None
+        self._pid_file.take_back()
 
     # runs in: the process that becomes the new supervisor
 
