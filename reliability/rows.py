@@ -5,10 +5,16 @@ Rules of this file: data only.  All rows together take less than 30 minutes.
 
 from __future__ import annotations
 
-from . import balanced, cycles, ends, injected, limits, upgrades
+from . import accepting, balanced, cycles, ends, injected, limits, upgrades
 from .outcome import Row
+from .servers import ENGINES
 
 MODELS = ("process", "thread", "async")
+EVERY_ENGINE = (
+    *(f"async+{engine}" for engine in ENGINES),
+    "thread+blocking",
+    "process+blocking",
+)
 PEERS = ("gunicorn", "uvicorn")
 
 ROWS = (
@@ -90,6 +96,14 @@ ROWS = (
         5.0,
     ),
     Row(
+        "accept",
+        "every accept fails for a while, with each error",
+        "no crash, no spin (< 20 % of a processor), all are answered in < 1 s",
+        accepting.accept,
+        4.0,
+        EVERY_ENGINE,
+    ),
+    Row(
         "disk",
         "the disk of access log and body spool is full",
         "no request lost to the log; 507 for that request only",
@@ -112,8 +126,8 @@ ROWS = (
         "every fifth call of one kind fails (strace), a reload in the middle",
         "right bytes or a clean end; alive; no descriptor left",
         injected.injected,
-        100.0,
-        ("async+epoll", "async+uring", "thread+blocking", "process+blocking"),
+        30.0,
+        (*EVERY_ENGINE, "thread+epoll", "thread+uring", "process+uring"),
     ),
     Row(
         "requests",

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
@@ -49,28 +49,42 @@ class Server:
     limit_s: float
     """After which time it has promised to see that."""
     ours: bool = False
-    environment: tuple[tuple[str, str], ...] = ()
+    accepting_fails: tuple[str, ...] = ("EMFILE", "ENFILE", "ENOMEM", "ECONNABORTED", "EPERM")
+    """Errors that its accept4(2) can be made to have."""
 
 
 def ours(serving: str, io: str = "auto", target: str = "operations:wsgi") -> Server:
     several = ("--max-connections", "32") if serving == "process" else ("--workers", str(WORKERS))
     command = (sys.executable, "-m", "fivefold", "serve", target, "--chdir", APPS, *several)
     chosen = ("--serving", serving, "--io", io, "--bind", "127.0.0.1:0")
-    return Server((*command, *chosen), ("--stuck-s", "2"), 2.0, ours=True)
+    server = Server((*command, *chosen), ("--stuck-s", "2"), 2.0, ours=True)
+    # What a ring accepts is no system call.
+    return replace(server, accepting_fails=()) if io == "aio:uring" else server
 
 
 GUNICORN = ("-k", "gthread", "--threads", "16", "-w", str(WORKERS), "-b", "127.0.0.1:{port}")
 UVICORN = ("--workers", str(WORKERS), "--port", "{port}", "--app-dir", APPS, "--no-access-log")
 
+ENGINES = {
+    "blocking": "blocking",
+    "nonblocking": "nonblocking",
+    "epoll": "multiplexing:epoll",
+    "poll": "multiplexing:poll",
+    "select": "multiplexing:select",
+    "sigio": "sigio",
+    "uring": "aio:uring",
+    "posix": "aio:posix",
+}
+TARGETS = {"process": "operations:wsgi", "thread": "operations:wsgi", "async": "operations:asgi"}
+
 SERVERS: Mapping[str, Server] = {
-    "process": ours("process"),
-    "thread": ours("thread"),
-    "async": ours("async", target="operations:asgi"),
+    **{serving: ours(serving, target=target) for serving, target in TARGETS.items()},
+    **{
+        f"{serving}+{engine}": ours(serving, io, target)
+        for serving, target in TARGETS.items()
+        for engine, io in ENGINES.items()
+    },
     "async-wsgi": ours("async"),
-    "async+epoll": ours("async", "multiplexing:epoll", "operations:asgi"),
-    "async+uring": ours("async", "aio:uring", "operations:asgi"),
-    "thread+blocking": ours("thread", "blocking"),
-    "process+blocking": ours("process", "blocking"),
     "gunicorn": Server(
         (str(PEERS / "gunicorn"), *GUNICORN, "--chdir", APPS, "operations:wsgi"),
         ("--timeout", "2"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ import pytest
 from fivefold import Server, Settings
 from fivefold.errors import TraceFailed
 from fivefold.linux import page_cache
+from fivefold.linux.accounting import switches
 from fivefold.linux.processes import catches, processes_of_tree
 from fivefold.linux.tracepoints import tracefs
 from fivefold.tracing.attach.tracer import Attached
@@ -29,7 +32,7 @@ from support.client import Client
 from support.every_pair import pairs
 from support.measured_again import measured_again
 from support.nobody import as_nobody, only_root
-from support.process_tree import children_of
+from support.process_tree import CONTROL, children_of, name_of
 
 HELD_BACK_S = 0.2
 PATIENCE_S = 20.0
@@ -132,6 +135,26 @@ def test_applications_are_traced_in_every_pair(pair: dict[str, str]) -> None:
     check_steps(trace)
     assert trace.request["method"] == "POST"
     assert "application" in (trace.steps[3].why_not or "")
+
+
+def test_the_control_process_outlives_a_want_of_descriptors(folder: Path) -> None:
+    """It has tried to accept once it has slept again."""
+    with (
+        running(target=str(folder)) as (server, _),
+        socket.socket(socket.AF_UNIX) as asks,
+    ):
+        control = next(pid for pid in children_of(server.pid) if name_of(pid) == CONTROL)
+        kept = resource.prlimit(control, resource.RLIMIT_NOFILE)
+        resource.prlimit(control, resource.RLIMIT_NOFILE, (3, kept[1]))
+        slept, _ = switches(control)
+        asks.settimeout(PATIENCE_S)
+        asks.connect(str(control_socket(server.pid)))
+        asks.sendall(b'{"do": "inspect"}\n')
+        until = time.monotonic() + PATIENCE_S
+        while switches(control)[0] == slept and time.monotonic() < until:
+            time.sleep(0.001)
+        resource.prlimit(control, resource.RLIMIT_NOFILE, kept)
+        assert asks.recv(1) == b"["
 
 
 @pytest.mark.parametrize("privileged", [False, True])

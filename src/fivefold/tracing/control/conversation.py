@@ -21,7 +21,7 @@ import os
 import select
 import signal
 import socket
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from ...inspection.asking import Inspection, Question
@@ -130,7 +130,11 @@ class Control:
             self._announce()
 
     def _accept(self, listener: socket.socket) -> None:
-        sock, _ = listener.accept()
+        try:
+            sock, _ = listener.accept()
+        except OSError:
+            sleep(REST_S)  # out of descriptors or memory: it stays readable
+            return
         sock.settimeout(PATIENCE_S)
         try:
             if peer_of(sock).uid not in (os.geteuid(), ROOT):
