@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fivefold.processes.backoff import LONGEST_CRASH_PAUSE_S, LONGEST_PAUSE_S, YOUNG_DEATHS
+from fivefold.processes.backoff import LONGEST_PAUSE_S, SPACING_S, YOUNG_DEATHS
 from fivefold.processes.census import Census
 from fivefold.processes.draining import Draining
 from fivefold.processes.ready_pipe import FAILED, READY, Attention, line
@@ -107,13 +107,26 @@ def has_served(started: Started) -> None:
 
 def test_one_that_dies_without_a_word_is_soon_followed(started: Started) -> None:
     has_served(started)
-    assert started.last_pause() == pytest.approx(LONGEST_CRASH_PAUSE_S)
+    assert started.last_pause() == pytest.approx(SPACING_S)
+    assert started.last_pause(after_s=0.1) == pytest.approx(SPACING_S - 0.1)
 
 
 def test_one_that_takes_long_to_die_is_followed_after_as_long(started: Started) -> None:
     has_served(started)
     assert started.last_pause(after_s=3.0) == pytest.approx(3.0)
     assert started.last_pause(after_s=600.0) == pytest.approx(LONGEST_PAUSE_S)
+
+
+def test_starts_are_spaced_where_workers_serve_and_crash(started: Started) -> None:
+    """What counts is when the last one was started: a worker that is killed four times a second
+    is followed at once."""
+    has_served(started)
+    for lived_s in (0.1, 0.2, 0.3, 1.0):
+        [worker] = started.go_on()
+        started.say(worker, READY)
+        worker.ready_at = worker.started + 0.05
+        pause = started.die(worker, after_s=lived_s)
+        assert pause == pytest.approx(max(SPACING_S - lived_s, 0.05))
 
 
 def test_one_that_says_why_it_cannot_start_is_tried_seldom(started: Started) -> None:

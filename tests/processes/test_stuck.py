@@ -107,7 +107,7 @@ def test_of_the_processes_of_a_worker_only_those_die_that_are_stuck(tmp_path: Pa
         child = int(stopped.get("/").body)
         hanging = int(holder.get("/").body)
         (forker,) = server.workers()
-        acceptor = min(children_of(forker))  # it is the first one
+        acceptor = children_of(forker)[0]  # the eldest
         os.kill(child, signal.SIGSTOP)
         ask(holder, "/regex")
         os.kill(acceptor, signal.SIGSTOP)

@@ -5,8 +5,9 @@ never be, and the pause before the next try grows to seconds; one that was ready
 it can serve, so its death costs a short pause, and none at all if it was alone.
 
 Who cannot start says why.  Where a server has served, a death without a word is bad luck more
-often than not (`kill -9`, no memory), and clients wait: the pause stays short, but is as long as
-the try was, so that what dies silently for ever takes half of a processor at most.
+often than not (`kill -9`, no memory), and clients wait.  Then, and after the deaths of workers that
+served, it is the starts that are spaced: four a second at most, and each pause is as long as the
+start was, so that starts which are in vain for ever take half of a processor at most.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ LONGEST_PAUSE_S = 8.0
 """Between two tries of a worker that does not become ready."""
 
 LONGEST_CRASH_PAUSE_S = 0.5
-"""Between the deaths of workers that served: a URL that crashes its worker costs two starts a
-second, others find a server in between, and after the last death all are back in a second."""
+"""After the death of a worker that served, however long its start took: a URL that crashes its
+worker must not be an outage, and after the last death all are back in a second."""
+
+SPACING_S = 0.25
+"""From one start of a worker that dies soon, or without a word, to the next one at the same
+place."""
 
 CALM_S = 5.0
 """A worker that served so long and then dies is a lone crash: replaced at once."""
@@ -53,13 +58,19 @@ class Backoff:
         news, self.said = reason != self.said, reason
         return news
 
-    def crashed(self, now: float, served_s: float) -> None:
-        """A worker that was ready has died."""
+    def crashed(self, now: float, served_s: float, start_s: float = 0.0) -> None:
+        """A worker that was ready has died; its start took `start_s`."""
         self.crashes = 0 if served_s >= CALM_S else self.crashes + 1
-        pause = SHORTEST_PAUSE_S * 2.0 ** min(self.crashes - 2, 16) if self.crashes > 1 else 0.0
+        pause = spacing_s(start_s + served_s, start_s) if self.crashes > 1 else 0.0
         self.at = now + min(pause, LONGEST_CRASH_PAUSE_S)
 
     def succeeded(self) -> bool:
         """A worker is ready; True if that is news."""
         news, self.said, self.failures = bool(self.said), "", 0
         return news
+
+
+def spacing_s(lived_s: float, start_s: float) -> float:
+    """How long to wait after the death of one that lived so long, and of that took so long to
+    start."""
+    return max(SPACING_S - lived_s, start_s, 0.0)

@@ -23,7 +23,7 @@ from time import monotonic
 from typing import Any
 
 from ...isolation.reporting import logger
-from ..backoff import LONGEST_CRASH_PAUSE_S, LONGEST_PAUSE_S, YOUNG_DEATHS, Backoff
+from ..backoff import LONGEST_PAUSE_S, YOUNG_DEATHS, Backoff, spacing_s
 from ..census import Census
 from ..forking import describe, is_clean
 from .remaining import counted
@@ -145,7 +145,8 @@ class Slots:
             log_death("worker %d %s", worker.pid, describe(status))
         elif worker.was_ready:
             log.error("worker %d %s", worker.pid, describe(status))
-            slot.backoff.crashed(monotonic(), monotonic() - worker.ready_at)
+            served_s = monotonic() - worker.ready_at
+            slot.backoff.crashed(monotonic(), served_s, worker.ready_at - worker.started)
         else:
             said = worker.why or worker.pipe.reason
             backoff = self._replacing if successor else slot.backoff
@@ -251,7 +252,7 @@ class Slots:
         the clients of an empty slot shall not wait long."""
         proved = slot.address in self._proved
         is_patient = cause or backoff is self._replacing or not proved
-        longest_s = LONGEST_PAUSE_S if is_patient else max(LONGEST_CRASH_PAUSE_S, lasted_s)
+        longest_s = LONGEST_PAUSE_S if is_patient else spacing_s(lasted_s, lasted_s)
         news = backoff.failed(monotonic(), reason, longest_s=longest_s)
         if not proved and (cause or backoff.failures >= YOUNG_DEATHS):
             self.failure = cause or f"no worker becomes ready: {reason}"
