@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -239,3 +240,18 @@ def test_a_log_that_cannot_be_written_does_not_end_the_start(
         it.send_signal(signal.SIGUSR2)  # is logged; what it starts ends with it
         it.send_signal(signal.SIGTERM)
         assert it.wait(30) == 0
+
+
+def test_workers_import_nothing_that_the_supervisor_has_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is replaced is there in the time of its application's import."""
+    (tmp_path / "empty.py").write_text("async def app(scope, receive, send): ...")
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    arguments = ("empty:app", "--interface", "asgi", "--workers", "2", "--lifespan", "off")
+    with deployed(tmp_path, *arguments) as server:
+        server.said("2 workers")
+        for module in ("fivefold.content.asgi.protocol_server", "websockets.server"):
+            lines = re.findall(rf"\| +{re.escape(module)}$", server.log, re.MULTILINE)
+            assert len(lines) == 1, "only the supervisor"
+        assert server.stop() == 0

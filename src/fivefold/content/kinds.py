@@ -70,6 +70,8 @@ class Kind:
     """The I/O model that `auto` takes, where a connection has a thread or process of its own."""
     has_shutdown: bool = False
     """Whether it needs time of its own when its connections have ended."""
+    prepare: Callable[[], object] = lambda: None
+    """Called once before workers are forked: imports what each of them would import anew."""
     probe: Callable[[Any, Rules], None] | None = None
     """Raises `SettingsError` if the target cannot be served; cheap and without traces."""
 
@@ -102,13 +104,16 @@ def open_wsgi(context: ContentContext) -> Content:
     return Wsgi(application(context, in_wsgi), constants, InPool(threads), threads)
 
 
-def open_asgi(context: ContentContext) -> Content:
-    from .asgi.protocol_server import (  # noqa: PLC0415 - asyncio and websockets take 50 ms to import
-        Asgi,
-    )
+def asgi() -> Callable[..., Content]:
+    """Only where an ASGI application is served: asyncio and websockets take 50 ms to import."""
+    from .asgi.protocol_server import Asgi  # noqa: PLC0415
 
+    return Asgi
+
+
+def open_asgi(context: ContentContext) -> Content:
     scopes = Scopes(context.root_path, context.proxies, context.asgi_extensions)
-    return Asgi(
+    return asgi()(
         application(context, in_asgi),
         scopes,
         context.limits,
@@ -125,7 +130,14 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("static", open_static, serving="async", io="multiplexing", probe=probe),
         Kind("wsgi", open_wsgi, serving="thread", io="blocking"),
-        Kind("asgi", open_asgi, serving="async", io="multiplexing", has_shutdown=True),
+        Kind(
+            "asgi",
+            open_asgi,
+            serving="async",
+            io="multiplexing",
+            has_shutdown=True,
+            prepare=asgi,
+        ),
     )
 }
 

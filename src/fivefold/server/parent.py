@@ -149,6 +149,8 @@ class SupervisedServer:
             handed_down.ready = -1
 
         title.is_for(" and ".join(service.purpose for service in self.services))
+        for service in self.services:
+            service.composition.choice.kind.prepare()
         self.census.accompanied(handed_down.is_shared)
         with contextlib.ExitStack() as stack:
             stack.enter_context(ending_once())
