@@ -87,7 +87,10 @@ class Composition:
             has_ids=settings.request_id,
         )
         self.times_queue = (
-            self.shared_log.has_queue or settings.server_timing or settings.status is not None
+            self.shared_log.has_queue
+            or settings.server_timing
+            or settings.trace_sample is not None
+            or settings.status is not None
         )
         """Whether anything says how long a request lay in the kernel."""
         self._certificates = Certificates(settings.tls) if settings.tls.tls_cert else None

@@ -99,6 +99,10 @@ class Connection(Lifetime):
     def begin_request(self, adding: tuple[Callable[[bytes], bytes], ...]) -> None:
         """A request has come, to whose response these add fields."""
         self.adding = adding
+        self.note_request()
+
+    def note_request(self) -> None:
+        """From now on its requests are not the first."""
         self.has_asked = True
 
     def time_queue(self) -> None:
