@@ -79,3 +79,15 @@ def serve(site: Path) -> Serve:
     """`with serve(serving=..., io=...) as (host, port)`: a server in a process of its own."""
 
     return partial(serving, site)
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Path]:
+    """For handlers that wait (`applications.gate`)."""
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    yield path
+    # A test that failed has left a handler there.
+    opened = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    os.write(opened, bytes(100))
+    os.close(opened)

@@ -104,3 +104,11 @@ class ProtocolError(FivefoldError):
         self.status = status
         self.detail = detail
         self.fields = fields
+
+
+class RequestTimedOut(ProtocolError):
+    """An application has not answered in its time (`request_timeout_s`), and its client is not
+    kept waiting any longer."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "The application has not answered in time.")

@@ -64,17 +64,6 @@ def sleeps_at_the_gate(thread: dict[str, Any]) -> bool:
 
 
 @pytest.fixture
-def fifo(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "gate"
-    os.mkfifo(path)
-    yield path
-    # A test that failed has left a handler there.
-    opened = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    os.write(opened, bytes(100))
-    os.close(opened)
-
-
-@pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 

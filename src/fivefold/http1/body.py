@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from ..errors import DeadlineExceeded, PeerGone, ProtocolError
 from .chunked import ChunkedDecoder
 from .limits import Limits
@@ -24,6 +26,8 @@ class Body:
         self._remaining = request.content_length
         self._chunked = ChunkedDecoder() if request.content_length is None else None
         self._total = 0
+        self.came_at = 0.0
+        """When some of it came last, by `time.monotonic`."""
         # No 100 is due once some of it is here (RFC 9110, section 10.1.1).
         self._promise = request.expects_continue and not received
         if self._remaining is not None and self._remaining > limits.body_bytes:
@@ -86,6 +90,7 @@ class Body:
             raise ProtocolError(408, "the body did not come in time") from None
         if not data:
             raise PeerGone("the client closed in the middle of a body")
+        self.came_at = monotonic()
         return data
 
     def _decoded(self, data: bytes) -> bytes:

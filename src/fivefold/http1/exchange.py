@@ -77,6 +77,8 @@ class Exchange:
         self.started = self.finished = False
         """`started`: whether any of it has left; from then on nothing can be taken back."""
         self._broken = False
+        self._sent_at = 0.0
+        """When a part of it had been sent, the last one."""
 
         # How its body is framed, once it has started.
         self._remaining: int | None = None
@@ -235,6 +237,17 @@ class Exchange:
         return self.started and not self.finished and self._remaining is None
 
     @property
+    def moved_at(self) -> float:
+        """When something of request or response went over the connection, behind the head of the
+        request; `time.monotonic`, or 0."""
+        return max(self._sent_at, 0.0 if self.body is None else self.body.came_at)
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether a response has begun that is silent for as long as nothing happens."""
+        return self.started and self._head is not None and self._head.is_event_stream
+
+    @property
     def can_fill(self) -> bool:
         """Whether there is something that could be sent and would mean nothing."""
         if self.started:
@@ -265,6 +278,7 @@ class Exchange:
             self._broken = True
             self.keep = False
             raise
+        self._sent_at = monotonic()
 
     def _check_length(self) -> None:
         if self._remaining and not self.silent:

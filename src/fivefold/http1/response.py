@@ -52,6 +52,14 @@ class ResponseHead:
     is_ordinary: bool = True
     """Whether it has a body, and the connection can be kept behind it."""
 
+    @property
+    def is_event_stream(self) -> bool:
+        """Server-sent events (HTML standard, section 9.2)."""
+        return any(
+            name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
+            for name, value in self.fields
+        )
+
     def __post_init__(self) -> None:
         if not self.lines:
             fields = [b"%s: %s\r\n" % pair for pair in self.fields]

@@ -12,6 +12,7 @@ Form, of each process:
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from ..linux.proc.descriptors import Descriptors
@@ -36,8 +37,9 @@ TO_CLIENT = ("sendto", "sendmsg", "sendfile", "write")
 """The calls in which a blocking model waits for a client."""
 
 
-def seen_from_outside(pid: int) -> Document:
-    """What the kernel says; taken before the process is asked, which ends its sleep."""
+def seen_from_outside(pid: int, only: Container[int] | None = None) -> Document:
+    """What the kernel says; taken before the process is asked, which ends its sleep. `only`: of
+    which threads: what a socket is takes milliseconds, where there are many."""
     names = Descriptors(pid)
     threads: list[Document] = [
         {
@@ -52,7 +54,7 @@ def seen_from_outside(pid: int) -> Document:
             "asleep_s": one.asleep_s,
             "stack": [],
         }
-        for one in sleeping_threads(pid)
+        for one in sleeping_threads(pid, only)
     ]
     return {"pid": pid, "parent": parent_of(pid), "name": name_of(pid), "threads": threads}
 

@@ -13,6 +13,7 @@ Cost.         Nothing without the setting.  With it a thread for each process th
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import weakref
@@ -25,6 +26,7 @@ from ..isolation.starting_threads import start_thread
 from ..serving.base import ServingModel
 from .coroutines import RunningThreads
 from .merging import seen_from_outside, state_of
+from .overdue_requests import OverdueRequests
 from .phrases import doing, peer, stack_of
 from .snapshot import Document, ServedConnection, loops_of, tasks_of
 
@@ -37,8 +39,11 @@ SHORTEST_S, LONGEST_S = 0.02, 1.0
 class SlowRequests:
     """Of one worker and the processes that it forks."""
 
-    def __init__(self, slow_s: float) -> None:
+    def __init__(self, slow_s: float, overdue: OverdueRequests | None = None) -> None:
+        """`slow_s`: when a request is logged; `overdue`: how it is ended, if it is."""
         self._slow_s = slow_s
+        self._overdue = overdue
+        self._least_s = slow_s if overdue is None else min(slow_s, overdue.limit_s)
         self._process = 0
         """In which the thread looks."""
         self._model: ServingModel | None = None
@@ -58,7 +63,7 @@ class SlowRequests:
             start_thread("fivefold-slow", self._life)
 
     def _life(self) -> None:
-        pause_s = min(max(self._slow_s / 4, SHORTEST_S), LONGEST_S)
+        pause_s = min(max(self._least_s / 4, SHORTEST_S), LONGEST_S)
         while self._process == os.getpid():
             time.sleep(pause_s)
             try:
@@ -68,34 +73,67 @@ class SlowRequests:
 
     def _look(self) -> None:
         assert self._model is not None
-        before = monotonic() - self._slow_s
+        before = monotonic() - self._least_s
         old = [(c, e) for c, e in self._model.open.now() if e.since <= before and not c.idle]
-        if not old:
-            self._said.clear()
-            return
-        threads = RunningThreads(None)
-        served = [ServedConnection(conn, entry, threads) for conn, entry in old]
-        asked = {one.conn: at for one in served if (at := one.asked_at) is not None}
-        late = [c for c, at in asked.items() if at <= before and self._said.get(c) != at]
-        self._said = {c: at for c, at in asked.items() if at <= before}
-        if late:
-            self._say([one for one in served if one.conn in late], threads)
+        threads = RunningThreads(None) if old else None
+        served = [ServedConnection(conn, entry, threads) for conn, entry in old if threads]
+        self._look_for_slow(served, threads)
+        if self._overdue is not None:
+            self._look_for_overdue(self._overdue, served, threads, self._model)
 
-    def _say(self, late: list[ServedConnection], threads: RunningThreads) -> None:
-        tasks = tasks_of(loops_of(list(self._ios)), threads)
-        kernel = {one["tid"]: one for one in seen_from_outside(os.getpid())["threads"]}
-        for one in late:
-            one.follow_call(threads, tasks)
-            connection = one.document()
+    def _look_for_slow(
+        self, served: list[ServedConnection], threads: RunningThreads | None
+    ) -> None:
+        before = monotonic() - self._slow_s
+        asked = {one: at for one in served if (at := one.asked_at) is not None and at <= before}
+        late = [one for one, at in asked.items() if self._said.get(one.conn) != at]
+        self._said = {one.conn: at for one, at in asked.items()}
+        self._follow(late, threads)
+        self._say(logging.WARNING, late, "takes {} s (--slow-request-s)")
+
+    def _look_for_overdue(
+        self,
+        overdue: OverdueRequests,
+        served: list[ServedConnection],
+        threads: RunningThreads | None,
+        model: ServingModel,
+    ) -> None:
+        late = overdue.among(served)
+        new = overdue.new(late)
+        self._follow(late, threads)
+        self._say(logging.ERROR, new, "has taken {} s and is ended (--request-timeout-s)")
+        for one in new:
+            overdue.end(one, model)
+        deaf = overdue.deaf(late)
+        self._say(logging.ERROR, deaf, "cannot be ended after {} s: its process is replaced")
+        for one in deaf:
+            one.conn.abort()
+        if deaf or overdue.hangs():
+            model.cannot_go_on()
+
+    def _follow(self, late: list[ServedConnection], threads: RunningThreads | None) -> None:
+        if late and threads is not None:
+            tasks = tasks_of(loops_of(list(self._ios)), threads)
+            for one in late:
+                one.follow_call(threads, tasks)
+
+    def _say(self, level: int, late: list[ServedConnection], what: str) -> None:
+        """`what`: that is said of each, with {} for its age."""
+        documents = [one.document() for one in late]
+        asked = {one["tid"] for one in documents} - {None}
+        threads = seen_from_outside(os.getpid(), asked)["threads"] if asked else []
+        kernel = {one["tid"]: one for one in threads}
+        for one, connection in zip(late, documents, strict=True):
             with about(one.request_id):
-                log.warning("%s", described(connection, kernel.get(connection["tid"])))
+                log.log(level, "%s", described(connection, kernel.get(connection["tid"]), what))
 
 
-def described(connection: Document, thread: Document | None) -> str:
+def described(connection: Document, thread: Document | None, what: str) -> str:
     """`thread`: the one that runs it; None while a coroutine or a task waits."""
     runs = "its coroutine waits" if thread is None else f"thread {thread['tid']} {doing(thread)}"
     first = (
-        f"{connection['request']!r} from {peer(connection)} takes {connection['request_s']:.1f} s"
-        f" (--slow-request-s): {state_of(connection, thread)}, {runs}; this is where it is:"
+        f"{connection['request']!r} from {peer(connection)}"
+        f" {what.format(format(connection['request_s'], '.1f'))}:"
+        f" {state_of(connection, thread)}, {runs}; this is where it is:"
     )
     return "\n".join([first, *stack_of(connection)])

@@ -27,9 +27,13 @@ from types import FrameType
 from typing import Any
 
 from ..content.asgi.lent_task import LentTask
+from ..content.asgi.loop_thread.far_end import FarEnd
 from ..content.asgi.tasks import _edged as edged
-from ..content.wsgi.places import leased
+from ..content.wsgi.call import Call
+from ..content.wsgi.places import InPlace, InPool, leased
 from ..http1.connection import Http1
+from ..http1.exchange import Exchange
+from ..http1.slow_path import SlowPath
 from ..iomodels.interface import Connection
 from ..iomodels.probes import OPERATIONS
 from ..serving.open_connections import OpenConnection, OpenConnections
@@ -41,6 +45,10 @@ EXCHANGES = Http1._exchanges.__code__  # noqa: SLF001 - its local variables say 
 
 CALLS = ("cycle", "socket")
 """The local variables of `Asgi` that stand for a call of an application."""
+
+ANSWER = SlowPath._answer.__code__  # noqa: SLF001 - as above, for the exchange
+IN_POOL, IN_PLACE = InPool.run.__code__, {Call.first.__code__, InPlace.run.__code__}
+"""What runs while a connection waits for a WSGI application, or is in it."""
 
 READS_FILES = "files.py"
 """How the modules end in which a connection waits for the disk."""
@@ -120,12 +128,26 @@ class ServedConnection:
         """The local variables of the coroutine that answers requests."""
         self.calls: list[Any] = []
         """Those of an ASGI application."""
+        self.exchange: Exchange | None = None
+        """None where content has not got one (yet)."""
+        self.call: Any = None
+        """Of an application, that the coroutine of the connection waits for: has `time_out`."""
+        self.runs_in_place = False
+        """Whether an application runs in the coroutine of the connection itself."""
         for frame in self._frames:
             if frame.f_code is EXCHANGES:
                 self._asked = frame.f_locals
+            elif frame.f_code is ANSWER:
+                self.exchange = frame.f_locals["exchange"]
+            elif frame.f_code is IN_POOL:
+                self.call = frame.f_locals.get("lease")
+            elif frame.f_code in IN_PLACE:
+                self.runs_in_place = True
             elif frame.f_globals.get("__name__", "").endswith(".asgi.protocol_server"):
                 found = frame.f_locals
                 self.calls += [found[name] for name in CALLS if found.get(name) is not None]
+                self.call = found.get("cycle")
+        self.mark = None if self.call is None else self.call.mark
 
     @property
     def asked_at(self) -> float | None:
@@ -137,18 +159,41 @@ class ServedConnection:
         """The name of that request, where requests have names."""
         return (self._asked.get("conn") or self.conn).request_id
 
+    @property
+    def application_since(self) -> float | None:
+        """Since when the client waits for the application, and for nothing else; None if it does
+        not, or is used to wait."""
+        at, exchange = self.asked_at, self.exchange
+        in_application = self.runs_in_place or self.call is not None
+        if at is None or not in_application or self._operation() is not None:
+            return None
+        if self.call is not None and self.call.waits_for_client:
+            return None
+        if exchange is None:
+            return at
+        return None if exchange.is_event_stream else max(at, exchange.moved_at)
+
     def follow_call(self, threads: RunningThreads, tasks: list[WorkingTask]) -> None:
         """Into the application, where that does not run in our coroutine."""
         for call in self.calls:
             for _, serves, frames in tasks:
                 if serves is call:
                     self._frames += frames
-        asked = self._asked.get("conn")
+                    ident = threads.runs(frames[0]) if frames else None
+                    self._tid = self._tid if ident is None else threads.native_id(ident)
         for ident, stack in threads.stacks.items():
             for frame in stack:
-                if frame.f_code is leased.__code__ and frame.f_locals["call"].conn is asked:
+                if self._has_begun_in(frame):
                     self._frames += threads.inwards(frame, ident)
                     self._tid = threads.native_id(ident)
+
+    def _has_begun_in(self, frame: FrameType) -> bool:
+        """Whether this is where another thread runs its application, and no task does."""
+        if frame.f_code is leased.__code__:
+            return frame.f_locals["call"].conn is self._asked.get("conn")
+        if frame.f_code is FarEnd.begin.__code__:
+            return frame.f_locals["self"].serves.serves in self.calls
+        return False
 
     def document(self) -> Document:
         conn, now = self.conn, monotonic()

@@ -27,6 +27,7 @@ import struct
 import time
 import types
 from collections.abc import Generator
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
@@ -70,6 +71,8 @@ class Blocking(IOModel):
         self._connections: dict[Waiter, BlockingConnection] = {}
         self._others = select.poll()  # the listeners: is another client waiting?
         self._wake_called = False
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        """Ends a sleep that is not in a call."""
 
     def connection(self, sock: socket.socket) -> BlockingConnection:
         make_blocking(sock, self._tick_s)
@@ -128,6 +131,7 @@ class Blocking(IOModel):
 
     def resume_threadsafe(self, waiter: Waiter) -> None:
         waiter.hints += 1
+        self._bell.put(None)
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 - blocking is what this model does
@@ -140,12 +144,17 @@ class Blocking(IOModel):
         return Waiter(hints=1)
 
     def _sleep_until_woken(self, waiter: Waiter) -> None:
-        if waiter.hints:
-            return
+        while not self._bell.empty():
+            self._bell.get()  # of what is looked at now
         while not (self._wake_called or waiter.hints):
-            time.sleep(self._tick_s)
-            self._ticked()
-        self._wake_called = False
+            try:
+                self._bell.get(timeout=self._tick_s)
+            except Empty:
+                self._ticked()
+        if waiter.hints:
+            waiter.hints = 0
+        else:
+            self._wake_called = False
 
     def tick(self) -> None:
         """Called by a listener, whose waits no coroutine sees."""
@@ -153,6 +162,7 @@ class Blocking(IOModel):
 
     def wake(self) -> None:
         self._wake_called = True
+        self._bell.put(None)
 
     @property
     def wake_fd(self) -> int:

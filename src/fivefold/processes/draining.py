@@ -1,4 +1,5 @@
-"""What a worker that drains still has to do, in two numbers that its supervisor sees.
+"""What a worker that drains still has to do, and that one cannot go on, in numbers that its
+supervisor sees.
 
 Facts.        A worker that leaves may be busy, stopped or stuck, and the person who has asked for
               the end wants to know what it waits for.
@@ -16,7 +17,7 @@ import mmap
 import struct
 
 COUNT = struct.Struct("@q")
-OPEN, CUT = 0, COUNT.size
+OPEN, CUT, HUNG = 0, COUNT.size, 2 * COUNT.size
 """Where the numbers are."""
 
 
@@ -24,7 +25,7 @@ class Draining:
     """Both sides have it. Raises OSError (no memory)."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 2 * COUNT.size)
+        self._memory = mmap.mmap(-1, 3 * COUNT.size)
 
     # runs in: the worker
 
@@ -36,7 +37,16 @@ class Draining:
         """So many more had to be cut in the middle of an exchange."""
         COUNT.pack_into(self._memory, CUT, self.cut + connections)
 
+    def hangs(self) -> None:
+        """Its application does not give back what it has got, and this worker cannot help it."""
+        COUNT.pack_into(self._memory, HUNG, 1)
+
     # runs in: the supervisor
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether it asks to be replaced."""
+        return bool(COUNT.unpack_from(self._memory, HUNG)[0])
 
     @property
     def open(self) -> int:

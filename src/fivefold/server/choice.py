@@ -80,11 +80,14 @@ def opened(
     """What answers. Raises `ApplicationError`, `SettingsError`."""
     serving = choice.model.traits
     in_pool = shared.in_event_loop and not settings.inline
+    # What is to be ended in time must not run in the thread that then answers.
+    has_limit = settings.recycling.request_timeout_s is not None and not settings.inline
+    connections = settings.max_connections or serving.default_connections
     around = ContentContext(
         target=target,
         root_path=settings.root_path,
         proxies=proxies,
-        threads=settings.threads if in_pool else None,
+        threads=settings.threads if in_pool else connections if has_limit else None,
         multithread=in_pool or serving.many_threads,
         multiprocess=settings.workers > 1 or not serving.scales_by_workers,
         limits=settings.limits,

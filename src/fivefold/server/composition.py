@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
@@ -18,6 +19,7 @@ from ..content.routing.htpasswd import LastRead
 from ..content.static.files.kept import Shared
 from ..errors import ApplicationError, SettingsError
 from ..http1.connection import Http1
+from ..inspection.overdue_requests import OverdueRequests
 from ..inspection.slow_requests import SlowRequests
 from ..iomodels.interface import Connection, IOModel
 from ..iomodels.overlay import Overlay
@@ -100,8 +102,7 @@ class Composition:
         """Under --reload a worker's application may be of another kind than the start's."""
         self._grace = Grace()
         """What the worker is given for its end."""
-        slow_s = settings.slow_request_s
-        self._slow = None if slow_s is None else SlowRequests(slow_s)
+        self._slow = looked_for(settings)
         self._others: list[socket.socket] = []
         """Listening sockets of the other workers."""
 
@@ -240,6 +241,15 @@ class Composition:
             return io
 
         return new_io
+
+
+def looked_for(settings: Settings) -> SlowRequests | None:
+    """What looks for requests that take long, if anybody wants to know of them."""
+    slow_s, limit_s = settings.slow_request_s, settings.recycling.request_timeout_s
+    overdue = None if limit_s is None else OverdueRequests(limit_s, settings.threads)
+    if slow_s is None and overdue is None:
+        return None
+    return SlowRequests(math.inf if slow_s is None else slow_s, overdue)
 
 
 def queue_timed(handler: Handler) -> Handler:

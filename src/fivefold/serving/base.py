@@ -125,6 +125,8 @@ class ServingModel(ABC):
         self.on_ready = on_ready
         self.hooks = hooks or WorkerHooks()
         self.stopping = False
+        self.is_worn = False
+        """Whether a process of a pool shall serve no other connection."""
         self.stops = Stopping()
         self.open = OpenConnections(on_ready.draining)
         """Those of this process."""
@@ -144,6 +146,17 @@ class ServingModel(ABC):
         self.stopping = True
         if self._io is not None:
             self._io.wake()
+
+    # runs in: the thread that ends requests (`inspection.overdue_requests`)
+
+    def has_ended_request(self) -> None:
+        """A call of the application is left behind, and may keep a thread of this process: of a
+        pool, it ends with its connection."""
+        self.is_worn = True
+
+    def cannot_go_on(self) -> None:
+        """The application keeps so much of this process that it is to be replaced."""
+        self.on_ready.draining.hangs()
 
     def begin_anew(self) -> OpenConnections:
         """Connections of the calling process, which its parent does not serve."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fivefold.content.application.thread_pool import Lease, Threads
-from fivefold.errors import LimitReached
+from fivefold.errors import LimitReached, RequestTimedOut
 from fivefold.iomodels.multiplexing import Epoll
 
 
@@ -170,3 +170,83 @@ def test_a_system_without_threads(
             assert await threads.call(io, lambda: 1) == 1
 
     io.run(main())
+
+
+def test_a_piece_that_has_had_its_time_is_left_to_its_thread(io: Epoll, threads: Threads) -> None:
+    entered, free = threading.Event(), threading.Event()
+    seen: list[Any] = []
+
+    def hangs() -> None:
+        entered.set()
+        free.wait(30)
+        seen.append(threading.get_ident())
+
+    async def main() -> None:
+        lease, early = Lease(threads, io), Lease(threads, io)
+        early.time_out(early.mark)  # of another wait than the next
+        assert await early.call(lambda: 1) == 1
+
+        def time_out() -> None:
+            entered.wait(30)
+            lease.time_out(lease.mark)
+
+        threading.Thread(target=time_out).start()
+        with pytest.raises(RequestTimedOut):
+            await lease.call(hangs)
+        assert lease.leave(lambda: seen.append(threading.get_ident()))
+        assert await threads.call(io, lambda: 2) == 2
+        free.set()
+        while len(seen) < 2:
+            await io.sleep(0.001)
+        assert seen[0] == seen[1]
+        for _ in range(5):
+            assert len({await threads.call(io, threading.get_ident) for _ in range(3)}) <= 2
+
+    io.run(main())
+
+
+def test_a_piece_that_never_got_a_thread_is_forgotten(io: Epoll) -> None:
+    threads, free = Threads(1), threading.Event()
+    waiting = Lease(threads, io)
+
+    async def main() -> None:
+        io.spawn(threads.call(io, lambda: free.wait(30)))
+        await io.sleep(0.0)
+        timer = threading.Timer(0.05, lambda: waiting.time_out(waiting.mark))
+        timer.start()
+        with pytest.raises(RequestTimedOut):
+            await waiting.call(lambda: 1)
+        assert not waiting.leave(lambda: 2)
+        free.set()
+        assert await threads.call(io, lambda: 3) == 3
+
+    io.run(main())
+    threads.close()
+
+
+def test_a_question_after_its_time_is_answered_by_an_error(io: Epoll, threads: Threads) -> None:
+    entered, free = threading.Event(), threading.Event()
+    answers: list[Any] = []
+    lease = Lease(threads, io)
+
+    def asks() -> None:
+        entered.set()
+        free.wait(30)
+        answers.append(lease.ask("anybody?"))
+
+    def time_out() -> None:
+        entered.wait(30)
+        lease.time_out(lease.mark)
+
+    async def main() -> None:
+        threading.Thread(target=time_out).start()
+        with pytest.raises(RequestTimedOut):
+            await lease.call(asks)
+        lease.leave(lambda: answers.append("closed"))
+        free.set()
+        while len(answers) < 2:
+            await io.sleep(0.001)
+
+    io.run(main())
+    assert isinstance(answers[0], InterruptedError)
+    assert answers[1] == "closed"

@@ -26,7 +26,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ...errors import LimitReached
+from ...errors import LimitReached, RequestTimedOut
 from ...iomodels.interface import Waiter
 from ...iomodels.interface.task_runner import TaskRunner
 from ...isolation.descendants import descendants, end_copy
@@ -53,13 +53,20 @@ class Threads:
     def submit(self, lease: Lease) -> None:
         """Let the next piece of `lease` run when there is room for it."""
         with self._lock:
+            lease.rests = False
             self._waiting.append(lease)
             chosen = self._choose()
         self._start(chosen)
 
-    def paused(self, mailbox: Work, *, kept: bool) -> None:
-        """A piece is over; `kept`: its thread stays with its lease. Called in that thread."""
+    def paused(self, lease: Lease, mailbox: Work, *, kept: bool) -> bool:
+        """A piece is over; `kept`: its thread stays with its lease. Called in that thread; False if
+        the lease has got another piece meanwhile (`leave`)."""
         with self._lock:
+            if lease.has_more:
+                return False
+            lease.rests = True
+            if not kept:
+                lease.mailbox = None
             self._room += 1
             if kept:
                 pass
@@ -69,6 +76,19 @@ class Threads:
                 mailbox.put(None)  # one of those that were started while others paused
             chosen = self._choose()
         self._start(chosen)
+        return True
+
+    def leave(self, lease: Lease, function: Callable[[], Any]) -> bool:
+        """A last piece, for a lease that is waited for no more; False if it had none before."""
+        with self._lock:
+            if lease in self._waiting and lease.mailbox is None:
+                self._waiting.remove(lease)
+                return False
+            has_room_to_get = lease.rests
+            lease.give_last(function)
+        if has_room_to_get:
+            self.submit(lease)
+        return True
 
     def _choose(self) -> tuple[Lease, Work | None] | None:
         """The next call, and its thread; None for a new one. Called with the lock."""
@@ -120,6 +140,17 @@ class Lease:
     _answer: Any = None
     _done = False
     _thread = 0
+    rests = True
+    """Whether its thread runs nothing, and has nothing to run: for `Threads`, under its lock."""
+    pieces = 0
+    """How many have begun."""
+    _timed_out = 0
+    """The piece that has had its time."""
+    left = False
+    """Whether no coroutine waits for it any more."""
+    waits_for_client = False
+    has_heard = True
+    """Whether what runs the call knows that; a thread never does."""
 
     def __init__(self, threads: Threads, io: TaskRunner) -> None:
         self._threads = threads
@@ -141,9 +172,12 @@ class Lease:
 
     async def _outcome(self) -> Any:
         self._done = False
+        self.pieces += 1
         self._threads.submit(self)
         while not self._done:
             await self._waiter
+            if self._timed_out == self.pieces and not self._done:
+                raise RequestTimedOut
         value, error = self._value, self._error
         self._value = self._error = None
         if error is not None:
@@ -157,31 +191,56 @@ class Lease:
         self._error = error
         self._deliver()
 
-    def leave(self, function: Callable[[], Any]) -> None:
+    def leave(self, function: Callable[[], Any]) -> bool:
+        """A last piece, behind the one that has had its time; False if none had begun."""
+        self.left = self._threads.leave(self, function)
+        return self.left
+
+    def give_last(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._answer = InterruptedError("the client is not there any more")  # if it has just asked
+
+    def end(self, function: Callable[[], Any]) -> None:
         """A last piece, when the model closes: it is not waited for any more."""
         if self.mailbox is not None:
-            self._function = function
-            self._answer = InterruptedError("the server stops")  # if it has just asked
+            self.give_last(function)
             self.mailbox.put(self)
+
+    # runs in: any thread
+
+    @property
+    def mark(self) -> int:
+        """Of what is waited for now."""
+        return self.pieces
+
+    def time_out(self, mark: float) -> None:
+        """Let the coroutine that waits go on without it (`RequestTimedOut`), if it still waits for
+        what had this mark."""
+        self._timed_out = int(mark)
+        self._ring()
 
     # runs in: the thread that is leased
 
     def run(self, mailbox: Work) -> None:
         """One piece."""
         self.mailbox, self._thread = mailbox, threading.get_ident()
-        while self._function is not None:
-            function, self._function = self._function, None
-            try:
-                self._value = function()
-            except BaseException as error:  # noqa: BLE001 - raised again by `call`
-                self._error = error
-            if descendants.is_copy:
-                end_copy()
-            del function  # with all that it refers to, before this thread rests
-        if not self.keep:
-            self.mailbox = None
-        self._threads.paused(mailbox, kept=self.keep)
+        is_over = False
+        while not is_over:
+            while self._function is not None:
+                function, self._function = self._function, None
+                try:
+                    self._value = function()
+                except BaseException as error:  # noqa: BLE001 - raised again by `call`
+                    self._error = error
+                if descendants.is_copy:
+                    end_copy()
+                del function  # with all that it refers to, before this thread rests
+            is_over = self._threads.paused(self, mailbox, kept=self.keep)
         self._deliver()
+
+    @property
+    def has_more(self) -> bool:
+        return self._function is not None
 
     def ask(self, question: object) -> Any:
         """Hand `question` to the coroutine that awaits this piece; the answer, waited for.
@@ -194,14 +253,17 @@ class Lease:
         if descendants.is_copy:
             end_copy()  # no loop would answer: it is the parent's
         self._value = question
-        self._threads.paused(mailbox, kept=True)
-        self._deliver()
-        mailbox.get_within()
+        if self._threads.paused(self, mailbox, kept=True):
+            self._deliver()
+            mailbox.get_within()
         answer, self._answer = self._answer, None
         return answer
 
     def _deliver(self) -> None:
         self._done = True
+        self._ring()
+
+    def _ring(self) -> None:
         try:
             self._io.resume_threadsafe(self._waiter)
         except OSError:

@@ -16,7 +16,14 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from ...errors import ClientLeft, DeadlineExceeded, FileShrank, PeerGone, ProtocolError
+from ...errors import (
+    ClientLeft,
+    DeadlineExceeded,
+    FileShrank,
+    PeerGone,
+    ProtocolError,
+    RequestTimedOut,
+)
 from ...http1.exchange import Exchange
 from ...http1.response import FilePart, plain
 from ...iomodels.interface import Connection, Waiter
@@ -66,6 +73,11 @@ class HttpCycle:
         """Done once it says so; made for the first that waits for it."""
 
         # Of the call and its connection.
+        self.left = False
+        """Whether it has had its time, and the connection goes on without it."""
+        self.has_heard = False
+        """Whether the loop of the call knows that."""
+        self._timed_out: float | None = None
         self._over = self._parted = False
         """`_over`: the call has ended; `_parted`: the connection goes on without it."""
         self._waiter: Waiter | None = None
@@ -192,13 +204,18 @@ class HttpCycle:
     async def settled(self) -> None:
         """Until the connection may go on: the response is out, the client gone, or the call over.
 
-        To be awaited by the connection's coroutine; then that has its connection back.
+        To be awaited by the connection's coroutine; then that has its connection back.  Raises
+        `RequestTimedOut`.
         """
         self._host.watches.add(self)
         try:
             while not self._is_settled():
                 self._waiter = waiter = Waiter()
                 await waiter
+                if self._has_timed_out():
+                    self.left = True
+                    self._left()
+                    raise RequestTimedOut
         finally:
             self._host.watches.discard(self)
             self._parted = True
@@ -206,6 +223,31 @@ class HttpCycle:
                 self._watch.stop()
             if self._body is not None:
                 self._body.stop(PeerGone("the exchange is over"))
+
+    @property
+    def mark(self) -> float:
+        """Of what is waited for now."""
+        return self._exchange.moved_at
+
+    def heard(self) -> None:
+        """The call is being cancelled."""
+        self.has_heard = True
+
+    def time_out(self, mark: float) -> None:
+        """Let the connection go on without the call, if it still waits for what had this mark;
+        from any thread."""
+        self._timed_out = mark
+        if (waiter := self._waiter) is not None:
+            self._host.resume_threadsafe(waiter)
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the application wants more of the request, or has said something."""
+        return self.is_sending() or (self._body is not None and self._body.is_being_read)
+
+    def _has_timed_out(self) -> bool:
+        waits = not (self._is_settled() or self.waits_for_client)
+        return waits and self._timed_out == self.mark
 
     def _is_settled(self) -> bool:
         return (self._exchange.finished or self._gone or self._over) and not self.is_sending()

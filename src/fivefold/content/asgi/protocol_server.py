@@ -136,6 +136,8 @@ class Asgi(Content):
             if not exchange.finished:
                 await cycle.give_up()
         finally:
+            if cycle.left:
+                near.cancel(cycle.heard)
             near.part()
             cycle.close()
 
@@ -153,7 +155,11 @@ class Asgi(Content):
                 if exchange.finished and not cycle.has_waited:
                     return  # the usual case
                 cycle.ended(None)
-        await cycle.settled()
+        try:
+            await cycle.settled()
+        finally:
+            if cycle.left:
+                host.lent_tasks.cancel(cycle, cycle.heard)
         if not exchange.finished:
             await cycle.give_up()
         cycle.close()

@@ -26,7 +26,7 @@ import asyncio
 import types
 from _weakref import getweakrefcount
 from asyncio import _enter_task, _leave_task
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from sys import getrefcount
 from typing import Any
@@ -44,12 +44,20 @@ class LentTasks:
         self._loop = loop
         self._factory = loop.get_task_factory
         self._free: list[LentTask] = []
-        self._running: dict[object, asyncio.Task[None]] = {}
+        self._running: dict[Any, asyncio.Task[None]] = {}
         """The tasks of calls that wait; asyncio itself keeps weak references only."""
 
     @property
     def running(self) -> set[asyncio.Task[None]]:
         return set(self._running.values())
+
+    def cancel(self, serves: object, heard: Callable[[], None]) -> None:
+        """Cancel the call of whose end this object hears, if it waits; `heard` is called then."""
+        heard()
+        for key, task in list(self._running.items()):
+            heard_by = key.serves if isinstance(key, LentTask) else getattr(key[1], "__self__", 0)
+            if heard_by is serves:
+                task.cancel()
 
     def begin(self, call: Awaitable[Any], ended: Ended) -> bool:
         """Take the first step of `call`, in a context of its own; whether it was the last.
@@ -101,8 +109,8 @@ class LentTasks:
             lent.end()
         else:
             self._free.append(lent)
-        task = self._running[call] = self._loop.create_task(_edged(call, ended))
-        task.add_done_callback(lambda _: self._running.pop(call, None))
+        task = self._running[call, ended] = self._loop.create_task(_edged(call, ended))
+        task.add_done_callback(lambda _: self._running.pop((call, ended), None))
         return False
 
 

@@ -94,6 +94,8 @@ class Call:
         """Why a part that was written could not be sent."""
         self.ended = False
         """Whether its `write` must not send any more."""
+        self.left = False
+        """Whether it has had its time, and closes itself once it comes back."""
 
     def as_whole(self, part: Any) -> Whole | None:
         """The response, if `part` is all of it and nothing is left to be sent or closed."""

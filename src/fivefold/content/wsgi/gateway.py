@@ -98,7 +98,8 @@ class Wsgi(Content):
         try:
             part = await self._place.run(call, partial(call.first, self._application))
         except BaseException:
-            abandon(body)
+            if not call.left:
+                abandon(body)
             raise
         await self._finish(call, part, exchange)
 
@@ -114,7 +115,9 @@ class Wsgi(Content):
             abandoned = True
             raise
         finally:
-            if call.over:
+            if call.left:
+                pass  # its thread does the rest
+            elif call.over:
                 call.ended = True
             elif abandoned:
                 self._place.abandon(call)

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from ...errors import PeerGone, RequestTimedOut
 from ...http1.exchange import Exchange
 from ...http1.limits import Limits
 from ...http1.logged import LoggedExchange
@@ -114,10 +115,15 @@ class InPool:
 
     async def run(self, call: Call, piece: Callable[[], Any]) -> Any:
         lease = call.lease = call.lease or Lease(self._threads, call.conn.io)
-        outcome = await lease.call(partial(leased, lease, call, piece))
-        while isinstance(outcome, Written):
-            assert call.exchange is not None
-            outcome = await lease.answer(await sent(call.exchange, call.head, outcome.data))
+        try:
+            outcome = await lease.call(partial(leased, lease, call, piece))
+            while isinstance(outcome, Written):
+                assert call.exchange is not None
+                outcome = await lease.answer(await sent(call.exchange, call.head, outcome.data))
+        except RequestTimedOut as error:
+            call.broken = PeerGone(str(error))  # for what it writes from now on
+            call.left = lease.leave(partial(leased, lease, call, call.close))
+            raise
         return outcome
 
     def send(self, call: Call, data: bytes) -> BaseException | None:
@@ -127,7 +133,7 @@ class InPool:
 
     def abandon(self, call: Call) -> None:
         assert call.lease is not None
-        call.lease.leave(partial(leased, call.lease, call, call.close))
+        call.lease.end(partial(leased, call.lease, call, call.close))
 
 
 class Written:

@@ -17,6 +17,7 @@ import os
 import platform
 import re
 import threading
+from collections.abc import Container
 from typing import NamedTuple
 
 from ..processes import read, threads_of
@@ -73,10 +74,12 @@ class SleepingThread(NamedTuple):
     """Since it was last on a processor; 0 if it runs."""
 
 
-def sleeping_threads(pid: int) -> list[SleepingThread]:
-    """Those of a process, the first one first; none if there is no such process."""
+def sleeping_threads(pid: int, only: Container[int] | None = None) -> list[SleepingThread]:
+    """Those of a process, the first one first; none if there is no such process. `only`: the
+    numbers of those that are asked for."""
     clocks: dict[int, float | None] = {}
-    threads = (one(pid, tid, clocks) for tid in sorted(threads_of(pid)))
+    asked = (tid for tid in sorted(threads_of(pid)) if only is None or tid in only)
+    threads = (one(pid, tid, clocks) for tid in asked)
     return [thread for thread in threads if thread is not None]
 
 

@@ -28,6 +28,7 @@ from ...configuration.setting import check, setting
 from ...errors import SettingsError
 from ...isolation.reporting import logger
 from ...linux.processes import proportional_bytes
+from ..draining import Draining
 from ..request_count import RequestCount
 from .guard import forks_of
 
@@ -65,8 +66,17 @@ class RecyclingSettings:
         " 500M, 2G; its successor serves first.",
     )
 
+    request_timeout_s: float | None = setting(
+        None,
+        "Answer 503 for an application that does nothing about a request for this many seconds, and"
+        " log where it is; replace the worker if the call cannot be ended. By default it may take"
+        " for ever.",
+    )
+
     def __post_init__(self) -> None:
         check(self)
+        if self.request_timeout_s is not None and self.request_timeout_s <= 0:
+            raise SettingsError(f"request_timeout_s: {self.request_timeout_s:g} is no time")
         if self.max_requests_jitter is not None and self.max_requests is None:
             raise SettingsError("max_requests_jitter: it is for max_requests, which is not given")
         if self.max_worker_rss is not None:
@@ -93,7 +103,9 @@ def size(text: str) -> int:
 class Wear:
     """Of one worker; made before it is forked. Raises OSError (no memory)."""
 
-    def __init__(self, settings: RecyclingSettings) -> None:
+    def __init__(self, settings: RecyclingSettings, draining: Draining | None = None) -> None:
+        """`draining`: where the worker says that it hangs."""
+        self._draining = draining if settings.request_timeout_s is not None else None
         self._settings = settings
         self._most_requests = settings.most_requests()
         self._most_s = settings.max_worker_age_s or math.inf
@@ -101,7 +113,7 @@ class Wear:
         self.requests = RequestCount() if self._most_requests < math.inf else None
         """None if nobody wants to know."""
         bounded = min(self._most_requests, self._most_s, self._most_bytes) < math.inf
-        self.due = monotonic() + LOOK_S if bounded else math.inf
+        self.due = monotonic() + LOOK_S if bounded or self._draining else math.inf
         """When to look at it, once it is ready."""
 
     def look(self, pid: int, ready_at: float) -> str:
@@ -113,6 +125,8 @@ class Wear:
         return reason
 
     def _reason(self, pid: int, age_s: float) -> str:
+        if self._draining is not None and self._draining.is_hung:
+            return "has requests that cannot be ended (--request-timeout-s)"
         requests = 0 if self.requests is None else self.requests.total
         if requests >= self._most_requests:
             return f"has had {requests} requests (--max-requests)"

@@ -52,9 +52,9 @@ class Spawning:
     def worker(self, slot: Slot, generation: int, others: Iterable[Worker]) -> Worker:
         """A new one for the slot; `others` are those that it is forked among. Raises OSError."""
         pulse = None if self._stuck_s is None else Pulse(self._stuck_s)
-        wear = Wear(self._recycling(slot.sockets))
-        ready, say = os.pipe2(os.O_CLOEXEC)
         draining = Draining()
+        wear = Wear(self._recycling(slot.sockets), draining)
+        ready, say = os.pipe2(os.O_CLOEXEC)
         words = Announcement(say, pulse.beat if pulse else lambda: None, draining, wear.requests)
         try:
             pid = forked(

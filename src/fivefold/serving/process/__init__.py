@@ -22,6 +22,8 @@ in the acceptor and the children.
 
 from __future__ import annotations
 
+import os
+
 from ...processes import flushing
 from ..base import ServingModel, ServingTraits
 from .forker import Forker
@@ -40,6 +42,13 @@ class Process(ServingModel):
         scales_by_workers=False,
         can_be_fresh=True,
     )
+
+    # runs in: a child
+
+    def cannot_go_on(self) -> None:
+        os._exit(0)  # on purpose: with its connection, and no other
+
+    # runs in: the forker
 
     def run(self) -> None:
         self.hooks.started()

@@ -83,7 +83,7 @@ class Child:
                 connection = opened(io, sock)
                 if connection is not None:
                     io.run(self._open.attend(self._model.handler, connection))
-                if self._model.options.fresh:
+                if self._model.options.fresh or self._model.is_worn:
                     break
         finally:
             close_woken(io)

@@ -84,6 +84,10 @@ class NearEnd:
         else:
             self._post(self._far.part, left)
 
+    def cancel(self, heard: Callable[[], None]) -> None:
+        """Cancel the call; before `part`, if it shall not go on. `heard` is called there."""
+        self._post(self._there.lent_tasks.cancel, self._far, heard)
+
     # What the other end has posted
 
     def take(self) -> None:
