@@ -22,6 +22,9 @@ SPARES = 4
 PATIENCE_S = 1.0
 """So long a child that starts is waited for, before another one is asked for as well."""
 
+SETTLING_S = 0.1
+"""Once one child is idle, until clients are accepted though others are not."""
+
 LOOK_S = 0.1
 """How often it is looked for a signal, and at the clock, while no child can serve."""
 
@@ -76,11 +79,17 @@ class Acceptor:
         # has the same sockets: there may not be an idle child left here.
 
     def _can_serve(self) -> bool:
-        """Wait for the first child that is idle: before that no client would be answered."""
+        """Wait for the first child that is idle: before that no client would be answered. Then for
+        the others that are soon there: those of a server that is replaced have clients, and all
+        of these come at once."""
         while not (self._idle or self._model.stopping):
             if self._hear_within(LOOK_S):
                 for _ in range(SPARES - len(self._channels) - self._expected):
                     self._order()  # in place of one that died while it started
+        until = monotonic() + SETTLING_S
+        while len(self._idle) < min(SPARES, self._limit.most) and not self._model.stopping:
+            if not self._hear_within(max(0.0, until - monotonic())):
+                break
         return not self._model.stopping
 
     async def _hand_over(self, sock: socket.socket) -> None:

@@ -13,8 +13,9 @@ from ..base import ServingModel, close_woken, wake_on_signals
 from ..open_connections import opened
 from .channel import IDLE, receive_message, send_message
 
-SOON_S = 0.2
-"""The forker's grace time has begun before ours, by as long as its signal took."""
+SOON_S = 0.3
+"""The forker's grace time has begun before ours, by as long as its signal took, and by the time
+in which it asks one child after the other."""
 
 
 class Child:

@@ -43,6 +43,10 @@ HAS_CUT = 3
 """How a child ends that had to cut its connection; from one that was not asked to, or has not had
 its grace time, it means nothing."""
 
+SPREAD_S = 0.1
+"""In which all children are asked to leave: their clients come to a successor that forks a child
+for each, and all at once they would wait for the last one."""
+
 KILLED_AGAIN_S = 1.0
 """After SIGKILL, until it is sent again: what was forked meanwhile gets it, too."""
 
@@ -77,7 +81,10 @@ class Forker:
         # Of the end.
         self._cut_at = self._kill_at = math.inf
         self._passed_on = False
-        """Whether all have been asked to end."""
+        """Whether all are asked to end."""
+        self._to_leave: list[int] = []
+        """Children that will be asked."""
+        self._leave_at = self._leave_pause_s = 0.0
         self._asked = False
         """Whether those that do not end have been asked where they are."""
 
@@ -106,6 +113,7 @@ class Forker:
         if self._model.stopping and not self._passed_on:
             self._reap()  # one that died by itself was not asked to end
             self._pass_on()
+        self._dismiss(now)
         if now >= self._cut_at:
             self._cut()
         if now >= self._kill_at:
@@ -148,6 +156,8 @@ class Forker:
     def _next_due(self) -> float:
         clocks = (*self._starting.values(), *self._killed_at.values())
         due = min(self._cut_at, self._kill_at, self._pulses.due, *clocks)
+        if self._to_leave:
+            due = min(due, self._leave_at)
         if self._lacks_acceptor:
             due = min(due, self._acceptor_backoff.at)
         if self._waiting_acceptor:
@@ -317,8 +327,18 @@ class Forker:
         self._cut_at, self._kill_at = grace.until(), grace.end() + CUT_S
         for sock in self._model.listeners:
             sock.close()
-        for pid in self._all():
-            send(pid, LEAVE)
+        if self._acceptor:
+            send(self._acceptor.pid, LEAVE)
+        self._to_leave = [*self._children]
+        self._leave_at = monotonic()
+        self._leave_pause_s = SPREAD_S / max(len(self._to_leave), 1)
+
+    def _dismiss(self, now: float) -> None:
+        """Those whose turn it is."""
+        while self._to_leave and now >= self._leave_at:
+            if (pid := self._to_leave.pop()) in self._children:
+                send(pid, LEAVE)
+            self._leave_at += self._leave_pause_s
 
     def _all(self) -> list[int]:
         return [self._acceptor.pid, *self._children] if self._acceptor else [*self._children]
