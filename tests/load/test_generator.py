@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
+import socketserver
 import subprocess
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,7 @@ import pytest
 from fivefold.errors import LoadFailed
 from fivefold.load.expected_answers import HOST, learn
 from fivefold.load.generator import Generator, shares
-from fivefold.load.job import Ask, Group, Job, request
+from fivefold.load.job import Ask, Expected, Group, Job, request
 from fivefold.load.tally import SATURATED
 from fivefold.testing import running
 from support.measured_again import measured_again
@@ -96,6 +100,37 @@ def test_a_job_is_cut_without_loss() -> None:
     group = Group("scheduled", 5, (), rate=100.0)
     parts = [part.groups[0] for part in shares(Job(("", 0), 1, (group,)), 2)]
     assert [(part.count, part.rate) for part in parts] == [(3, 60.0), (2, 40.0)]
+
+
+class LetsGo(socketserver.BaseRequestHandler):
+    """Answers after a while, once, and closes the connection later still: its client is free."""
+
+    def handle(self) -> None:
+        asked = self.request.recv(65536)
+        time.sleep(0.01)
+        body = asked.split()[1] if asked else b""
+        self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        time.sleep(0.02)
+
+
+class LettingGo(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    request_queue_size = CONNECTIONS
+
+
+def test_a_client_whose_connection_ends_while_it_is_free_asks_once() -> None:
+    """Two questions at a time on one connection would find each other's answers."""
+    asks = tuple(
+        Ask(request(path, host=HOST), Expected(200, 2, hashlib.sha256(path.encode()).digest()))
+        for path in ("/a", "/b", "/c")
+    )
+    with LettingGo(("127.0.0.1", 0), LetsGo) as server, Generator() as generator:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        group = Group("scheduled", 8, asks, rate=200.0)
+        tally = generator.run(Job(("127.0.0.1", server.server_address[1]), SECONDS, (group,)))
+        server.shutdown()
+    assert tally.requests
+    assert not tally.errors
 
 
 def test_it_runs_where_it_was_pinned_and_leaves_nothing(site: Path) -> None:

@@ -133,6 +133,11 @@ class Scheduled(Client):
         else:
             self.begin(due)
 
+    def broken(self) -> None:
+        """One that was free still is, or asks by now, on a connection of its own."""
+        if self.ask is None and self not in self.schedule.free:
+            super().broken()
+
 
 KINDS: dict[str, type[Client]] = {
     "kept": Client,
