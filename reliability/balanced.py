@@ -178,5 +178,6 @@ def hard(trial: Trial) -> Outcome:
         accounted(tally, outcome)
         outcome.figures["held by it"] = str(held)
         lost = tally.lost + refused(tally)
+        outcome.must(held > 0, "the killed one held no connection")
         outcome.must(lost <= held, f"{lost} lost of {held} in flight")
     return outcome

@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 
 from fivefold.compare.measure.servers import Running
 from fivefold.linux.accounting import entries
-from support.process_tree import descendants_of
+from support.process_tree import descendants_of, is_alive
 
 from .ends import ended_well
 from .injected import descriptors
 from .limits import pss_kib
 from .outcome import Outcome, Trial
-from .servers import answers, stopped, up, wait_until, workers
+from .servers import answers, stopped, tasks, up, wait_until, workers
 from .steady import loaded
 
 BYTES_PER_REQUEST = 1.0
 REQUESTS = 1_000_000
 RELOADS = 500
+STARTS = 1000
 
 
 def of_session(pid: int) -> list[int]:
@@ -27,17 +29,19 @@ def of_session(pid: int) -> list[int]:
 
 
 def starts(trial: Trial) -> Outcome:
-    """Start, one answer, SIGTERM; as often as the time has room for."""
+    """Start, one answer, SIGTERM."""
     outcome, count, left = Outcome(), 0, 0
+    wanted = max(1, int(STARTS * trial.share))
     path = trial.folder / "socket"
     end = time.monotonic() + trial.seconds
-    while time.monotonic() < end and not outcome.missed:
+    while count < wanted and time.monotonic() < end and not outcome.missed:
         with up(trial.server, "--bind", f"unix:{path}") as running:
             status = stopped(running)
             outcome.must(status == 0, f"cycle {count} ended with {status}")
             left += len(of_session(running.pid)) + path.exists()
         count += 1
     outcome.figures = {"cycles": str(count), "processes and sockets left": str(left)}
+    outcome.must(count == wanted, f"{count} of {wanted} cycles")
     outcome.must(not left, f"{left} processes and socket files left")
     return outcome
 
@@ -48,23 +52,38 @@ def reloads(trial: Trial) -> Outcome:
     with up(trial.server) as running:
         for _ in range(3):
             renewed(running)
-        before, held = pss_kib(running), descriptors(running)
+        before, held = pss_kib(running), everything(running)
         end = time.monotonic() + trial.seconds
         while time.monotonic() < end and count < wanted:
             renewed(running)
             count += 1
         answers(running.address)
         grown = (pss_kib(running) - before) * 1024 / max(count, 1)
-        left = descriptors(running) - held
+        left = everything(running) - held
         outcome.figures = {
             "reloads": str(count),
             "grown by": f"{grown:.0f} bytes each",
-            "descriptors left": str(left),
-            "processes": str(len(descendants_of(running.pid))),
+            "left": counted(left),
         }
-        outcome.must(left <= 2, f"{left} descriptors left")
+        outcome.must(count == wanted, f"{count} of {wanted} reloads")
+        outcome.must(left.total() <= 2, f"left: {counted(left)}")
         ended_well(running, outcome)
     return outcome
+
+
+def everything(running: Running) -> Counter[str]:
+    """What could be left of a process."""
+    pids = [running.pid, *descendants_of(running.pid)]
+    return Counter(
+        descriptors=descriptors(running),
+        threads=sum(len(tasks(pid)) for pid in pids),
+        processes=len(pids),
+        zombies=sum(not is_alive(pid) for pid in pids),
+    )
+
+
+def counted(left: Counter[str]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in left.items()) or "nothing"
 
 
 def renewed(running: Running) -> None:
@@ -80,20 +99,22 @@ def requests(trial: Trial) -> Outcome:
     outcome = Outcome()
     with up(trial.server) as running:
         loaded(running.address, trial.seconds / 10)
-        before, held = pss_kib(running), descriptors(running)
+        before, held = pss_kib(running), everything(running)
+        wanted = int(REQUESTS * trial.share)
         count, end = 0, time.monotonic() + trial.seconds
-        while count < REQUESTS * trial.share and time.monotonic() < end:
+        while count < wanted and time.monotonic() < end:
             count += loaded(running.address, min(10.0, trial.seconds)).requests
         slope = (pss_kib(running) - before) * 1024 / count
-        left = descriptors(running) - held
+        left = everything(running) - held
         outcome.figures = {
             "requests": f"{count:,}",
             "memory": f"{slope:+.2f} bytes a request",
-            "descriptors left": str(left),
+            "left": counted(left),
         }
+        outcome.must(count >= wanted, f"{count:,} of {wanted:,} requests")
         # A page more of a shortened trial is no slope.
         allowed = max(BYTES_PER_REQUEST * count, 1 << 20) / count
         outcome.must(slope < allowed, f"{slope:.2f} bytes a request")
-        outcome.must(left <= 0, f"{left} descriptors left")
+        outcome.must(not left, f"left: {counted(left)}")
         ended_well(running, outcome)
     return outcome

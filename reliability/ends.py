@@ -30,6 +30,9 @@ from .steady import accounted, each, loaded, refused
 PAUSE_MS = 100
 REQUESTS = 200_000
 BACK_S = 1.0
+KILLS_PER_S = 2.5
+"""At least: ten are tried, but a worker is stopped and its connections are counted before."""
+
 STARTS_PER_S = 4
 """A worker that cannot start may be tried this often at most; more is a fork bomb."""
 
@@ -53,9 +56,11 @@ def hup(trial: Trial) -> Outcome:
         reloads += 1
 
     with up(trial.server) as running:
+        before = set(workers(running))
         tally = loaded(running.address, trial.seconds, each(2.0, reload))
         accounted(tally, outcome)
         outcome.figures["reloads"] = str(reloads)
+        outcome.must(not before & set(workers(running)), "a worker of before the reloads is there")
         lost = tally.lost + refused(tally)
         outcome.must(not lost, f"{tally.lost} lost, {dict(tally.errors)}")
         longest = tally.longest_ns / 1e6
@@ -92,6 +97,8 @@ def kill(trial: Trial) -> Outcome:
         tally = loaded(running.address, trial.seconds, storm)
         accounted(tally, outcome)
         outcome.figures |= {"kills": str(kills), "held by the killed": str(held)}
+        least = int(KILLS_PER_S * trial.seconds)
+        outcome.must(kills >= least, f"{kills} kills, {least} are the least")
         outcome.must(tally.lost <= held, f"{tally.lost} lost of {held} in flight")
         outcome.must(not refused(tally), f"{dict(tally.errors)}")
         ended_well(running, outcome)
@@ -198,6 +205,7 @@ def hangs(trial: Trial) -> Outcome:
             outcome.figures["ended after"] = f"{found:.1f} s"
             most = server.limit_s + SLACK_S
             outcome.must(found <= most, f"found after {found:.1f} s")
+            outcome.must(found > server.limit_s / 2, "the request did not hang")
             time.sleep(max(0.0, begun + seconds - time.monotonic()))
 
         tally = loaded(running.address, trial.seconds, hang_one)

@@ -22,7 +22,7 @@ from fivefold.compare.measure.servers import Running
 from fivefold.load.expected_answers import HOST
 from fivefold.load.generator import Generator
 from fivefold.load.job import Ask, Expected, Group, Job, request
-from support.process_tree import descendants_of
+from support.process_tree import descendants_of, open_files
 
 from .ends import ended_well
 from .outcome import Outcome, Trial
@@ -93,12 +93,10 @@ def traced(pids: list[int]) -> bool:
     return all(found)
 
 
-def descriptors(running: Running) -> int:
-    count = 0
-    for pid in (running.pid, *descendants_of(running.pid)):
-        with contextlib.suppress(OSError):
-            count += len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    return count
+def descriptors(running: Running, but: str = "/dev/null/") -> int:
+    """Those open in all processes, without files of the folder `but`, which a cache may keep."""
+    members = [running.pid, *descendants_of(running.pid)]
+    return sum(not name.startswith(but) for pid in members for name in open_files(pid))
 
 
 def files(folder: Path) -> tuple[Ask, ...]:
@@ -163,12 +161,13 @@ def injected(trial: Trial) -> Outcome:
     with up(trial.server, *mount) as running, Generator() as generator:
         trials = Trials(running, asks, outcome)
         generator.run(Job(running.address, 0.5, trials.groups))
-        before = descriptors(running)
+        served = str(trial.folder)
+        before = descriptors(running, served)
         for call, error in wanted:
             trials.one(generator, call, error)
         with contextlib.suppress(TimeoutError):
-            wait_until(lambda: descriptors(running) <= before + WORKERS, "their end", 10)
-        left = descriptors(running) - before
+            wait_until(lambda: descriptors(running, served) <= before + WORKERS, "their end", 10)
+        left = descriptors(running, served) - before
         tried = {call for call, _ in wanted}
         outcome.figures = {
             "combinations": str(len(wanted)),

@@ -82,9 +82,12 @@ def descriptors(trial: Trial) -> Outcome:
     outcome = Outcome()
     limit = ("prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}")
     with up(trial.server, before=limit) as running, contextlib.ExitStack() as clients:
+        made = 0
         for _ in range(DESCRIPTORS * 4):
             with contextlib.suppress(OSError):
                 clients.enter_context(socket.create_connection(running.address, 1))
+                made += 1
+        outcome.must(made > DESCRIPTORS * 2, f"{made} clients could connect")
         time.sleep(0.5)  # the burst is over
         used = processor_s(running)
         time.sleep(trial.seconds)
@@ -127,6 +130,7 @@ def disk(trial: Trial) -> Outcome:
         with contextlib.suppress(OSError), full.open("wb", buffering=0) as file:
             while file.write(bytes(4096)):
                 pass
+        outcome.must(full.exists() and full.stat().st_size > 0, "the disk was not filled")
         statuses: list[int] = []
 
         def upload(_: float) -> None:

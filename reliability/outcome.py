@@ -46,3 +46,5 @@ class Row:
     peers: tuple[str, ...] = ()
     peer_seconds: float = 10.0
     """Peers are there to compare: they need not hold out as long."""
+    long: bool = False
+    """Counts to what takes too long for the table: part of `make soak`, or asked for by name."""

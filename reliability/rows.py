@@ -5,7 +5,7 @@ Rules of this file: data only.  All rows together take less than 30 minutes.
 
 from __future__ import annotations
 
-from . import accepting, balanced, cycles, ends, injected, limits, upgrades
+from . import accepting, balanced, cycles, ends, injected, limits, slow, upgrades
 from .outcome import Row
 from .servers import ENGINES
 
@@ -76,6 +76,14 @@ ROWS = (
         8.0,
     ),
     Row(
+        "slow",
+        "slowloris, slow body, slow read of 2,000 connections (slowhttptest)",
+        "all closed at their deadline; async: p99 of the others <= 2 x",
+        slow.slow,
+        40.0,
+        MODELS,
+    ),
+    Row(
         "idle",
         "10,000 idle kept connections",
         "all held, <= 2 KiB PSS each, p99 of the others <= 2 x",
@@ -132,26 +140,28 @@ ROWS = (
     Row(
         "requests",
         "1,000,000 requests",
-        "memory slope < 1 byte a request; no descriptor left",
+        "memory slope < 1 byte a request; no descriptor, thread or process left",
         cycles.requests,
-        60.0,
+        120.0,
         ("async",),
     ),
     Row(
         "reloads",
         "500 reloads, one after the other",
-        "no descriptor left",
+        "no descriptor, thread, process or zombie left",
         cycles.reloads,
-        90.0,
-        ("thread",),
+        400.0,
+        MODELS,
+        long=True,
     ),
     Row(
         "starts",
-        "start, one answer, SIGTERM, again and again",
+        "start, one answer, SIGTERM, 1,000 times",
         "status 0; no process and no socket file left",
         cycles.starts,
-        20.0,
+        1200.0,
         MODELS,
+        long=True,
     ),
     Row(
         "balanced",

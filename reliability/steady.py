@@ -28,12 +28,18 @@ def loaded(
     act: Callable[[float], object] = time.sleep,
     groups: tuple[Group, ...] = CLIENTS,
 ) -> Tally:
-    """What clients found, while `act` did for so many seconds what it does."""
+    """What clients found, while `act` did for so many seconds what it does.
+
+    Raises `RuntimeError` if nothing was answered: then nothing has been tried.
+    """
     with Generator() as generator:
         generator.prepare(Job(address, seconds + SETTLING_S, groups))
         generator.go()
         act(seconds)
-        return generator.collect()
+        tally = generator.collect()
+    if not tally.requests:
+        raise RuntimeError(f"no request was answered: {tally.lost} lost, {dict(tally.errors)}")
+    return tally
 
 
 def each(pause_s: float, act: Callable[[], object]) -> Callable[[float], None]:

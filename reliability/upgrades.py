@@ -25,18 +25,18 @@ TAKEN_BACK = 3
 class Generations:
     """The supervisors, each a child of the one before."""
 
-    def __init__(self, running: Running) -> None:
-        self._running = running
+    def __init__(self, running: Running, wanted: int) -> None:
+        self._running, self.wanted = running, wanted
         self.pids = [root(running)]
         self._begun_so_far: list[str] = []
         self.taken_back = 0
 
     def replace(self) -> None:
         """One more, unless there were enough."""
-        if len(self.pids) == TAKEN_BACK and not self.taken_back:
+        if len(self.pids) == min(TAKEN_BACK, self.wanted) and not self.taken_back:
             end(self._begun())
             self.taken_back = 1
-        elif len(self.pids) <= UPGRADES:
+        elif len(self.pids) <= self.wanted:
             new = self._begun()
             os.kill(self.pids[-1], signal.SIGTERM)
             self.pids.append(new)
@@ -66,12 +66,14 @@ def upgrade(trial: Trial) -> Outcome:
     """SIGUSR2, then SIGTERM to the old one; once to the new one instead."""
     outcome = Outcome()
     with up(trial.server) as running:
-        generations = Generations(running)
+        generations = Generations(running, max(1, round(UPGRADES * trial.share)))
         try:
-            pause_s = trial.seconds / (UPGRADES + 2)
+            pause_s = trial.seconds / (generations.wanted + 2)
             tally = loaded(running.address, trial.seconds, each(pause_s, generations.replace))
             accounted(tally, outcome)
-            outcome.figures["upgrades"] = str(len(generations.pids) - 1)
+            upgrades = len(generations.pids) - 1
+            outcome.figures["upgrades"] = str(upgrades)
+            outcome.must(upgrades == generations.wanted, f"{upgrades} of {generations.wanted}")
             outcome.figures["taken back"] = str(generations.taken_back)
             lost = tally.lost + refused(tally)
             outcome.must(not lost, f"{tally.lost} lost, {dict(tally.errors)}")

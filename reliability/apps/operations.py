@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 BODY = b"Hello, World!"
+LARGE = bytes(1 << 19)
 
 if starts := os.environ.get("OPERATIONS_STARTS"):
     with Path(starts).open("ab", buffering=0) as file:
@@ -30,6 +31,8 @@ def wsgi(environ, start_response):
         hang()
     elif path == "/pid":
         body = str(os.getpid()).encode()
+    elif path == "/large":
+        body = LARGE
     elif path == "/sleep":
         time.sleep(1)
     elif path == "/length":
@@ -49,6 +52,16 @@ async def asgi(scope, receive, send):
     body = BODY
     if scope["path"] == "/hang":
         hang()
+    elif scope["path"] == "/large":
+        body = LARGE
+    elif scope["path"] == "/length":
+        more, length = True, 0
+        while more:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                return
+            length, more = length + len(event.get("body", b"")), event.get("more_body", False)
+        body = b"%d" % length
     elif scope["path"] == "/pid":
         body = str(os.getpid()).encode()
     fields = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
