@@ -146,7 +146,7 @@ def run(
             sources.add_terminal()
         settings = sources.settings()
         with sources.blamed():
-            speak_as(settings)
+            begin(settings)
             for warning in sources.warnings:
                 log.warning("%s", warning)
             server = Server(settings)
@@ -165,6 +165,13 @@ def run(
         title.be("supervisor")
         with sources.blamed():
             server.run(lambda: announce(server), replaceable=True)
+
+
+def begin(settings: Settings) -> None:
+    """This process is the server's: how it speaks, and with which umask it makes files."""
+    if (umask := settings.identity.umask_bits) is not None:
+        os.umask(umask)
+    speak_as(settings)
 
 
 def announce(server: Server) -> None:

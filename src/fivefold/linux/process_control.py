@@ -12,6 +12,9 @@ from pathlib import Path
 from .libc import checked, libc
 
 PR_SET_PDEATHSIG = 1
+PR_GET_PDEATHSIG = 2
+PR_GET_DUMPABLE = 3
+PR_SET_DUMPABLE = 4
 PR_SET_NAME = 15
 PR_GET_NAME = 16
 
@@ -27,6 +30,19 @@ def die_with_parent(signal_number: int, parent: int) -> None:
     checked(libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0), "prctl")
     if os.getppid() != parent:
         os.kill(os.getpid(), signal_number)
+
+
+@contextlib.contextmanager
+def keep_ties() -> Iterator[None]:
+    """A change of the user takes the signal of `die_with_parent` away, and the right of other
+    processes of the new user to look at this one (prctl(2)); afterwards both are as before."""
+    number, parent = ctypes.c_int(), os.getppid()
+    checked(libc.prctl(PR_GET_PDEATHSIG, ctypes.byref(number), 0, 0, 0), "prctl")
+    dumpable = libc.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)
+    yield
+    checked(libc.prctl(PR_SET_DUMPABLE, ctypes.c_ulong(dumpable), 0, 0, 0), "prctl")
+    if number.value:
+        die_with_parent(number.value, parent)
 
 
 def be_called(name: str) -> None:

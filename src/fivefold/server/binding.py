@@ -14,6 +14,7 @@ from ..listening.handing_down import HandedDown
 from ..listening.host_names import bind_each
 from ..listening.sockets import FD, SYSTEMD, Address, check_inherited, one_more, url
 from ..listening.unix_socket import Made, made, release
+from .identity import Rights
 from .settings import Settings
 from .texts import mode
 
@@ -30,8 +31,9 @@ OTHERWISE = (
 class Listening:
     """Sockets of all addresses in settings; `slots` has a row for each worker."""
 
-    def __init__(self, settings: Settings, handed_down: HandedDown) -> None:
+    def __init__(self, settings: Settings, handed_down: HandedDown, rights: Rights) -> None:
         self._settings = settings
+        self._rights = rights
         self.slots: list[list[socket.socket]] = []
         self.https_port: int | None = None
         """Where plain HTTP is sent to, if it is."""
@@ -81,11 +83,15 @@ class Listening:
     ) -> list[list[socket.socket]]:
         """For each address the sockets of all slots."""
         settings = self._settings
-        permissions = None if settings.unix_mode is None else mode(settings.unix_mode)
+        umask = settings.identity.umask_bits
+        permissions = None if umask is None else 0o777 & ~umask
+        if settings.unix_mode is not None:
+            permissions = mode(settings.unix_mode)
         columns = []
         for address in addresses:
             queues = 1 if self._shared else settings.workers
             bound = bind_each(address, self._handed_down, slots=queues, mode=permissions)
+            self._rights.give(address.path)
             self._files.append(made(address.path))
             undo.callback(self._release, self._files[-1])  # when they are closed
             for sockets in bound:

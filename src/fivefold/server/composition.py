@@ -115,6 +115,11 @@ class Composition:
 
     # runs in: a worker
 
+    def read_certificates(self) -> None:
+        """Those that there are now, which the user of the worker may not be able to read."""
+        if self._certificates is not None:
+            self._certificates.tick()
+
     def work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """A worker's life, which ends as that of an interpreter does."""
         ending.begin()

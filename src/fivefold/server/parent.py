@@ -29,6 +29,7 @@ from ..processes.titles import title
 from ..serving.base import ServingModel
 from . import reloading
 from .composition import WorkerObserver
+from .identity import Rights
 from .service import Service
 from .service_tables import services
 from .settings import Settings
@@ -54,16 +55,18 @@ class SupervisedServer:
         fill_standard_descriptors()  # before anything is opened
         self.settings = settings
         self._observer = observer
+        self.rights = Rights(settings.identity)
+        """Of what this process forks, the supervisor excepted."""
         self.census = Census()
         """What the supervisor knows of its workers."""
         self._start_folder = start_folder()
         self._pid_file = PidFile(settings.identity.pid_file, self._start_folder)
         self._handed_down = HandedDown.of(os.environ)
-        self.status = StatusListening(settings.status, self._handed_down)
+        self.status = StatusListening(settings.status, self._handed_down, self.rights)
         each = services(settings)
         if settings.reload:
             reloading.check(settings)
-        self.services = [Service(own, observer, self._handed_down) for own in each]
+        self.services = [Service(own, observer, self._handed_down, self.rights) for own in each]
         self._pid = 0
         """The process that serves, as a context manager."""
 
@@ -169,6 +172,7 @@ class SupervisedServer:
                 upgrade=upgrade,
                 new_queues=lambda row: self._service_at(row).listening.more(row),
                 recycling=lambda row: self._service_at(row).settings.recycling,
+                become_users=self.rights.take,
             ).run(serves)
         handed_down.is_outlived = upgrade.serves
 
@@ -205,6 +209,9 @@ class SupervisedServer:
             if other is not service:
                 other.listening.close_sockets()
         title.is_for(service.purpose)
+        if self.rights.changes:
+            service.composition.read_certificates()
+        self.rights.take()
         service.composition.work(sockets, on_ready)
 
     def _reopen_logs(self) -> None:
@@ -214,7 +221,7 @@ class SupervisedServer:
     def check_target(self) -> None:
         """A folder that is not there fails here, not in every worker; applications were probed."""
         for service in self.services:
-            service.check_target()
+            self.rights.attempt(service.check_target)
 
     def close(self) -> None:
         """Close the listening sockets, and give their addresses back."""

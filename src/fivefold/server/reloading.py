@@ -46,6 +46,11 @@ def check(settings: Settings) -> None:
             "reload: only an application given as module:attribute can be loaded again"
             " (the files of a folder are always served as they are)"
         )
+    if settings.identity.user is not None or settings.identity.group is not None:
+        raise SettingsError(
+            "reload: it is for development: a watcher of another user may not ask root for new"
+            " workers; leave --user and --group out"
+        )
     if find_spec("watchfiles") is None:
         raise SettingsError("reload: it needs watchfiles: pip install watchfiles")
     for folder in folders(settings):

@@ -21,6 +21,7 @@ from ..serving.base import ServingModel
 from .binding import Listening
 from .choice import Choice
 from .composition import Composition, WorkerObserver
+from .identity import Rights
 from .probing import interface
 from .settings import Settings
 
@@ -29,15 +30,19 @@ class Service:
     """Checked when it is made; `composition` is what its workers run."""
 
     def __init__(
-        self, settings: Settings, observer: WorkerObserver, handed_down: HandedDown
+        self,
+        settings: Settings,
+        observer: WorkerObserver,
+        handed_down: HandedDown,
+        rights: Rights,
     ) -> None:
         """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
         self.settings = settings
-        self.listening = Listening(settings, handed_down)
+        self.listening = Listening(settings, handed_down, rights)
         # Paths, not descriptors: the folder in which we are may be replaced by another one.
         base = os.path.join(start_folder(), settings.chdir or "")  # noqa: PTH118
         self.composition = Composition(
-            settings, chosen(settings, handed_down), base, self.listening, observer
+            settings, chosen(settings, handed_down, rights), base, self.listening, observer
         )
 
     @property
@@ -108,10 +113,15 @@ class Service:
         self.composition.shared_log.probe()
 
 
-def chosen(settings: Settings, handed_down: HandedDown) -> Choice:
+def chosen(settings: Settings, handed_down: HandedDown, rights: Rights) -> Choice:
     """What serves the target. Raises `SettingsError`, `ApplicationError`, `Unavailable`."""
+
+    def become_users() -> None:
+        handed_down.give_up()
+        rights.take()
+
     try:
-        return Choice.of(settings, KINDS[interface(settings, handed_down.give_up)])
+        return Choice.of(settings, KINDS[interface(settings, become_users)])
     except ApplicationError:
         if not settings.reload:
             raise

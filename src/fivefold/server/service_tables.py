@@ -19,7 +19,7 @@ OWN = ("target", "bind")
 """What each table must say, and no line above the tables may."""
 
 SERVER_WIDE = {
-    *("serve", "startup_s", "stuck_s", "status", "pid_file"),
+    *("serve", "startup_s", "stuck_s", "status", "pid_file", "user", "group", "umask"),
     *("log_level", "log_format", "log_config"),
     *("trace_sample", "trace_spans"),
     *("reload", "reload_dir", "reload_include", "reload_exclude"),

@@ -11,6 +11,7 @@ from ..listening.handing_down import HandedDown
 from ..listening.host_names import bind_each
 from ..listening.sockets import url
 from ..listening.unix_socket import Made, made, release
+from .identity import Rights
 from .texts import status_address
 
 MODE = 0o600
@@ -20,7 +21,8 @@ MODE = 0o600
 class StatusListening:
     """Nothing, where there is no `--status`."""
 
-    def __init__(self, status: str | None, handed_down: HandedDown) -> None:
+    def __init__(self, status: str | None, handed_down: HandedDown, rights: Rights) -> None:
+        self._rights = rights
         self._status = status
         self._handed_down = handed_down
         self.sockets: list[socket.socket] = []
@@ -37,6 +39,7 @@ class StatusListening:
         self.sockets = [column[0] for column in columns]
         for sock in self.sockets:
             sock.setblocking(False)
+        self._rights.give(address.path)
         self._file = made(address.path)
         self.addresses = [url(sock) for sock in self.sockets]
 

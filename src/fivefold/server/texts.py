@@ -38,11 +38,11 @@ def status_address(text: str) -> Address:
         raise SettingsError(str(error).replace("bind:", "status:", 1)) from None
 
 
-def mode(text: str) -> int:
-    """Permissions, written in octal. Raises `SettingsError`."""
+def mode(text: str, name: str = "unix_mode", example: str = "0660") -> int:
+    """Permissions, written in octal. Raises `SettingsError`, which names the setting."""
     digits = text.removeprefix("0o")
     if not digits or set(digits) - set("01234567") or int(digits, 8) > 0o777:  # noqa: PLR2004
-        raise SettingsError(f"unix_mode: {text!r} is not a mode such as 0660")
+        raise SettingsError(f"{name}: {text!r} is not a mode such as {example}")
     return int(digits, 8)
 
 

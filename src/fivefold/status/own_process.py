@@ -52,6 +52,7 @@ def status_process(
 
     def life() -> None:
         answers = content()  # looks at sockets that are closed now
+        server.rights.take()  # it has imported what it needs
         sockets = [sock.dup() for sock in server.status.sockets]
         server.close_sockets()
         options = ServingOptions(max_connections=MOST_CONNECTIONS, grace=Grace(GRACE_S))

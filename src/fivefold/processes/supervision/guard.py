@@ -28,7 +28,7 @@ import select
 import signal
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 from ...isolation.reporting import logger
@@ -58,9 +58,11 @@ MOST_DESCRIPTORS = 2**31 - 1
 class Guard:
     """The supervisor's end."""
 
-    def __init__(self, patience_s: float) -> None:
-        """`patience_s`: how long workers may take to end."""
+    def __init__(self, patience_s: float, become_users: Callable[[], None] = lambda: None) -> None:
+        """`patience_s`: how long workers may take to end; `become_users`: gives up the rights of
+        the supervisor that workers do not have either."""
         self._patience_s = patience_s
+        self._become_users = become_users
         self._pipe = -1
 
     def begin(self) -> None:
@@ -74,6 +76,7 @@ class Guard:
         others = processes_of_tree(os.getpid()) - {os.getpid()}
 
         def life() -> None:
+            self._become_users()
             if os.fork() == 0:
                 os.closerange(FIRST_OF_OTHERS, words)
                 os.closerange(words + 1, MOST_DESCRIPTORS)

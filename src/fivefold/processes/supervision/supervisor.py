@@ -82,17 +82,19 @@ class Supervisor:
         upgrade: Upgrade | None = None,
         new_queues: NewQueues = list,
         recycling: Recycling = lambda _: RecyclingSettings(),
+        become_users: Callable[[], None] = lambda: None,
     ) -> None:
         """`startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
         `stuck_s`: how long it may then show no sign of life (`pulse`); the same.
         `new_queues`: sockets for one more slot; by default it shares those of another.
-        `recycling`: when a worker that serves is worn out (`recycling`); by default never."""
+        `recycling`: when a worker that serves is worn out (`recycling`); by default never.
+        `become_users`: called in the guard, which needs no rights of this process."""
         self._on_notice = on_notice
         self._announced = False
         self._on_ready: Callable[[], None] = lambda: None
         # SIGCHLD, too: our parent may ignore it, and no death would be heard of.
         self._signals = ProcessSignals(HANDLED)
-        self._guard = Guard(grace_s + KILL_MARGIN_S)
+        self._guard = Guard(grace_s + KILL_MARGIN_S, become_users)
         spawning = Spawning(
             life,
             self._signals,

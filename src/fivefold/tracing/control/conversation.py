@@ -193,8 +193,8 @@ class Control:
         for pid in serving:
             try:
                 os.kill(pid, NOTICE)
-            except ProcessLookupError:
-                pass
+            except (ProcessLookupError, PermissionError):
+                pass  # it has ended, or is another user's: the application's doing
         return serving
 
     def _announce(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -41,11 +42,13 @@ def control_process(
 
     def life() -> None:
         server.close_sockets()
+        server.rights.take()
         pipe.close()
         log_cheaply()
         Control(supervisor, sock, pipe, switch, samples, inspection=inspection).run()
         if path is not None:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):  # root's; then the supervisor does it
+                path.unlink(missing_ok=True)
 
     try:
         with children_called(NAME):

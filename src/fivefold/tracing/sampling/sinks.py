@@ -24,6 +24,10 @@ class Samples:
         self._version = version
         self.metrics = Metrics(interval(settings.trace_sample))
         self._spans: int | None = None
+        if settings.trace_spans not in (None, "-") and settings.identity.user is not None:
+            raise SettingsError(
+                "trace_spans: root would write this file, with --user: take - (standard output)"
+            )
         if settings.trace_spans is not None:
             how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             try:
