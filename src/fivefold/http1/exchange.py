@@ -9,7 +9,7 @@ because only then it is known whether the first part is the last.
 from __future__ import annotations
 
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, FileChanged, PeerGone
 from ..isolation.reporting import logger
@@ -43,6 +43,16 @@ LAST_CHUNK = b"0\r\n\r\n"
 LEADING_ZERO = b"0"
 
 
+class ExchangeSpan(Protocol):
+    """An exchange in a distributed trace, as the calls of an application see it."""
+
+    def enter(self) -> None:
+        """Be the current one in this context, in which an application is then called."""
+
+    def failed(self, error: BaseException) -> None:
+        """The application has raised this."""
+
+
 class Exchange:
     """One request and its response on a connection.
 
@@ -52,6 +62,8 @@ class Exchange:
     request_id = ""
     """Its name, where requests have names (`content.request_ids`): the connection's may be that of
     a later one by now."""
+    span: ExchangeSpan | None = None
+    """Where requests are traced (`content.opentelemetry`)."""
 
     def __init__(  # noqa: PLR0917 - made once a request, and keywords cost
         self,

@@ -110,6 +110,12 @@ def opened(
     if settings.auth is not None:
         passwords = Passwords(os.fspath(Path(shared.base, settings.auth)), last_users)
         content = Guarded(content, passwords, proxies, in_event_loop=shared.in_event_loop)
+    if settings.otel:
+        # Here, because it is an extra.
+        from ..content.opentelemetry.traced import Traced  # noqa: PLC0415
+
+        pair = {"fivefold.serving": choice.model.name, "fivefold.io": choice.engine.engine}
+        content = Traced(content, proxies, pair)
     added = {request_ids.begin: settings.request_id, server_timing.begin: settings.server_timing}
     begins = [begin for begin, is_on in added.items() if is_on]
     return FieldsAdded(content, begins) if begins else content

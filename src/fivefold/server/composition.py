@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ..accesslog.log import AccessLog
 from ..accesslog.shared import SharedLog
+from ..content import opentelemetry
 from ..content.application.broken import trace_of
 from ..content.application.forwarded import TrustedProxies
 from ..content.base import Content
@@ -91,11 +92,13 @@ class Composition:
         self.times_queue = (
             self.shared_log.has_queue
             or settings.server_timing
-            or settings.trace_sample is not None
+            or settings.otel
             or settings.status is not None
         )
         """Whether anything says how long a request lay in the kernel."""
         self._certificates = Certificates(settings.tls) if settings.tls.tls_cert else None
+        if settings.otel:
+            opentelemetry.check_installed()
         self.last_users = LastRead() if settings.auth is not None else None
         # Per worker.
         self.choice = choice

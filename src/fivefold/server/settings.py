@@ -204,6 +204,11 @@ class Settings:
         "Let each response have a Server-Timing with the times of its reading and making; without"
         " it, only sampled ones have.",
     )
+    otel: bool = setting(
+        False,
+        "Make a span of each request, by OpenTelemetry's SDK and its OTEL_... variables; for"
+        " applications, the current span.",
+    )
     trace_sample: str | None = setting(
         None, "Time every Nth request (1/N), for the log, the metrics, the spans and Server-Timing."
     )

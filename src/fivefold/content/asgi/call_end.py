@@ -21,6 +21,8 @@ def report_end(error: BaseException, exchange: Exchange) -> bool:
         return False
     with about(exchange.request_id):
         report(log, "the application failed at %s", at, error=error)
+    if exchange.span is not None:
+        exchange.span.failed(error)
     return True
 
 

@@ -113,6 +113,18 @@ class Asgi(Content):
             return self._http_apart(exchange, host)
         return self._http(exchange, host)
 
+    def _called_for(self, exchange: Exchange) -> Application:
+        """The application; where requests are traced, within the span of this one."""
+        span, application = exchange.span, self._application
+        if span is None:
+            return application
+
+        async def within(scope: Scope, receive: Any, send: Any) -> None:
+            span.enter()
+            await application(scope, receive, send)
+
+        return within
+
     async def _http_apart(self, exchange: Exchange, host: ApplicationLoop) -> None:
         """The same, where the application runs on another host."""
         cycle = HttpCycle(exchange, host)
@@ -128,7 +140,7 @@ class Asgi(Content):
         try:
             scope = self._scopes.http(exchange)
             first = await cycle.receive() if exchange.body is None else None
-            near.begin(self._application, scope, first)
+            near.begin(self._called_for(exchange), scope, first)
         except Exception as error:  # noqa: BLE001 - as the edge of an application
             cycle.ended(error)
         try:
@@ -146,7 +158,7 @@ class Asgi(Content):
         try:
             scope = self._scopes.http(exchange)
             over = host.lent_tasks.begin(
-                self._application(scope, cycle.receive, cycle.send), cycle.ended
+                self._called_for(exchange)(scope, cycle.receive, cycle.send), cycle.ended
             )
         except BaseException as error:  # noqa: BLE001 - the edge of an application
             cycle.ended(error)
@@ -178,11 +190,12 @@ class Asgi(Content):
         self, scope: Scope, socket: WebSocket, host: ApplicationLoop, exchange: Exchange
     ) -> None:
         failed = False
+        application = self._called_for(exchange)
         try:
             if host.there is None:
-                await self._application(scope, socket.receive, socket.send)
+                await application(scope, socket.receive, socket.send)
             else:
-                await carried_apart(host, self._application, scope, socket, exchange)
+                await carried_apart(host, application, scope, socket, exchange)
         except ClientLeft:
             pass  # it was told, and did not mind
         except BaseException as error:  # noqa: BLE001 - the edge of an application

@@ -95,6 +95,8 @@ class Wsgi(Content):
             body.seek(0)
         call = Call(environ, exchange.conn, self._context.copy(), self._send_part)
         call.exchange = exchange
+        if exchange.span is not None:
+            call.context.run(exchange.span.enter)
         try:
             part = await self._place.run(call, partial(call.first, self._application))
         except BaseException:
@@ -138,6 +140,8 @@ class Wsgi(Content):
         if call.broken is not None:
             raise call.broken
         if failure is not None:
+            if exchange.span is not None:
+                exchange.span.failed(failure.error)
             exchange.keep = False  # which the client can tell, if the response has begun
             if not exchange.started:
                 await exchange.answer(plain(500))

@@ -1,0 +1,26 @@
+"""`--otel`: a span of OpenTelemetry for each request, by the official SDK (`fivefold[otel]`)."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from ...errors import SettingsError
+
+DISTRIBUTIONS = {
+    "opentelemetry.sdk.trace": "opentelemetry-sdk",
+    "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
+}
+
+
+def check_installed() -> None:
+    """Raises `SettingsError`. It imports none of them: that is for the workers, since the SDK reads
+    its variables when it is imported, and `--env-file` may set these."""
+    for module, distribution in DISTRIBUTIONS.items():
+        try:
+            found = find_spec(module)
+        except ModuleNotFoundError:  # of a package above it
+            found = None
+        if found is None:
+            raise SettingsError(
+                f"otel: the library {distribution} is not installed; pip install 'fivefold[otel]'"
+            )

@@ -1,0 +1,64 @@
+"""Content of which each request is a span, and whose applications are called within it.
+
+Facts.        Which span is the current one is a variable of contextvars.  A connection's
+              coroutine has no context of its own, a thread of the pool serves one client after
+              the other, and each call of an application runs in a context of its own.
+Choice.       The span is never current in the server.  A call begins by making it current in its
+              own context (`Exchange.span`), wherever that runs: what the application does is
+              below it, and nothing is left for the next request.
+Assumption.   An application keeps to its context: a thread that it starts by itself has another
+              one, in every server.
+              A request whose head is refused (400, 408, 414, 431) reaches no content: the access
+              log has it, and there is no span.
+Cost.         docs/opentelemetry.md.  Nothing where it is off: then this is not there.
+"""
+
+from __future__ import annotations
+
+from weakref import WeakSet
+
+from ...http1.exchange import OVER, Exchange
+from ...http1.slow_path import unforeseen
+from ...http1.stream import HttpConnection
+from ...iomodels.interface import IOModel
+from ..application.forwarded import TrustedProxies
+from ..base import Around, Content
+from .attributes import Attributes
+from .server_span import ServerSpan
+from .tracers import Tracers
+
+
+class Traced(Around):
+    """Content around the one that answers."""
+
+    def __init__(self, content: Content, proxies: TrustedProxies, pair: dict[str, str]) -> None:
+        """`pair`: attributes of every span. Raises `SettingsError`."""
+        super().__init__(content)
+        self._tracers = Tracers()
+        self._attributes = Attributes(proxies, pair)
+        self._answered: WeakSet[HttpConnection] = WeakSet()
+        """Connections whose next request is not the first: it did not lie in their queue."""
+
+    def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
+        # First the application, whose lifespan may have a tracer provider of its own.
+        made = super().io(engine, tick_s=tick_s, connections=connections)
+        self._tracers.begin()
+        return made
+
+    async def respond(self, exchange: Exchange) -> None:
+        conn = exchange.conn
+        queued_s = None if conn in self._answered else conn.queued_s
+        self._answered.add(conn)
+        attributes, parent = self._attributes.of(exchange, queued_s)
+        span = exchange.span = ServerSpan(self._tracers.tracer, attributes, parent, conn)
+        try:
+            await self._content.respond(exchange)
+        except OVER as error:
+            span.cut(error)
+            raise
+        except BaseException as error:  # noqa: BLE001 - the edge of content
+            refusal = unforeseen(exchange.request, error)
+            span.refused(refusal, error)
+            raise refusal from None
+        finally:
+            span.end(finished=exchange.finished, request_id=exchange.request_id)
