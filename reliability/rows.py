@@ -165,7 +165,7 @@ ROWS = (
     ),
     Row(
         "balanced",
-        "three instances behind HAProxy, restarted one after the other",
+        "three instances behind HAProxy and nginx, restarted one after the other",
         "0 lost",
         balanced.rolling,
         25.0,

@@ -171,11 +171,13 @@ def task_state(task: Path) -> str:
         return "Z"
 
 
-def connections(pid: int, port: int) -> int:
-    """Clients whose connection this process or one below it holds."""
+def connections(pid: int, port: int, *, before: tuple[str, ...] = ()) -> int:
+    """Clients whose connection this process or one below it holds; `before`: words that have a
+    command run where it runs."""
     held = set().union(*map(sockets, [pid, *descendants_of(pid)]))
     # ss asks the kernel for these alone: /proc/net/tcp has thousands that are over.
-    command = ("ss", "-Htne", "state", "connected", "exclude", "time-wait", f"sport = :{port}")
+    states = ("state", "connected", "exclude", "time-wait")
+    command = (*before, "ss", "-Htne", *states, f"sport = :{port}")
     lines = subprocess.check_output(command, text=True)
     return sum(inode in held for inode in re.findall(r" ino:(\d+)", lines))
 

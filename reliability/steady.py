@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from fivefold.load.generator import Generator
 from fivefold.load.job import Group, Job
-from fivefold.load.tally import Tally
+from fivefold.load.tally import Tally, added
 
 from .outcome import Outcome
 from .servers import FRESH, KEPT
@@ -20,6 +21,13 @@ MODEST = (Group("scheduled", 4, (KEPT,), rate=200.0), Group("fresh", 1, (FRESH,)
 
 SETTLING_S = 0.5
 """Without a fault, at the end: what it did to a client has reached it by then."""
+
+
+CALM = (Group("scheduled", 4, (KEPT,), rate=100.0), Group("scheduled", 4, (FRESH,), rate=50.0))
+"""Clients that cost next to nothing: for what is about losses alone."""
+
+SLICE_S = 2.0
+"""Of a load whose end is not known; between two slices nobody asks for some milliseconds."""
 
 
 def loaded(
@@ -40,6 +48,17 @@ def loaded(
     if not tally.requests:
         raise RuntimeError(f"no request was answered: {tally.lost} lost, {dict(tally.errors)}")
     return tally
+
+
+def loaded_during(address: tuple[str, int], act: Callable[[], object]) -> Tally:
+    """What calm clients found, again and again for `SLICE_S`, until `act` is over."""
+    tallies: list[Tally] = []
+    with Generator() as generator, ThreadPoolExecutor(1) as pool:
+        acting = pool.submit(act)
+        while not acting.done():
+            tallies.append(generator.run(Job(address, SLICE_S, CALM)))
+        acting.result()
+    return added(tallies)
 
 
 def each(pause_s: float, act: Callable[[], object]) -> Callable[[float], None]:
