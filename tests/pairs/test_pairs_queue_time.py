@@ -15,6 +15,7 @@ import pytest
 
 from fivefold import Server, Settings
 from fivefold.linux.timestamping import SO_TIMESTAMPNS_NEW
+from fivefold.serving import MODELS
 from support.client import TIMEOUT_S, Client
 from support.every_pair import pairs
 from support.held_back import SLEW, held_back, hold_since, stamping_kernel
@@ -68,6 +69,29 @@ def test_it_is_the_time_for_which_the_worker_was_held(
     assert second is None
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_sampled_request_has_it_if_it_is_the_first(
+    model: str, site: Path, tmp_path: Path
+) -> None:
+    spans, log = tmp_path / "spans", tmp_path / "log"
+    settings = {"trace_sample": "1/1", "trace_spans": str(spans), "serving": model}
+    settings |= {"access_log": str(log), "access_log_format": "{queue_ms}"}
+    with serving(site, **settings) as server:
+        with held_back(server.pid):
+            client = Client(address_of(server))
+            client.send(GET)
+            held_s = hold_since(monotonic())
+        with client:
+            queued = queue_ms(client.answer().fields)
+            assert queued is not None
+            assert queued / 1000 >= held_s * SLEW
+            assert queue_ms(client.get("/1.bin").fields) is None
+    first, second = (json.loads(line) for line in spans.read_text().splitlines())
+    assert "fivefold.queue_ns" in str(first)
+    assert "fivefold.queue_ns" not in str(second)
+    assert [line != "-" for line in log.read_text().splitlines()] == [True, False]
+
+
 def test_below_tls_it_is_that_of_the_first_bytes_of_all(site: Path, tmp_path: Path) -> None:
     made = self_signed(tmp_path, "localhost")
     context = ssl.create_default_context(cafile=made.cert)
@@ -109,6 +133,7 @@ def test_a_unix_socket_has_none(site: Path, tmp_path: Path) -> None:
         ({}, 0),
         ({"server_timing": True}, 1),
         ({"status": "127.0.0.1:0"}, 1),
+        ({"trace_sample": "1/1000"}, 1),
         ({"access_log": "-", "access_log_format": "{queue_ms}"}, 1),
         ({"access_log": "off", "access_log_format": "json"}, 0),
         ({"access_log": "-", "access_log_format": "combined"}, 0),

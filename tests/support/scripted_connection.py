@@ -51,6 +51,10 @@ class FakeConnection(Lifetime):
 
     def begin_request(self, adding: tuple[Callable[[bytes], bytes], ...]) -> None:
         self.adding = adding
+        self.note_request()
+
+    def note_request(self) -> None:
+        self.has_asked = True
 
     async def recv(self) -> bytes:
         data = next(self._script, b"")

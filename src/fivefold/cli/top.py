@@ -24,6 +24,7 @@ import click
 
 from ..inspection.phrases import doing, peer
 from ..inspection.snapshot import Document
+from ..status.rates import Rates
 from ..tracing.attach.inspected import inspected
 from .starting import Stopped, stop
 
@@ -50,7 +51,9 @@ def run(pid: int, *, once: bool, interval_s: float) -> None:
     PID is the server, or any process of it. See docs/status.md.
     """
     if once or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        click.echo("\n".join(overview(pid, inspected(pid))))
+        processes = inspected(pid)
+        rates = Rates().look(one["pid"] for one in processes)
+        click.echo("\n".join(overview(pid, processes, rates)))
         return
     # Whoever ends the look on has not failed; a server that is gone is an error (`TraceFailed`).
     with contextlib.suppress(KeyboardInterrupt, Stopped), full_screen() as resized:
@@ -59,23 +62,25 @@ def run(pid: int, *, once: bool, interval_s: float) -> None:
 
 def look_on(pid: int, interval_s: float, resized: int) -> None:
     keys = sys.stdin.fileno()
+    counts = Rates()
     while True:
         processes = inspected(pid)
         due = monotonic() + interval_s
-        show(pid, processes)
+        rates = counts.look(one["pid"] for one in processes)
+        show(pid, processes, rates)
         while (left := due - monotonic()) > 0:
             ready = select.select([keys, resized], [], [], left)[0]
             if keys in ready and os.read(keys, 1) in ENDS:
                 return
             if resized in ready:
                 os.read(resized, 1)
-                show(pid, processes)
+                show(pid, processes, rates)
 
 
-def show(pid: int, processes: list[Document]) -> None:
+def show(pid: int, processes: list[Document], rates: str) -> None:
     columns, rows = shutil.get_terminal_size()
     # A full last column, or a line after the last row, would scroll the terminal.
-    lines = [line[: columns - 1] for line in overview(pid, processes, rows)[:rows]]
+    lines = [line[: columns - 1] for line in overview(pid, processes, rates, rows)[:rows]]
     sys.stdout.write(HOME + f"{REST_OF_LINE}\r\n".join(lines) + REST_OF_LINE + REST_OF_SCREEN)
     sys.stdout.flush()
 
@@ -110,8 +115,8 @@ def full_screen() -> Iterator[int]:
         os.close(woken)
 
 
-def overview(pid: int, processes: list[Document], rows: int | None = None) -> list[str]:
-    """`rows`: how many lines there may be; None for all."""
+def overview(pid: int, processes: list[Document], rates: str, rows: int | None = None) -> list[str]:
+    """`rates`: the line about them; `rows`: how many lines there may be; None for all."""
     served = [(one["pid"], conn) for one in processes for conn in one["connections"]]
     served.sort(key=lambda each: (-(each[1]["request_s"] or 0.0), -each[1]["age_s"]))
     connections = [plain(of_connection(*each)) for each in served]
@@ -123,7 +128,7 @@ def overview(pid: int, processes: list[Document], rows: int | None = None) -> li
         f"fivefold {pid}: {len(processes)} processes, {len(threads)} threads,"
         f" {len(connections)} connections"
         + (f"; without an answer, so connections unknown: {stuck}" if stuck else ""),
-        "Rates and percentiles are counted by --status only: on its live page and in /metrics.",
+        rates,
     ]
     if rows is not None:
         room = max(rows - FIRST_LINES - HEADINGS, 0)

@@ -93,6 +93,7 @@ class Composition:
             self.shared_log.has_queue
             or settings.server_timing
             or settings.otel
+            or settings.trace_sample is not None
             or settings.status is not None
         )
         """Whether anything says how long a request lay in the kernel."""

@@ -29,8 +29,13 @@ from typing import Any
 
 from ..linux.memory_file import MemoryFile
 
+COUNTS = "fivefold counts"
+"""The name of the file."""
+
 STATUSES = 1000
 """A word for each number of three digits."""
+SERVER_ERRORS = 500
+"""The first of them; they are the last."""
 
 DURATIONS_NS = tuple(
     round(bound * 1e9)
@@ -81,7 +86,7 @@ class Rows:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._file = MemoryFile("fivefold counts")
+        self._file = MemoryFile(COUNTS)
         rows_at = count * WORD_BYTES
         size = rows_at + count * WORDS * WORD_BYTES
         os.ftruncate(self._file.fileno(), size)  # a page of it takes memory once it is used

@@ -39,6 +39,7 @@ SAMPLE = {
     "retransmitted": 0,
     "parent": f"00-{TRACE}-{PARENT}-01",
     "lost": 0,
+    "queue": 5_140_000,
 }
 
 
@@ -171,6 +172,8 @@ def test_a_wrong_parent_is_none(parent: str) -> None:
 def test_a_target_cannot_forge_a_line_of_the_log() -> None:
     assert "\n" not in in_words({**SAMPLE, "target": "/\xe9"})
     assert "/\\xe9 200 in 2.031 ms" in in_words({**SAMPLE, "target": "/\xe9"})
+    assert "; queue 5.140; rtt 0.040" in in_words(SAMPLE)
+    assert "queue" not in in_words({**SAMPLE, "queue": -1})
 
 
 def test_buckets_are_cumulative_and_end_with_all() -> None:

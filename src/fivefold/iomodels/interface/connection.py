@@ -14,7 +14,7 @@ from time import thread_time_ns
 from typing import Any
 
 from ...isolation.descendants import descendants, end_copy
-from ...linux.timestamping import waited_s
+from ...linux.timestamping import DONT_WAIT, waited_s
 from ..lifetime import Lifetime
 from ..overlay import Around, Overlay
 from ..probes import OPERATIONS, Probe, probed_operation
@@ -99,6 +99,10 @@ class Connection(Lifetime):
     def begin_request(self, adding: tuple[Callable[[bytes], bytes], ...]) -> None:
         """A request has come, to whose response these add fields."""
         self.adding = adding
+        self.note_request()
+
+    def note_request(self) -> None:
+        """From now on its requests are not the first."""
         self.has_asked = True
 
     def time_queue(self) -> None:
@@ -109,7 +113,7 @@ class Connection(Lifetime):
         when later ones have come.
         """
         with contextlib.suppress(OSError):  # nothing is there; or the receive will raise it
-            self.queued_s = waited_s(self.sock, socket.MSG_DONTWAIT)
+            self.queued_s = waited_s(self.sock, DONT_WAIT)
 
     @abstractmethod
     async def recv(self) -> bytes:

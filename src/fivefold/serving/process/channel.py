@@ -77,7 +77,7 @@ def receive_message(
 ) -> tuple[int, int, socket.socket | None] | None:
     """Receive one message; None at the end of the channel."""
     space = socket.CMSG_SPACE(array.array("i").itemsize)
-    data, ancillary, _, _ = channel.recvmsg(MESSAGE.size, space, flags | socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, _, _ = channel.recvmsg(MESSAGE.size, space, flags | _socket.MSG_CMSG_CLOEXEC)
     if not data:
         return None
     what, number = MESSAGE.unpack(data)

@@ -27,7 +27,17 @@ from ...pages import rendered
 from ...processes.census import Census
 from ...tracing.attach.inspected import inspected
 from ..routes import NEVER_STORED, answering
-from ..rows import CLOSED, DURATION, DURATION_SUM, DURATIONS_NS, IDLE, OPENED, STATUSES, Rows
+from ..rows import (
+    CLOSED,
+    DURATION,
+    DURATION_SUM,
+    DURATIONS_NS,
+    IDLE,
+    OPENED,
+    SERVER_ERRORS,
+    STATUSES,
+    Rows,
+)
 
 log = logger("fivefold.status")
 
@@ -44,8 +54,6 @@ POLL_S = 0.1
 
 HTML = b"text/html; charset=utf-8"
 EVENTS = b"text/event-stream"
-
-SERVER_ERRORS = 500
 
 LANE = ("tid", "name", "state", "call", "on", "waits_in", "asleep_s")
 CONNECTION = ("fd", "peer", "age_s", "state", "request", "request_s", "tid")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-LINE = b"s\t%b\t%b\t%b\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n"
+LINE = b"s\t%b\t%b\t%b\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n"
 
 START = b"s\t"
 """By which it is known among the other lines, which are JSON."""
@@ -15,10 +15,16 @@ START = b"s\t"
 NO_TCP = -1
 """In place of the round-trip time: a UNIX socket has none."""
 
+NO_QUEUE = -1
+"""In place of the time in the queue: it is not known, or not of this request."""
+
 SHOWN_TARGET = 1000
 
 TEXTS = ("method", "target", "parent")
-NUMBERS = ("status", "end", "read", "app", "send", "thread", "rtt", "retransmitted", "lost")
+NUMBERS = (
+    *("status", "end", "read", "app", "send", "thread", "rtt"),
+    *("retransmitted", "lost", "queue"),
+)
 """What stands between the tabs, in this order."""
 
 

@@ -11,7 +11,7 @@ import re
 import secrets
 from typing import Any
 
-from .line import NO_TCP
+from .line import NO_QUEUE, NO_TCP
 from .prometheus import PARTS
 
 SERVER, INTERNAL = 2, 1
@@ -71,6 +71,8 @@ def attributes(sample: dict[str, Any]) -> list[dict[str, Any]]:
     ]
     if query:
         found.append(attribute("url.query", query))
+    if sample["queue"] != NO_QUEUE:
+        found.append(attribute("fivefold.queue_ns", sample["queue"]))
     if sample["rtt"] != NO_TCP:
         found.append(attribute("fivefold.tcp_rtt_ns", sample["rtt"]))
         found.append(attribute("fivefold.tcp_retransmitted", sample["retransmitted"]))

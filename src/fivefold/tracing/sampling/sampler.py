@@ -26,7 +26,7 @@ from ...http1.request import Request
 from ...iomodels.overlay import Overlay
 from ...linux.tcp_info import tcp_info
 from ..control.pipe import EventPipe
-from .line import LINE, NO_TCP, SHOWN_TARGET
+from .line import LINE, NO_QUEUE, NO_TCP, SHOWN_TARGET
 
 TRACEPARENT = b"\r\ntraceparent:"
 LONGEST_PARENT = 64
@@ -55,10 +55,14 @@ class Sampler:
                 nonlocal left
                 left -= 1
                 if left > 0:  # threads may count over each other, and past zero
-                    return inner(request, head, conn, now)
-                left = every
-                sample = SampledRequest(request, head, conn, now)
-                return self._sampled(sample, inner(request, head, conn, now))
+                    answer = inner(request, head, conn, now)
+                else:
+                    left = every
+                    sample = SampledRequest(request, head, conn, now)
+                    answer = self._sampled(sample, inner(request, head, conn, now))
+                if not conn.has_asked:
+                    conn.note_request()
+                return answer
 
             return answer_at_once
 
@@ -90,6 +94,7 @@ class SampledRequest:
         self._asked_ns = monotonic_ns()
         self._opened_ns = 0
         self._answer = b""
+        self._queued_s = None if conn.has_asked else conn.queued_s
         self._thread_ns = thread_time_ns()
 
     def opened(self, data: bytes) -> bytes:
@@ -99,7 +104,7 @@ class SampledRequest:
         self._answer = data[:16]
         self._opened_ns = monotonic_ns()
         read_ns, app_ns = self._asked_ns - self._arrived_ns, self._opened_ns - self._asked_ns
-        return with_times(data, read_ns / 1e9, app_ns / 1e9)
+        return with_times(data, read_ns / 1e9, app_ns / 1e9, self._queued_s)
 
     def measured(self, pipe: EventPipe) -> bytes:
         """What the control process is told; see `line`."""
@@ -121,6 +126,7 @@ class SampledRequest:
             info.rtt_us * 1000 if info else NO_TCP,
             info.retransmitted if info else 0,
             lost,
+            NO_QUEUE if self._queued_s is None else self._queued_s * 1e9,
         )
 
 

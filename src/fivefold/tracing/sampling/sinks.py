@@ -9,7 +9,7 @@ from ...errors import SettingsError
 from ...isolation.reporting import logger
 from ...server.settings import Settings
 from ...server.texts import interval
-from .line import NO_TCP
+from .line import NO_QUEUE, NO_TCP
 from .otlp import line_of
 from .prometheus import PARTS, Metrics
 
@@ -65,6 +65,8 @@ def in_words(sample: dict[str, Any]) -> str:
         f"{sample['method']} {target} {sample['status']} in {read + app + send:.3f} ms:"
         f" read {read:.3f}, app {app:.3f}, send {send:.3f}; thread {sample['thread'] / 1e6:.3f}"
     )
+    if sample["queue"] != NO_QUEUE:
+        words += f"; queue {sample['queue'] / 1e6:.3f}"
     if sample["rtt"] != NO_TCP:
         words += f"; rtt {sample['rtt'] / 1e6:.3f}"
     if sample["retransmitted"]:
