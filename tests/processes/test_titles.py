@@ -72,8 +72,12 @@ def test_each_process_says_what_it_is(serving: str, tmp_path: Path) -> None:
         assert title_of(supervisor).startswith(f"fivefold: supervisor{about}")
         variables = Path(f"/proc/{server.workers()[0]}/environ").read_bytes()
         assert f"PATH={os.environ['PATH']}".encode() in variables  # a title takes no room of theirs
-        printed = fivefold("stacks", str(supervisor)).stdout
-        assert all(f"({role})" in printed for role in expected | {"supervisor"})
+
+        def are_shown() -> bool:
+            shown = fivefold("stacks", str(supervisor)).stdout  # nothing where it took too long
+            return all(f"({role})" in shown for role in expected | {"supervisor"})
+
+        until(are_shown, "the same words in `fivefold stacks`")
         assert server.stop() == 0
 
 

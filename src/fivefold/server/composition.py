@@ -122,7 +122,7 @@ class Composition:
     def read_certificates(self) -> None:
         """Those that there are now, which the user of the worker may not be able to read."""
         if self._certificates is not None:
-            self._certificates.tick()
+            self._certificates.look_now()
 
     def work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """A worker's life, which ends as that of an interpreter does."""

@@ -165,3 +165,26 @@ def test_openssl_sees_it_too(tmp_path: Path, site: Path) -> None:
             input=done.stdout,
         )
         assert b"second.example" in shown.stdout
+
+
+def test_who_gives_up_its_rights_waits_for_others_that_read(tmp_path: Path) -> None:
+    made = self_signed(tmp_path, "localhost")
+    certificates = Certificates(TlsSettings(tls_cert=(made.cert,), tls_key=(made.key,)))
+    before = certificates.current()
+    reads, go_on = os.pipe(), os.pipe()
+    pid = os.fork()
+    if not pid:
+        with certificates._renewals.alone() as alone:  # as a process that reads
+            os.write(reads[1], b"1" if alone else b"0")
+            os.read(go_on[0], 1)
+        os._exit(0)
+    assert os.read(reads[0], 1) == b"1"
+    self_signed(tmp_path, "localhost")
+    assert not certificates._look()
+    assert certificates.current() is before
+    os.write(go_on[1], b"1")
+    certificates.look_now()
+    os.waitpid(pid, 0)
+    assert certificates.current() is not before
+    for fd in (*reads, *go_on):
+        os.close(fd)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Sequence
-from time import monotonic
+from time import monotonic, sleep
 
 from ...isolation.reporting import logger
 from .certificate_files import Material, Names, load, refuse_waiting, tried
@@ -27,6 +27,10 @@ log = logger("fivefold.tls")
 
 FILES_CHECK_S = 2.0
 """How long a change of the files may go unnoticed."""
+
+
+OTHERS_S = 1.0
+"""So long another process is waited for that reads the files; it takes milliseconds."""
 
 
 class Certificates:
@@ -65,16 +69,28 @@ class Certificates:
         finally:
             self._lock.release()
 
-    def _look(self) -> None:
+    def look_now(self) -> None:
+        """In a process that will soon have no right to. Others, who have none, may be trying just
+        now; who tries for ever is not waited for."""
+        give_up_at = monotonic() + OTHERS_S
+        try:
+            while not self._look() and monotonic() < give_up_at:
+                sleep(OTHERS_S / 100)
+        except Exception as error:  # noqa: BLE001 - as in `tick`
+            log.error("the certificate in use stays: %s", said(error))
+
+    def _look(self) -> bool:
+        """Whether nobody else is just reading the files."""
         self._take()
         stamps = self._settings.stamps()
         if stamps == self._stamps:
-            return
+            return True
         with self._renewals.alone() as alone:
-            if alone:  # else another process is just reading them
+            if alone:
                 self._take()
                 if stamps != self._stamps:
                     self._renew(stamps)
+        return alone
 
     def _take(self) -> None:
         """What another process has read. Raises `SettingsError`, `OSError`."""
