@@ -43,6 +43,7 @@ that are attributes elsewhere: of a connection, an exchange, an entry."""
 STATE = {
     "content/asgi/noticing_task.py": "a class of our own is made, from what asyncio's class has",
     "http1/exchange.py": "an exchange takes over the state of one that has begun",
+    "iomodels/interface/lazy_attribute.py": "an attribute, by the name that it has",
     "isolation/starting_threads.py": "a flag of threading's that it lets nobody set",
     "load/tally.py": "counters are added up",
     "processes/ending.py": "a set of multiprocessing's that the child has inherited",

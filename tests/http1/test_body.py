@@ -25,7 +25,7 @@ NEXT = b"GET /next HTTP/1.1\r\nHost: t\r\n\r\n"
 def request(*lines: bytes) -> Request:
     fields = b"".join(b"%s\r\n" % line for line in lines)
     head = b"POST / HTTP/1.1\r\nHost: t\r\n%s\r\n" % fields
-    return HeadParser(Limits(), Memory().requests).parse(head)
+    return HeadParser(Limits(), Memory(Limits()).requests).parse(head)
 
 
 Framed = Callable[[bytes], tuple[Request, bytes]]

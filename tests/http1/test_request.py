@@ -33,7 +33,7 @@ def heads(draw: st.DrawFn) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]]:
 
 
 def parser(limits: Limits | None = None) -> HeadParser:
-    return HeadParser(limits or Limits(), Memory().requests)
+    return HeadParser(limits or Limits(), Memory(Limits()).requests)
 
 
 def parsed(head: bytes) -> Request:
@@ -63,7 +63,7 @@ def test_target_and_fields_are_those_that_h11_finds(made: tuple[bytes, bytes, ob
     assert request.keep_alive
 
 
-SHARED = Memory()
+SHARED = Memory(Limits())
 
 
 @given(heads())

@@ -14,12 +14,11 @@ from time import monotonic
 
 from ..errors import DeadlineExceeded, FileChanged, PeerGone
 from ..isolation.reporting import logger, report
-from .answer import Responder, Whole
+from .answer import Answer, Responder, Whole
 from .closing import close_at_once, closed
 from .head.reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
-from .logged import AccessLogger, LoggedRequest, sent
-from .request import Request
+from .logged import AccessLogger, ConnectionLog, LoggedRequest, sent
 from .response import DateField, joined
 from .slow_path import SlowPath, unforeseen
 from .stream import HttpConnection
@@ -41,13 +40,14 @@ class Http1:
         self._content = content
         self._limits = limits
         self.access_logger = access_logger
-        self._memory = Memory()
+        self._memory = Memory(limits)
+        self._known_head = self._memory.heads.get
         self._date = DateField()
         self._slow_path = SlowPath(content, limits, self._date)
         self.connections: set[HttpConnection] = set()
         """Those that are served now, for a tracer that comes in the middle."""
 
-    async def serve(self, conn: HttpConnection) -> None:
+    async def serve(self, conn: HttpConnection) -> None:  # noqa: C901, PLR0912, PLR0915
         """All exchanges of one connection, then close it.
 
         Raises nothing but GeneratorExit, by which an I/O model that closes ends the coroutines
@@ -55,39 +55,24 @@ class Http1:
         application, and is logged.
         """
         self.connections.add(conn)
-        try:
-            await self._exchanges(conn)
-        except PeerGone:
-            pass  # the client has left, and cannot be told
-        except DeadlineExceeded:
-            if not conn.idle:
-                conn.reset_on_close()  # it takes nothing more of our answer
-        except FileChanged as error:
-            log.warning("a file changed while it was sent: %s", error)
-        except GeneratorExit:
-            close_at_once(conn)
-            raise
-        except BaseException as error:  # noqa: BLE001
-            # The edge of a connection: one client's trouble must not become another's.
-            report(log, "a connection failed", error=error)
-        finally:
-            self.connections.discard(conn)
-        await closed(conn)
-
-    async def _exchanges(self, conn: HttpConnection) -> None:  # noqa: C901, PLR0915
         content = self._content  # its methods are looked up each time: tracing replaces them
-        limits, date, known_head = self._limits, self._date, self._memory.heads.get
-        reader = HeadReader(conn, limits, self._memory)
-        log = None if self.access_logger is None else self.access_logger.log_of(conn)
-        request: Request | None = None
-        head = b""
+        limits, date, known_head = self._limits, self._date, self._known_head
+        known, reader = self._memory, None
+        log: ConnectionLog | None = None
+        answer: Answer | Whole | None
         data: bytes | None = b""
-        conn.expect_progress(limits.send_s)
         wait_s = limits.first_byte_s
         now = turn_ends = monotonic()
         try:
+            if self.access_logger is not None:
+                log = self.access_logger.log_of(conn)
+            conn.expect_progress(limits.send_s)
             while data is not None:
                 if not data:
+                    # Nothing of the last exchange is kept while the next one is waited for.
+                    request = answer = None
+                    head = out = b""
+                    turn_ends = begun = now
                     # A silent client is owed nothing: the server may stop, or serve another.
                     conn.begin_waiting(now + wait_s)
                     try:
@@ -97,7 +82,7 @@ class Http1:
                         data = await conn.last_words()
                     conn.heard()
                     if not data:
-                        return
+                        break
                     wait_s = limits.keep_alive_s
                     turn_ends = (now := monotonic()) + TURN_S
                 elif now > turn_ends:
@@ -105,9 +90,11 @@ class Http1:
                     turn_ends = (now := monotonic()) + TURN_S
                 # A receive is nearly always one request, whole: it is looked at as such first.
                 head, data = data, b""
-                request = (len(head) <= SHORT_HEAD_BYTES and known_head(head)) or reader.one(head)
+                request = (len(head) <= SHORT_HEAD_BYTES and known_head(head)) or known.one(head)
                 if request is None:
+                    reader = HeadReader(conn, known)
                     request, head, data = await reader.next(head, now)
+                    reader = None
                     now = monotonic()  # the rest of the head may have been waited for
                 # A server that stops lets content build the whole exchange, which says `close`.
                 try:
@@ -134,6 +121,35 @@ class Http1:
                     now = monotonic()
                 else:
                     now = await sent(log, conn, out, LoggedRequest(request, head, now, begun))
-        except BaseException as error:  # noqa: BLE001 - `end` raises it
-            asked = LoggedRequest(request, bytes(reader.partial) or head, now, monotonic())
-            await self._slow_path.end(error, conn, asked, log)
+        except BaseException as error:  # noqa: BLE001 - `_end` sorts them
+            if reader is not None:
+                head = bytes(reader.partial) or head
+            asked = LoggedRequest(request, head, now, monotonic())
+            await self._end(error, conn, asked, log)
+        finally:
+            self.connections.discard(conn)
+        await closed(conn)
+
+    async def _end(
+        self,
+        error: BaseException,
+        conn: HttpConnection,
+        asked: LoggedRequest,
+        access_log: ConnectionLog | None,
+    ) -> None:
+        """What the loop of a connection has raised. Raises nothing but GeneratorExit."""
+        try:
+            await self._slow_path.end(error, conn, asked, access_log)
+        except PeerGone:
+            pass  # the client has left, and cannot be told
+        except DeadlineExceeded:
+            if not conn.idle:
+                conn.reset_on_close()  # it takes nothing more of our answer
+        except FileChanged as changed:
+            log.warning("a file changed while it was sent: %s", changed)
+        except GeneratorExit:
+            close_at_once(conn)
+            raise
+        except BaseException as failure:  # noqa: BLE001
+            # The edge of a connection: one client's trouble must not become another's.
+            report(log, "a connection failed", error=failure)

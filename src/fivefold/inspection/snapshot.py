@@ -41,7 +41,8 @@ from .coroutines import RunningThreads, shown, waiting_in
 
 Document = dict[str, Any]
 
-EXCHANGES = Http1._exchanges.__code__  # noqa: SLF001 - its local variables say what is asked
+EXCHANGES = Http1.serve.__code__
+"""Its local variables say what is asked."""
 
 CALLS = ("cycle", "socket")
 """The local variables of `Asgi` that stand for a call of an application."""

@@ -177,6 +177,7 @@ class BlockingConnection(ReadyConnection):
 
     def __init__(self, io: Blocking, sock: socket.socket) -> None:
         super().__init__(io, sock)
+        self.writer = Waiter()  # its own: it is found by what it waits in
         self.hurry_at = monotonic() + ITERATIVE_FIRST_S
 
     @types.coroutine
@@ -187,12 +188,13 @@ class BlockingConnection(ReadyConnection):
                 raise DeadlineExceeded
             try:
                 data = self._recv(RECV_BYTES)
-            except BlockingIOError:
-                yield self.reader  # a tick has passed
             except OSError as error:
-                yield from self._pause(error)
+                waiter = self._pause(error)
             else:
-                return data
+                if data is not None:
+                    return data
+                waiter = self.reader  # a tick has passed
+            yield waiter
 
 
 def make_blocking(sock: socket.socket, tick_s: float) -> None:

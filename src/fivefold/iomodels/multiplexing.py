@@ -42,6 +42,7 @@ RESERVED = 32
 """Descriptors below FD_SETSIZE that are not connections: files, pipes, listeners, the log."""
 
 EVERYTHING = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+WRITABLE = select.EPOLLOUT
 OVER = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 FILES = "resident pages at once, others by a helper thread"
@@ -116,7 +117,9 @@ class Epoll(Multiplexing):
             if events & OVER:
                 reader.ended = True  # before the step: no further edge will tell of it
             task = reader.task
-            if task is None:
+            if events == WRITABLE:
+                pass  # so each new connection begins: a try would be in vain
+            elif task is None:
                 # An edge is reported once: the next reader must try before waiting for another.
                 reader.hints = reader.hints or 1
             else:

@@ -49,9 +49,16 @@ class TriedConnection(ReadyConnection):
 
     def __init__(self, io: Nonblocking, sock: socket.socket) -> None:
         super().__init__(io, sock)
-        self._recv = partial(io.tried, sock.recv)
-        self._send = partial(io.tried, sock.send)
-        self._sendfile = partial(io.tried, os.sendfile)
+        self._tried = io.tried
+
+    def _recv(self, size: int) -> bytes | None:
+        return self._tried(super()._recv, size)
+
+    def _send(self, data: bytes | memoryview, flags: int = 0) -> int:
+        return self._tried(self.sock.send, data, flags)
+
+    def _sendfile(self, to: int, file: int, offset: int, count: int) -> int:
+        return self._tried(os.sendfile, to, file, offset, count)
 
 
 class TriedListener(ReadyListener):
@@ -97,10 +104,10 @@ class Nonblocking(Watching):
         pass
 
     def tried(self, call: Callable[..., R], *arguments: Any) -> R:
-        """`call`, counted: one more try, and one more success unless it raises."""
+        """`call`, counted: one more try, and one more success unless it raises, or says None."""
         self._tries += 1
         result = call(*arguments)
-        self._successes += 1
+        self._successes += result is not None
         return result
 
     def _next_round(self) -> Waiter:

@@ -65,6 +65,9 @@ def probed_call(name: str, emit: Probe, call: Callable[..., Any]) -> Callable[..
             reason = errno.errorcode.get(error.errno or 0, "")
             emit(f"{name}.exit", {"error": reason, "processor_ns": thread_time_ns()})
             raise
+        if result is None:  # as `ReadyConnection._recv` says it
+            emit(f"{name}.exit", {"error": "EAGAIN", "processor_ns": thread_time_ns()})
+            return None
         count = result if isinstance(result, int) else len(result)
         emit(f"{name}.exit", {"bytes": count, "processor_ns": thread_time_ns()})
         return result

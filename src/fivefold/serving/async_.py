@@ -18,7 +18,7 @@ import socket
 from time import monotonic
 from typing import Any
 
-from ..iomodels.interface import Connection, IOModel, Listener, Traits, Waiter
+from ..iomodels.interface import IOModel, Listener, Traits, Waiter
 from .base import ServingModel, ServingTraits, close_woken
 from .limit import SETTING, Limit, affordable
 from .open_connections import CUT_S, opened
@@ -90,21 +90,18 @@ class Async(ServingModel):
         if connection is None:
             return
         self._attended += 1
-        self._io.spawn(self._attend(connection))
+        self._io.spawn(self.open.attend(self.handler, connection))
         self._limit.look(self._attended)
         while self._attended >= self._limit.most and not (self.stopping or self.refuses):
             room = Waiter()
             self._full.append(room)
             await room
 
-    async def _attend(self, connection: Connection) -> None:
+    def has_ended(self) -> None:
         assert self._io is not None
-        try:
-            await self.open.attend(self.handler, connection)
-        finally:
-            self._attended -= 1
-            while self._full:
-                self._io.resume(self._full.pop())
+        self._attended -= 1
+        while self._full:
+            self._io.resume(self._full.pop())
 
     async def _drain(self, io: IOModel, listeners: list[Listener]) -> None:
         """Serve the clients that are connected already, then let all go."""

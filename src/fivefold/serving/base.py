@@ -128,7 +128,7 @@ class ServingModel(ABC):
         self.is_worn = False
         """Whether a process of a pool shall serve no other connection."""
         self.stops = Stopping()
-        self.open = OpenConnections(on_ready.draining)
+        self.open = OpenConnections(on_ready.draining, self.has_ended)
         """Those of this process."""
         self._io: IOModel | None = None
         self._refusals: Refusals | None = None
@@ -157,6 +157,9 @@ class ServingModel(ABC):
     def cannot_go_on(self) -> None:
         """The application keeps so much of this process that it is to be replaced."""
         self.on_ready.draining.hangs()
+
+    def has_ended(self) -> None:  # noqa: B027 - most have nothing to do
+        """A connection of this process has."""
 
     def begin_anew(self) -> OpenConnections:
         """Connections of the calling process, which its parent does not serve."""

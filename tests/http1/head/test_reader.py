@@ -23,7 +23,7 @@ SMALL = Limits(request_line_bytes=60, head_bytes=200, header_count=5)
 async def collected(parts: Sequence[bytes | None], count: int, limits: Limits) -> list[bytes]:
     """`count` heads of a stream that comes in these parts."""
     conn = FakeConnection(parts)
-    reader = HeadReader(conn, limits, Memory())
+    reader = HeadReader(conn, Memory(limits))
     rest, found = b"", []
     for _ in range(count):
         _, head, rest = await reader.next(rest, 0.0)
@@ -70,7 +70,7 @@ def test_what_cannot_become_a_request_is_refused_before_its_end(data: bytes, sta
 
 def test_silence_within_a_head_is_408_and_what_had_come_is_kept_for_the_log() -> None:
     async def read() -> HeadReader:
-        reader = HeadReader(FakeConnection([b"GET / HT", SILENCE]), Limits(), Memory())
+        reader = HeadReader(FakeConnection([b"GET / HT", SILENCE]), Memory(Limits()))
         with pytest.raises(ProtocolError) as caught:
             await reader.next(b"", 0.0)
         assert caught.value.status == 408
@@ -94,16 +94,27 @@ def test_the_deadline_of_a_head_does_not_move_with_its_parts() -> None:
 
     async def read() -> None:
         conn = Watched([bytes([byte]) for byte in HEADS[0]])
-        await HeadReader(conn, Limits(head_s=5.0), Memory()).next(b"", 100.0)
+        await HeadReader(conn, Memory(Limits(head_s=5.0))).next(b"", 100.0)
 
     asyncio.run(read())
     assert set(deadlines) == {105.0}
 
 
 def test_a_short_head_is_known_by_its_bytes_to_all_connections() -> None:
-    memory = Memory()
-    first = HeadReader(FakeConnection([]), Limits(), memory)
-    request = first.one(HEADS[0])
+    memory = Memory(Limits())
+    request = memory.one(HEADS[0])
     assert request is not None
     assert memory.heads.get(HEADS[0]) is request
-    assert HeadReader(FakeConnection([]), Limits(), memory).one(HEADS[0]) is request
+    assert memory.one(HEADS[0]) is request
+
+
+def test_a_parser_serves_connection_after_connection() -> None:
+    memory = Memory(Limits())
+    closing = HEADS[1][:-2] + b"Connection: close\r\n\r\n"
+    for head in (HEADS[0], closing, HEADS[0][:-2], b"POST / HTTP/1.1\r\nHost: t\r\n\r\n", HEADS[2]):
+        memory.one(head)
+        # Whatever it saw last, it takes a request in order, and whole.
+        request = memory.one(HEADS[3])
+        assert request is not None
+        assert request.target == b"/19"
+    assert len(memory.parsers) == 1

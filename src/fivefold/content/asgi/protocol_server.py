@@ -104,9 +104,8 @@ class Asgi(Content):
     def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
         conn = exchange.conn
         host = conn.io
-        if conn.remembered is None:
-            extensions = {} if conn.tls is None else {"tls": extension(conn.tls)}
-            conn.remembered = conn.peer, conn.local, host.state, extensions
+        if conn.tls is not None and conn.remembered is None:
+            conn.remembered = extension(conn.tls)
         if b"connection" in exchange.request.obeyed and is_websocket(exchange):
             return self._websocket(exchange, host)
         if host.there is not None:

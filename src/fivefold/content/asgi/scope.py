@@ -106,10 +106,10 @@ class Scopes:
 
     def _add_ends(self, scope: Scope, exchange: Exchange) -> None:
         conn = exchange.conn
-        scope["client"], scope["server"], state, extensions = conn.remembered
-        scope["state"] = state.copy()
-        if extensions:
-            scope["extensions"] |= {name: about.copy() for name, about in extensions.items()}
+        scope["client"], scope["server"] = conn.peer, conn.local
+        scope["state"] = conn.io.state.copy()
+        if conn.remembered is not None:  # of its keys
+            scope["extensions"]["tls"] = conn.remembered.copy()
         if self._proxies.none:
             return
         forwarded = self._proxies.forwarded(conn, scope["headers"])

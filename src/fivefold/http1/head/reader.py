@@ -7,8 +7,6 @@ The long way collects a head from many receives, or splits one off several.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import cached_property
 
 from ...errors import DeadlineExceeded, PeerGone, ProtocolError
 from ..bounded import Bounded
@@ -38,39 +36,45 @@ END = b"\r\n\r\n"
 class Memory:
     """What the connections of a worker learn from each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self.heads: Bounded[bytes, Request] = Bounded(HEADS_BYTES, 2 * SHORT_HEAD_BYTES)
         self.requests: Bounded[bytes, Request] = Bounded(REQUESTS_BYTES, 2 * REMEMBERED_BYTES)
-
-
-class HeadReader:
-    """The heads of one connection."""
-
-    def __init__(self, conn: Stream, limits: Limits, memory: Memory) -> None:
-        self._conn = conn
-        self._limits = limits
-        self._heads = memory.heads
-        self._requests = memory.requests
-        self.partial: bytes | bytearray = b""
-        """What has come of a head that `next` has not accepted."""
-
-    # Made when they are needed: for a connection with one request, whose head is known
-    # already, they would cost more than all of its parsing.
-
-    @cached_property
-    def _parser(self) -> HeadParser:
-        return HeadParser(self._limits, self._requests)
-
-    @cached_property
-    def _parse_one(self) -> Callable[[bytes], Request | None]:
-        return self._parser.parse_one
+        self.parsers: list[HeadParser] = []
+        """Those that no thread uses now: one is at work for microseconds, and takes 1 KiB. A list
+        gives each to one thread only."""
 
     def one(self, data: bytes) -> Request | None:
         """As `HeadParser.parse_one`; a short head is then known by its bytes."""
-        request = self._parse_one(data)
-        if request is not None and len(data) <= SHORT_HEAD_BYTES:
-            self._heads.remember(data, request, SHORT_HEAD_BYTES + len(data))
+        parser = self.parser()
+        request = parser.parse_one(data)
+        if request is None:
+            self.parsers.append(parser)
+            return None
+        if request.keep_alive:  # else llhttp takes nothing more after it
+            self.parsers.append(parser)
+        if len(data) <= SHORT_HEAD_BYTES:
+            self.heads.remember(data, request, SHORT_HEAD_BYTES + len(data))
         return request
+
+    def parser(self) -> HeadParser:
+        try:
+            return self.parsers.pop()
+        except IndexError:
+            return HeadParser(self.limits, self.requests)
+
+
+class HeadReader:
+    """A head that is not one receive, of one connection."""
+
+    __slots__ = ("_conn", "_limits", "_memory", "partial")
+
+    def __init__(self, conn: Stream, memory: Memory) -> None:
+        self._conn = conn
+        self._limits = memory.limits
+        self._memory = memory
+        self.partial: bytes | bytearray = b""
+        """What has come of a head that `next` has not accepted."""
 
     async def next(self, data: bytes, now: float) -> tuple[Request, bytes, bytes]:
         """The next request, its head, and what was received beyond it.
@@ -85,7 +89,9 @@ class HeadReader:
             data, end = await self._complete(bytearray(data))
         head, rest = data[: end + 4], data[end + 4 :]
         self.partial = head  # for the log, if it is refused
-        request = self._parser.parse(head)
+        parser = self._memory.parser()
+        request = parser.parse(head)
+        self._memory.parsers.append(parser)
         self.partial = b""
         return request, head, rest
 

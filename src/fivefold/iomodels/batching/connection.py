@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from ...errors import DeadlineExceeded, PeerGone
 from ..budget import BURST
-from ..interface import File, Task, Waiter
+from ..interface import NO_WAITER, File, Task, Waiter
 from ..readiness.connection import ReadyConnection, peer_gone
 from ..readiness.source import Readiness
 from .holding import Held, HoldingConnection
@@ -61,18 +61,22 @@ class BatchingConnection(HoldingConnection, ReadyConnection):
 
     most_bytes = BATCHED_BYTES
 
+    _io: Batches
+    _held: Outbox
+    # Of the class, as in `Connection`: few connections ever have another value.
+    _occupied = _finishing = _shutdown_due = False
+    _failure: Exception | None = None
+    _sent: Waiter = NO_WAITER
+    """Made when an operation must wait for an earlier answer."""
+
     def __init__(self, io: Batches, sock: socket) -> None:
         super().__init__(io, sock)
-        self._batches = io
-        self._held = self._outbox = io.outbox
-        self._sent = Waiter()
-        self._occupied = self._finishing = self._shutdown_due = False
-        self._failure: Exception | None = None
+        self._held = io.outbox
 
     def _send_now(self, data: bytes) -> bool:
         now = monotonic()
-        self._outbox.step_ends(now)
-        self._outbox.step_begins(now)
+        self._held.step_ends(now)
+        self._held.step_begins(now)
         if self._burst > BURST:
             return False  # a send gives others their turn
         self._burst += 1
@@ -80,7 +84,7 @@ class BatchingConnection(HoldingConnection, ReadyConnection):
         return True
 
     def _let_go(self) -> None:
-        self._outbox.flush(monotonic())
+        self._held.flush(monotonic())
 
     def send_batch(self, data: bytes) -> None:
         """Called by the outbox."""
@@ -96,7 +100,11 @@ class BatchingConnection(HoldingConnection, ReadyConnection):
             self._occupied = self._finishing = True
             # A coroutine of its own: the one that gave the answer has gone on, and may wait for a
             # request.
-            self._batches.start(self._finish(memoryview(data)[sent:]))
+            self._io.start(self._finish(memoryview(data)[sent:]))
+
+    @types.coroutine
+    def _remainder(self, rest: memoryview) -> Generator[Waiter, None, None]:
+        yield from self._send_rest(rest)
 
     async def _finish(self, rest: memoryview) -> None:
         """What the kernel did not take at once."""
@@ -109,14 +117,10 @@ class BatchingConnection(HoldingConnection, ReadyConnection):
             self._occupied = self._failure is not None
         if self._shutdown_due:
             super().shutdown_send()
-        self._batches.resume(self._sent)
-
-    @types.coroutine
-    def _remainder(self, rest: memoryview) -> Generator[Waiter, None, None]:
-        yield from self._send_rest(rest)
+        self._io.resume(self._sent)
 
     def _flush(self) -> None:
-        data = self._outbox.queued.pop(self, None)
+        data = self._held.queued.pop(self, None)
         if data is not None:
             self.send_batch(data)
 
@@ -125,6 +129,8 @@ class BatchingConnection(HoldingConnection, ReadyConnection):
         """Wait until nothing is held any more; raises if it did not get there."""
         self._flush()
         while self._finishing:
+            if self._sent is NO_WAITER:
+                self._sent = Waiter()
             yield self._sent
         if self._failure is not None:
             raise self._failure
@@ -143,7 +149,7 @@ class BatchingConnection(HoldingConnection, ReadyConnection):
         return self._after_batch(total, super().send_file, head, file, offset, count)
 
     def _is_clear(self) -> bool:
-        return not self._finishing and self._failure is None and self not in self._outbox.queued
+        return not self._finishing and self._failure is None and self not in self._held.queued
 
     async def _after_batch(
         self, total: int, operation: Callable[..., Any], *arguments: Any

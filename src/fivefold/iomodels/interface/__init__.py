@@ -22,6 +22,6 @@ from .file import File
 from .io_model import IOModel
 from .listener import Listener
 from .traits import Traits
-from .waiter import Task, Waiter
+from .waiter import NO_WAITER, Task, Waiter
 
-__all__ = ["Connection", "File", "IOModel", "Listener", "Task", "Traits", "Waiter"]
+__all__ = ["NO_WAITER", "Connection", "File", "IOModel", "Listener", "Task", "Traits", "Waiter"]

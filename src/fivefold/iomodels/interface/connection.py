@@ -8,9 +8,9 @@ import socket
 import struct
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import lru_cache, partial
 from ssl import SSLObject
-from time import thread_time_ns
+from time import monotonic, thread_time_ns
 from typing import Any
 
 from ...isolation.descendants import descendants, end_copy
@@ -19,6 +19,7 @@ from ..lifetime import Lifetime
 from ..overlay import Around, Overlay
 from ..probes import OPERATIONS, Probe, probed_operation
 from .file import File
+from .lazy_attribute import lazy_attribute
 from .task_runner import TaskRunner
 from .waiter import Waiter
 
@@ -35,6 +36,8 @@ class Connection(Lifetime):
     fd: int
     io: TaskRunner
     """What runs its coroutine, for content that must wait, too; see `belong_to`."""
+    opened_at: float = 0.0
+    """`time.monotonic` when it was accepted."""
     remembered: Any = None
     """What content knows of this connection: made once, used for every request."""
     socket_ends: tuple[tuple[str, int | None], tuple[str, int] | None] | None = None
@@ -64,7 +67,7 @@ class Connection(Lifetime):
     """The clock of the thread that does its operations: it stands still while they wait."""
     _resets = False
 
-    @cached_property
+    @lazy_attribute
     def peer(self) -> tuple[str, int] | None:
         """Address and port of the client; None where it has none (a UNIX socket, a reset)."""
         try:
@@ -73,17 +76,18 @@ class Connection(Lifetime):
             return None
         return name[:2] if isinstance(name, tuple) else None
 
-    @cached_property
+    @lazy_attribute
     def local(self) -> tuple[str, int | None]:
         """Our own end: address and port, or the path of a UNIX socket and None."""
         name = self.sock.getsockname()
         if isinstance(name, bytes):
             name = "@" + os.fsdecode(name[1:])  # an abstract one (unix(7))
-        return name[:2] if isinstance(name, tuple) else (str(name), None)
+        return the_same(name[:2] if isinstance(name, tuple) else (str(name), None))
 
     def belong_to(self, io: TaskRunner) -> None:
         """Called by the serving model: `io` may be a loop around the model that made it."""
         self.io = io
+        self.opened_at = monotonic()
 
     def speak_for(self, client: tuple[str, int] | None, server: tuple[str, int] | None) -> None:
         """The peer is a proxy: from now on `peer` and `local` are the ends of its client's
@@ -221,6 +225,12 @@ class Connection(Lifetime):
             self.sock.shutdown(how)
         except OSError:
             pass  # ENOTCONN or EBADF: the peer or we were faster; it is down either way
+
+
+@lru_cache(64)
+def the_same(end: tuple[str, int | None]) -> tuple[str, int | None]:
+    """One object for all connections to an address of ours."""
+    return end
 
 
 def _never(_: bytes) -> bool:

@@ -27,3 +27,7 @@ class Waiter:
 
     def __await__(self) -> Generator[Waiter, None, None]:
         yield self
+
+
+NO_WAITER = Waiter()
+"""Instead of one that has not been needed yet: no coroutine is ever parked here."""

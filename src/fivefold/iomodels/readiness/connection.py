@@ -6,14 +6,14 @@ import errno
 import os
 import socket
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from functools import partial
 from time import monotonic
 
 from ...errors import DeadlineExceeded, FileShrank, PeerGone
 from ...linux.timestamping import waited_s
 from ..budget import BURST, RECEIVED_PART, SENT_PART
-from ..interface import Connection, File, Waiter
+from ..interface import NO_WAITER, Connection, File, Waiter
 from ..overlay import Around
 from ..probes import Probe, probed_call, probed_wait
 from .source import Readiness
@@ -53,36 +53,56 @@ def peer_gone(error: OSError) -> Exception:
 class ReadyConnection(Connection):
     """A connection of a model that waits until a call is worth trying."""
 
+    _burst = 0
+    """How much has been done since others had their turn for certain."""
+    _short = False
+    """Whether the last send failed for want of memory."""
+    writer: Waiter = NO_WAITER
+    """Made when a send meets a full buffer, which few ever do."""
+
     def __init__(self, io: Readiness, sock: socket.socket) -> None:
         self.sock = sock
         self.fd = sock.fileno()
         # A client that connects sends at once, so the first try mostly hits.
         self.reader = Waiter(hints=1)
-        self.writer = Waiter()
-        self._burst = 0
-        """How much has been done since others had their turn for certain."""
-        self._short = False
-        """Whether the last send failed for want of memory."""
         self._io = io
-        self._recv: Callable[[int], bytes] = sock.recv
-        self._send: Callable[..., int] = sock.send
-        self._sendfile: Callable[[int, int, int, int], int] = os.sendfile
-        self._until_resident = io.files.until_resident
+
+    # Methods: four bound ones of its own for each connection would take 300 bytes of it.
+
+    def _recv(self, size: int) -> bytes | None:
+        """None if nothing is there. An exception that passed through a coroutine would leave it
+        a frame object, 200 bytes as long as it waits."""
+        try:
+            return self.sock.recv(size)
+        except BlockingIOError:
+            return None
+
+    def _send(self, data: bytes | memoryview, flags: int = 0) -> int:
+        return self.sock.send(data, flags)
+
+    def _sendfile(self, to: int, file: int, offset: int, count: int) -> int:
+        return os.sendfile(to, file, offset, count)
+
+    def _until_resident(self, file: File, offset: int, count: int) -> Generator[Waiter, None, None]:
+        return self._io.files.until_resident(file, offset, count)
 
     def time_queue(self) -> None:
         # No overlay: to make and lift one takes half as long as the rest of a short connection.
         receive, is_timed = self._recv, False
 
-        def first(size: int) -> bytes:
+        def first(size: int) -> bytes | None:
             nonlocal is_timed
             if not is_timed:
-                self.queued_s = waited_s(self.sock)  # waits and raises as the receive would
+                try:
+                    self.queued_s = waited_s(self.sock)  # waits and raises as the receive would
+                except BlockingIOError:
+                    return None
                 is_timed = True
             if self._recv is first:  # else a tracer's overlay is in front, and puts us back
-                self._recv = receive
+                del self._recv
             return receive(size)
 
-        self._recv = first
+        self._recv = first  # type: ignore[method-assign]
 
     @types.coroutine
     def recv(self) -> Generator[Waiter, None, bytes]:
@@ -95,14 +115,15 @@ class ReadyConnection(Connection):
         while True:
             try:
                 data = self._recv(RECV_BYTES)
-            except BlockingIOError:
+            except OSError as error:
+                waiter = self._pause(error)
+            else:
+                if data is not None:
+                    break
                 reader.hints = 0
                 reader.ended = False  # an error that was queued looked like it (ip(7))
-                yield reader
-            except OSError as error:
-                yield from self._pause(error)
-            else:
-                break
+                waiter = reader
+            yield waiter  # not in the handler, which would keep the exception as long as we wait
         # What this receive says of the next: a full buffer, that more may be there, of which no
         # new edge will tell; a short one, that the event which brought us here is used up.
         if len(data) == RECV_BYTES:
@@ -124,12 +145,12 @@ class ReadyConnection(Connection):
         if monotonic() >= self.deadline:
             raise DeadlineExceeded
 
-    def _pause(self, error: OSError) -> Generator[Waiter, None, None]:
-        """Raise what a call has raised, unless it is worth trying again: then wait a little."""
+    def _pause(self, error: OSError) -> Waiter:
+        """Raise what a call has raised, unless it is worth trying again a little later."""
         if error.errno not in SHORT:
             raise peer_gone(error) from error
         self._check_deadline()
-        yield self._io.after_pause(SHORT_PAUSE_S)
+        return self._io.after_pause(SHORT_PAUSE_S)
 
     @types.coroutine
     def send(self, *buffers: bytes) -> Generator[Waiter, None, None]:
@@ -160,6 +181,8 @@ class ReadyConnection(Connection):
         if self._short:
             self._short = False
             return self._io.after_pause(SHORT_PAUSE_S)
+        if self.writer is NO_WAITER:
+            self.writer = Waiter()
         return self._io.writer_of(self)
 
     def _send_rest(self, rest: memoryview, following: int = 0) -> Generator[Waiter, None, None]:
@@ -193,6 +216,8 @@ class ReadyConnection(Connection):
                 sent = self._sendfile(self.fd, file.fd, offset, size)
             except OSError as error:
                 self._refused(error, self.unsent)
+                sent = -1
+            if sent < 0:
                 # Then the pages again: they may have gone while the client was slow.
                 yield self._until_writable()
                 continue

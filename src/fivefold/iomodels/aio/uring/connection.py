@@ -13,7 +13,7 @@ from ....errors import DeadlineExceeded, FileShrank, PeerGone
 from ....linux.io_uring import abi
 from ....linux.io_uring import queues as io_uring
 from ...budget import BURST, RECEIVED_PART
-from ...interface import File, Waiter
+from ...interface import NO_WAITER, File, Waiter
 from ...readiness.connection import RECV_BYTES
 from .files import CHUNK_BYTES, FileReads
 from .operations import RECEIVE, SEND
@@ -33,18 +33,18 @@ class UringConnection(UringSender):
 
     file_copies = 2
 
+    # Of the class, as in `Connection`: few connections ever have another value.
+    _released = NO_WAITER
+    _inbox: tuple[()] | deque[bytes] = ()
+    _inbox_bytes = 0
+    _own: bytearray | None = None
+    _pausing = _ended = _closed = _ran_out = _unread = False
+
     def __init__(self, io: RingScheduler, sock: socket, files: FileReads) -> None:
         super().__init__(io, sock)
         self._files = files
         self.reader = Waiter()
-        self._released = Waiter()
-        self._recv_user_data = self.number << 2 | RECEIVE
-        self._inbox: deque[bytes] = deque()
-        self._inbox_bytes = 0
-        self._own: bytearray | None = None
-        self._receiving = self._pausing = self._ended = self._closed = False
-        self._ran_out = False
-        self._unread = False
+        self._receiving = False
 
     @types.coroutine
     def recv(self) -> Generator[Waiter, bytes | None, bytes]:
@@ -65,10 +65,21 @@ class UringConnection(UringSender):
             data = yield self.reader
             if data is not None:
                 return data
-        data = self._inbox.popleft()
-        self._inbox_bytes -= len(data) + PIECE_BYTES
+        data = self._first()
         self._burst += 1 + len(data) // RECEIVED_PART
         return data
+
+    def _first(self) -> bytes:
+        assert self._inbox
+        data = self._inbox.popleft()
+        self._inbox_bytes -= len(data) + PIECE_BYTES
+        if not self._inbox:
+            self._inbox = ()  # an empty deque takes 600 bytes
+        return data
+
+    @property
+    def _recv_user_data(self) -> int:
+        return self.number << 2 | RECEIVE
 
     def _receive(self) -> None:
         """Submit a receive: multishot, or one into a buffer of the ring or of our own."""
@@ -128,6 +139,8 @@ class UringConnection(UringSender):
         if self._closed:
             self._unread = True
             return
+        if not self._inbox:
+            self._inbox = deque()
         self._inbox.append(data)
         self._inbox_bytes += len(data) + PIECE_BYTES
         if self._inbox_bytes > HIGH_WATER_BYTES and self._receiving and not self._pausing:
@@ -183,12 +196,13 @@ class UringConnection(UringSender):
         # From here on no sweep finds it: no deadline may end the wait at the end of this.
         self._io.forget(self.number)
         self._sends.queued.pop(self, None)
-        self._inbox.clear()
+        self._inbox = ()
         if self._receiving or self._sending is not None:
             # The one call that ends both; the descriptor is closed with the last completion.
             self._shutdown(self.how_to_end(is_sending=self._sending is not None))
         self._release_if_over()
         # Waited for, because no caller may turn this ring once the coroutine has ended.
+        self._released = Waiter()
         while self.fd >= 0 and not self._io.ending:
             await self._released
 

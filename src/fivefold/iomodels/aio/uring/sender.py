@@ -20,7 +20,7 @@ from ....linux.io_uring import abi
 from ....linux.io_uring.queues import BYTES_HEADER
 from ...batching.holding import HoldingConnection
 from ...budget import BURST, SENT_PART
-from ...interface import Waiter
+from ...interface import NO_WAITER, Waiter
 from ...readiness.connection import peer_gone
 from .files import Chunk
 from .operations import SEND, SILENT, Target
@@ -38,10 +38,19 @@ class UringSender(HoldingConnection, Target):
 
     most_bytes = SILENT_BYTES
 
+    # Of the class, as in `Connection`: few connections ever have another value.
+    writer = NO_WAITER
+    # What is on its way: an object that keeps the memory alive, and which part of it.
+    _sending: bytes | Chunk | None = None
+    _send_at = _send_left = 0
+    _shutdown_due = False
+    _failure = 0
+    _following = 0
+    """Bytes that the present operation will send after what is on its way."""
+
     def __init__(self, io: RingScheduler, sock: socket) -> None:
         self.sock = sock
         self.fd = sock.fileno()
-        self.writer = Waiter()
         self.number = io.register(self)
         self.send_word = abi.sqe_word(abi.OP_SEND, self.fd, flags=abi.SQE_CQE_SKIP_SUCCESS)
         self.send_user_data = self.number << 2 | SILENT
@@ -49,14 +58,6 @@ class UringSender(HoldingConnection, Target):
         self._held = self._sends = io.sends
         self._silent = io.features.silent_sends
         self._occupied = not self._silent
-        # What is on its way: an object that keeps the memory alive, and which part of it.
-        self._sending: bytes | Chunk | None = None
-        self._send_at = self._send_left = 0
-        self._shutdown_due = False
-        self._burst = 0
-        self._failure = 0
-        self._following = 0
-        """Bytes that the present operation will send after what is on its way."""
 
     @types.coroutine
     def send(self, *buffers: bytes) -> Generator[Waiter, None, None]:
@@ -172,6 +173,8 @@ class UringSender(HoldingConnection, Target):
                 self._io.submit()
             # Again, because `submit` may have sent all of it, and no completion would resume us.
             if self._sending is not None or sends.holds(self):
+                if self.writer is NO_WAITER:
+                    self.writer = Waiter()
                 yield self.writer
         if self._failure:
             raise self._error()
