@@ -33,7 +33,7 @@ class Server(SupervisedServer):
         """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
         observers: list[Observer] = [LiveObserver(__version__)]
         if isinstance(settings, Settings) and settings.status is not None:
-            observers.append(StatusObserver(settings, __version__))
+            observers.append(StatusObserver(__version__))
         super().__init__(settings, Observers(*observers))
 
 

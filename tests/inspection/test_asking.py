@@ -98,4 +98,5 @@ def test_many_stuck_processes_are_shown_in_time(
 
 def test_what_an_application_names_does_not_control_the_terminal() -> None:
     assert harmless("thread \x1b[2J\x9b\r\n  x") == r"thread \x1b[2J\x9b\r\n  x"
+    assert harmless("in \u202epp\u2028a") == r"in \u202epp\u2028a"
     assert harmless("file /srv/caf\u00e9/\udcff") == "file /srv/caf\u00e9/" + r"\udcff"

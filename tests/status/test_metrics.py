@@ -264,6 +264,41 @@ def test_a_stopped_event_loop_is_late(tmp_path: Path) -> None:
         until(lambda: it.now()["fivefold_event_loop_late_seconds_total", ""] > 0.5, "a sum")
 
 
+BLOCKS = """
+import time
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        raise NotImplementedError
+    time.sleep(0.2)
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+"""
+
+SERVICE = """
+[[serve]]
+target = "blocks:app"
+serving = "async"
+bind = "127.0.0.1:0"
+keep_alive_s = 0.2  # a tick each 0.05 s, and not each second as by default
+"""
+
+
+def test_a_handler_that_blocks_makes_its_loop_late(tmp_path: Path) -> None:
+    (tmp_path / "blocks.py").write_text(BLOCKS)
+    (tmp_path / "fivefold.toml").write_text(SERVICE)
+    status = Status(tmp_path)
+    name = "fivefold_event_loop_late_seconds_total", ""
+    with deployed(tmp_path, "--config", "fivefold.toml", *status.arguments, bind="") as server:
+        until(status.is_ready, "ready")
+        it = Measured(server, status)
+        before = it.now()[name]
+        assert server.status("/") == 204
+        # Of its 0.2 s all but the rest of the tick in which it began.
+        until(lambda: it.now()[name] - before > 0.14, "that it was late")
+        assert server.stop() == 0
+
+
 def test_threads_share_out_the_rows_of_their_process() -> None:
     rows = Rows(3)
     seen = []

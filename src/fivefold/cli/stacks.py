@@ -8,7 +8,6 @@ import click
 
 from ..inspection.phrases import doing, peer, stack_of
 from ..inspection.snapshot import Document
-from ..isolation.reporting import one_entry
 from ..tracing.attach.inspected import inspected
 
 
@@ -41,10 +40,11 @@ def lines_of(process: Document) -> Iterator[str]:
 
 
 def harmless(line: str) -> str:
-    """Names of threads, tasks and files are not ours: no command to the terminal, one line, and
-    bytes that are no UTF-8 as escapes."""
-    text = one_entry(line.replace("\n", "\\n"))
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Names of threads, tasks, files and functions are not ours: no command to the terminal, one
+    line, nothing that turns the order of what follows, and bytes that are no UTF-8 as escapes."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in line
+    )
 
 
 def about(connection: Document) -> str:

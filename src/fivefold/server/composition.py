@@ -60,8 +60,8 @@ class WorkerObserver(Protocol):
     def waits(self, io: IOModel) -> None:
         """Called in each process and thread that serves, before its first connection."""
 
-    def ticks(self) -> Sequence[Callable[[], None]]:
-        """To be called at each tick of each of them."""
+    def ticks(self, tick_s: float) -> Sequence[Callable[[], None]]:
+        """To be called at each tick of each of them, which is about every `tick_s`."""
 
 
 class Composition:
@@ -224,7 +224,7 @@ class Composition:
         return queue_timed(handler) if self.times_queue else handler
 
     def _ticks(self, on_ready: Announcement, access_log: AccessLog | None) -> Callable[[], None]:
-        calls = [*self._observer.ticks()]
+        calls = [*self._observer.ticks(self._tick_s)]
         if self.choice.model.traits.one_thread:
             calls.append(on_ready.alive)
         if access_log is not None:
@@ -234,10 +234,13 @@ class Composition:
             calls.append(self._certificates.tick)
         return ticking(calls)
 
+    @property
+    def _tick_s(self) -> float:
+        tick_s, stuck_s = tick(self.settings.limits), self.settings.stuck_s
+        return tick_s if stuck_s is None else min(tick_s, pause_s(stuck_s))
+
     def _new_io(self, content: Content, shared: Shared, ticked: Callable[[], None]) -> NewIO:
-        engine, tick_s = self.choice.engine, tick(self.settings.limits)
-        if self.settings.stuck_s is not None:
-            tick_s = min(tick_s, pause_s(self.settings.stuck_s))
+        engine, tick_s = self.choice.engine, self._tick_s
 
         def new_io(connections: int, *, serves: bool = True) -> IOModel:
             make = partial(content.io, engine) if serves else engine

@@ -26,6 +26,7 @@ from ..processes.census import Census
 from .routes import answering
 from .rows import (
     CLOSED,
+    DUE,
     DURATION,
     DURATION_SUM,
     DURATIONS_NS,
@@ -39,7 +40,6 @@ from .rows import (
     SIZE_SUM,
     SIZES,
     STATUSES,
-    TICKED,
     Rows,
 )
 
@@ -57,8 +57,6 @@ class ServerFacts:
     """Of each the version, its pair, its first address."""
     queues: dict[int, str]
     """Addresses by the inodes of their listening sockets."""
-    tick_s: float
-    """How often a worker ticks."""
 
 
 class ServerCollector:
@@ -129,8 +127,8 @@ class ServerCollector:
         connections.add_metric(["idle"], idle)
         connections.add_metric(["active"], sum(opened) - idle)
         yield connections
-        due = monotonic_ns() - int(self._facts.tick_s * 1e9)
-        late = [max(row[LATE], due - row[TICKED]) for row in rows if row[TICKED]]
+        now = monotonic_ns()
+        late = [max(row[LATE], now - row[DUE]) for row in rows if row[DUE]]
         if late:
             yield GaugeMetricFamily(
                 "fivefold_event_loop_lag_seconds",

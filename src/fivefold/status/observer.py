@@ -13,8 +13,6 @@ from ..iomodels.interface import IOModel
 from ..server.choice import Choice
 from ..server.parent import Observer, SupervisedServer
 from ..server.service import Service
-from ..server.settings import Settings
-from ..server.upkeep import tick
 from ..serving.base import ServingModel
 from .counted import count
 from .health import live, readiness
@@ -57,16 +55,15 @@ class Observers:
         for observer in self._observers:
             observer.waits(io)
 
-    def ticks(self) -> Sequence[Callable[[], None]]:
-        return [call for observer in self._observers for call in observer.ticks()]
+    def ticks(self, tick_s: float) -> Sequence[Callable[[], None]]:
+        return [call for observer in self._observers for call in observer.ticks(tick_s)]
 
 
 class StatusObserver:
     """`--status`, from within."""
 
-    def __init__(self, settings: Settings, version: str) -> None:
+    def __init__(self, version: str) -> None:
         self._version = version
-        self._tick_s = tick(settings.limits)
 
     # runs in: the supervisor
 
@@ -93,7 +90,7 @@ class StatusObserver:
             }
             for service in server.services
         ]
-        facts = ServerFacts(services, server.queues, self._tick_s)
+        facts = ServerFacts(services, server.queues)
         title = ", ".join("{address}: {serving} + {io}".format_map(one) for one in services)
         live_page = LivePage(title, self._rows, server.census, facts.queues, os.getppid())
         return {
@@ -117,11 +114,12 @@ class StatusObserver:
     def waits(self, io: IOModel) -> None:
         self._tick()
 
-    def ticks(self) -> Sequence[Callable[[], None]]:
+    def ticks(self, tick_s: float) -> Sequence[Callable[[], None]]:
+        self._due_s = tick_s if self._is_loop else None
         return [self._tick]
 
     def _tick(self) -> None:
-        beat(self._here.own(), self._tick_s if self._is_loop else None)
+        beat(self._here.own(), self._due_s)
 
 
 def most_rows(server: SupervisedServer) -> int:

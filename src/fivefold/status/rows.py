@@ -60,10 +60,10 @@ CLOSED = OPENED + 1
 """Connections, as counts; those that died with their owner are closed by the next."""
 IDLE = CLOSED + 1
 """Connections that wait for a request, at the last tick."""
-TICKED = IDLE + 1
-"""When that was: monotonic nanoseconds; 0 if the owner is no event loop."""
-LATE = TICKED + 1
-"""By how much it came too late."""
+DUE = IDLE + 1
+"""When the next one is due: monotonic nanoseconds; 0 if the owner is no event loop."""
+LATE = DUE + 1
+"""By how much the last one came too late."""
 WORDS = LATE + 1
 
 WORD_BYTES = 8
@@ -116,7 +116,7 @@ class Rows:
             row = Row(self._words[index * WORDS : (index + 1) * WORDS])
             self._used[index] = 1
             row.words[CLOSED] = row.words[OPENED]
-            row.words[IDLE] = row.words[TICKED] = row.words[LATE] = 0
+            row.words[IDLE] = row.words[DUE] = row.words[LATE] = 0
             holder = self._mine.holder = Holder(self._free, index, row)
         return holder.row
 
@@ -176,11 +176,11 @@ class Holder:
 
 def beat(row: Row, tick_s: float | None) -> None:
     """Write down how many connections are idle, and, of an event loop that ticks every `tick_s`,
-    when it ticked and how late that was."""
+    how late it is, and when it will tick again."""
     words = row.words
     words[IDLE] = sum(connection.idle for connection in row.connections)
     if tick_s is not None:
         now = monotonic_ns()
-        late = max(0, now - words[TICKED] - int(tick_s * 1e9)) if words[TICKED] else 0
-        words[TICKED], words[LATE] = now, late
+        late = max(0, now - words[DUE]) if words[DUE] else 0
+        words[DUE], words[LATE] = now + int(tick_s * 1e9), late
         words[LATE_SUM] += late

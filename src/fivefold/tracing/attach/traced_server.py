@@ -99,7 +99,7 @@ class LiveObserver:
                 if self._generation & 1:
                     self._start()
 
-    def ticks(self) -> tuple[()]:
+    def ticks(self, tick_s: float) -> tuple[()]:
         return ()
 
     def _start(self) -> None:

@@ -172,7 +172,7 @@ class OwnObserver:
 
     def waits(self, io: IOModel) -> None: ...
 
-    def ticks(self) -> tuple[()]:
+    def ticks(self, tick_s: float) -> tuple[()]:
         return ()
 
     def _accepted(self, conn: Connection) -> None:
