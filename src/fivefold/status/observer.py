@@ -64,6 +64,8 @@ class StatusObserver:
 
     def __init__(self, version: str) -> None:
         self._version = version
+        self._due_s: float | None = None
+        """How often an event loop of this worker ticks; None if it has none."""
 
     # runs in: the supervisor
 
