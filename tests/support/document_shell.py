@@ -76,6 +76,8 @@ class Shell:
                 start_new_session=True,
             )
         os.close(write)
+        self._type(f"echo 0 >&{STATUS}")
+        os.read(self._statuses, 100)  # its network is there: `end_jobs` would end what makes it
 
     def run(self, command: str, *, silent: bool = False) -> tuple[int, bytes]:
         """What it ended with, and what it and the jobs beside it said; Ctrl-C where it waits.
