@@ -245,6 +245,7 @@ async def asgi(scope, receive, send):
         (["hangs:app", "--serving", "async", "--threads", "2"], 503),
         (["hangs:app", "--serving", "async", "--inline"], None),
         (["hangs:app", "--serving", "thread", "--threads", "2"], 503),
+        (["hangs:app", "--serving", "process"], 503),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else str(value),
 )
