@@ -57,7 +57,7 @@ def idle(trial: Trial) -> Outcome:
 
         held = Group("idle", IDLE, (KEPT,), first=True, counted=False)
         among = loaded(running.address, half, look, (held, *MODEST))
-        each = (seen[0] - before) / IDLE
+        each = (seen[0] - before) / max(seen[1], 1)
         others = sum(group.count for group in MODEST)
         outcome.figures = {
             "held": str(seen[1]),
