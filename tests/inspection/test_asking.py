@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from fivefold import Server, Settings
 from fivefold.cli.stacks import harmless
 from fivefold.inspection import asking
 from fivefold.inspection.asking import SHOW, Inspection, Question
+from fivefold.linux.proc import descriptors
+from fivefold.linux.proc.sleeping_threads import permitted
 from fivefold.tracing.attach.inspected import inspected
 from fivefold.tracing.control.rendezvous import PATIENCE_S
 from fivefold.tracing.control.switch import NOTICE
@@ -79,7 +82,7 @@ def test_many_stuck_processes_are_shown_in_time(
     monkeypatch.setattr(asking, "monotonic", lambda: now)
     monkeypatch.setattr(asking, "send", lambda *_: None)
     monkeypatch.setattr(asking, "entry_of", lambda _: True)
-    monkeypatch.setattr(asking, "seen_from_outside", lambda pid: {"pid": pid, "threads": []})
+    monkeypatch.setattr(asking, "seen_from_outside", lambda pid, _: {"pid": pid, "threads": []})
     inspection = Stuck(turns)
     pids = range(1, 101)
     question = Question(inspection, pids, set(pids))
@@ -100,3 +103,27 @@ def test_what_an_application_names_does_not_control_the_terminal() -> None:
     assert harmless("thread \x1b[2J\x9b\r\n  x") == r"thread \x1b[2J\x9b\r\n  x"
     assert harmless("in \u202epp\u2028a") == r"in \u202epp\u2028a"
     assert harmless("file /srv/caf\u00e9/\udcff") == "file /srv/caf\u00e9/" + r"\udcff"
+
+
+def test_the_table_of_sockets_is_read_once_for_all_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may have tens of thousands of lines."""
+    read: list[str] = []
+
+    def noted(pid: int, name: str) -> bytes:
+        read.append(name)
+        return permitted(pid, name)
+
+    monkeypatch.setattr(descriptors, permitted.__name__, noted)
+    tables = descriptors.SocketTables()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
+        with socket.create_connection((host, port)) as client:
+            names = [
+                descriptors.Descriptors(os.getpid(), tables).name(one.fileno())
+                for one in (listener, client)
+            ]
+            mine = client.getsockname()[1]
+    assert names == [f"socket {host}:{port} listens", f"socket {host}:{mine} - {host}:{port}"]
+    assert read == ["net/tcp", "net/tcp6", "net/unix"]

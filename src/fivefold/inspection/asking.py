@@ -30,6 +30,7 @@ from typing import Any
 
 from ..iomodels.interface import IOModel
 from ..linux.memory_file import MemoryFile
+from ..linux.proc.descriptors import SocketTables
 from ..linux.processes import entry_of
 from ..processes.forking import send
 from ..serving.base import ServingModel
@@ -146,7 +147,8 @@ class Question:
         """`everyone`: the processes of the server; `asked`: those that can answer. The caller
         sends NOTICE to `self.asked` afterwards."""
         self._inspection = inspection
-        self._outside = {pid: seen_from_outside(pid) for pid in everyone if entry_of(pid)}
+        tables = SocketTables()
+        self._outside = {pid: seen_from_outside(pid, tables) for pid in everyone if entry_of(pid)}
         self.asked = {pid for pid in asked & self._outside.keys() if not self._is_stopped(pid)}
         """Those that are waited for."""
         self._until = monotonic() + ANSWER_S

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
-from ..linux.proc.descriptors import Descriptors
+from ..linux.proc.descriptors import Descriptors, SocketTables
 from ..linux.proc.sleeping_threads import sleeping_threads
 from ..linux.processes import name_of, parent_of
 from .snapshot import Document
@@ -37,10 +37,12 @@ TO_CLIENT = ("sendto", "sendmsg", "sendfile", "write")
 """The calls in which a blocking model waits for a client."""
 
 
-def seen_from_outside(pid: int, only: Container[int] | None = None) -> Document:
+def seen_from_outside(
+    pid: int, tables: SocketTables, only: Container[int] | None = None
+) -> Document:
     """What the kernel says; taken before the process is asked, which ends its sleep. `only`: of
     which threads: what a socket is takes milliseconds, where there are many."""
-    names = Descriptors(pid)
+    names = Descriptors(pid, tables)
     threads: list[Document] = [
         {
             "tid": one.tid,

@@ -23,6 +23,7 @@ from ..content.request_ids import about
 from ..iomodels.interface import Connection, IOModel
 from ..isolation.reporting import logger, report
 from ..isolation.starting_threads import start_thread
+from ..linux.proc.descriptors import SocketTables
 from ..serving.base import ServingModel
 from .coroutines import RunningThreads
 from .merging import seen_from_outside, state_of
@@ -121,7 +122,7 @@ class SlowRequests:
         """`what`: that is said of each, with {} for its age."""
         documents = [one.document() for one in late]
         asked = {one["tid"] for one in documents} - {None}
-        threads = seen_from_outside(os.getpid(), asked)["threads"] if asked else []
+        threads = seen_from_outside(os.getpid(), SocketTables(), asked)["threads"] if asked else []
         kernel = {one["tid"]: one for one in threads}
         for one, connection in zip(late, documents, strict=True):
             with about(one.request_id):
