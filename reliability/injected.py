@@ -26,7 +26,7 @@ from support.process_tree import descendants_of, open_files
 
 from .ends import ended_well
 from .outcome import Outcome, Trial
-from .servers import FRESH, KEPT, WORKERS, answers, up, wait_until
+from .servers import FRESH, KEPT, PATIENCE_S, WORKERS, answers, up, wait_until
 
 CALLS = {
     "accept": "accept4",
@@ -81,7 +81,11 @@ def failing(running: Running, call: str, error: str, every: int) -> Iterator[lis
             yield injected
         finally:
             tracer.send_signal(signal.SIGINT)  # it lets go of them; SIGKILL would leave them so
-            tracer.wait()
+            try:
+                tracer.wait(PATIENCE_S)
+            finally:
+                tracer.kill()  # of one that has ended nothing is left to kill
+                tracer.wait()
             injected += [line for line in log if "(INJECTED)" in line]
 
 
