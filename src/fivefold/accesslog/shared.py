@@ -20,15 +20,17 @@ class SharedLog:
         base: str,
         *,
         has_ids: bool = False,
+        rotation: Rotation | None = None,
     ) -> None:
-        """`name`: a path seen from `base`, or `-`; None or `off` for no log."""
+        """`name`: a path seen from `base`, or `-`; None or `off` for no log. `rotation`: that of a
+        log in whose place this one comes, and which older workers still write."""
         self._destination = None if name in (None, OFF) else Destination(name, base)
         self._format = compiled(form, has_ids=has_ids)
         self.has_queue = self._destination is not None and self._format.has_queue
         """Whether a line says how long a request lay in the kernel."""
         self._proxies = proxies
-        self._rotation = Rotation()
-        self.turn = self._rotation.turn
+        self.rotation = rotation or Rotation()
+        self.turn = self.rotation.turn
         """From now on each process opens the file anew before it writes; for the supervisor."""
 
     def probe(self) -> None:
@@ -40,6 +42,6 @@ class SharedLog:
         """The log of this process; None for no log."""
         if self._destination is None:
             return None
-        writer = Writer(self._destination, self._rotation)
+        writer = Writer(self._destination, self.rotation)
         full = 1 if self._destination.is_terminal else FULL_BYTES
         return AccessLog(self._format, self._proxies, writer, full)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from .. import Server
 from ..accesslog.destination import OFF
 from ..configuration.setting import HELP, count
 from ..content.kinds import BROKEN
+from ..content.static.files.root import start_folder
 from ..errors import SettingsError
 from ..isolation.reporting import logger
 from ..processes.titles import title
+from ..server.rereading import Reread
 from ..server.service import Service
 from ..server.service_tables import OWN, SERVER_WIDE, services
 from ..server.settings import FILE_ONLY, GROUPS, Settings
@@ -141,7 +144,7 @@ def run(
 ) -> None:
     """Serve a folder or an application over HTTP/1.1 until SIGTERM or Ctrl-C."""
     with starting():
-        sources = merged(given, config)
+        sources = merged(dict(given), config)
         if not (check_config or print_config):
             sources.add_terminal()
         settings = sources.settings()
@@ -164,7 +167,26 @@ def run(
                 log.warning("%s; taking %s", text, service.engine.engine)
         title.be("supervisor")
         with sources.blamed():
-            server.run(lambda: announce(server), replaceable=True)
+            server.run(
+                lambda: announce(server),
+                replaceable=True,
+                reread=again(given, config) if config and not settings.reload else None,
+            )
+
+
+def again(given: dict[str, Any], config: str) -> Reread:
+    """How SIGHUP has the same sources read again; the file by its path, as that is then."""
+    path = os.path.join(start_folder(), config)  # noqa: PTH118 - links of the folder stay links
+
+    @contextlib.contextmanager
+    def reread() -> Iterator[Settings]:
+        sources = merged(dict(given), path)
+        sources.add_terminal()
+        settings = sources.settings()
+        with sources.blamed():
+            yield settings
+
+    return reread
 
 
 def begin(settings: Settings) -> None:

@@ -175,6 +175,12 @@ class Listening:
                 sock.close()
         return []
 
+    def stamp(self) -> None:
+        """From now on connections can tell when their first bytes came."""
+        self._stamped = True
+        for sock in (sock for row in self.slots for sock in row):
+            stamp_arrivals(sock)
+
     def more(self, row: list[socket.socket]) -> list[socket.socket]:
         """Sockets for one more slot: queues of its own where a port may have several and workers
         do not take turns at one; else those of `row`. Workers that are forked later have them."""

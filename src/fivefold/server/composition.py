@@ -74,20 +74,24 @@ class Composition:
         base: str,
         listening: Listening,
         observer: WorkerObserver,
+        *,
+        before: Composition | None = None,
     ) -> None:
-        """`base`: the folder where paths begin. Raises `SettingsError`."""
+        """`base`: the folder where paths begin. `before`: of a server that has read its
+        configuration again, what its workers run until now. Raises `SettingsError`."""
         # Per server.
         self.settings = settings
         self._base = base
         self._listening = listening
         self._observer = observer
         self._proxies = TrustedProxies(settings.trusted_proxies, settings.forwarded_fields)
-        self.shared_log = SharedLog(
+        self.shared_log: SharedLog = SharedLog(
             settings.access_log,
             settings.access_log_format,
             self._proxies,
             settings.chdir or "",
             has_ids=settings.request_id,
+            rotation=None if before is None else before.shared_log.rotation,
         )
         self.times_queue = (
             self.shared_log.has_queue
@@ -97,10 +101,19 @@ class Composition:
             or settings.status is not None
         )
         """Whether anything says how long a request lay in the kernel."""
-        self._certificates = Certificates(settings.tls) if settings.tls.tls_cert else None
         if settings.otel:
             opentelemetry.check_installed()
-        self.last_users = LastRead() if settings.auth is not None else None
+        self.certificates: Certificates | None
+        self.last_users: LastRead | None
+        if before is None:
+            self.certificates = Certificates(settings.tls) if settings.tls.tls_cert else None
+        else:
+            self.certificates = before.certificates
+        if before is not None and before.settings.auth == settings.auth:
+            self.last_users = before.last_users
+        else:
+            self.last_users = LastRead() if settings.auth is not None else None
+        self._is_reread = before is not None
         # Per worker.
         self.choice = choice
         """Under --reload a worker's application may be of another kind than the start's."""
@@ -121,8 +134,8 @@ class Composition:
 
     def read_certificates(self) -> None:
         """Those that there are now, which the user of the worker may not be able to read."""
-        if self._certificates is not None:
-            self._certificates.look_now()
+        if self.certificates is not None:
+            self.certificates.look_now()
 
     def work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """A worker's life, which ends as that of an interpreter does."""
@@ -134,10 +147,22 @@ class Composition:
             else:
                 self._others = self._listening.others(sockets, steals=True)
                 self._give_up([*sockets, *self._others], on_ready)
-                enter(self.settings)
-                self._serve(self.settings.target, sockets, on_ready)
+                self._serve(self._home(), sockets, on_ready)
         finally:
             ending.end(self._grace.end() - monotonic())
+
+    def _home(self) -> Any:
+        """What to serve, in its folder. Raises `ApplicationError` if it is not what was there."""
+        settings, kind = self.settings, self.choice.kind
+        if not self._is_reread or kind.probe is not None:
+            enter(settings)
+            return settings.target
+        found, application = reloading.load_again(settings)
+        if found is not kind:
+            raise ApplicationError(
+                f"{settings.target} is {found.name} now, and was {kind.name}: that needs SIGUSR2"
+            )
+        return application
 
     def _give_up(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """Before the application is imported: what it forks then, or at its start, outlives us."""
@@ -216,9 +241,9 @@ class Composition:
             return http1.serve(conn)  # looked up each time: an overlay may be in front of it
 
         handler: Handler = serve
-        if self._certificates is not None:
+        if self.certificates is not None:
             plain = Http1(PlainHttp(self._listening.https_port), settings.limits, access_log)
-            handler = Tls(handler, self._certificates, plain, settings.limits).serve
+            handler = Tls(handler, self.certificates, plain, settings.limits).serve
         if settings.proxy_protocol:
             handler = ProxyProtocol(handler, self._proxies, settings.limits).serve
         return queue_timed(handler) if self.times_queue else handler
@@ -229,9 +254,9 @@ class Composition:
             calls.append(on_ready.alive)
         if access_log is not None:
             calls.append(access_log.tick)
-        if self._certificates is not None:
-            self._certificates.tick()  # the supervisor's are those of the server's start
-            calls.append(self._certificates.tick)
+        if self.certificates is not None:
+            self.certificates.tick()  # the supervisor's are those of the server's start
+            calls.append(self.certificates.tick)
         return ticking(calls)
 
     @property

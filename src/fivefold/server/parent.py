@@ -30,6 +30,7 @@ from ..serving.base import ServingModel
 from . import reloading
 from .composition import WorkerObserver
 from .identity import Rights
+from .rereading import Reread, reconfigure
 from .service import Service
 from .service_tables import services
 from .settings import Settings
@@ -117,12 +118,16 @@ class SupervisedServer:
             undo.pop_all()
 
     def run(
-        self, on_ready: Callable[[], None] = lambda: None, *, replaceable: bool = False
+        self,
+        on_ready: Callable[[], None] = lambda: None,
+        *,
+        replaceable: bool = False,
+        reread: Reread | None = None,
     ) -> None:
         """Serve until SIGTERM or SIGINT. Call it in the main thread.
 
         `replaceable`: this process was started by a command line that makes this server, so that
-        SIGUSR2 may start it again.
+        SIGUSR2 may start it again.  `reread`: how SIGHUP has the settings read again.
 
         Raises `BindError`, `SettingsError` (nothing to serve there, or another thread),
         `WorkerFailed`.
@@ -136,11 +141,17 @@ class SupervisedServer:
         if not self.addresses:
             self.listen()
         try:
-            self._supervise(on_ready, replaceable=replaceable)
+            self._supervise(on_ready, replaceable=replaceable, reread=reread)
         finally:
             self.close()
 
-    def _supervise(self, on_ready: Callable[[], None], *, replaceable: bool = False) -> None:
+    def _supervise(
+        self,
+        on_ready: Callable[[], None],
+        *,
+        replaceable: bool = False,
+        reread: Reread | None = None,
+    ) -> None:
         settings, handed_down = self.settings, self._handed_down
         upgrade = Upgrade(
             self._start_folder, handed_down.hand_down, self._pid_file, self._refusal(replaceable)
@@ -166,6 +177,7 @@ class SupervisedServer:
                 self._work,
                 max(service.grace_s for service in self.services),
                 self._reopen_logs,
+                on_reload=lambda: reread is None or reconfigure(self.services, reread),
                 startup_s=settings.startup_s,
                 stuck_s=settings.stuck_s,
                 census=self.census,

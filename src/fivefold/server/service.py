@@ -7,8 +7,10 @@ one supervisor.
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
+from ..content.application.loading import names_application
 from ..content.kinds import BROKEN, KINDS
 from ..content.routing import mounts
 from ..content.routing import virtual_hosts as hosts
@@ -22,7 +24,7 @@ from .binding import Listening
 from .choice import Choice
 from .composition import Composition, WorkerObserver
 from .identity import Rights
-from .probing import interface
+from .probing import check_home, interface
 from .settings import Settings
 
 
@@ -38,12 +40,39 @@ class Service:
     ) -> None:
         """Raises `SettingsError`, `ApplicationError` (it cannot be loaded), `Unavailable`."""
         self.settings = settings
+        self._observer = observer
+        self._rights = rights
         self.listening = Listening(settings, handed_down, rights)
         # Paths, not descriptors: the folder in which we are may be replaced by another one.
-        base = os.path.join(start_folder(), settings.chdir or "")  # noqa: PTH118
-        self.composition = Composition(
-            settings, chosen(settings, handed_down, rights), base, self.listening, observer
-        )
+        self._start_folder = start_folder()
+        self.composition = self._composed(settings, chosen(settings, handed_down, rights))
+        self._prepared = self.composition
+
+    def _composed(
+        self, settings: Settings, choice: Choice, before: Composition | None = None
+    ) -> Composition:
+        base = os.path.join(self._start_folder, settings.chdir or "")  # noqa: PTH118
+        return Composition(settings, choice, base, self.listening, self._observer, before=before)
+
+    def prepare(self, settings: Settings) -> None:
+        """Make what new workers will run once `adopt` is called. Raises `SettingsError`."""
+        kind = self.composition.choice.kind
+        if names_application(settings.target) != (kind.probe is None):
+            raise SettingsError(
+                "target: an application in place of a folder, or a folder in place"
+                " of an application, needs SIGUSR2"
+            )
+        check_home(settings)
+        choice = Choice.of(settings, kind)
+        self._prepared = self._composed(settings, choice, self.composition)
+        self._rights.attempt(partial(check_targets, self._prepared))
+
+    def adopt(self) -> None:
+        """From now on workers that start run what was prepared."""
+        self.composition = self._prepared
+        self.settings = self.composition.settings
+        if self.composition.times_queue:
+            self.listening.stamp()
 
     @property
     def interface(self) -> str:
@@ -91,26 +120,30 @@ class Service:
 
     def check_target(self) -> None:
         """A folder that is not there fails here, not in every worker; applications were probed."""
-        settings = self.settings
-        kind = self.composition.choice.kind
-        base = settings.chdir or ""  # the workers will be there
-        if kind.probe is not None:
-            if settings.root_path:
-                raise SettingsError(
-                    "root_path: a folder needs none: its redirects and links are relative, so they"
-                    " hold below every prefix"
-                )
-            kind.probe(os.fspath(Path(base, settings.target)), settings.rules)
-        elif settings.rules.pages:
+        check_targets(self.composition)
+
+
+def check_targets(composition: Composition) -> None:
+    """Whether what the workers will open is there. Raises `SettingsError`."""
+    settings, kind = composition.settings, composition.choice.kind
+    base = settings.chdir or ""  # the workers will be there
+    if kind.probe is not None:
+        if settings.root_path:
             raise SettingsError(
-                f"{settings.rules.pages[0]}: it is for a folder, not for an application"
+                "root_path: a folder needs none: its redirects and links are relative, so they"
+                " hold below every prefix"
             )
-        mounts.probe(mounts.parsed(settings.mount), base)
-        for host in settings.host:
-            hosts.probe(host, base)
-        if settings.auth is not None:
-            Passwords(os.fspath(Path(base, settings.auth)), self.composition.last_users)
-        self.composition.shared_log.probe()
+        kind.probe(os.fspath(Path(base, settings.target)), settings.rules)
+    elif settings.rules.pages:
+        raise SettingsError(
+            f"{settings.rules.pages[0]}: it is for a folder, not for an application"
+        )
+    mounts.probe(mounts.parsed(settings.mount), base)
+    for host in settings.host:
+        hosts.probe(host, base)
+    if settings.auth is not None:
+        Passwords(os.fspath(Path(base, settings.auth)), composition.last_users)
+    composition.shared_log.probe()
 
 
 def chosen(settings: Settings, handed_down: HandedDown, rights: Rights) -> Choice:

@@ -15,14 +15,14 @@ at an address, the server ends with what the first one said (`WorkerFailed`), or
 `YOUNG_DEATHS` deaths.
 
 SIGTERM or SIGINT: workers stop accepting, finish what they have accepted, and end; a second
-SIGINT kills them.  SIGHUP: workers are replaced one by one, each leaves only when its
-successor accepts; asked again meanwhile, they are replaced again.  SIGTTIN, SIGTTOU: one worker
-more, one less.  Without a signal, too, a worker is replaced that is worn out (`recycling`).  One
-that does not leave within
-the grace time is killed, and the log has its stack; so is one that takes no turn any more, if a
-time was given for that (`pulse`).  SIGUSR1: `on_notice` is called, and all
-workers are sent it, too.  SIGUSR2: the program is started again (`upgrade`).  Only its own
-children are waited for, by pid; as PID 1, the orphans that a container leaves to it as well.
+SIGINT kills them.  SIGHUP: `on_reload` is asked, and workers are replaced one by one, each leaves
+only when its successor accepts; asked again meanwhile, they are replaced again.  SIGTTIN, SIGTTOU:
+one worker more, one less.  Without a signal, too, a worker is replaced that is worn out
+(`recycling`).  One that does not leave within the grace time is killed, and the log has its stack;
+so is one that takes no turn any more, if a time was given for that (`pulse`).  SIGUSR1: `on_notice`
+is called, and all workers are sent it, too.  SIGUSR2: the program is started again (`upgrade`).
+Only its own children are waited for, by pid; as PID 1, the orphans that a container leaves to it
+as well.
 systemd is told of all that (`service_state`).
 """
 
@@ -76,6 +76,7 @@ class Supervisor:
         grace_s: float,
         on_notice: Callable[[], None] = lambda: None,
         *,
+        on_reload: Callable[[], bool] = lambda: True,
         startup_s: float | None = None,
         stuck_s: float | None = None,
         census: Census | None = None,
@@ -84,12 +85,14 @@ class Supervisor:
         recycling: Recycling = lambda _: RecyclingSettings(),
         become_users: Callable[[], None] = lambda: None,
     ) -> None:
-        """`startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
+        """`on_reload`: called when workers are to be replaced; whether they shall be.
+        `startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
         `stuck_s`: how long it may then show no sign of life (`pulse`); the same.
         `new_queues`: sockets for one more slot; by default it shares those of another.
         `recycling`: when a worker that serves is worn out (`recycling`); by default never.
         `become_users`: called in the guard, which needs no rights of this process."""
         self._on_notice = on_notice
+        self._on_reload = on_reload
         self._announced = False
         self._on_ready: Callable[[], None] = lambda: None
         # SIGCHLD, too: our parent may ignore it, and no death would be heard of.
@@ -231,8 +234,9 @@ class Supervisor:
         self._stop(interrupted=True)
 
     def _renew(self) -> None:
-        self._service_state.reloads()
-        self._slots.renew()
+        if not self._slots.stopping and self._on_reload():
+            self._service_state.reloads()
+            self._slots.renew()
 
     def _begin_upgrade(self) -> None:
         self._upgrade.begin(serving=self._announced and not self._slots.stopping)

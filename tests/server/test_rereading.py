@@ -1,0 +1,90 @@
+"""SIGHUP reads the configuration again: new workers have what is new, or nothing is changed."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from fivefold.serving import MODELS
+from support.client import Client
+from support.servers.deployed import Deployed, asked_at, deployed
+
+SHOP = """
+def first(environ, start_response):
+    start_response("200 OK", [])
+    return [b"first"]
+
+def second(environ, start_response):
+    start_response("201 Created", [])
+    return [b"second"]
+
+async def other(scope, receive, send):
+    raise NotImplementedError
+"""
+
+
+def reread(server: Deployed, text: str, words: str) -> None:
+    """Until the log says so: a word more than before."""
+    before = server.log.count(words)
+    (server.folder / "server.toml").write_text(text)
+    server.process.send_signal(signal.SIGHUP)
+    server.said(words, before + 1)
+
+
+def answer(server: Deployed) -> tuple[bytes, bool]:
+    """The body, and whether it says how long it took."""
+    with Client(server.address) as client:
+        got = client.get("/")
+    return got.body, "server-timing" in got.fields
+
+
+RELOADED = "reloaded: all workers are new"
+UNCHANGED = "nothing is changed, and the workers stay"
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_new_workers_have_the_new_settings_and_a_broken_file_changes_nothing(
+    serving: str, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_text(name)
+    (tmp_path / "server.toml").write_text('target = "one"\nlog_level = "info"\n')
+    arguments = ("--config", "server.toml", "--serving", serving)
+    with deployed(tmp_path, *arguments) as server:
+        assert answer(server) == (b"one", False)
+        changed = 'target = "two"\nserver_timing = true\nlog_level = "debug"\n'
+        reread(server, changed, RELOADED)
+        assert answer(server) == (b"two", True)
+        assert "new workers have other settings: server_timing, target\n" in server.log
+        assert "SIGHUP: log_level: a change needs SIGUSR2, and is left out\n" in server.log
+        workers = server.workers()
+        reread(server, 'target = "two"\nserver_timing = yes\n', UNCHANGED)
+        assert f"config: {tmp_path}/server.toml: " in server.log
+        assert "(at line 2, column 17)" in server.log
+        reread(server, 'target = "three"\n', UNCHANGED)
+        assert "three" in server.log
+        assert f"(key target in {tmp_path}/server.toml)" in server.log
+        assert server.workers() == workers
+        assert answer(server) == (b"two", True)
+        assert server.stop() == 0
+
+
+def test_services_are_told_apart_and_an_application_stays_of_its_kind(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(SHOP)
+    table = '[[serve]]\ntarget = "shop:{}"\nbind = "unix:{}"\n'
+    other = table.format("first", "other")
+    (tmp_path / "server.toml").write_text(table.format("first", "own") + other)
+    with deployed(tmp_path, "--config", "server.toml", bind="") as server:
+        server.said("listening on unix:other")
+        reread(server, table.format("second", "own") + other, RELOADED)
+        assert [asked_at(tmp_path / name, "/") for name in ("own", "other")] == [b"201", b"200"]
+        reread(server, other, UNCHANGED)
+        assert "serve: services with other addresses need SIGUSR2" in server.log
+        reread(server, table.format("other", "own") + other, "shop:other is asgi now, and was wsgi")
+        assert asked_at(tmp_path / "own", "/") == b"201"
+        reread(server, table.format("first", "own") + other, RELOADED)
+        assert asked_at(tmp_path / "own", "/") == b"200"
+        assert server.stop() == 0
