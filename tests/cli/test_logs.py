@@ -25,6 +25,8 @@ def app(environ, start_response):
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
 
+FORGED = "2026-11-28T21:39:47.856+00:00 ERROR [1] fivefold: forged"
+
 TO_ROOT = """
 [handlers.file]
 class = "logging.FileHandler"
@@ -63,7 +65,7 @@ def written(folder: Path, configure: str = "") -> None:
 
 @pytest.mark.parametrize("serving", MODELS)
 def test_every_line_has_time_level_and_process(tmp_path: Path, serving: str) -> None:
-    written(tmp_path)
+    written(tmp_path, f"logging.getLogger('shop').error('by nobody\\n{FORGED}')")
     with deployed(tmp_path, "shop:app", "--serving", serving) as server:
         failed_once(server)
         server.said("of the shop")
@@ -71,9 +73,13 @@ def test_every_line_has_time_level_and_process(tmp_path: Path, serving: str) -> 
     processes: Counter[int] = Counter()
     for line in server.log.splitlines():
         if not line.startswith(" "):
-            match = re.fullmatch(rf"{TIME} (INFO|ERROR) \[(\d+)\] fivefold[a-z.]*: .+", line)
+            match = re.fullmatch(
+                rf"{TIME} (INFO|ERROR) \[(\d+)\] (?:fivefold[a-z.]*|shop): .+", line
+            )
             assert match, line
+            assert line != FORGED
             processes[int(match[2])] += 1
+    assert f" shop: by nobody\n    {FORGED}\n" in server.log
     said_by = re.search(r"of the shop, in (\d+)", server.log)
     assert said_by
     assert {server.process.pid, int(said_by[1])} <= set(processes)

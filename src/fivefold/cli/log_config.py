@@ -51,7 +51,10 @@ def reached(log: logging.Logger) -> list[logging.Handler]:
 def read(path: Path) -> dict[str, Any]:
     """The table that the file holds. Raises OSError, ValueError."""
     text = path.read_text("utf-8")
-    table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    try:
+        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"it is no TOML, as which all but *.json is read: {error}") from None
     if not isinstance(table, dict):
         raise ValueError("it holds no table for logging.config.dictConfig")  # noqa: TRY004
     return table

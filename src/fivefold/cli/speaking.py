@@ -7,6 +7,8 @@ Choice.       The handler belongs to the logger "fivefold", and what it has said
               it twice.  The root logger is the application's.
               `serve` adds time, level and process to each line (`ServerLines`), or makes an
               object of JSON of it; the other commands speak to whom has just typed them.
+              What no handler takes, of an application that configures no logging or of asyncio,
+              Python writes there by itself (`logging.lastResort`): in the same form.
               A line begins at its beginning, and only there (`reporting.one_entry`), so nothing
               that a client sends, a path or the text of an exception, can look like a line of ours
               or speak to a terminal.
@@ -113,12 +115,13 @@ def speak_as(settings: Settings) -> None:
     """From now on as `--log-level`, `--log-format` and `--log-config` say. Raises
     `SettingsError`."""
     log = logger("fivefold")
-    for handler in log.handlers:
+    others = [] if logging.lastResort is None else [logging.lastResort]
+    for handler in (*log.handlers, *others):
         handler.setFormatter(FORMATTERS[settings.log_format]())
     log.setLevel(settings.log_level.upper())
     if settings.log_config is not None:
         configure(log, Path(settings.chdir or "", settings.log_config))
-    for handler in log.handlers if settings.request_id else []:
+    for handler in (*log.handlers, *others) if settings.request_id else ():
         handler.addFilter(RequestId())
 
 
