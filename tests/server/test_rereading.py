@@ -76,7 +76,9 @@ def test_new_workers_have_the_new_settings_and_a_broken_file_changes_nothing(
         assert server.stop() == 0
 
 
-def test_services_are_told_apart_and_an_application_stays_of_its_kind(tmp_path: Path) -> None:
+def test_services_are_reread_one_by_one_and_an_application_stays_of_its_kind(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "shop.py").write_text(SHOP)
     table = '[[serve]]\ntarget = "shop:{}"\nbind = "unix:{}"\n'
     other = table.format("first", "other")
