@@ -20,8 +20,7 @@ from ..content.static.files.root import start_folder
 from ..errors import SettingsError
 from ..isolation.reporting import logger
 from ..processes.titles import title
-from ..server.rereading import Reread
-from ..server.service import Service
+from ..server.service import Reread, Service
 from ..server.service_tables import OWN, SERVER_WIDE, services
 from ..server.settings import FILE_ONLY, GROUPS, Settings
 from .sources import Sources

@@ -30,8 +30,7 @@ from ..serving.base import ServingModel
 from . import reloading
 from .composition import WorkerObserver
 from .identity import Rights
-from .rereading import Reread, reconfigure
-from .service import Service
+from .service import Reread, Service, reconfigure
 from .service_tables import services
 from .settings import Settings
 from .status_listening import StatusListening
