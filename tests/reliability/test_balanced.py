@@ -17,6 +17,7 @@ SECONDS = 2.0
 """Of load for the hard death; a rolling restart takes as long as it does."""
 
 
+@pytest.mark.alone
 def test_a_rolling_restart_loses_nothing_and_a_hard_death_what_it_held(tmp_path: Path) -> None:
     for program in ("haproxy", "nginx"):
         if not Path("/usr/sbin", program).exists():
