@@ -116,9 +116,10 @@ def test_the_server_stops_gently_all_the_same(
     moment, how = takes.split(": ")
     monkeypatch.setenv("TAKES", takes)
     with deployed(folder, f"shop:{interface}", "--serving", serving) as server:
-        assert ask(server, "/take") == b"fine"
+        client = Client(server.address)  # one, so that one process has both requests
+        assert client.get("/take").body == b"fine"
         got: list[bytes] = []
-        slow = threading.Thread(target=lambda: got.append(ask(server, "/slow")))
+        slow = threading.Thread(target=lambda: got.append(client.get("/slow").body))
         slow.start()
         until(lambda: "begun" in notes(folder), "a request under way")
         server.signal(signal.SIGTERM)
@@ -129,6 +130,7 @@ def test_the_server_stops_gently_all_the_same(
                 until(lambda: "called" in notes(folder), "a call of the application's handler")
         (folder / "go on").touch()
         slow.join(30)
+        client.sock.close()
         assert got == [b"fine"], server.log
         assert server.process.wait(30) == 0, server.log
         assert "is killed" not in server.log

@@ -93,21 +93,40 @@ def proportional_bytes(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:")), 0)
 
 
+UNKNOWN = b"0"
+"""proc(5), arg_start of a process that we may not trace."""
+
 TITLE = b"fivefold: "
 """How the command lines of our processes begin, which say who is who (`processes.titles`)."""
 
 
 def program_of(pid: int) -> tuple[bytes, bytes] | None:
-    """What a process has in common with those that it was forked from, and no longer once it
-    executes another program; None if there is no such process.
+    """What tells the program that a process executes; None if there is no such process.
 
-    That is the command line, unless it is a title of ours; and where that lies in memory, which is
-    another place after each execve(2), but known only of processes that we may trace (else 0).
+    That is its command line, or just that this is a title of ours; and where that lies in memory,
+    which is another place after each execve(2), but known only of processes that we may trace
+    (else 0).
     """
     line, stat = read(pid, "cmdline"), read(pid, "stat")
     if line is None or stat is None:
         return None
     return TITLE if line.startswith(TITLE) else line, stat.rpartition(b")")[2].split()[48 - 3]
+
+
+def forks_of(pid: int) -> set[int]:
+    """The descendants of a process that run the same program, under whatever title: not what a
+    shell, the process 1 of a machine or an application has started."""
+    program = program_of(pid)
+    others = processes_of_tree(pid) - {pid}
+    return {other for other in others if program and is_same(program, program_of(other))}
+
+
+def is_same(program: tuple[bytes, bytes], other: tuple[bytes, bytes] | None) -> bool:
+    """Whether one is a fork of the other: of a program that embeds the server only the processes
+    that the server forks have titles."""
+    if other is None or program[1] != other[1]:
+        return False
+    return program[0] == other[0] or (program[1] != UNKNOWN and TITLE in (program[0], other[0]))
 
 
 def name_of(pid: int) -> str:

@@ -33,7 +33,7 @@ from time import monotonic
 
 from ...isolation.reporting import logger
 from ...linux.process_control import be_called
-from ...linux.processes import processes_of_tree, program_of
+from ...linux.processes import forks_of, processes_of_tree
 from .. import stack
 from ..forking import forked, reap
 
@@ -156,12 +156,6 @@ def handles(pids: Iterable[int]) -> list[int]:
         with contextlib.suppress(OSError):
             found.append(os.pidfd_open(pid))
     return found
-
-
-def forks_of(pid: int) -> set[int]:
-    """The descendants of a process that run the same program."""
-    program = program_of(pid)
-    return {other for other in processes_of_tree(pid) - {pid} if program_of(other) == program}
 
 
 def send(process: int, number: int) -> None:

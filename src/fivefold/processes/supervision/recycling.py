@@ -27,10 +27,9 @@ from time import monotonic
 from ...configuration.setting import check, setting
 from ...errors import SettingsError
 from ...isolation.reporting import logger
-from ...linux.processes import proportional_bytes
+from ...linux.processes import forks_of, proportional_bytes
 from ..draining import Draining
 from ..request_count import RequestCount
-from .guard import forks_of
 
 log = logger("fivefold.supervisor")
 

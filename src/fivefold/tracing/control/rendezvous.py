@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ...errors import TraceFailed
 from ...linux.peer_credentials import peer_of
-from ...linux.processes import owner_of, parent_of, processes_of_tree, program_of
+from ...linux.processes import forks_of, owner_of, parent_of
 
 BACKLOG = 8
 ROOT = 0
@@ -96,7 +96,9 @@ def connected(pid: int) -> tuple[socket.socket, int]:
     for number in ancestors(pid):
         if sock := _reached(number, owner):
             return sock, number
-    servers = {number: sock for number in forked_by(pid) if (sock := _reached(number, owner))}
+    servers = {
+        number: sock for number in sorted(forks_of(pid)) if (sock := _reached(number, owner))
+    }
     if len(servers) == 1:
         number, sock = servers.popitem()
         return sock, number
@@ -135,14 +137,6 @@ def ancestors(pid: int) -> Iterator[int]:
     while ancestor:
         yield ancestor
         ancestor = parent_of(ancestor)
-
-
-def forked_by(pid: int) -> list[int]:
-    """What is below `pid` and runs the same program: not the servers that a shell, or the
-    process 1 of a machine, has started.
-    """
-    program = program_of(pid)
-    return sorted(n for n in processes_of_tree(pid) - {pid} if program_of(n) == program)
 
 
 def paths_of(pid: int) -> Iterator[Path]:
