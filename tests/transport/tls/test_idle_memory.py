@@ -24,6 +24,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 PASSES = 8
 
+pytestmark = pytest.mark.alone  # beside other tests nonblocking showed 270 KiB, and 22 without
+
+
+@pytest.fixture(autouse=True)
+def no_holes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the heap give back what is large as soon as it is free (mallopt(3), M_MMAP_THRESHOLD)."""
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")
+
 
 def kept_kib(pair: dict[str, str], made: Made, site: Path, connections: int, little: int) -> float:
     """By each of so many idle connections, because of a file of 1 MiB.
