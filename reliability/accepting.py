@@ -14,8 +14,8 @@ from __future__ import annotations
 import contextlib
 import re
 import resource
+import select
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ from .ends import ended_well
 from .injected import failing
 from .limits import SPINNING, processor_s
 from .outcome import Outcome, Trial
-from .servers import KEPT, SERVERS, sockets, up
+from .servers import KEPT, SERVERS, sockets, ss, up
 
 DESCRIPTORS = 2048
 """Enough for a server with its usual limits, too few for a multishot accept."""
@@ -46,8 +46,7 @@ ANSWERED = b"HTTP/1.1 200"
 
 def listening(running: Running) -> list[int]:
     """Those that hold the listener; a child of a pool has only what it is handed."""
-    lines = subprocess.check_output(("ss", "-Hltne", f"sport = :{running.port}"), text=True)
-    listeners = set(re.findall(r" ino:(\d+)", lines))
+    listeners = set(re.findall(r" ino:(\d+)", ss("-le", f"sport = :{running.port}")))
     return [pid for pid in (running.pid, *descendants_of(running.pid)) if sockets(pid) & listeners]
 
 
@@ -97,9 +96,11 @@ def tried(running: Running, way: str, seconds: float, outcome: Outcome) -> tuple
             used = processor_s(running)
             time.sleep(seconds)
             share = (processor_s(running) - used) / seconds
+            early = len(select.select(clients, (), (), 0)[0])
         healed = time.monotonic()
         answered = waited(clients, healed + 10 * BACK_S)
         back = time.monotonic() - healed
+    outcome.must(early < CLIENTS, f"{way}: no client had to wait")
     outcome.must(answered == CLIENTS, f"{way}: {answered} of {CLIENTS} clients were answered")
     outcome.must(back < BACK_S, f"{way}: all were answered after {back:.1f} s")
     outcome.must(share < SPINNING, f"{way}: it took {share:.0%} of a processor")

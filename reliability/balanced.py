@@ -23,7 +23,7 @@ from fivefold.load.external import free_port
 from support.process_tree import descendants_of
 
 from .outcome import Outcome, Trial
-from .servers import HERE, PATIENCE_S, SERVERS, answers, connections, wait_until
+from .servers import HERE, PATIENCE_S, SERVERS, answers, connections, program, wait_until
 from .steady import CALM, accounted, loaded, loaded_during, refused
 
 PROXIES = HERE.parent / "deploy" / "proxies"
@@ -190,7 +190,8 @@ def proxied(addresses: list[str], folder: Path) -> Iterator[Address]:
     """HAProxy in front of them, answering."""
     file, port = folder / "haproxy.cfg", free_port()
     file.write_text(configured(addresses, port, folder))
-    with in_front(["/usr/sbin/haproxy", "-db", "-f", str(file)], folder, port) as address:
+    command = [program("haproxy", "haproxy"), "-db", "-f", str(file)]
+    with in_front(command, folder, port) as address:
         yield address
 
 
@@ -198,7 +199,7 @@ def proxied(addresses: list[str], folder: Path) -> Iterator[Address]:
 def proxied_by_nginx(addresses: list[str], folder: Path) -> Iterator[Address]:
     file, port = folder / "nginx.conf", free_port()
     file.write_text(configured_nginx(addresses, port, folder))
-    command = ["/usr/sbin/nginx", "-e", "stderr", "-p", str(folder), "-c", str(file)]
+    command = [program("nginx", "nginx"), "-e", "stderr", "-p", str(folder), "-c", str(file)]
     with in_front(command, folder, port) as address:
         yield address
 
@@ -213,7 +214,11 @@ def in_front(command: list[str], folder: Path, port: int) -> Iterator[Address]:
         yield "127.0.0.1", port
     finally:
         proxy.terminate()  # nginx ends its workers
-        proxy.wait(PATIENCE_S)
+        try:
+            proxy.wait(PATIENCE_S)
+        finally:
+            proxy.kill()  # of one that has ended nothing is left to kill
+            proxy.wait()
 
 
 @dataclass(frozen=True)

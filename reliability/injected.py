@@ -26,7 +26,7 @@ from support.process_tree import descendants_of, open_files
 
 from .ends import ended_well
 from .outcome import Outcome, Trial
-from .servers import FRESH, KEPT, PATIENCE_S, WORKERS, answers, up, wait_until
+from .servers import FRESH, KEPT, PATIENCE_S, WORKERS, answers, program, up, wait_until
 
 CALLS = {
     "accept": "accept4",
@@ -70,7 +70,7 @@ def failing(running: Running, call: str, error: str, every: int) -> Iterator[lis
     injected: list[str] = []
     calls = CALLS[call]
     with tempfile.NamedTemporaryFile("r", errors="replace") as log:
-        command = ["strace", "-f", "-qq", "-o", log.name, "-e", f"trace={calls}"]
+        command = [program("strace", "strace"), "-f", "-qq", "-o", log.name, "-e", f"trace={calls}"]
         command += ["-e", f"inject={calls}:error={error}:when={every}+{every}"]
         command += [word for pid in pids for word in ("-p", str(pid))]
         tracer = subprocess.Popen(command, stderr=subprocess.DEVNULL)

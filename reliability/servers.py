@@ -21,6 +21,7 @@ from urllib.request import urlopen
 
 from fivefold.compare.measure.servers import Running, launched
 from fivefold.compare.plan.contenders import Contender, literal
+from fivefold.compare.plan.peers import find
 from fivefold.load.expected_answers import HOST
 from fivefold.load.job import CLOSE, KEEP, Ask, Expected, request
 from support.process_tree import CONTROL, children_of, descendants_of, name_of
@@ -171,14 +172,26 @@ def task_state(task: Path) -> str:
         return "Z"
 
 
+def program(name: str, package: str) -> str:
+    """Its path. Raises `RuntimeError` if it is missing."""
+    if path := find(name):
+        return path
+    raise RuntimeError(f"{name} is missing: apt-get install {package}")
+
+
+def ss(*words: str, before: tuple[str, ...] = ()) -> str:
+    """What ss(8) says of TCP: it asks the kernel for these sockets alone, and /proc/net/tcp has
+    thousands that are over."""
+    command = (*before, program("ss", "iproute2"), "-Htn", *words)
+    return subprocess.check_output(command, text=True)
+
+
 def connections(pid: int, port: int, *, before: tuple[str, ...] = ()) -> int:
     """Clients whose connection this process or one below it holds; `before`: words that have a
     command run where it runs."""
     held = set().union(*map(sockets, [pid, *descendants_of(pid)]))
-    # ss asks the kernel for these alone: /proc/net/tcp has thousands that are over.
     states = ("state", "connected", "exclude", "time-wait")
-    command = (*before, "ss", "-Htne", *states, f"sport = :{port}")
-    lines = subprocess.check_output(command, text=True)
+    lines = ss("-e", *states, f"sport = :{port}", before=before)
     return sum(inode in held for inode in re.findall(r" ino:(\d+)", lines))
 
 

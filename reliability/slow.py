@@ -10,7 +10,6 @@ Assumption.   A connection that a server has ended shows at the server: none of 
 from __future__ import annotations
 
 import math
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from fivefold.serving import MODELS
 from .ends import ended_well
 from .limits import SLOWER, SLOWER_MS
 from .outcome import Outcome, Trial
-from .servers import WORKERS, up, wait_until
+from .servers import WORKERS, program, ss, up, wait_until
 from .steady import MODEST, loaded, p99_ms
 
 CONNECTIONS = 2000
@@ -55,10 +54,7 @@ def deadlines() -> tuple[str, ...]:
 @contextmanager
 def attacking(trial: Trial, running: Running, way: str) -> Iterator[None]:
     """slowhttptest, until the block ends."""
-    program = shutil.which("slowhttptest")
-    if program is None:
-        raise RuntimeError("slowhttptest is missing: apt-get install slowhttptest")
-    command = ["prlimit", "--nofile=8192:", program, *WAYS[way]]
+    command = ["prlimit", "--nofile=8192:", program("slowhttptest", "slowhttptest"), *WAYS[way]]
     command += ["-c", str(CONNECTIONS), "-r", str(RATE), "-p", "20", "-l", "240"]
     command += ["-u", "http://{}:{}{}".format(*running.address, PATHS[way])]
     with (trial.folder / "attack").open("wb") as log:
@@ -74,8 +70,7 @@ def open_at(running: Running) -> int:
     """Connections of clients, those that nobody has accepted yet among them. What the kernel still
     has to deliver of closed ones (FIN-WAIT-1) is no longer the server's."""
     state = ("state", "established", "state", "close-wait")
-    command = ("ss", "-Htn", *state, f"sport = :{running.port}")
-    return subprocess.check_output(command, text=True).count("\n")
+    return ss(*state, f"sport = :{running.port}").count("\n")
 
 
 class Attack:

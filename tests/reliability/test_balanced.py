@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fivefold.compare.plan.peers import find
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))
 
@@ -20,7 +22,7 @@ SECONDS = 2.0
 @pytest.mark.alone
 def test_a_rolling_restart_loses_nothing_and_a_hard_death_what_it_held(tmp_path: Path) -> None:
     for program in ("haproxy", "nginx"):
-        if not Path("/usr/sbin", program).exists():
+        if find(program) is None:
             pytest.skip(f"{program} is not installed")
     trial = Trial("async", SECONDS, 0.1, tmp_path)
     with deployed(trial) as deployment:
