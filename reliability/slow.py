@@ -37,11 +37,12 @@ LATE_S = 2.0
 
 WAYS = {
     "slowloris": ("-H", "-i", "1"),
-    "slow body": ("-B", "-i", "10", "-s", "100000"),
+    "slow body": ("-B", "-i", "20", "-s", "100000"),
     "slow read": ("-X", "-w", "1", "-y", "16", "-n", "20", "-z", "1", "-k", "1"),
 }
 """A head that does not end; a body that pauses for longer than `--body-s` (one that drips faster is
-borne, as by nginx); an answer that is not taken."""
+borne, as by nginx); an answer that is not taken.  slowhttptest drips into all connections at once,
+also into one that it made a moment ago: so the pause is as long as its making and a deadline."""
 
 PATHS = {"slowloris": "/", "slow body": "/length", "slow read": "/large"}
 
