@@ -26,7 +26,8 @@ format: .venv/check
 	$(BIN)/ruff format .
 
 # What takes too long for every day: deaths again and again in each serving model; 500 reloads and
-# 1,000 starts of each (45 minutes, as root); a day in the life of a shop and a service. MINUTES=3 for trying, SOAK='--shop process --service thread'.
+# 1,000 starts of each (at most 80 minutes, as root); a day in the life of a shop and a service.
+# MINUTES=3 for trying, SOAK='--shop process --service thread'.
 MINUTES ?= 20
 soak: .venv/dev
 	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/processes/test_deaths.py
