@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fivefold.compare.measure.servers import Running
 from fivefold.linux.accounting import clock_s
+from fivefold.linux.processes import proportional_bytes
 from fivefold.load.job import Group
 from support.process_tree import descendants_of
 
@@ -34,12 +35,8 @@ FAKETIME = "*/faketime/libfaketimeMT.so.1"
 
 def pss_kib(running: Running) -> int:
     """Proportional set size of all processes."""
-    total = 0
-    for pid in (running.pid, *descendants_of(running.pid)):
-        with contextlib.suppress(OSError):
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total
+    pids = (running.pid, *descendants_of(running.pid))
+    return sum(map(proportional_bytes, pids)) // 1024
 
 
 def idle(trial: Trial) -> Outcome:

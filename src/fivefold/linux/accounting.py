@@ -17,7 +17,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .processes import ProcessEntry, entry_of, processes_of_tree, read, threads_of
+from .processes import (
+    ProcessEntry,
+    entry_of,
+    processes_of_tree,
+    proportional_bytes,
+    read,
+    threads_of,
+)
 
 PROCESS_CLOCK = 2
 """CPUCLOCK_SCHED: user and system time of a whole process."""
@@ -86,11 +93,7 @@ def used(root: int) -> Used:
 
 def pss_kib(root: int) -> int | None:
     """The tree's proportional share of memory, in KiB; None without the right to read it."""
-    total = 0
-    for entry in tree(root):
-        try:
-            lines = (read(entry.pid, "smaps_rollup") or b"").splitlines()
-        except PermissionError:
-            return None
-        total += next((int(line.split()[1]) for line in lines if line.startswith(b"Pss:")), 0)
-    return total
+    try:
+        return sum(proportional_bytes(entry.pid) for entry in tree(root)) // 1024
+    except PermissionError:
+        return None
