@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from fivefold.content.base import Content
@@ -14,19 +14,18 @@ from fivefold.http1.exchange import Exchange
 from fivefold.http1.limits import Limits
 from fivefold.http1.request import Request
 from fivefold.http1.response import Response
-from fivefold.iomodels.lifetime import Lifetime
+from fivefold.iomodels.interface import Connection
 
 SILENCE = None
 """In a script: nothing comes until the deadline has passed."""
 
 
-class FakeConnection(Lifetime):
+class FakeConnection(Connection):
     """Hands out `script` part by part, then the end of the stream; keeps what is sent."""
 
     def __init__(self, script: Iterable[bytes | None]) -> None:
         self._script = iter(script)
         self.sent = b""
-        self.socket_ends: tuple[Any, Any] | None = None
         self.closed = False
         self.half_closed = False
         self.yields = 0
@@ -35,26 +34,8 @@ class FakeConnection(Lifetime):
     fd = -1
     peer = ("192.0.2.1", 4711)
     local = ("192.0.2.2", 80)
-    sock = None
-    io = None
-    scheme = "http"
-    tls = None
-    remembered = None
-    unsent = 0
-    queued_s: float | None = None
-    request_id = ""
-    adding: tuple[Callable[[bytes], bytes], ...] = ()
-    has_asked = False
-
-    def name_request(self, name: str) -> None:
-        self.request_id = name
-
-    def begin_request(self, adding: tuple[Callable[[bytes], bytes], ...]) -> None:
-        self.adding = adding
-        self.note_request()
-
-    def note_request(self) -> None:
-        self.has_asked = True
+    sock: Any = None
+    io: Any = None
 
     async def recv(self) -> bytes:
         data = next(self._script, b"")
@@ -62,9 +43,6 @@ class FakeConnection(Lifetime):
             assert self.deadline < math.inf, "waited without a deadline"
             raise DeadlineExceeded
         return data
-
-    def send_soon(self, data: bytes) -> bool:
-        return False
 
     async def send(self, *buffers: bytes) -> None:
         self.sent += b"".join(buffers)
@@ -74,9 +52,6 @@ class FakeConnection(Lifetime):
 
     async def read_file(self, file: object, offset: int, count: int) -> bytes:
         raise AssertionError("no files here")
-
-    async def settled(self) -> None:
-        pass
 
     async def yield_turn(self) -> None:
         self.yields += 1
