@@ -62,20 +62,32 @@ class Heads:
         self._others: Bounded[tuple[Any, ...], Head] = Bounded(REMEMBERED_BYTES, LONGEST_BYTES)
         """The same by what a line shows of them."""
 
-    def learnt(self, head: bytes, request: Request | None, client: str | None) -> Head:
-        """That of a head which `known_as` does not know; `request` is None if it was refused."""
-        fields = [field(head, mark) for mark in self._marks]
-        key = (client, request or head, *fields)  # one Request: one request line, one host
+    def learnt(self, head: bytes, request: Request, client: str | None) -> Head:
+        """That of a head which `known_as` does not know."""
+        fields = self._fields(head)
+        key = (client, request, *fields)  # one Request: one request line, one host
         known = self._others.get(key)
         if known is None:
-            shown = client and self._format.escaped(client.encode())
-            values = about(head, request) | dict(zip(self._named, fields, strict=True))
-            known = Head(self._format.template(values), shown)
-            if request is not None:
-                self._others.remember(key, known, bytes_of(known, request))
-        if request is not None and len(head) <= SHORT_HEAD_BYTES:
+            known = self._made(head, request, client, fields)
+            self._others.remember(key, known, bytes_of(known, request))
+        if len(head) <= SHORT_HEAD_BYTES:
             self._short.remember(head, known, bytes_of(known, request))
         return known
+
+    def once(self, head: bytes, request: Request | None, client: str | None) -> Head:
+        """That of a head like which no other comes: it was refused (`request` is None), or has a
+        name of its own."""
+        return self._made(head, request, client, self._fields(head))
+
+    def _fields(self, head: bytes) -> list[bytes | None]:
+        return [field(head, mark) for mark in self._marks]
+
+    def _made(
+        self, head: bytes, request: Request | None, client: str | None, fields: list[bytes | None]
+    ) -> Head:
+        shown = client and self._format.escaped(client.encode())
+        values = about(head, request) | dict(zip(self._named, fields, strict=True))
+        return Head(self._format.template(values), shown)
 
 
 def bytes_of(known: Head, request: Request) -> int:

@@ -190,10 +190,12 @@ class ConnectionLines:
         return end
 
     def _learnt(self, head: bytes, request: Request | None) -> Head:
-        if self._named is not None and request is not None:
-            head = renamed(head, self._named.request_id)
-        client = self._forwarded(head) if self._forwarded and request is not None else None
-        return self._heads.learnt(head, request, client)
+        if request is None:
+            return self._heads.once(head, None, None)
+        learn = self._heads.learnt
+        if self._named is not None:
+            head, learn = renamed(head, self._named.request_id), self._heads.once
+        return learn(head, request, self._forwarded(head) if self._forwarded else None)
 
     def _memo(self, known: Head, answer: bytes, second: Second, status: bytes, size: int) -> Memo:
         """The line for an answer that is not the last one of this head."""
