@@ -58,7 +58,7 @@ class Whole:
         return len(self.as_http1) - head_bytes(self.as_http1) if self.as_http1 else len(self.given)
 
     def send(self, conn: HttpConnection, date: bytes, *, keep: bool) -> Sending:
-        out = leaving(conn, self.as_http1 or joined(self.head, self.given, date))
+        out = self.as_http1 or joined(self.head, self.given, date)
         return conn.send(out if keep else closing_head(out))
 
     def with_fields(self, conn: HttpConnection, date: bytes) -> Whole:
@@ -86,7 +86,7 @@ class HeadAndFile:
         self.as_http1 = as_http1
 
     def send(self, conn: HttpConnection, date: bytes, *, keep: bool) -> Sending:
-        head = leaving(conn, self.as_http1)
+        head = self.as_http1
         return self.part.send(conn, head if keep else closing_head(head))
 
     def with_fields(self, conn: HttpConnection, date: bytes) -> HeadAndFile:
