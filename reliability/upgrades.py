@@ -11,7 +11,7 @@ from pathlib import Path
 from fivefold.compare.measure.servers import Running
 
 from .outcome import Outcome, Trial
-from .servers import root, up, wait_until
+from .servers import PATIENCE_S, root, up, wait_until
 from .steady import accounted, each, loaded, refused
 
 UPGRADES = 10
@@ -79,7 +79,7 @@ def upgrade(trial: Trial) -> Outcome:
             outcome.must(not lost, f"{tally.lost} lost, {dict(tally.errors)}")
             outcome.must(generations.taken_back == 1, "none was taken back")
             end(generations.pids[-1])
-            outcome.must(running.process.wait() == 0, "the first one has not ended well")
+            outcome.must(running.process.wait(PATIENCE_S) == 0, "the first one has not ended well")
         finally:
             generations.close()
     return outcome

@@ -59,7 +59,7 @@ def test_it_is_there_while_the_server_is(serving: str, folder: Path) -> None:
         assert path.read_text() == f"{server.process.pid}\n"
         assert path.stat().st_mode & 0o777 == 0o644
         with deployed(folder, *arguments, "--bind", "127.0.0.1:0") as second:
-            second.process.wait()
+            until(lambda: second.ended, "its end")
             assert f"a server that runs, process {server.process.pid}" in second.log
         assert [file.name for file in folder.glob("*.pid*")] == ["server.pid"]
         assert server.stop() == 0
