@@ -25,14 +25,14 @@ format: .venv/check
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What takes too long for every day: deaths again and again in each serving model; 500 reloads and
-# 1,000 starts of each (at most 80 minutes, as root); a day in the life of a shop and a service.
-# MINUTES=3 for trying, SOAK='--shop process --service thread'.
+# What takes too long for every day: deaths again and again in each serving model; a day in the
+# life of a shop and a service (MINUTES=3 for trying, SOAK='--shop process --service thread'); 500
+# reloads and 1,000 starts of each model (at most 80 minutes, whatever MINUTES says, and as root).
 MINUTES ?= 20
 soak: .venv/dev
 	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/processes/test_deaths.py
-	PYTHONPATH=tests $(BIN)/python -m reliability reloads starts
 	$(BIN)/python tests/soak/soak.py --minutes $(MINUTES) $(SOAK)
+	PYTHONPATH=tests $(BIN)/python -m reliability reloads starts
 
 # The table of docs/reliability.md, and status 1 if a target of ours is missed. It needs root.
 # ROWS='hup kill' measures those rows, RELIABILITY='--seconds 5 --markdown FILE' tries them.
