@@ -112,7 +112,11 @@ def test_auto_is_a_worker_for_each_processor() -> None:
     assert done.exit_code == 2
 
 
-def test_settings_without_effect_are_explained(capfd: pytest.CaptureFixture[str]) -> None:
+def test_settings_without_effect_are_explained(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "env"
+    empty.touch()
     application = "wsgiref.simple_server:demo_app"
     cases = (
         ((application, "--threads", "2"), "threads: it has no effect here"),
@@ -125,6 +129,7 @@ def test_settings_without_effect_are_explained(capfd: pytest.CaptureFixture[str]
         ((".", "--tls-handshake-s", "3"), "tls_handshake_s: it has no effect here"),
         ((".", "--access-log-format", "json"), "access_log_format: it has no effect here"),
         ((".", "--reload-dir", "."), "reload_dir: it has no effect here"),
+        ((".", "--env-file", str(empty)), "env_file: it has no effect here"),
     )
     for arguments, message in cases:
         done = fivefold("serve", *arguments, "--check-config")
@@ -134,6 +139,7 @@ def test_settings_without_effect_are_explained(capfd: pytest.CaptureFixture[str]
         (application, "--serving", "async", "--threads", "2"),
         (application, "--mount", "/files=.", "--listing"),
         (".", "--listing", "--head-s", "3"),
+        (".", "--otel", "--env-file", str(empty)),
     ]
     for words in without:
         done = fivefold("serve", *words, "--check-config")

@@ -63,7 +63,11 @@ RULES = (
         Rule(name, lambda service: service.interface == "asgi", "it is for ASGI applications")
         for name in ("asgi_extensions", "lifespan", "lifespan_s")
     ),
-    Rule("env_file", is_application, "it is for applications, and a folder is served"),
+    Rule(
+        "env_file",
+        lambda service: is_application(service) or service.settings.otel,
+        "it is for applications and --otel, and a folder is served",
+    ),
     *(
         Rule(
             name,
