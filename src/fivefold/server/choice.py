@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..configuration.setting import AUTO
-from ..content import request_ids, server_timing
+from ..content import opentelemetry, request_ids, server_timing
 from ..content.application.forwarded import TrustedProxies
 from ..content.base import Content
 from ..content.kinds import BROKEN, ContentContext, Kind
@@ -111,11 +111,8 @@ def opened(
         passwords = Passwords(os.fspath(Path(shared.base, settings.auth)), last_users)
         content = Guarded(content, passwords, proxies, in_event_loop=shared.in_event_loop)
     if settings.otel:
-        # Here, because it is an extra.
-        from ..content.opentelemetry.traced import Traced  # noqa: PLC0415
-
         pair = {"fivefold.serving": choice.model.name, "fivefold.io": choice.engine.engine}
-        content = Traced(content, proxies, pair)
+        content = opentelemetry.with_spans(content, proxies, pair)
     added = {request_ids.begin: settings.request_id, server_timing.begin: settings.server_timing}
     begins = [begin for begin, is_on in added.items() if is_on]
     return FieldsAdded(content, begins) if begins else content

@@ -95,13 +95,30 @@ def test_what_is_not_installed_is_one_line_with_the_remedy(
     assert said.stderr == f"fivefold: otel: {remedy} (option --otel)\n"
 
 
-def test_an_exporter_that_is_not_there_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("serving", "name", "value", "message"),
+    [
+        ("async", "TRACES_EXPORTER", "zipkin", "there is no exporter 'zipkin' installed"),
+        ("async", "PROPAGATORS", "none-such", "Propagator none-such not found"),
+        # These are read after the fork, by a thread or a connection process.
+        ("thread", "BSP_MAX_QUEUE_SIZE", "2", "max_export_batch_size must be less"),
+        ("process", "SPAN_ATTRIBUTE_COUNT_LIMIT", "-1", "non-negative"),
+    ],
+)
+def test_a_variable_that_the_sdk_refuses_is_one_line(
+    serving: str,
+    name: str,
+    value: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
-    said = fivefold("serve", str(tmp_path), "--otel", "--bind", "127.0.0.1:0")
+    monkeypatch.setenv(f"OTEL_{name}", value)
+    said = fivefold("serve", str(tmp_path), "--otel", "--bind", "127.0.0.1:0", "--serving", serving)
     assert said.returncode, said
-    assert "otel: OTEL_TRACES_EXPORTER: there is no exporter 'zipkin' installed" in said.stderr
+    assert "otel: " in said.stderr
+    assert message in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from ...errors import SettingsError
+from ..application.forwarded import TrustedProxies
+from ..base import Content
+from .refused_variables import refusals
 
 DISTRIBUTIONS = {
     "opentelemetry.sdk.trace": "opentelemetry-sdk",
@@ -24,3 +27,12 @@ def check_installed() -> None:
             raise SettingsError(
                 f"otel: the library {distribution} is not installed; pip install 'fivefold[otel]'"
             )
+
+
+def with_spans(content: Content, proxies: TrustedProxies, pair: dict[str, str]) -> Content:
+    """Content around it, each of whose requests is a span with the attributes of `pair`. Raises
+    `ApplicationError`, `SettingsError`."""
+    with refusals():
+        from .traced import Traced  # noqa: PLC0415 - it is an extra
+
+        return Traced(content, proxies, pair)

@@ -32,6 +32,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 
 from ...errors import SettingsError
 from ...isolation.reporting import logger
+from .refused_variables import refusals
 
 log = logger("fivefold.opentelemetry")
 
@@ -57,16 +58,17 @@ class Tracers:
         self._pid = 0
 
     def begin(self) -> None:
-        """Called in each thread that serves, before its first connection."""
-        with self._lock:
+        """Called in each thread that serves, before its first connection. Raises
+        `ApplicationError`."""
+        with self._lock, refusals():
             if self._pid == os.getpid():
                 return
-            self._pid = os.getpid()
             provider = trace.get_tracer_provider()
             if isinstance(provider, trace.ProxyTracerProvider):
                 provider = self._provider()
                 trace.set_tracer_provider(provider)
             self.tracer = provider.get_tracer("fivefold")
+            self._pid = os.getpid()
 
     def _provider(self) -> Any:
         provider = TracerProvider(shutdown_on_exit=False)
