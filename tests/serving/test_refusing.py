@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from fivefold.errors import SettingsError
+from fivefold.server.overload import INTERNAL_ERROR, UNAVAILABLE, refusal
+from fivefold.server.settings import Settings
 from fivefold.serving import refusing
 from fivefold.serving.refusing import Refusals
 from support.client import Client
@@ -70,6 +72,16 @@ def test_a_client_of_tls_gets_an_alert(tmp_path: Path, serve: Serve) -> None:
             secure.wrap_socket(refused, server_hostname="localhost")
         with Client(address) as plain:
             assert plain.get("/").status == 503
+
+
+def test_what_follows_a_proxy_header_is_what_the_server_speaks(tmp_path: Path) -> None:
+    made = self_signed(tmp_path, "localhost")
+    behind = {"overload": "503", "proxy_protocol": True, "trusted_proxies": ("*",)}
+    secure = behind | {"tls_cert": made.cert, "tls_key": made.key}
+    for values, expected in ((behind, UNAVAILABLE), (secure, INTERNAL_ERROR)):
+        answer = refusal(Settings.of(values))
+        assert answer is not None
+        assert answer(b"PROXY TCP4 ") == expected
 
 
 def test_one_client_after_the_other_refuses_none(serve: Serve) -> None:

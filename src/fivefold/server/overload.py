@@ -35,7 +35,7 @@ def refusal(settings: Settings) -> Refusal | None:
     """None where clients wait until there is room."""
     if settings.limits.overload == QUEUE:
         return None
-    sealed = settings.tls.tls_cert is not None and settings.proxy_protocol
+    sealed = bool(settings.tls.tls_cert) and settings.proxy_protocol
 
     def answer(begun: bytes) -> bytes:
         return INTERNAL_ERROR if sealed or begun[0] == HANDSHAKE else UNAVAILABLE
