@@ -15,15 +15,10 @@ from fivefold.configuration.setting import TYPES, check, setting
 from fivefold.content.routing.virtual_hosts import VirtualHost
 from fivefold.content.static.rules import Rules
 from fivefold.errors import SettingsError
-from fivefold.http1.limits import Limits
-from fivefold.processes.supervision.recycling import RecyclingSettings
-from fivefold.server.settings import FIELDS, Settings
+from fivefold.server.settings import FIELDS, GROUPS, Settings
 from fivefold.transport.tls.options import TlsSettings
 
-CLASSES: tuple[Any, ...] = (
-    *(Settings, Limits, Rules, TlsSettings, VirtualHost),
-    RecyclingSettings,
-)
+CLASSES: tuple[Any, ...] = (Settings, *GROUPS.values(), VirtualHost)
 
 EVERY = [(group, each) for group in CLASSES for each in dataclasses.fields(group)]
 
