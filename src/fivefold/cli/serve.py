@@ -22,7 +22,7 @@ from ..isolation.reporting import logger
 from ..processes.titles import title
 from ..server.service import Reread, Service
 from ..server.service_tables import OWN, SERVER_WIDE, services
-from ..server.settings import FILE_ONLY, GROUPS, Settings
+from ..server.settings import FIELDS, FILE_ONLY, GROUPS, Settings
 from .sources import Sources
 from .speaking import speak_as
 from .starting import starting
@@ -68,11 +68,11 @@ def option(name: str, kind: str, text: str, default: object) -> click.Option:
 
 def options() -> list[click.Parameter]:
     parameters: list[click.Parameter] = [click.Argument(["target"], required=False)]
-    without = ("target", *GROUPS, *FILE_ONLY)
-    settings = [f for f in dataclasses.fields(Settings) if f.name not in without]
-    grouped = [f for group in GROUPS.values() for f in dataclasses.fields(group)]
-    for f in (*settings, *grouped):
-        parameters += [option(f.name, str(f.type), f.metadata[HELP], f.default)]
+    parameters += [
+        option(f.name, str(f.type), f.metadata[HELP], f.default)
+        for f in FIELDS.values()
+        if f.name != "target"
+    ]
     return parameters
 
 

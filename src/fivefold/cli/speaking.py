@@ -117,10 +117,10 @@ def speak_as(settings: Settings) -> None:
     log = logger("fivefold")
     others = [] if logging.lastResort is None else [logging.lastResort]
     for handler in (*log.handlers, *others):
-        handler.setFormatter(FORMATTERS[settings.log_format]())
-    log.setLevel(settings.log_level.upper())
-    if settings.log_config is not None:
-        configure(log, Path(settings.chdir or "", settings.log_config))
+        handler.setFormatter(FORMATTERS[settings.log.log_format]())
+    log.setLevel(settings.log.log_level.upper())
+    if settings.log.log_config is not None:
+        configure(log, Path(settings.chdir or "", settings.log.log_config))
     for handler in (*log.handlers, *others) if settings.request_id else ():
         handler.addFilter(RequestId())
 

@@ -140,7 +140,7 @@ class Composition:
     def work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """A worker's life, which ends as that of an interpreter does."""
         ending.begin()
-        self._grace = Grace(self.settings.grace_s, self.shutdown_s)
+        self._grace = Grace(self.settings.supervision.grace_s, self.shutdown_s)
         try:
             if self.settings.reload:
                 self._serve_reloaded(sockets, on_ready)
@@ -192,8 +192,8 @@ class Composition:
             max_connections=settings.max_connections or choice.model.traits.default_connections,
             fresh=settings.fresh,
             grace=self._grace,
-            startup_s=settings.startup_s,
-            stuck_s=settings.stuck_s,
+            startup_s=settings.supervision.startup_s,
+            stuck_s=settings.supervision.stuck_s,
             refusal=refusal(settings),
         )
         allow_descriptors(options.max_connections)
@@ -261,7 +261,7 @@ class Composition:
 
     @property
     def _tick_s(self) -> float:
-        tick_s, stuck_s = tick(self.settings.limits), self.settings.stuck_s
+        tick_s, stuck_s = tick(self.settings.limits), self.settings.supervision.stuck_s
         return tick_s if stuck_s is None else min(tick_s, pause_s(stuck_s))
 
     def _new_io(self, content: Content, shared: Shared, ticked: Callable[[], None]) -> NewIO:

@@ -77,7 +77,8 @@ def probed(settings: Settings, give_up: Callable[[], object]) -> str:
     pid = forked(life, f"looks at {settings.target}")
     os.close(say)
     alive = os.pidfd_open(pid)
-    give_up_at = math.inf if settings.startup_s is None else monotonic() + settings.startup_s
+    startup_s = settings.supervision.startup_s
+    give_up_at = math.inf if startup_s is None else monotonic() + startup_s
     try:
         kind, _, text = heard(answer, alive, settings.target, give_up_at).partition(" ")
     except TimeoutError:
@@ -85,7 +86,7 @@ def probed(settings: Settings, give_up: Callable[[], object]) -> str:
         stack.ask(pid)
         select.select([alive], [], [], stack.STACK_S)
         raise ApplicationError(
-            f"importing {settings.target} takes longer than {settings.startup_s:g} s: give it more"
+            f"importing {settings.target} takes longer than {startup_s:g} s: give it more"
             " time (startup_s), or find out what it waits for"
         ) from None
     finally:

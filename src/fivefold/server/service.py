@@ -131,7 +131,7 @@ class Service:
     @property
     def grace_s(self) -> float:
         """How long a worker may take to end, its application's shutdown included."""
-        return self.settings.grace_s + self.composition.shutdown_s
+        return self.settings.supervision.grace_s + self.composition.shutdown_s
 
     def listen(self) -> None:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""

@@ -1,7 +1,8 @@
-"""What can be set, with its default and its meaning; read once, checked whole, then frozen.
+"""What a whole server is told, put together from groups; checked whole, then frozen.
 
-The command line, the environment and the configuration file are generated from these
-fields and meet here: `Settings(**merged)`.
+What can be set has its default and its meaning here, or in the class of its group.  The command
+line, the environment and the configuration file are generated from these fields and meet here:
+`Settings.of(merged)`.
 """
 
 from __future__ import annotations
@@ -22,21 +23,15 @@ from ..content.static.rules import Rules
 from ..errors import SettingsError
 from ..http1.limits import Limits
 from ..iomodels import choices
+from ..isolation.log_options import LogSettings
 from ..listening.sockets import SYSTEMD, Address
+from ..processes.supervision.patience import SupervisionSettings
 from ..processes.supervision.recycling import RecyclingSettings
 from ..serving import MODELS as SERVING_MODELS
 from ..transport.tls.options import TlsSettings
 from .identity import IdentitySettings
 from .processors import usable
 from .texts import chosen, interval, known, mode, status_address
-
-LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
-LOG_FORMATS = ("text", "json")
-"""Of the server's own log.  The command line obeys; a program that embeds the server configures
-logging itself."""
-
-LEAST_STUCK_S = 1.0
-"""A worker shows that it lives once in a tick, which is up to a second (`upkeep.tick`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,18 +65,7 @@ class Settings:
     max_connections: int | None = setting(
         None, "Connections at once, per worker; further ones wait in the kernel's queue."
     )
-    grace_s: float = setting(30.0, "How long connections may finish when the server stops.")
-    startup_s: float | None = setting(
-        None,
-        "How long a worker may take until it is ready, the application's import included. By"
-        " default there is no limit, and the log says what the server waits for.",
-    )
-    stuck_s: float | None = setting(
-        None,
-        "Replace a worker, or one process of it, that seems stuck for this long: it is stopped, or"
-        " C code holds the GIL. Where one thread runs all connections, no handler may take as"
-        " long. By default the server replaces no worker for this.",
-    )
+    supervision: SupervisionSettings = field(default_factory=SupervisionSettings)
     slow_request_s: float | None = setting(
         None,
         "Log a request that takes longer than this many seconds, once: its age, its Python stack,"
@@ -178,22 +162,7 @@ class Settings:
         "combined",
         "What a line of the access log holds: common, combined, json, or a text with {fields}.",
     )
-    log_level: str = setting(
-        "info",
-        "The least level of the server's own log, on standard error: debug, info, warning, error"
-        " or critical.",
-        choices=LOG_LEVELS,
-    )
-    log_format: str = setting(
-        "text",
-        "What a line of the server's own log is: text, or json, an object.",
-        choices=LOG_FORMATS,
-    )
-    log_config: str | None = setting(
-        None,
-        "A file for logging.config.dictConfig, TOML or JSON (*.json), which says where the"
-        " server's own log goes.",
-    )
+    log: LogSettings = field(default_factory=LogSettings)
     request_id: bool = setting(
         False,
         "Give each request an X-Request-ID, the client's if it has a harmless one: for the"
@@ -247,11 +216,6 @@ class Settings:
         object.__setattr__(self, "asgi_extensions", tuple(extensions))
         for name in extensions:
             one_of("asgi_extensions", name, FILES)
-        if self.stuck_s is not None and self.stuck_s < LEAST_STUCK_S:
-            raise SettingsError(
-                f"stuck_s: {self.stuck_s:g} is too short: a busy machine may keep a worker"
-                f" for that long from showing that it lives; at least {LEAST_STUCK_S:g}"
-            )
         if self.slow_request_s is not None and self.slow_request_s <= 0:
             raise SettingsError(f"slow_request_s: {self.slow_request_s:g} is no time")
         self._check_root_path()
@@ -321,20 +285,20 @@ class Settings:
 
 
 GROUPS: dict[str, Any] = {
-    "limits": Limits,
-    "rules": Rules,
-    "tls": TlsSettings,
-    "recycling": RecyclingSettings,
-    "identity": IdentitySettings,
+    each.name: each.default_factory
+    for each in fields(Settings)
+    if isinstance(each.default_factory, type)
 }
-"""Settings that belong together, with a class of their own; their names are as flat as others."""
+"""Settings that belong together, with a class of their own beside the code that they set; their
+names are as flat as others."""
 
 FILE_ONLY = ("host", "serve")
 """Settings that are tables, which neither a command line nor the environment can hold."""
 
 FIELDS: dict[str, Field[Any]] = {
     each.name: each
-    for group in (Settings, *GROUPS.values())
-    for each in fields(group)
-    if each.name not in (*GROUPS, *FILE_ONLY)
+    for own in fields(Settings)
+    for each in (fields(GROUPS[own.name]) if own.name in GROUPS else (own,))
+    if each.name not in FILE_ONLY
 }
+"""In the order of `fivefold serve --help`."""

@@ -1,0 +1,37 @@
+"""How long the supervisor waits for a worker: for its start, for a sign of life, for its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...configuration.setting import check, setting
+from ...errors import SettingsError
+
+LEAST_STUCK_S = 1.0
+"""A worker shows that it lives once in a tick, which is up to a second (`upkeep.tick`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisionSettings:
+    """By default it waits for ever, but for the end. Raises `SettingsError`."""
+
+    grace_s: float = setting(30.0, "How long connections may finish when the server stops.")
+    startup_s: float | None = setting(
+        None,
+        "How long a worker may take until it is ready, the application's import included. By"
+        " default there is no limit, and the log says what the server waits for.",
+    )
+    stuck_s: float | None = setting(
+        None,
+        "Replace a worker, or one process of it, that seems stuck for this long: it is stopped, or"
+        " C code holds the GIL. Where one thread runs all connections, no handler may take as"
+        " long. By default the server replaces no worker for this.",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.stuck_s is not None and self.stuck_s < LEAST_STUCK_S:
+            raise SettingsError(
+                f"stuck_s: {self.stuck_s:g} is too short: a busy machine may keep a worker"
+                f" for that long from showing that it lives; at least {LEAST_STUCK_S:g}"
+            )
