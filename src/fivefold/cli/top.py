@@ -35,7 +35,7 @@ HOME, REST_OF_LINE, REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 CONNECTIONS = (
     " REQUEST_S     AGE_S  PROCESS  STATE                           CLIENT                 ASKS"
 )
-THREADS = "  PROCESS   THREAD  NAME              DOES"
+THREADS = "  PROCESS   THREAD  NAME                 DOES"
 FIRST_LINES = 2
 HEADINGS = 3
 """Lines that are no connection and no thread, after the first ones: two titles, one empty line."""
@@ -148,13 +148,13 @@ def cut(lines: list[str], room: int) -> list[str]:
 def of_connection(pid: int, conn: Document) -> str:
     since = "" if conn["request_s"] is None else f"{conn['request_s']:.2f}"
     return (
-        f"{since:>10}{conn['age_s']:>10.2f}{pid:>9}  {conn['state']:<32}{peer(conn):<23}"
+        f"{since:>10}{conn['age_s']:>10.2f}{pid:>9}  {conn['state']:<32}{peer(conn):<22} "
         f"{conn['request'] or ''}"
     ).rstrip()
 
 
 def of_thread(pid: int, thread: Document) -> str:
-    return f"{pid:>9}{thread['tid'] or '?':>9}  {thread['name']:<18}{doing(thread)}"
+    return f"{pid:>9}{thread['tid'] or '?':>9}  {thread['name']:<20} {doing(thread)}"
 
 
 def plain(line: str) -> str:
