@@ -35,7 +35,7 @@ HOME, REST_OF_LINE, REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 CONNECTIONS = (
     " REQUEST_S     AGE_S  PROCESS  STATE                           CLIENT                 ASKS"
 )
-THREADS = "  PROCESS   THREAD  NAME                 DOES"
+THREADS = "  PROCESS   THREAD  NAME              DOES"
 FIRST_LINES = 2
 HEADINGS = 3
 """Lines that are no connection and no thread, after the first ones: two titles, one empty line."""
@@ -154,7 +154,7 @@ def of_connection(pid: int, conn: Document) -> str:
 
 
 def of_thread(pid: int, thread: Document) -> str:
-    return f"{pid:>9}{thread['tid'] or '?':>9}  {thread['name']:<20} {doing(thread)}"
+    return f"{pid:>9}{thread['tid'] or '?':>9}  {thread['name']:<17} {doing(thread)}"
 
 
 def plain(line: str) -> str:
