@@ -1,8 +1,9 @@
 """What `--otel` costs a request: `python bench/otel_cost.py [ROUNDS]`, by hand.
 
 One client asks on one kept connection for a file in memory, one request after the other.  The
-servers take turns.  The figure is the processor time of all processes of a server for each request,
-exports included: medians of the rounds.  The collector takes what it is sent.
+servers take turns, each with one part more than the one before.  The figure is the processor time
+of all processes of a server for each request: medians of the rounds.  The collector takes what it
+is sent.
 """
 
 from __future__ import annotations
@@ -15,17 +16,61 @@ import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from fivefold import Server, Settings
+from fivefold.content.opentelemetry import server_span
+from fivefold.content.opentelemetry.traced import Traced
+from fivefold.content.opentelemetry.two_ios import TwoIos
+from fivefold.http1.exchange import Exchange
 from fivefold.linux.accounting import used
 
 REQUESTS = 4000
 
-ALL = {"OTEL_TRACES_SAMPLER": "always_on", "OTEL_BSP_MAX_QUEUE_SIZE": "100000"}
-WAYS = {
-    "without --otel": None,
-    "sampled out": {**ALL, "OTEL_TRACES_SAMPLER": "always_off"},
-    "every request": ALL,
+ALL = {
+    "OTEL_TRACES_SAMPLER": "always_on",
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_BSP_MAX_QUEUE_SIZE": "100000",
+}
+KEPT = ALL | {"OTEL_TRACES_EXPORTER": "none"}
+
+
+async def answer(self: Any, exchange: Exchange) -> None:
+    """Instead of `Traced.respond`: no span."""
+    await self._content.respond(exchange)
+
+
+async def describe(self: Any, exchange: Exchange) -> None:
+    """The same, with what a span would be given."""
+    self._attributes.of(exchange, None)
+    await self._content.respond(exchange)
+
+
+class Untimed:
+    """Instead of `TwoIos`: no operation is timed."""
+
+    status, opened = 200, 0.0
+
+    def __init__(self, conn: object) -> None:
+        """Nothing."""
+
+    def lift(self) -> None:
+        """Nothing."""
+
+    def times(self) -> tuple[()]:
+        return ()
+
+
+AS_IT_IS = (Traced.respond, TwoIos)
+WAYS: dict[str, tuple[dict[str, str] | None, tuple[Any, Any]]] = {
+    "without --otel": (None, AS_IT_IS),
+    "no span, the file is read for each": (KEPT, (answer, Untimed)),
+    "and attributes, the client's trace": (KEPT, (describe, Untimed)),
+    "--otel, sampled out": (KEPT | {"OTEL_TRACES_SAMPLER": "always_off"}, AS_IT_IS),
+    "a span whose I/Os are not timed": (KEPT, (Traced.respond, Untimed)),
+    "a span, not exported": (KEPT, AS_IT_IS),
+    "--otel, every request exported": (ALL, AS_IT_IS),
 }
 
 
@@ -42,10 +87,19 @@ class Taking(BaseHTTPRequestHandler):
         """Nothing."""
 
 
-def processor_us(folder: str, environment: dict[str, str] | None) -> float:
+def processor_us(folder: str, environment: dict[str, str] | None, parts: tuple[Any, Any]) -> float:
     os.environ.update(environment or {})
+    respond, ios = parts
+    with (
+        mock.patch.object(Traced, "respond", respond),
+        mock.patch.object(server_span, "TwoIos", ios),
+    ):
+        return served_us(folder, has_spans=environment is not None)
+
+
+def served_us(folder: str, *, has_spans: bool) -> float:
     settings = {"target": folder, "bind": "127.0.0.1:0", "serving": "async"}
-    with Server(Settings.of(settings | {"otel": environment is not None})) as server:
+    with Server(Settings.of(settings | {"otel": has_spans})) as server:
         host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
         with socket.create_connection((host, int(port))) as client:
             ask(client, REQUESTS // 10)
@@ -69,9 +123,9 @@ def main() -> None:
     os.environ.update(ALL)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "a").write_text("hello, world\n")
-        found = [[processor_us(folder, way) for way in WAYS.values()] for _ in range(rounds)]
+        found = [[processor_us(folder, *way) for way in WAYS.values()] for _ in range(rounds)]
     for name, times in zip(WAYS, zip(*found, strict=True), strict=True):
-        print(f"{name:15} {statistics.median(times):6.1f} us, least {min(times):.1f}")
+        print(f"{name:35} {statistics.median(times):6.1f} us, least {min(times):.1f}")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ class Traced(Around):
         self._tracers = Tracers()
         self._attributes = Attributes(proxies, pair)
         self._answered: WeakSet[HttpConnection] = WeakSet()
-        """Connections whose next request is not the first: it did not lie in their queue."""
+        """Connections whose next request is not the first: it did not lie in their queue. Not
+        `has_asked`, which content around this one, or a sampler, has set by now."""
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         # First the application, whose lifespan may have a tracer provider of its own.
