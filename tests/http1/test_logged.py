@@ -181,3 +181,18 @@ def test_a_ready_answer_is_logged_by_its_bytes_soon_or_not() -> None:
     for kind in (Soon, FakeConnection):
         serve(Http1(Ready(), Limits(), log), kind([GET, last]))
     assert log.lines == [(b"/", 200, 5, True)] * 4
+
+
+class Broken(Recorder):
+    def log_of(self, conn: object) -> Recorder:
+        raise RuntimeError("no log can be had")
+
+
+def test_a_log_that_fails_for_a_connection_ends_it_and_is_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    connection = FakeConnection([GET])
+    serve(Http1(Content(), Limits(), Broken()), connection)
+    (record,) = caplog.records
+    assert "a connection failed" in record.getMessage()
+    assert "no log can be had" in caplog.text

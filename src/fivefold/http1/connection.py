@@ -19,6 +19,7 @@ from .closing import close_at_once, closed
 from .head.reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
 from .logged import AccessLogger, ConnectionLog, LoggedRequest, sent
+from .request import Request
 from .response import DateField, joined
 from .slow_path import SlowPath, unforeseen
 from .stream import HttpConnection
@@ -59,7 +60,9 @@ class Http1:
         limits, date, known_head = self._limits, self._date, self._known_head
         known, reader = self._memory, None
         log: ConnectionLog | None = None
+        request: Request | None = None
         answer: Answer | Whole | None
+        head = b""
         data: bytes | None = b""
         wait_s = limits.first_byte_s
         now = turn_ends = monotonic()
