@@ -216,8 +216,6 @@ class Settings:
         object.__setattr__(self, "asgi_extensions", tuple(extensions))
         for name in extensions:
             one_of("asgi_extensions", name, FILES)
-        if self.slow_request_s is not None and self.slow_request_s <= 0:
-            raise SettingsError(f"slow_request_s: {self.slow_request_s:g} is no time")
         self._check_root_path()
         if not interval(self.trace_sample) and self.trace_spans is not None:
             raise SettingsError("trace_spans: nothing is sampled; add --trace-sample 1/1000")

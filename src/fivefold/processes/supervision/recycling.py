@@ -64,7 +64,6 @@ class RecyclingSettings:
         "Replace a worker that takes more memory, with the processes that it has forked: bytes, or"
         " 500M, 2G; its successor serves first.",
     )
-
     request_timeout_s: float | None = setting(
         None,
         "Answer 503 for an application that does nothing about a request for this many seconds, and"
@@ -74,8 +73,6 @@ class RecyclingSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        if self.request_timeout_s is not None and self.request_timeout_s <= 0:
-            raise SettingsError(f"request_timeout_s: {self.request_timeout_s:g} is no time")
         if self.max_requests_jitter is not None and self.max_requests is None:
             raise SettingsError("max_requests_jitter: it is for max_requests, which is not given")
         if self.max_worker_rss is not None:
