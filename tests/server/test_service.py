@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from fivefold.server.service import KEPT
+from fivefold.server.settings import FIELDS, FILE_ONLY, GROUPS
 from fivefold.serving import MODELS
 from support.client import Client
 from support.servers.deployed import Deployed, asked_at, deployed, until
@@ -23,6 +26,23 @@ def second(environ, start_response):
 async def other(scope, receive, send):
     raise NotImplementedError
 """
+
+
+REREAD = {
+    *("target", "chdir", "env_file", "host", "mount", "auth", "root_path"),
+    *("trusted_proxies", "forwarded_fields", "proxy_protocol"),
+    *("fresh", "max_connections", "inline", "threads", "slow_request_s"),
+    *("lifespan", "websocket_deflate", "asgi_extensions"),
+    *("access_log", "access_log_format", "server_timing", "otel"),
+    *(each.name for name in ("limits", "rules", "recycling") for each in fields(GROUPS[name])),
+}
+"""What only workers are made of."""
+
+
+def test_every_setting_is_read_again_or_needs_another_server() -> None:
+    """A new one is to be put on one of the two lists."""
+    assert {*FIELDS, *FILE_ONLY} == KEPT | REREAD
+    assert not KEPT & REREAD
 
 
 def reread(server: Deployed, text: str, words: str) -> None:
@@ -70,6 +90,7 @@ def test_new_workers_have_the_new_settings_and_a_broken_file_changes_nothing(
         assert "(at line 2, column 17)" in server.log
         reread(server, 'target = "three"\n', UNCHANGED)
         assert "three" in server.log
+        assert server.log.count("new workers have other settings") == 1
         assert f"(key target in {tmp_path}/server.toml)" in server.log
         assert server.log.count("reloading (SIGHUP)") == 1
         until(lambda: answer(server) == (b"two", True), "an answer of a new worker")

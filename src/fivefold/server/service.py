@@ -206,7 +206,9 @@ def reconfigure(present: list[Service], reread: Reread) -> bool:
     except (SettingsError, Unavailable) as error:
         log.error("SIGHUP: nothing is changed, and the workers stay: %s", error)
         return False
-    for service in changed:
+    for service, settings in changed.items():
+        names = ", ".join(sorted(differences(service.settings, settings)))
+        log.info("SIGHUP: new workers have other settings: %s", names)
         service.adopt()
     return True
 
@@ -221,7 +223,6 @@ def _changed(present: list[Service], found: list[Settings]) -> Iterator[tuple[Se
         if kept:
             log.warning("SIGHUP: %s: a change needs SIGUSR2, and is left out", ", ".join(kept))
         if names - KEPT:
-            log.info("SIGHUP: new workers have other settings: %s", ", ".join(sorted(names - KEPT)))
             yield service, with_kept(settings, service.settings)
 
 
