@@ -280,7 +280,7 @@ SERVICE = """
 target = "blocks:app"
 serving = "async"
 bind = "127.0.0.1:0"
-keep_alive_s = 0.2  # a tick each 0.05 s, and not each second as by default
+keep_alive_s = 0.2  # a tick each 0.05 s, and not each half a second as by default
 """
 
 

@@ -27,7 +27,8 @@ GENERATIONS = 2
 """Workers that leave and their successors are there at once."""
 
 MORE_ROWS = 1024
-"""For workers that SIGTTIN adds; a row that no thread has ever had takes no memory."""
+"""For workers that SIGTTIN adds, and connections that SIGHUP allows; threads beyond share the last
+row, and may lose counts.  A row that no thread has ever had takes no memory."""
 
 
 class Observers:
