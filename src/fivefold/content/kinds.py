@@ -105,7 +105,7 @@ def open_wsgi(context: ContentContext) -> Content:
 
 
 def asgi() -> Callable[..., Content]:
-    """Only where an ASGI application is served: asyncio and websockets take 50 ms to import."""
+    """Only where an ASGI application is served: with websockets it takes 60 ms to import."""
     from .asgi.protocol_server import Asgi  # noqa: PLC0415
 
     return Asgi
