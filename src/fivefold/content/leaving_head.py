@@ -11,8 +11,7 @@ Cost.         Where nothing is added, a look at an empty tuple where an exchange
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from time import monotonic
 from typing import Any
 
@@ -21,7 +20,6 @@ from ..http1.exchange import Exchange
 from ..http1.request import Request
 from ..http1.response import DateField
 from ..http1.stream import HttpConnection
-from ..iomodels.overlay import Overlay
 from .base import Around, Content
 
 HEAD_END = b"\r\n\r\n"
@@ -82,23 +80,3 @@ class FieldsAdded(Around):
 
     def _begin(self, request: Request, conn: HttpConnection, head: bytes, now: float) -> None:
         conn.begin_request(tuple([begin(request, conn, head, now) for begin in self._begins]))
-
-
-@contextmanager
-def seen(conn: Any, opened: Callable[[bytes], bytes]) -> Iterator[None]:
-    """Meanwhile what the connection sends passes `opened` first, which may change it.
-
-    Cost: what `Overlay` says, and a small response does not wait for others of its turn.
-    """
-
-    def sending(send: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda first, *others: send(opened(first), *others)
-
-    def never(_: object) -> Callable[..., Any]:
-        return lambda _: False  # it is to be sent by the above
-
-    overlay = Overlay(conn, send=sending, send_file=sending, send_soon=never)
-    try:
-        yield
-    finally:
-        overlay.lift()
