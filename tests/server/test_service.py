@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.server.service import KEPT
+from fivefold import Settings
+from fivefold.server.service import KEPT, with_kept
 from fivefold.server.settings import FIELDS, FILE_ONLY, GROUPS
 from fivefold.serving import MODELS
 from support.client import Client
@@ -116,3 +117,10 @@ def test_services_are_reread_one_by_one_and_an_application_stays_of_its_kind(
         reread(server, table.format("first", "own") + other, RELOADED)
         until_served(tmp_path / "own", b"200")
         assert server.stop() == 0
+
+
+def test_what_needs_another_supervisor_stays_also_within_groups() -> None:
+    old = Settings.of({"target": "one", "workers": 2, "grace_s": 5.0})
+    new = Settings.of({"target": "two", "workers": 3, "grace_s": 6.0, "head_s": 7.0})
+    expected = {"target": "two", "workers": 2, "grace_s": 5.0, "head_s": 7.0}
+    assert with_kept(new, old) == Settings.of(expected)
