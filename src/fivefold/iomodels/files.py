@@ -82,11 +82,13 @@ class TryAgain(FileAccess):
             try:
                 done = page_cache.read_cached(file.fd, offset, scratch)
             except BlockingIOError:
-                yield self._next_round()
-                continue
+                done = -1
             if done == 0:
                 return
-            offset += done
+            if done < 0:
+                yield self._next_round()  # not in the handler, which would keep the exception
+            else:
+                offset += done
 
 
 class Helped(FileAccess):
