@@ -47,6 +47,15 @@ def queue_ms(fields: dict[str, str]) -> float | None:
     return None if match[1] is None else float(match[1])
 
 
+def asked_while_held(server: Server) -> tuple[Client, float]:
+    """A client whose request lay in the kernel, and for how long at least."""
+    with held_back(server.pid):
+        client = Client(address_of(server))
+        client.send(GET)
+        held_s = hold_since(monotonic())
+    return client, held_s
+
+
 @pairs()
 def test_it_is_the_time_for_which_the_worker_was_held(
     pair: dict[str, str], site: Path, tmp_path: Path
@@ -54,11 +63,8 @@ def test_it_is_the_time_for_which_the_worker_was_held(
     log = tmp_path / "log"
     settings = {"access_log": str(log), "access_log_format": "json", "server_timing": True}
     with serving(site, **settings, **pair) as server:
-        with held_back(server.pid):
-            begun = monotonic()
-            client = Client(address_of(server))
-            client.send(GET)
-            held_s = hold_since(monotonic())
+        begun = monotonic()
+        client, held_s = asked_while_held(server)
         with client:
             queued = queue_ms(client.answer().fields)
             assert queued is not None
@@ -77,10 +83,7 @@ def test_a_sampled_request_has_it_if_it_is_the_first(
     settings = {"trace_sample": "1/1", "trace_spans": str(spans), "serving": model}
     settings |= {"access_log": str(log), "access_log_format": "{queue_ms}"}
     with serving(site, **settings) as server:
-        with held_back(server.pid):
-            client = Client(address_of(server))
-            client.send(GET)
-            held_s = hold_since(monotonic())
+        client, held_s = asked_while_held(server)
         with client:
             queued = queue_ms(client.answer().fields)
             assert queued is not None
