@@ -30,6 +30,18 @@ signal.pause()
 """A process, its child, and a grandchild that another thread of the child has forked."""
 
 
+EMBEDS = """
+import os, signal, subprocess, sys
+from fivefold.linux.process_control import show_command_line
+if os.fork() == 0:
+    show_command_line("fivefold: worker")
+    other = subprocess.Popen([sys.executable, "-c", "print('up', flush=True); input()"])
+    print(os.getpid(), other.pid, flush=True)
+signal.pause()
+"""
+"""A program without a title, a fork of it with one, and another program that the fork started."""
+
+
 @pytest.fixture
 def family() -> Iterator[tuple[int, int]]:
     with subprocess.Popen(
@@ -98,6 +110,24 @@ def test_names_with_brackets_and_spaces_are_read_over(tmp_path: Path) -> None:
             until(lambda: (processes.program_of(child.pid) or ())[:1] == (said,), "its own words")
         finally:
             child.kill()
+
+
+def test_a_fork_with_a_title_is_of_its_program_and_what_was_started_is_not() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", EMBEDS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as program:
+        try:
+            assert program.stdout is not None
+            lines = [program.stdout.readline().split() for _ in range(2)]
+            ((fork, other),) = (map(int, words) for words in lines if len(words) == 2)
+            assert processes.processes_of_tree(program.pid) == {program.pid, fork, other}
+            assert processes.forks_of(program.pid) == {fork}
+            assert processes.forks_of(fork) == set()
+        finally:
+            os.killpg(program.pid, signal.SIGKILL)
 
 
 def test_the_fields_of_a_process() -> None:
