@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import http.client
 import os
 import signal
 import socket
@@ -29,6 +30,8 @@ from .steady import CALM, accounted, loaded, loaded_during, refused
 PROXIES = HERE.parent / "deploy" / "proxies"
 INSTANCES = 3
 PORT, STATUS_PORT = 8000, 9100
+UPSTREAM = "X-Upstream"
+"""Says which instance nginx has asked."""
 
 Address = tuple[str, int]
 
@@ -181,7 +184,8 @@ def configured_nginx(addresses: list[str], port: int, folder: Path) -> str:
     text = (PROXIES / "nginx.conf").read_text().replace("listen 8080", f"listen 127.0.0.1:{port}")
     for n, address in enumerate(addresses, start=1):
         text = text.replace(f"127.0.0.1:800{n} ", f"{address}:{PORT} ")
-    text = text.replace("/run/", f"{folder}/").replace("http {", "http {\n    access_log off;")
+    also = f"access_log off;\n    add_header {UPSTREAM} $upstream_addr;"
+    text = text.replace("/run/", f"{folder}/").replace("http {", f"http {{\n    {also}")
     return f"daemon off;\n{text}"
 
 
@@ -244,6 +248,15 @@ def deployed(trial: Trial) -> Iterator[Deployment]:
             instances.end()
 
 
+def asks(deployment: Deployment, number: int) -> bool:
+    """Whether nginx has an instance answer again, which it has passed over for `fail_timeout`."""
+    connection = http.client.HTTPConnection(*deployment.nginx, timeout=PATIENCE_S)
+    with contextlib.closing(connection):
+        connection.request("GET", "/")
+        at = connection.getresponse().getheader(UPSTREAM, "")
+    return at.endswith(f"{deployment.instances.addresses[number]}:{PORT}")
+
+
 def restarted(deployment: Deployment, trial: Trial) -> Outcome:
     """Each instance is restarted, one after the other, again and again."""
     outcome, restarts = Outcome(), 0
@@ -257,6 +270,7 @@ def restarted(deployment: Deployment, trial: Trial) -> Outcome:
                 status = instances.restart(number)
                 outcome.must(status == 0, f"an instance ended with {status}")
                 wait_until(lambda: all_up(trial.folder), "HAProxy has seen it too")
+                wait_until(lambda: asks(deployment, number), "nginx asks it again")
                 restarts += 1
 
     def roll_behind_nginx() -> None:

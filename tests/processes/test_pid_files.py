@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -193,3 +194,17 @@ def test_a_block_has_one_too(folder: Path) -> None:
         with path.open() as file, pytest.raises(BlockingIOError):
             fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     assert not path.exists()
+
+
+def test_one_that_cannot_be_removed_hides_no_other_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = folder / "server.pid"
+
+    def refuse(self: Path, **_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with pytest.raises(LookupError, match="of the server"), PidFile(os.fspath(path)).held():
+        monkeypatch.setattr(Path, "unlink", refuse)
+        raise LookupError("of the server")
+    assert f"{path} stays: Operation not permitted" in caplog.text

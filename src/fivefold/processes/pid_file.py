@@ -78,9 +78,16 @@ class PidFile:
         try:
             yield
         finally:
+            self._remove()
+            self.close()
+
+    def _remove(self) -> None:
+        """At the end of a server, whose own error, if there is one, is not to be hidden."""
+        try:
             if self._at is not None and self._is_ours(self._at):
                 self._at.unlink(missing_ok=True)
-            self.close()
+        except OSError as error:
+            log.warning("pid_file: %s stays: %s", self._at, error.strerror)
 
     def close(self) -> None:
         """In a process that was forked: it is its parent's."""
