@@ -18,6 +18,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fivefold.load.external import free_port
@@ -270,7 +271,7 @@ def restarted(deployment: Deployment, trial: Trial) -> Outcome:
                 status = instances.restart(number)
                 outcome.must(status == 0, f"an instance ended with {status}")
                 wait_until(lambda: all_up(trial.folder), "HAProxy has seen it too")
-                wait_until(lambda: asks(deployment, number), "nginx asks it again")
+                wait_until(partial(asks, deployment, number), "nginx asks it again")
                 restarts += 1
 
     def roll_behind_nginx() -> None:
