@@ -146,20 +146,6 @@ def test_settings_without_effect_are_explained(
         assert (done.exit_code, done.stderr, capfd.readouterr().err) == (0, "", "")
 
 
-@pytest.mark.parametrize("target", ["shop", "shop.py", "./shop.py", "a/shop.py", "a.shop"])
-def test_a_module_without_its_attribute_is_understood(
-    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "a").mkdir()
-    for folder in (tmp_path, tmp_path / "a"):
-        (folder / "shop.py").touch()
-    monkeypatch.chdir(tmp_path)
-    done = fivefold("serve", target, "--check-config")
-    assert done.exit_code == 2
-    module = "a.shop" if "a" in target.replace("/", ".").split(".") else "shop"
-    assert f"named with its attribute, as in {module}:app" in done.stderr
-
-
 def test_short_options_and_help() -> None:
     assert fivefold("-V").stdout.partition(", version ")[2]
     assert "--workers" in fivefold("serve", "-h").stdout
@@ -197,3 +183,21 @@ def test_a_port_alone_is_listened_on() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     assert printed("--bind", str(port))["bind"] == [str(port)]
+
+
+def test_an_application_may_be_named_as_elsewhere_and_its_source_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "wsgi.py").write_text("def application(environ, start_response): ...\n")
+    monkeypatch.chdir(tmp_path)
+    for target in ("shop.wsgi", "shop/wsgi.py"):
+        assert printed(target)["target"] == "shop.wsgi:application"
+    assert printed("--chdir", "shop", "wsgi.py")["target"] == "wsgi:application"
+    (tmp_path / "manage.py").touch()
+    assert fivefold("serve", "--check-config", "shop.wsgi").exit_code == 0
+    for folder in ((), (".",), (str(tmp_path),)):
+        done = fivefold("serve", "--check-config", *folder)
+        assert done.exit_code == 2
+        assert "PROJECT.wsgi:application" in done.stderr
+    assert fivefold("serve", "--check-config", "--interface", "static").exit_code == 0

@@ -25,6 +25,7 @@ from ..content.application.loading import (
     policy_of_loops,
     refuse_patches,
 )
+from ..content.application.naming import refuse_source
 from ..errors import ApplicationError, SettingsError
 from ..isolation.descendants import descendants
 from ..isolation.reporting import logger
@@ -54,6 +55,8 @@ def interface(settings: Settings, give_up: Callable[[], object] = int) -> str:
     if not names_application(target):
         if settings.interface in ("wsgi", "asgi"):
             raise SettingsError(f"target: {target!r} is not module:attribute or module:factory()")
+        if settings.interface == AUTO:
+            refuse_source(target, settings.chdir or "")
         return "static"
     return probed(settings, give_up)
 

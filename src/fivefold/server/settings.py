@@ -15,6 +15,7 @@ from typing import Any
 from ..accesslog import formats
 from ..configuration.setting import AUTO, Count, check, one_of, setting
 from ..content.application.forwarded import TrustedProxies
+from ..content.application.naming import named
 from ..content.asgi.scope import FILES, LIFESPANS
 from ..content.kinds import KINDS
 from ..content.routing import mounts
@@ -255,6 +256,8 @@ class Settings:
             object.__setattr__(self, "target", os.fspath(self.target))
         if not isinstance(self.target, str) and not callable(self.target):
             raise SettingsError(f"target: {self.target!r} is not a path or an application")
+        if isinstance(self.target, str):
+            object.__setattr__(self, "target", named(self.target, self.chdir or ""))
 
     def _check_root_path(self) -> None:
         path = self.root_path

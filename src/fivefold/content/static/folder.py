@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from ...errors import SettingsError
 from .files.beneath import open_inside
@@ -16,25 +15,16 @@ def opened(folder: str) -> int:
     try:
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except NotADirectoryError:
-        raise SettingsError(f"target: {folder!r} is not a folder{near(folder)}") from None
+        raise SettingsError(f"target: {folder!r} is not a folder") from None
     except FileNotFoundError:
         raise SettingsError(
             f"target: there is no folder {folder!r}, and it is not module:attribute either"
-            f"{near(folder)}"
         ) from None
     except PermissionError:
         raise SettingsError(
             f"target: no permission to read the folder {folder!r}: give the server's user"
             " r and x there, or run as its owner"
         ) from None
-
-
-def near(target: str) -> str:
-    """What a user may have meant who names a module, or its file, as elsewhere."""
-    module = target.removeprefix("./").removesuffix(".py").replace("/", ".")
-    if not Path(*module.split(".")).with_suffix(".py").is_file():
-        return ""
-    return f"; an application is named with its attribute, as in {module}:app"
 
 
 def probe(folder: str, rules: Rules) -> None:
