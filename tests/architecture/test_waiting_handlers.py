@@ -16,8 +16,6 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 ALLOWED = {
     "content/static/responses.py": "for the disk: the answer is sent by the caller, behind it",
-    "http1/connection.py": "a refusal waits for linger_s, last words for what has come already",
-    "iomodels/lifetime.py": "for what has come already",
     "listening/unix_socket.py": "for the block of a context manager, while a socket is bound",
     "serving/base.py": "an accept that is out of descriptors: one for each listener",
     "serving/open_connections.py": "a fault of the server, until its connection is closed",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import types
+import weakref
 from collections.abc import Coroutine, Generator
 from typing import Any
 
 import pytest
 
 from fivefold.content.base import Content
-from fivefold.errors import LimitReached
+from fivefold.errors import LimitReached, ProtocolError
 from fivefold.http1.answer import Answer
 from fivefold.http1.connection import Http1
 from fivefold.http1.exchange import Exchange
@@ -158,6 +160,72 @@ def test_a_broken_response_that_has_no_length_ends_in_a_reset() -> None:
     connection = fail(ValueError(), "begun", b"GET /a HTTP/1.0\r\n\r\n")
     assert connection.sent.endswith(b"\r\n\r\nbegun")
     assert connection.reset
+
+
+class Held:
+    """Something large that a frame of an application has."""
+
+
+class Holding(Content):
+    """Fails, with something in its frame."""
+
+    def __init__(self, error: type[Exception], where: str) -> None:
+        self._error = error
+        self._where = where
+        self.held: list[weakref.ref[Held]] = []
+
+    def answer_at_once(
+        self, request: Request, head: bytes, conn: HttpConnection, now: float
+    ) -> Answer | None:
+        if self._where == "at once":
+            self._fail()
+        return None
+
+    async def respond(self, exchange: Exchange) -> None:
+        self._fail()
+
+    def _fail(self) -> None:
+        held = Held()
+        self.held.append(weakref.ref(held))
+        raise self._error(400, "no")
+
+
+@pytest.mark.parametrize("where", ["at once", "respond"])
+@pytest.mark.parametrize("error", [ValueError, ProtocolError])
+def test_nothing_of_a_failure_is_kept_while_its_client_is_answered(
+    error: type[Exception], where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client may take `send_s` for that, and `linger_s` more."""
+    # pytest keeps the records of logging, and with them the errors.
+    monkeypatch.setattr(logging.getLogger("fivefold"), "propagate", False)
+    content = Holding(error, where)
+    found: list[Held | None] = []
+
+    class Slow(FakeConnection):
+        async def send(self, *buffers: bytes) -> None:
+            found.append(content.held[0]())
+            await super().send(*buffers)
+
+        async def recv(self) -> bytes:
+            data = await super().recv()
+            if not data:  # it lingers
+                found.append(content.held[0]())
+            return data
+
+    gc.disable()  # by its references alone
+    try:
+        run(Http1(content, Limits()).serve(Slow([GET])))
+    finally:
+        gc.enable()
+    assert found == [None, None]
+
+
+Disguised = type("Disguised", (Exception,), {"__class__": ProtocolError})
+"""As a proxy of an object does, it says that it is of another class."""
+
+
+def test_an_error_that_lies_about_its_class_is_answered_as_any_other() -> None:
+    assert statuses(fail(Disguised(), "respond").sent) == [500]
 
 
 @pytest.mark.parametrize("raising", [ValueError, KeyboardInterrupt])

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from time import monotonic
 
-from ..isolation.reporting import logger, report
+from ..errors import DeadlineExceeded, FileChanged, PeerGone
+from ..isolation.reporting import is_a, logger, report
 from .stream import HttpConnection
 
 log = logger("fivefold.http")
@@ -19,6 +20,23 @@ async def linger(conn: HttpConnection, seconds: float) -> None:
     conn.begin_waiting(monotonic() + seconds)
     while await conn.recv():
         pass
+
+
+def given_up(error: BaseException, conn: HttpConnection) -> None:
+    """At this connection it was raised, and no client is answered for it any more. Raises nothing,
+    and waits for nothing: it is called where the error is still held."""
+    if is_a(error, PeerGone):
+        pass  # the client has left, and cannot be told
+    elif is_a(error, DeadlineExceeded):
+        if not conn.idle:
+            conn.reset_on_close()  # it takes nothing more of our answer
+    elif is_a(error, FileChanged):
+        log.warning("a file changed while it was sent: %s", error)
+    elif is_a(error, GeneratorExit):
+        close_at_once(conn)
+    else:
+        # The edge of a connection: one client's trouble must not become another's.
+        report(log, "a connection failed", error=error)
 
 
 async def closed(conn: HttpConnection) -> None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from time import monotonic
 
-from ..errors import DeadlineExceeded, FileChanged, PeerGone
-from ..isolation.reporting import logger, report
+from ..errors import DeadlineExceeded
+from ..isolation.reporting import is_a
 from .answer import Answer, Responder, Whole
-from .closing import close_at_once, closed
+from .closing import closed
 from .head.reader import SHORT_HEAD_BYTES, HeadReader, Memory
 from .limits import Limits
 from .logged import AccessLogger, ConnectionLog, LoggedRequest, sent
@@ -23,8 +23,6 @@ from .request import Request
 from .response import DateField, joined
 from .slow_path import SlowPath, unforeseen
 from .stream import HttpConnection
-
-log = logger("fivefold.http")
 
 TURN_S = 0.001
 """So long a client whose requests are all here already is answered before the others have their
@@ -62,97 +60,89 @@ class Http1:
         log: ConnectionLog | None = None
         request: Request | None = None
         answer: Answer | Whole | None
-        head = b""
+        head = refusal = b""
         data: bytes | None = b""
         wait_s = limits.first_byte_s
         now = turn_ends = monotonic()
         try:
-            if self.access_logger is not None:
-                log = self.access_logger.log_of(conn)
-            conn.expect_progress(limits.send_s)
-            while data is not None:
-                if not data:
-                    # Nothing of the last exchange is kept while the next one is waited for.
-                    request = answer = None
-                    head = out = b""
-                    turn_ends = begun = now
-                    # A silent client is owed nothing: the server may stop, or serve another.
-                    conn.begin_waiting(now + wait_s)
-                    try:
-                        data = await conn.recv()
-                    except DeadlineExceeded:
-                        # It may have sent its request just as its time was over (RFC 9112, 9.5).
-                        data = await conn.last_words()
-                    conn.heard()
+            try:
+                if self.access_logger is not None:
+                    log = self.access_logger.log_of(conn)
+                conn.expect_progress(limits.send_s)
+                while data is not None:
                     if not data:
-                        break
-                    wait_s = limits.keep_alive_s
-                    turn_ends = (now := monotonic()) + TURN_S
-                elif now > turn_ends:
-                    await conn.yield_turn()  # pipelined: no receive would yield
-                    turn_ends = (now := monotonic()) + TURN_S
-                # A receive is nearly always one request, whole: it is looked at as such first.
-                head, data = data, b""
-                request = (len(head) <= SHORT_HEAD_BYTES and known_head(head)) or known.one(head)
-                if request is None:
-                    reader = HeadReader(conn, known)
-                    request, head, data = await reader.next(head, now)
-                    reader = None
-                    now = monotonic()  # the rest of the head may have been waited for
-                # A server that stops lets content build the whole exchange, which says `close`.
-                try:
-                    answer = (
-                        None if conn.closing else content.answer_at_once(request, head, conn, now)
+                        # Nothing of the last exchange is kept while the next one is waited for.
+                        request = answer = None
+                        head = out = b""
+                        turn_ends = begun = now
+                        # A silent client is owed nothing: the server may stop, or serve another.
+                        conn.begin_waiting(now + wait_s)
+                        try:
+                            data = await conn.recv()
+                        except DeadlineExceeded:
+                            data = None
+                        if not data:
+                            if data is None:
+                                # It may have sent its request just then (RFC 9112, section 9.5).
+                                data = await conn.last_words()
+                            if not data:
+                                conn.heard()
+                                break
+                        conn.heard()
+                        wait_s = limits.keep_alive_s
+                        turn_ends = (now := monotonic()) + TURN_S
+                    elif now > turn_ends:
+                        await conn.yield_turn()  # pipelined: no receive would yield
+                        turn_ends = (now := monotonic()) + TURN_S
+                    # A receive is nearly always one request, whole: it is looked at as such first.
+                    head, data = data, b""
+                    request = (len(head) <= SHORT_HEAD_BYTES and known_head(head)) or known.one(
+                        head
                     )
-                except BaseException as error:  # noqa: BLE001 - the edge of content
-                    raise unforeseen(request, error) from None
-                if type(answer) is not Whole or not request.keep_alive:
-                    data = await self._slow_path.exchange(
-                        conn, request, head, data, answer, log, now
-                    )
-                    now = monotonic()
-                    continue
-                begun = monotonic()  # content may have taken its time
-                out = answer.as_http1 or joined(answer.head, answer.given, date.at(begun))
-                # What `send_soon` takes has `progress_s` if it meets a full buffer.
-                if conn.send_soon(out):
-                    now = begun if log is None else log.log_whole(request, head, out, now, begun)
-                    continue
-                conn.wait_until(begun + limits.send_s)
-                if log is None:
-                    await conn.send(out)
-                    now = monotonic()
-                else:
-                    now = await sent(log, conn, out, LoggedRequest(request, head, now, begun))
-        except BaseException as error:  # noqa: BLE001 - `_end` sorts them
-            if reader is not None:
-                head = bytes(reader.partial) or head
-            asked = LoggedRequest(request, head, now, monotonic())
-            await self._end(error, conn, asked, log)
+                    if request is None:
+                        reader = HeadReader(conn, known)
+                        request, head, data = await reader.next(head, now)
+                        reader = None
+                        now = monotonic()  # the rest of the head may have been waited for
+                    # A server that stops lets content build the whole exchange, which says `close`.
+                    try:
+                        answer = (
+                            None
+                            if conn.closing
+                            else content.answer_at_once(request, head, conn, now)
+                        )
+                    except BaseException as error:  # noqa: BLE001 - the edge of content
+                        raise unforeseen(request, error) from None
+                    if type(answer) is not Whole or not request.keep_alive:
+                        data = await self._slow_path.exchange(
+                            conn, request, head, data, answer, log, now
+                        )
+                        now = monotonic()
+                        continue
+                    begun = monotonic()  # content may have taken its time
+                    out = answer.as_http1 or joined(answer.head, answer.given, date.at(begun))
+                    # What `send_soon` takes has `progress_s` if it meets a full buffer.
+                    if conn.send_soon(out):
+                        now = (
+                            begun if log is None else log.log_whole(request, head, out, now, begun)
+                        )
+                        continue
+                    conn.wait_until(begun + limits.send_s)
+                    if log is None:
+                        await conn.send(out)
+                        now = monotonic()
+                    else:
+                        now = await sent(log, conn, out, LoggedRequest(request, head, now, begun))
+            except BaseException as error:
+                if reader is not None:
+                    head = bytes(reader.partial) or head
+                asked = LoggedRequest(request, head, now, monotonic())
+                refusal = self._slow_path.ended(error, conn, asked, log)
+                if is_a(error, GeneratorExit):
+                    raise
+            # Not in the handler: the error and its frames would live as long as this takes.
+            if refusal:
+                await self._slow_path.refuse(refusal, conn, asked, log)
         finally:
             self.connections.discard(conn)
         await closed(conn)
-
-    async def _end(
-        self,
-        error: BaseException,
-        conn: HttpConnection,
-        asked: LoggedRequest,
-        access_log: ConnectionLog | None,
-    ) -> None:
-        """What the loop of a connection has raised. Raises nothing but GeneratorExit."""
-        try:
-            await self._slow_path.end(error, conn, asked, access_log)
-        except PeerGone:
-            pass  # the client has left, and cannot be told
-        except DeadlineExceeded:
-            if not conn.idle:
-                conn.reset_on_close()  # it takes nothing more of our answer
-        except FileChanged as changed:
-            log.warning("a file changed while it was sent: %s", changed)
-        except GeneratorExit:
-            close_at_once(conn)
-            raise
-        except BaseException as failure:  # noqa: BLE001
-            # The edge of a connection: one client's trouble must not become another's.
-            report(log, "a connection failed", error=failure)

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from ..errors import LimitReached, ProtocolError
-from ..isolation.reporting import logger, report
+from ..isolation.reporting import is_a, logger, report
 from .answer import Answer, Responder
 from .body import Body
-from .closing import linger
+from .closing import given_up, linger
 from .escaping import as_text
 from .exchange import OVER, Exchange
 from .limits import Limits
@@ -77,9 +77,10 @@ class SlowPath:
         except OVER:
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of content
-            refusal = unforeseen(exchange.request, error)
+            # No name for the refusal: this frame, which its traceback has, would keep it alive.
             if not exchange.started:
-                raise refusal from None
+                raise unforeseen(exchange.request, error) from None
+            unforeseen(exchange.request, error)
         if exchange.until_close and not exchange.finished:
             exchange.conn.reset_on_close()  # else what has come would look like all of it
 
@@ -102,55 +103,66 @@ class SlowPath:
             await linger(exchange.conn, self._limits.linger_s)
         return None
 
-    async def end(
+    def ended(
         self,
         error: BaseException,
         conn: HttpConnection,
         asked: LoggedRequest,
         access_log: ConnectionLog | None,
-    ) -> None:
-        """End a connection at which the error was raised: refuse the request, if that is what it
-        says. Raises any other again."""
-        if isinstance(error, ProtocolError):
-            await self._refuse(error, conn, asked, access_log)
-            return
-        if access_log is not None and asked.request is None and asked.head.strip():
-            asked.begun = asked.now  # it left in the middle of a head
-            access_log.record(asked, NOTHING_SENT, 0)
-        raise error
+    ) -> bytes:
+        """What is still to be sent (`refuse`) on a connection at which this was raised, if
+        anything is; the rest is done at once. Raises nothing."""
+        try:
+            if is_a(error, ProtocolError):
+                return self._refusal(error, conn, asked)
+            if access_log is not None and asked.request is None and asked.head.strip():
+                asked.begun = asked.now  # it left in the middle of a head
+                access_log.record(asked, NOTHING_SENT, 0)
+        except BaseException as trouble:  # noqa: BLE001 - out of memory
+            report(log, "the end of a connection could not be recorded", error=trouble)
+        given_up(error, conn)
+        return b""
 
-    async def _refuse(
-        self,
-        refusal: ProtocolError,
-        conn: HttpConnection,
-        asked: LoggedRequest,
-        access_log: ConnectionLog | None,
-    ) -> None:
-        """Say why, then close so that the client can still read it (RFC 9112, section 9.6)."""
-        now = monotonic()
-        conn.wait_until(now + self._limits.send_s)
+    def _refusal(self, refusal: ProtocolError, conn: HttpConnection, asked: LoggedRequest) -> bytes:
         response = plain(refusal.status, refusal.detail, list(refusal.fields))
         # The head may not have been parsed; HEAD has no body even then (RFC 9110, section 9.3.2).
         bodiless = asked.head.lstrip(b"\r\n").startswith(b"HEAD ")
         fields = [*response.fields, (b"Content-Length", b"%d" % response.length)]
-        lines = serialized(response.status, fields, self._date.at(now), persistence=CLOSE)
+        date = self._date.at(monotonic())
+        lines = serialized(response.status, fields, date, persistence=CLOSE)
         if asked.request is not None:
             lines = leaving(conn, lines)
         assert isinstance(response.body, bytes)
-        answer = lines if bodiless else lines + response.body
-        if access_log is None:
-            await conn.send(answer)
-        else:
-            await sent(access_log, conn, answer, asked)
-        await linger(conn, self._limits.linger_s)
+        return lines if bodiless else lines + response.body
+
+    async def refuse(
+        self,
+        refusal: bytes,
+        conn: HttpConnection,
+        asked: LoggedRequest,
+        access_log: ConnectionLog | None,
+    ) -> None:
+        """Say why, then wait so that the client can still read it (RFC 9112, section 9.6). Raises
+        nothing but GeneratorExit."""
+        try:
+            conn.allow(self._limits.send_s)
+            if access_log is None:
+                await conn.send(refusal)
+            else:
+                await sent(access_log, conn, refusal, asked)
+            await linger(conn, self._limits.linger_s)
+        except BaseException as error:
+            given_up(error, conn)
+            if is_a(error, GeneratorExit):
+                raise
 
 
 def unforeseen(request: Request, error: BaseException) -> ProtocolError:
     """What a client is answered when content raises what it should not: an error of the disk,
     of a handler of the log, or ours; a refusal stays what it is."""
-    if isinstance(error, ProtocolError):
+    if is_a(error, ProtocolError):
         return error
-    if isinstance(error, LimitReached):
+    if is_a(error, LimitReached):
         report(log, "%s is refused: %s", as_text(request.target), error)
         return ProtocolError(503, "The server has reached a limit.")
     report(log, "%s could not be answered", as_text(request.target), error=error)

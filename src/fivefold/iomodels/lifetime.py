@@ -108,9 +108,12 @@ class Lifetime(ABC):
         Raises `PeerGone`, `DeadlineExceeded`.
         """
         self.begin_waiting(monotonic() + seconds)
+        data: bytes | None
         try:
             data = await self.recv()
         except DeadlineExceeded:
+            data = None
+        if data is None:
             data = await self.last_words()
         self.heard()
         return data

@@ -35,7 +35,7 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 from ..errors import Interruption
 from ..linux.standard_descriptors import STDERR
@@ -51,6 +51,8 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 """C0 but for tab and line feed, DEL, C1, and what some programs take for the end of a line."""
 
 INDENT = "\n    "
+
+Kind = TypeVar("Kind", bound=BaseException)
 
 
 class Log(logging.Logger):
@@ -109,7 +111,7 @@ def ctrl_c_raises() -> bool:
     return signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def is_a(error: BaseException, *kinds: type[BaseException]) -> bool:
+def is_a(error: BaseException, *kinds: type[Kind]) -> TypeGuard[Kind]:
     """As `except` has it: by its type, and not by what it says of its class."""
     return issubclass(type(error), kinds)
 

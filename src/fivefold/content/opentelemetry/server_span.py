@@ -56,11 +56,12 @@ class ServerSpan:
         """The connection has ended before its response had left."""
         self._error = self._error or type(error).__name__
 
-    def refused(self, refusal: ProtocolError, error: BaseException) -> None:
-        """The server answers instead of the content, once this is over."""
+    def refused(self, refusal: ProtocolError, error: BaseException) -> ProtocolError:
+        """The server answers instead of the content, once this is over; returns the refusal."""
         self._status = refusal.status
         if refusal is not error:
             self.failed(error)
+        return refusal
 
     def end(self, *, finished: bool, request_id: str) -> None:
         span, ios = self._span, self._ios

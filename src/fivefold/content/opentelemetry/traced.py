@@ -58,8 +58,6 @@ class Traced(Around):
             span.cut(error)
             raise
         except BaseException as error:  # noqa: BLE001 - the edge of content
-            refusal = unforeseen(exchange.request, error)
-            span.refused(refusal, error)
-            raise refusal from None
+            raise span.refused(unforeseen(exchange.request, error), error) from None
         finally:
             span.end(finished=exchange.finished, request_id=exchange.request_id)
