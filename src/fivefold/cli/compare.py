@@ -161,11 +161,13 @@ compare = click.Command(
         ),
         option("interface", "As for `serve`.", default="auto"),
         option("chdir", "As for `serve`.", metavar="FOLDER"),
-        option("quick", "Measure for half a minute instead of three.", is_flag=True),
-        option("rounds", "Rounds of every row.  [default: 3, quick: 2]", type=int),
+        option("quick", "Measure for about a minute instead of three.", is_flag=True),
+        option(
+            "rounds", "Rounds of every row.  [default: as many as can show a difference]", type=int
+        ),
         option(
             "seconds",
-            "Length of the whole comparison, about.  [default: 180, quick: 30]",
+            "Length of the whole comparison, about.  [default: 180, quick: 60]",
             type=float,
         ),
         option("load", "What makes the load: own, wrk or locust.  [default: own]", default="own"),

@@ -30,6 +30,8 @@ class Sample:
     after: Used | None
     pss_kib: int | None
     """At rest, right after the run."""
+    foreign: float | None = None
+    """The share of the cores' time that other programs had; None if it is not known."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,21 @@ class Examined:
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure: its median and how far the rounds lay apart."""
+    """A figure: its median, how far the rounds lay apart, and each of them."""
 
     median: float
     min: float
     max: float
+    rounds: tuple[float | None, ...] = ()
+    """None for a round that had none: round n of one row is compared with round n of another."""
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        return cls(statistics.median(values), min(values), max(values))
+    def of(cls, values: Sequence[float | None]) -> Spread | None:
+        """None where no round had it."""
+        known = [value for value in values if value is not None]
+        if not known:
+            return None
+        return cls(statistics.median(known), min(known), max(known), tuple(values))
 
 
 Source = Callable[[Sample, Examined], float | None]
@@ -201,6 +209,4 @@ BY_KEY: dict[str, Figure] = {figure.key: figure for figure in FIGURES}
 
 def spread_of(figure: Figure, samples: Sequence[Sample], examined: Examined) -> Spread | None:
     """None where it could not be measured."""
-    values = [figure.source(sample, examined) for sample in samples]
-    known = [value for value in values if value is not None]
-    return Spread.of(known) if known else None
+    return Spread.of([figure.source(sample, examined) for sample in samples])

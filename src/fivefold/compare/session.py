@@ -23,9 +23,9 @@ from .plan.peers import peers
 from .plan.scenarios import chosen
 from .plan.schedule import Plan
 from .report.document import Document, document
+from .significance import rounds_enough, rounds_needed
 
-BUDGET_S, QUICK_S = 180.0, 30.0
-ROUNDS, QUICK_ROUNDS = 3, 2
+BUDGET_S, QUICK_S = 180.0, 60.0
 
 LOADS: dict[str, Callable[[int, int], Load]] = {
     "own": lambda core, _: Generator([core]),
@@ -73,10 +73,12 @@ def planned(wishes: Wishes) -> Plan:
         *peers(named, settings.target, settings.interface, wishes.workers),
         *(elsewhere.contender(url, wishes.owned) for url in wishes.against if url not in named),
     ]
+    ours = pairs(settings, wishes.serving, wishes.io, wishes.workers)
+    rows = sum(contender.available for contender in ours)
     plan = Plan(
-        contenders=(*pairs(settings, wishes.serving, wishes.io, wishes.workers), *others),
+        contenders=(*ours, *others),
         scenarios=tuple(scenarios),
-        rounds=wishes.rounds or (QUICK_ROUNDS if wishes.quick else ROUNDS),
+        rounds=wishes.rounds or (rounds_needed(rows) if wishes.quick else rounds_enough(rows)),
         budget_s=wishes.budget_s or (QUICK_S if wishes.quick else BUDGET_S),
         cores=cores.choose(),
         paths=wishes.paths or tuple(targets.folder_paths(folder) if folder else ["/"]),

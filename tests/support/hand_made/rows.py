@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+ROUNDS = 12
 
-def figure(median: float, spread: float = 0.05) -> dict[str, float]:
-    return {"median": median, "min": median * (1 - spread), "max": median * (1 + spread)}
+
+def figure(median: float, spread: float = 0.05) -> dict[str, Any]:
+    """Its rounds lie evenly between the lowest and the highest, and rise."""
+    low, high = median * (1 - spread), median * (1 + spread)
+    rounds = [low + (high - low) * n / (ROUNDS - 1) for n in range(ROUNDS)]
+    return {"median": median, "min": low, "max": high, "rounds": rounds}
 
 
 def row(name: str, cpu: float, **changed: Any) -> dict[str, Any]:

@@ -18,6 +18,10 @@ class Cores:
     load: int
 
     @property
+    def all(self) -> frozenset[int]:
+        return self.server | {self.load}
+
+    @property
     def shared(self) -> bool:
         return self.load in self.server
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Collection
 
 from ...linux.accounting import Used, pss_kib, used
 from ...linux.tracepoints.counting import Counter
@@ -11,22 +12,37 @@ from ...load.generator import Load
 from ...load.job import Job
 from ..figures import Examined, Sample
 from .copied_bytes import bytes_copied
+from .disturbance import busy_s
 from .servers import Up
 
 SETTLE_S = 0.05
 """After the load has gone the server still closes its connections, before it is paused."""
 
 
-def sample(running: Up, generator: Load, job: Job) -> Sample:
-    """A timed run. Raises `DidNotStart` (the server has ended), `LoadFailed`."""
+def sample(running: Up, generator: Load, job: Job, cores: Collection[int] = ()) -> Sample:
+    """A timed run; `cores`: those that nobody else should have.
+
+    Raises `DidNotStart` (the server has ended), `LoadFailed`.
+    """
     running.check()
     generator.prepare(job)
-    before = used_by(running)
+    before, clocks = used_by(running), clocks_of(cores)
     generator.go()
     tally = generator.collect()
+    passed = [now - then for then, now in zip(clocks, clocks_of(cores), strict=True)]
     after = used_by(running)
+    foreign = None
+    if before is not None and after is not None and cores:
+        server_s, load_s = after.cpu_s - before.cpu_s, tally.busy * tally.elapsed_s
+        busy, own, wall = passed
+        foreign = max(busy - own - server_s - load_s, 0) / (wall * len(cores))
     time.sleep(SETTLE_S)
-    return Sample(tally, before, after, memory_of(running))
+    return Sample(tally, before, after, memory_of(running), foreign)
+
+
+def clocks_of(cores: Collection[int]) -> tuple[float, float, float]:
+    """What anybody used of the cores, what we did, and the time."""
+    return busy_s(cores), time.process_time(), time.monotonic()
 
 
 def examine(running: Up, generator: Load, job: Job, *, ours: bool) -> Examined:

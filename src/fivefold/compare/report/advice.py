@@ -1,18 +1,19 @@
 """Advice, generated from the rows it names: no figure in a sentence that is not in a row.
 
 The rules.  A row that lost requests, saw errors, could not run or did not serve every
-client is never advised.  Rows whose rounds overlap do not differ.  Where the best does
+client is never advised.  Whether rows differ is decided by `significance`.  Where the best does
 not differ from what would be taken anyway, the advice is to keep it simple.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..figures import Row
+from ..significance import Rounds, ratios
 
 FIRST_LOOK = "cpu_us_per_request"
 """The steadiest figure on a shared machine; what it costs is what a server is bought for."""
@@ -43,10 +44,13 @@ def sentence(scenario: str, rows: Sequence[Row], target: str, usual: str) -> Sen
         names = tuple(row["name"] for row in ours)
         text = f"{scenario}: no pair answered every request correctly; none is advised."
         return Sentence(scenario, None, text, names, None)
-    best = sound[0]
-    simple = next((row for row in sound if row["name"] == usual), best)
-    if simple is best or not differs(simple, best):
-        return alike(scenario, simple, sound, target)
+    simple = next((row for row in sound if row["name"] == usual), sound[0])
+    differ = ratios(
+        {row["name"]: rounds(row) for row in sound if row is not simple}, rounds(simple)
+    )
+    best = next((row for row in sound if differ.get(row["name"], 1) < 1), None)
+    if best is None:
+        return alike(scenario, simple, sound, differ, target)
     return better(scenario, best, simple, target)
 
 
@@ -69,15 +73,17 @@ def median(name: str) -> Callable[[Row], float]:
     return lambda row: float(row[name]["median"])
 
 
-def differs(one: Row, other: Row, name: str = FIRST_LOOK) -> bool:
-    """The noise rule: only rows whose rounds do not overlap differ."""
-    a, b = one[name], other[name]
-    return bool(a["max"] < b["min"] or b["max"] < a["min"])
+def rounds(row: Row, name: str = FIRST_LOOK) -> Rounds:
+    """A figure, round by round; none in a document of before there was this."""
+    found: Rounds = (row[name] or {}).get("rounds", ())
+    return found
 
 
-def alike(scenario: str, simple: Row, sound: list[Row], target: str) -> Sentence:
+def alike(
+    scenario: str, simple: Row, sound: list[Row], differ: Mapping[str, float], target: str
+) -> Sentence:
     """The usual choice is as good as any."""
-    others = [row for row in sound if row is not simple and not differs(simple, row)]
+    others = [row for row in sound if row is not simple and row["name"] not in differ]
     cost = figure(simple, FIRST_LOOK, "us of processor time a request")
     if others:
         named = ", ".join(row["name"] for row in others)
@@ -99,12 +105,11 @@ def better(scenario: str, best: Row, simple: Row, target: str) -> Sentence:
     usual = figure(simple, FIRST_LOOK, "us")
     parts = [f"{scenario}: take {best['name']}: {need}, where {simple['name']} needs {usual}."]
     for name, unit, less_is_better in PRICES:
-        if best[name] and simple[name] and differs(best, simple, name):
-            worse = (median(name)(best) > median(name)(simple)) == less_is_better
-            if worse:
-                parts.append(
-                    f"It costs: {figure(best, name, unit)} against {figure(simple, name, unit)}."
-                )
+        ratio = ratios({name: rounds(best, name)}, rounds(simple, name)).get(name)
+        if ratio is not None and (ratio > 1) == less_is_better:
+            parts.append(
+                f"It costs: {figure(best, name, unit)} against {figure(simple, name, unit)}."
+            )
     names = (best["name"], simple["name"])
     return Sentence(
         scenario, best["name"], " ".join(parts), names, command(best["options"], target)

@@ -10,7 +10,6 @@ import os
 import platform
 import shlex
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ...errors import SettingsError
 from ...load.histogram import Histogram
 from ...load.tally import SATURATED
 from ..figures import FIGURES, Row, Spread, spread_of
+from ..measure.disturbance import is_disturbed, warning
 from ..plan.schedule import Cell, Plan
 from .advice import advice, command
 
@@ -67,21 +67,31 @@ def row_of(cell: Cell) -> Row:
     for each in FIGURES:
         place = row.setdefault(each.group, {}) if each.group else row
         found = spread_of(each, cell.samples, cell.examined)
-        place[each.name] = found and as_json(found)
+        place[each.name] = as_json(found)
     row["errors"] = figure([sample.tally.errors.total() for sample in cell.samples])
     row["lost"] = figure([sample.tally.lost for sample in cell.samples])
     row["wrong"] = dict(sum((sample.tally.errors for sample in cell.samples), Counter()))
+    row["disturbed_rounds"] = sum(map(is_disturbed, cell.samples))
     row["load_is_the_limit"] = any(sample.tally.busy >= SATURATED for sample in cell.samples)
     row["distribution"] = distribution(cell)
     return row
 
 
-def figure(values: list[Any]) -> dict[str, float] | None:
-    return as_json(Spread.of(values)) if values else None
+def warnings(cells: list[Cell]) -> list[str]:
+    """What is said first."""
+    found = warning([sample for cell in cells for sample in cell.samples])
+    return [found] if found else []
 
 
-def as_json(spread: Spread) -> dict[str, float]:
-    return {name: rounded(value) for name, value in asdict(spread).items()}
+def figure(values: list[Any]) -> dict[str, Any] | None:
+    return as_json(Spread.of(values))
+
+
+def as_json(spread: Spread | None) -> dict[str, Any] | None:
+    if spread is None:
+        return None
+    found: dict[str, Any] = {n: rounded(getattr(spread, n)) for n in ("median", "min", "max")}
+    return found | {"rounds": [each if each is None else rounded(each) for each in spread.rounds]}
 
 
 def rounded(value: float) -> float:
@@ -111,6 +121,7 @@ def document(plan: Plan, cells: list[Cell], target: str, *, interrupted: bool) -
         "rounds": plan.rounds,
         "seconds": rounded(plan.seconds),
         "interrupted": interrupted,
+        "warnings": warnings(cells),
         "scenarios": {each.name: each.why for each in plan.scenarios},
         "commands": {
             each.name: command(each.options, target) if each.options else shlex.join(each.command)

@@ -95,6 +95,9 @@ def notes(rows: Sequence[Row]) -> Iterator[str]:
         if row["wrong"]:
             kinds = ", ".join(f"{kind} {count}" for kind, count in row["wrong"].items())
             yield f"  {row['name']}: wrong answers: {kinds}"
+    disturbed = [f"{row['name']} {n}" for row in rows if (n := row.get("disturbed_rounds"))]
+    if disturbed:
+        yield f"  rounds disturbed by other programs: {', '.join(disturbed)}"
     limited = [row["name"] for row in rows if row["load_is_the_limit"]]
     if limited:
         yield f"  >=: the load generator was the limit, not the server: {', '.join(limited)}"
@@ -102,7 +105,8 @@ def notes(rows: Sequence[Row]) -> Iterator[str]:
 
 def text(document: dict[str, Any]) -> str:
     """The whole result."""
-    lines = [f"{name}: {found}" for name, found in document["machine"].items()]
+    lines = [line for each in document.get("warnings", ()) for line in (each, "")]
+    lines += [f"{name}: {found}" for name, found in document["machine"].items()]
     rounds = f"medians of {document['rounds']} rounds of {document['seconds']:g} s, taken in turns"
     lines += [rounds, "", *tables(document)]
     if document["interrupted"]:
