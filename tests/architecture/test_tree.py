@@ -20,8 +20,14 @@ MOST_FILES = 16
 
 ROOT = {"__init__.py", "__main__.py", "errors.py", "py.typed", "testing.py"}
 
+OF_BOTH = "the same thing of HTTP/1.1 and of HTTP/2"
+
 TWICE = {
     "__main__": "Python's own name for what `python -m` runs",
+    "body": OF_BOTH,
+    "exchange": OF_BOTH,
+    "request": OF_BOTH,
+    "stream": "what HTTP/1.1 needs of a connection, and one of the many of HTTP/2",
     "base": "the interface of serving models, and that of content",
     "connection": "HTTP's, and those that an engine or a layer has of its own",
     "files": "how an engine reads regular files",

@@ -35,7 +35,11 @@ REREAD = {
     *("fresh", "max_connections", "inline", "threads", "slow_request_s"),
     *("lifespan", "websocket_deflate", "asgi_extensions"),
     *("access_log", "access_log_format", "server_timing", "otel"),
-    *(each.name for name in ("limits", "rules", "recycling") for each in fields(GROUPS[name])),
+    *(
+        each.name
+        for name in ("limits", "rules", "recycling", "http2")
+        for each in fields(GROUPS[name])
+    ),
 }
 """What only workers are made of."""
 

@@ -71,7 +71,8 @@ def renamed(head: bytes, name: str) -> bytes:
 CURRENT: ContextVar[str] = ContextVar("fivefold_request_id", default="")
 """The name of the request that a call of an application, or a line of the log, is about."""
 
-SERVE = Http1.serve.__code__
+SERVES = {Http1.serve.__code__: "conn"}
+"""What serves requests, and the name under which it has their connection."""
 
 
 def current() -> str:
@@ -84,8 +85,9 @@ def current() -> str:
     """
     frame = sys._getframe(1)  # noqa: SLF001 - there is no other way to it
     while frame is not None:
-        if frame.f_code is SERVE:
-            return frame.f_locals["conn"].request_id  # type: ignore[no-any-return]
+        name = SERVES.get(frame.f_code)
+        if name is not None:
+            return frame.f_locals[name].request_id  # type: ignore[no-any-return]
         frame = frame.f_back  # type: ignore[assignment]
     return CURRENT.get()
 

@@ -66,10 +66,9 @@ class Whole:
         out = self.as_http1 or joined(self.head, self.given, date)
         return Whole.made(self.head, leaving(conn, out))
 
-    async def through(self, exchange: Exchange) -> None:
+    def through(self, exchange: Exchange) -> Sending:
         """Answer by way of an exchange, which may count."""
-        date = exchange.pass_on(self.head.status, self.size)
-        await self.send(exchange.conn, date, keep=exchange.keep)
+        return exchange.pass_answer(self)
 
 
 class HeadAndFile:
@@ -92,9 +91,12 @@ class HeadAndFile:
     def with_fields(self, conn: HttpConnection, date: bytes) -> HeadAndFile:
         return HeadAndFile(self.head, self.part, leaving(conn, self.as_http1))
 
-    async def through(self, exchange: Exchange) -> None:
-        date = exchange.pass_on(self.head.status, self.part.count)
-        await self.send(exchange.conn, date, keep=exchange.keep)
+    @property
+    def size(self) -> int:
+        return self.part.count
+
+    def through(self, exchange: Exchange) -> Sending:
+        return exchange.pass_answer(self)
 
 
 class Deferred:

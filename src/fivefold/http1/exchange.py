@@ -135,8 +135,13 @@ class Exchange:
         else:
             await body.send(conn, head)
 
+    async def pass_answer(self, answer: Any) -> None:
+        """The whole response, as content had it: an `answer.Whole`, or a head and its file."""
+        date = self.pass_on(answer.head.status, answer.size)
+        await answer.send(self.conn, date, keep=self.keep)
+
     def pass_on(self, status: int, size: int) -> bytes:
-        """The whole response leaves now, as content had it (`answer`); the `Date` line for it."""
+        """The whole response leaves now; the `Date` line for it."""
         self.started = self.finished = True
         now = monotonic()
         self.conn.wait_until(now + self._limits.send_s)

@@ -46,7 +46,9 @@ class Request:
     target: bytes
     """Path and query; `*` for OPTIONS; an authority for CONNECT."""
     minor: int
-    """The minor version of HTTP/1."""
+    """The minor version of HTTP/1; 1 for HTTP/2, which knows all that 1.1 knows."""
+    version: str = "1.1"
+    """1.0, 1.1 or 2."""
     host: bytes
     keep_alive: bool
     content_length: int | None
@@ -79,6 +81,7 @@ def examined(head: bytes) -> Request:
     request = Request()
     request.method = method.decode("ascii")
     request.minor = minor = int(digit)
+    request.version = f"1.{minor}"
     request.obeyed = obeyed = collected(head)
     request.target, authority = origin_form(target, method)
     request.host = checked_host(obeyed.get(b"host"), authority, minor)

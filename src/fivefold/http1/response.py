@@ -51,6 +51,8 @@ class ResponseHead:
     """The Content-Length line, where it was given, and the empty line behind it."""
     is_ordinary: bool = True
     """Whether it has a body, and the connection can be kept behind it."""
+    as_http2: Any = None
+    """The same as fields of HTTP/2, once they have been made."""
 
     @property
     def is_event_stream(self) -> bool:

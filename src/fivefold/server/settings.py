@@ -23,6 +23,7 @@ from ..content.routing import virtual_hosts as hosts
 from ..content.static.rules import Rules
 from ..errors import SettingsError
 from ..http1.limits import Limits
+from ..http2.offered import Http2Settings
 from ..iomodels import choices
 from ..isolation.log_options import LogSettings
 from ..listening.sockets import SYSTEMD, Address
@@ -201,6 +202,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     rules: Rules = field(default_factory=Rules)
     tls: TlsSettings = field(default_factory=TlsSettings)
+    http2: Http2Settings = field(default_factory=Http2Settings)
     recycling: RecyclingSettings = field(default_factory=RecyclingSettings)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
 
@@ -222,6 +224,8 @@ class Settings:
             raise SettingsError("trace_spans: nothing is sampled; add --trace-sample 1/1000")
         TrustedProxies(self.trusted_proxies, self.forwarded_fields)
         formats.compiled(self.access_log_format)
+        if not (self.http2.has_1 or self.http2.h2c or self.tls.tls_cert):
+            raise SettingsError("http: without TLS, HTTP/2 alone needs h2c; or name a certificate")
         if self.serving != AUTO:
             self.check_serving(self.serving)
 

@@ -80,8 +80,9 @@ def test_versions(made: Made, serve: Serve) -> None:
 def test_protocols_resumption_and_renegotiation(made: Made, serve: Serve) -> None:
     settings = {"workers": 2, "first_byte_s": 0.5}  # the last client waits for our close
     with serve(tls_cert=made.cert, tls_key=made.key, **settings) as address:
-        assert "ALPN protocol: http/1.1" in s_client(address, "-alpn", "h2,http/1.1")
-        assert "No ALPN negotiated" in s_client(address, "-alpn", "h2")
+        assert "ALPN protocol: h2" in s_client(address, "-alpn", "http/1.1,h2")
+        assert "ALPN protocol: http/1.1" in s_client(address, "-alpn", "http/1.1")
+        assert "No ALPN negotiated" in s_client(address, "-alpn", "h3")
         # Both workers know the tickets: their keys are older than they are.
         said = s_client(address, "-tls1_2", "-reconnect")
         assert said.count("Reused, TLSv1.2") == 5
@@ -197,7 +198,7 @@ def test_a_client_whose_name_is_no_text_is_refused(
     ):
         url = f"https://{host}:{port}/"
         said = curl(made, "--cert", odd.cert, "--key", odd.key, "-i", url)
-        assert said.startswith("HTTP/1.1 400")
+        assert said.split()[1] == "400"
         assert "has a name that is not text" in said
         assert "is not text" not in curl(made, "-i", url)
     assert "UnicodeDecodeError" not in log.read_text()

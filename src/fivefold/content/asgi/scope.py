@@ -88,7 +88,7 @@ class Scopes:
         return {
             "type": "http",
             "asgi": VERSIONS,
-            "http_version": "1.1" if request.minor else "1.0",
+            "http_version": request.version,
             "method": request.method,
             "scheme": exchange.conn.scheme,
             "path": path,

@@ -56,7 +56,7 @@ class Attributes:
             "http.request.method": request.method,
             "url.scheme": seen.scheme,
             "url.path": path,
-            "network.protocol.version": f"1.{request.minor}",
+            "network.protocol.version": request.version,
             **self._pair,
         }
         if request.method not in METHODS:

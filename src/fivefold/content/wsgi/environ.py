@@ -25,6 +25,9 @@ from .file_wrapper import FileWrapper
 
 Environ = dict[str, Any]
 
+PROTOCOLS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1", "2": "HTTP/2.0"}
+"""SERVER_PROTOCOL, as Apache says it."""
+
 OWN_NAMES = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 """The two fields without HTTP_ before their names."""
 
@@ -91,7 +94,7 @@ class Environs:
             "PATH_INFO": self._path_info(unquote_to_bytes(target).decode("latin-1")),
             "QUERY_STRING": query.decode("latin-1"),
             "REQUEST_URI": request.target.decode("latin-1"),
-            "SERVER_PROTOCOL": f"HTTP/1.{request.minor}",
+            "SERVER_PROTOCOL": PROTOCOLS[request.version],
         }
         for name, value in fields_of(head):
             key = OWN_NAMES.get(name)

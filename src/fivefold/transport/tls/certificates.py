@@ -36,17 +36,24 @@ OTHERS_S = 1.0
 class Certificates:
     """All of a server; made before the first fork. `current` is what a handshake begins with."""
 
-    def __init__(self, settings: TlsSettings) -> None:
-        """Raises `SettingsError`, which names the file and the remedy."""
+    def __init__(self, settings: TlsSettings, alpn: Sequence[str] = ("http/1.1",)) -> None:
+        """`alpn`: the protocols that are spoken, the best first (RFC 7301).
+
+        Raises `SettingsError`, which names the file and the remedy.
+        """
         self._settings = settings
+        self._alpn = tuple(alpn)
         self._stamps = settings.stamps()
         self._material = Material.read(settings)
-        self._served = Served(settings, self._material, tried(settings, self._material))
+        self._served = self._of(self._material, tried(settings, self._material))
         self._complaint = ""
         self._renewals = Renewals()
         self._used = self._seen = self._renewals.number
         self._lock = threading.Lock()
         self._look_at = 0.0  # a process that begins to serve looks first
+
+    def _of(self, material: Material, names: Sequence[Names]) -> Served:
+        return Served(self._settings, material, names, self._alpn)
 
     def current(self) -> ssl.SSLContext:
         """The context of the first certificate; it finds the others by the client's name."""
@@ -102,7 +109,7 @@ class Certificates:
 
     def _use(self, renewal: Renewal) -> None:
         if renewal.material != self._material:
-            self._served = Served(self._settings, renewal.material, renewal.names)
+            self._served = self._of(renewal.material, renewal.names)
             self._material = renewal.material
         self._stamps, self._complaint = renewal.stamps, renewal.complaint
 
@@ -136,8 +143,15 @@ def said(error: Exception) -> str:
 class Served:
     """Contexts for handshakes: of the first certificate, and of each name."""
 
-    def __init__(self, settings: TlsSettings, material: Material, names: Sequence[Names]) -> None:
+    def __init__(
+        self,
+        settings: TlsSettings,
+        material: Material,
+        names: Sequence[Names],
+        alpn: tuple[str, ...],
+    ) -> None:
         """`names` are those of each certificate. Raises `SettingsError`."""
+        self._alpn = alpn
         self.names = tuple(names)
         self._settings = settings
         self._material = material
@@ -154,6 +168,7 @@ class Served:
         known = self._contexts.get(certificates)
         if known is None:
             known = load(self._settings, self._material, certificates)
+            known.set_alpn_protocols(list(self._alpn))
             known.sni_callback = self._choose
             self._contexts[certificates] = known
         return known

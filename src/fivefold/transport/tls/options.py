@@ -10,9 +10,6 @@ from pathlib import Path
 from ...configuration.setting import check, setting
 from ...errors import SettingsError
 
-PROTOCOL = "http/1.1"
-"""Of ALPN (RFC 7301): all that is spoken here."""
-
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 CLIENTS = {
@@ -97,7 +94,6 @@ class TlsSettings:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = VERSIONS[self.tls_min]
         context.options |= ssl.OP_NO_RENEGOTIATION
-        context.set_alpn_protocols([PROTOCOL])
         context.verify_mode = CLIENTS[self.tls_client_auth]
         return context
 

@@ -1,0 +1,287 @@
+"""The coroutine of a connection that speaks HTTP/2: requests in, responses out, in every pair.
+
+A request that content has the whole answer to is answered in the loop, and all such answers of one
+receive leave together.  Each other one is served by a coroutine of its own: side by side where the
+I/O model overlaps, in turn where it does not (blocking).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any
+
+from ..errors import DeadlineExceeded, ProtocolError
+from ..http1.answer import Answer, Responder, Whole
+from ..http1.closing import close_at_once, closed, linger
+from ..http1.exchange import OVER, Exchange
+from ..http1.limits import Limits
+from ..http1.logged import NOTHING_SENT, AccessLogger, LoggedRequest
+from ..http1.request import Request
+from ..http1.response import BODILESS, DateField, plain
+from ..http1.slow_path import unforeseen
+from ..iomodels.interface import Connection
+from ..isolation.reporting import logger, report
+from .body import StreamBody
+from .exchange import StreamExchange
+from .framing import CANCEL, INTERNAL, NO_ERROR, ClientError
+from .multiplexer import Multiplexer
+from .offered import Http2Settings
+from .request import Asking, Requests
+from .response_fields import response_fields
+from .stream import StreamConnection
+from .tunnel import Tunnel
+
+log = logger("fivefold.http")
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""With which a client begins (RFC 9113, section 3.4)."""
+
+
+class Http2:
+    """What the connections of one worker share. `serve` is the connection coroutine."""
+
+    def __init__(
+        self,
+        content: Responder,
+        limits: Limits,
+        settings: Http2Settings,
+        access_logger: AccessLogger | None = None,
+    ) -> None:
+        self.content = content
+        self.limits = limits
+        self.settings = settings
+        self.access_logger = access_logger
+        self.date = DateField()
+        self.requests = Requests(limits.body_bytes)
+
+    async def serve(self, conn: Connection, data: bytes = b"") -> None:
+        """All exchanges of one connection, then close it; `data` has come already.
+
+        Raises nothing but GeneratorExit, as `Http1.serve`.
+        """
+        serving = Http2Connection(self, conn)
+        failure: BaseException | None = None
+        try:
+            await serving.run(data)
+        except GeneratorExit:
+            serving.close_streams()
+            close_at_once(conn)
+            raise
+        except BaseException as error:  # noqa: BLE001 - `_end` sorts them
+            failure = error
+        await serving.end(failure)
+        await closed(conn)
+
+
+class Http2Connection:
+    """One connection while it is served."""
+
+    def __init__(self, shared: Http2, conn: Connection) -> None:
+        self._shared = shared
+        self._conn = conn
+        self._streams = Multiplexer(conn, shared.limits, shared.settings)
+        self._announced = False
+        """Whether the client knows that the server stops."""
+
+    async def run(self, data: bytes) -> None:
+        """Until client or server ends it. Raises `PeerGone`, `DeadlineExceeded`."""
+        streams, limits, conn = self._streams, self._shared.limits, self._conn
+        conn.expect_progress(limits.send_s)
+        wait_s = limits.first_byte_s
+        if data:
+            streams.take(data)
+        while not (streams.ended and not streams.streams and not streams.asked):
+            if conn.closing:
+                if self._announced and not streams.streams and not streams.asked:
+                    return
+                self._announce()
+            while streams.asked:
+                self._begin(streams.asked.popleft())
+                wait_s = limits.keep_alive_s
+            await streams.next_requests(monotonic() + wait_s)
+
+    def _announce(self) -> None:
+        if not self._announced:
+            self._announced = True
+            self._streams.frames.announce_end()
+            self._streams.wake_all()
+
+    async def end(self, failure: BaseException | None) -> None:
+        """Raises nothing but GeneratorExit."""
+        conn, streams = self._conn, self._streams
+        streams.end_all()
+        self.close_streams()
+        if failure is not None and not isinstance(failure, (*OVER, OSError)):
+            report(log, "a connection failed", error=failure)
+        try:
+            if failure is None or isinstance(failure, ClientError | DeadlineExceeded):
+                streams.frames.end()
+                await streams.flush()
+                await linger(conn, self._shared.limits.linger_s)
+        except GeneratorExit:
+            close_at_once(conn)
+            raise
+        except OVER:
+            if isinstance(failure, DeadlineExceeded) and not conn.idle:
+                conn.reset_on_close()
+        except BaseException as error:  # noqa: BLE001 - the edge of a connection
+            report(log, "a connection failed", error=error)
+
+    def close_streams(self) -> None:
+        for stream in list(self._streams.streams.values()):
+            task, stream.task = stream.task, None
+            if task is not None:
+                task.close()
+        self._streams.streams.clear()
+
+    # One request
+
+    def _begin(self, event: Any) -> None:
+        """Answer it, if that needs no waiting, or begin to."""
+        shared, streams, number = self._shared, self._streams, event.stream_id
+        now = monotonic()
+        stream: StreamConnection = StreamConnection(streams, number)
+        request, head = Request(), b""
+        try:
+            asking = shared.requests.of(event.headers, ends=event.end_stream)
+            request, head = asking.request, asking.head
+            body = StreamBody(stream, request, shared.limits) if request.has_body else None
+            answer = self._answer_at_once(asking, stream, now)
+        except BaseException as error:  # noqa: BLE001 - the edge of content
+            self._refuse(stream, asking_or_none(request), head, unforeseen(request, error), now)
+            return
+        if type(answer) is Whole and self._send_whole(stream, asking, answer, now):
+            return
+        if asking.opens_socket:
+            stream = Tunnel(streams, number)
+        else:
+            stream.body = body
+        streams.add(stream)
+        respond = shared.content.respond if answer is None else answer.through
+        stream.task = task = self._serve(stream, asking, respond, now)
+        self._conn.io.spawn(task)
+
+    def _answer_at_once(
+        self, asking: Asking, stream: StreamConnection, now: float
+    ) -> Answer | None:
+        if asking.opens_socket:
+            return None
+        return self._shared.content.answer_at_once(asking.request, asking.head, stream, now)
+
+    def _send_whole(
+        self, stream: StreamConnection, asking: Asking, answer: Whole, now: float
+    ) -> bool:
+        """Whether it fits: all of it leaves with what else this receive has asked for."""
+        head, size = answer.head, answer.size
+        plainly = not (stream.adding or asking.request.has_body or head.status in BODILESS)
+        if not plainly or not stream.has_room(size) or asking.request.method == "HEAD":
+            return False
+        begun = monotonic()
+        fields = response_fields(stream, head, size, self._shared.date, begun)
+        self._streams.frames.respond_whole(stream.number, fields, answer.body)
+        asked = LoggedRequest(asking.request, asking.head, now, begun)
+        self._log(stream, asked, head.status, size, complete=True)
+        return True
+
+    async def _serve(
+        self,
+        stream: StreamConnection,
+        asking: Asking,
+        respond: Callable[[Exchange], Awaitable[None]],
+        now: float,
+    ) -> None:
+        """Answer a request that may have to be waited for. Raises nothing but GeneratorExit."""
+        shared = self._shared
+        exchange = StreamExchange(
+            stream, asking.request, asking.head, stream.body, shared.limits, shared.date
+        )
+        code = NO_ERROR
+        refusal: ProtocolError | None = None
+        try:
+            try:
+                await respond(exchange)
+            except OVER:
+                raise
+            except BaseException as error:  # noqa: BLE001 - the edge of content
+                refusal = unforeseen(asking.request, error)
+            if refusal is not None and not exchange.started:
+                await exchange.answer(plain(refusal.status, refusal.detail, list(refusal.fields)))
+            elif refusal is not None:
+                code = INTERNAL
+        except OVER as error:
+            code = CANCEL if isinstance(error, DeadlineExceeded) else INTERNAL
+            if isinstance(error, GeneratorExit):
+                raise
+        finally:
+            self._end_stream(stream, exchange, asking, now, code)
+        self._streams.flush_soon()
+
+    def _end_stream(
+        self,
+        stream: StreamConnection,
+        exchange: StreamExchange,
+        asking: Asking,
+        now: float,
+        code: int,
+    ) -> None:
+        unfinished = not (exchange.finished or stream.has_ended)
+        body = stream.body
+        if unfinished or (body is not None and not body.finished):
+            # A body that nobody wants is not to come (RFC 9113, section 8.1).
+            self._streams.frames.reset(stream.number, code or (INTERNAL if unfinished else 0))
+        self._streams.remove(stream)
+        stream.task = None
+        asked = LoggedRequest(asking.request, asking.head, now, exchange.begun_at or monotonic())
+        status = exchange.status or NOTHING_SENT
+        self._log(stream, asked, status, exchange.size, complete=not unfinished)
+
+    def _refuse(
+        self,
+        stream: StreamConnection,
+        request: Request | None,
+        head: bytes,
+        refusal: ProtocolError,
+        now: float,
+    ) -> None:
+        """Say why. The connection goes on: its framing is in no doubt."""
+        response = plain(refusal.status, refusal.detail, list(refusal.fields))
+        assert isinstance(response.body, bytes)
+        fields = [(name.lower(), value) for name, value in response.fields]
+        length = (b"content-length", b"%d" % response.length)
+        begun = monotonic()
+        try:
+            self._streams.frames.respond_whole(
+                stream.number,
+                [(b":status", b"%d" % refusal.status), length, *fields],
+                response.body,
+            )
+        except OVER:
+            return
+        self._streams.frames.reset(stream.number, NO_ERROR)
+        asked = LoggedRequest(request, head, now, begun)
+        self._log(stream, asked, refusal.status, response.length, complete=True)
+
+    def _log(
+        self,
+        stream: StreamConnection,
+        asked: LoggedRequest,
+        status: int,
+        size: int,
+        *,
+        complete: bool,
+    ) -> None:
+        if self._shared.access_logger is not None:
+            lines = self._shared.access_logger.log_of(stream)
+            lines.record(asked, status, size, complete=complete)
+
+
+def asking_or_none(request: Request) -> Request | None:
+    return request if hasattr(request, "method") else None
+
+
+SERVED = tuple(
+    method.__code__
+    for method in (Http2Connection._begin, Http2Connection._serve)  # noqa: SLF001
+)
+"""Where one request is answered: the code has its stream as `stream`."""

@@ -1,0 +1,170 @@
+"""The frames of one connection, by ngh2 (libnghttp2): the only module that knows that library.
+
+Facts.        libnghttp2 judges what comes (RFC 9113's errors, HPACK, floods) and orders what
+              leaves by windows and priorities (RFC 9218).  It does not check outgoing fields,
+              queues data without bound, and gives windows back by itself unless it is not to.
+Choice.       Fields are checked where all responses' are (`content.application.fields`).  A sender
+              gives it one part and waits until that has left (`queued`).  A window is given back
+              when content has read (`read`), so a client sends no more than content takes.
+Assumption.   After an error of the connection nothing else is asked of it but what to send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import ngh2
+
+from ..errors import PeerGone
+from ..http1.limits import Limits
+from .offered import Http2Settings
+
+Asked = ngh2.RequestReceived
+Came = ngh2.DataReceived
+Trailed = ngh2.TrailersReceived
+Reset = ngh2.StreamReset
+Closed = ngh2.StreamClosed
+Widened = ngh2.WindowUpdated
+Changed = ngh2.SettingsReceived
+LeftOff = ngh2.GoAwayReceived
+
+Fields = Iterable[tuple[bytes, bytes]]
+
+STREAM_WINDOW_BYTES = 262_144
+"""What a client may send ahead on a stream: more than the 64 KiB of the RFC, which bound an upload
+to 64 KiB a round trip."""
+
+CONNECTION_WINDOW_BYTES = 1_048_576
+"""The same for all streams of a connection: what their content has not read is kept here."""
+
+SEND_BYTES = 262_144
+"""Taken out at once: large enough for few calls, small enough that a stream of more urgency gets
+in between soon."""
+
+CANCEL, REFUSED, INTERNAL, NO_ERROR = 0x8, 0x7, 0x2, 0x0
+"""RFC 9113, section 7."""
+
+
+class ClientError(PeerGone):
+    """The client has broken HTTP/2, and has been sent why."""
+
+
+class Framing:
+    """Raises `ClientError` for what a client must not send, `PeerGone` where a stream is over."""
+
+    def __init__(self, limits: Limits, settings: Http2Settings) -> None:
+        self._session = session = ngh2.Connection(
+            ngh2.Role.SERVER,
+            ngh2.Configuration(
+                auto_window_update=False,
+                max_inbound_header_list_size=limits.head_bytes,
+                max_inbound_header_count=limits.header_count,
+            ),
+        )
+        setting = ngh2.Setting
+        session.initiate_connection(
+            {
+                setting.MAX_CONCURRENT_STREAMS: settings.http2_streams,
+                setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW_BYTES,
+                setting.MAX_HEADER_LIST_SIZE: limits.head_bytes,
+                setting.ENABLE_CONNECT_PROTOCOL: 1,
+                setting.NO_RFC7540_PRIORITIES: 1,
+            }
+        )
+        session.set_local_window_size(CONNECTION_WINDOW_BYTES)
+
+    def receive(self, data: bytes) -> list[ngh2.Event]:
+        """What has come, as events."""
+        session = self._session
+        try:
+            session.receive_data(data)
+        except ngh2.NGH2Error as error:
+            raise ClientError(f"HTTP/2: {error}") from None
+        return session.events()
+
+    def to_send(self) -> bytes:
+        """The next bytes for the client; none while it gives no window."""
+        try:
+            return self._session.data_to_send(SEND_BYTES)
+        except ngh2.NGH2Error as error:
+            raise ClientError(f"HTTP/2: {error}") from None
+
+    @property
+    def window(self) -> int:
+        """Bytes of bodies that the client still takes, on all streams."""
+        try:
+            return self._session.remote_window_size
+        except ngh2.NGH2Error:
+            return 0  # nothing leaves any more
+
+    def stream_window(self, stream: int) -> int:
+        try:
+            return self._session.stream_remote_window_size(stream)
+        except ngh2.NGH2Error:
+            return 0
+
+    def queued(self, stream: int) -> int:
+        """Bytes of its body that have not left."""
+        try:
+            return self._session.queued_body_size(stream)
+        except ngh2.NGH2Error:
+            return 0
+
+    def respond(self, stream: int, fields: Fields, *, end: bool) -> None:
+        try:
+            self._session.send_response(stream, fields, end_stream=end)
+        except ngh2.NGH2Error as error:
+            raise PeerGone(f"the stream is over: {error}") from None
+
+    def respond_whole(self, stream: int, fields: Fields, body: bytes) -> None:
+        try:
+            self._session.send_response(stream, fields)
+            self._session.send_data(stream, body, end_stream=True)
+        except ngh2.NGH2Error as error:
+            raise PeerGone(f"the stream is over: {error}") from None
+
+    def inform(self, stream: int, fields: Fields) -> None:
+        try:
+            self._session.send_informational_response(stream, fields)
+        except ngh2.NGH2Error as error:
+            raise PeerGone(f"the stream is over: {error}") from None
+
+    def send(self, stream: int, data: bytes | memoryview, *, end: bool) -> None:
+        try:
+            self._session.send_data(stream, data, end_stream=end)
+        except ngh2.NGH2Error as error:
+            raise PeerGone(f"the stream is over: {error}") from None
+
+    def end_with(self, stream: int, trailers: Fields) -> None:
+        try:
+            self._session.send_trailers(stream, trailers)
+        except ngh2.NGH2Error as error:
+            raise PeerGone(f"the stream is over: {error}") from None
+
+    def reset(self, stream: int, code: int) -> None:
+        """End it, unless it has ended."""
+        try:
+            self._session.reset_stream(stream, code)
+        except ngh2.NGH2Error:
+            pass  # the client was faster
+
+    def read(self, stream: int, size: int) -> None:
+        """Content has taken so many bytes: the client may send as many more."""
+        try:
+            self._session.acknowledge_received_data(size, stream)
+        except ngh2.NGH2Error:
+            pass  # it has ended; those of the connection were given back with it
+
+    def announce_end(self) -> None:
+        """The client shall begin nothing more here; what is on its way is served."""
+        try:
+            self._session.send_shutdown_notice()
+        except ngh2.NGH2Error:
+            pass  # it has ended itself
+
+    def end(self) -> None:
+        """The last stream that is served, so that the client asks for later ones elsewhere."""
+        try:
+            self._session.send_goaway()
+        except ngh2.NGH2Error:
+            pass

@@ -1,0 +1,316 @@
+"""The streams of one connection: who reads and who sends for all, and how long each may wait.
+
+Facts.        A connection has one receive and one send at a time; its streams wait for both.  A
+              stream whose client gives no window can only go on when something is read.
+Choice.       Whoever waits reads, if no other does: the coroutine of the connection, mostly, and
+              that of a stream where nothing else runs (a blocking model, whose streams are answered
+              in turn).  Whoever has something to send sends all that there is; others wait until it
+              has left.  So no window is waited for by all.
+Assumption.   What a stream waits for is brought by a frame of the client: once all has been sent,
+              nothing that another stream does can end its wait.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DeadlineExceeded, PeerGone
+from ..http1.limits import Limits
+from ..iomodels.interface import Connection, Waiter
+from ..iomodels.lifetime import NEVER
+from . import framing
+from .framing import Framing
+from .offered import Http2Settings
+from .stream import StreamConnection
+
+if TYPE_CHECKING:
+    import ngh2
+
+NOTICE_S = 1.0
+"""How soon a connection with open streams notices that the server stops."""
+
+
+class Multiplexer:
+    """Raises `PeerGone`, `DeadlineExceeded`."""
+
+    def __init__(self, conn: Connection, limits: Limits, settings: Http2Settings) -> None:
+        self.conn = conn
+        self.limits = limits
+        self.frames = Framing(limits, settings)
+        self.streams: dict[int, StreamConnection] = {}
+        """Those that are not over; what is answered at once never is among them."""
+        self.asked: deque[ngh2.RequestReceived] = deque()
+        """Requests that have come and were not begun."""
+        self.ended = False
+        """Whether the client sends nothing more."""
+        self.is_over = False
+        """Whether nothing may be sent any more: it is being closed."""
+        self.room = 0
+        """How many bytes of bodies would leave at once."""
+
+        # Who does what, and who waits.
+        self._reads = self._sends = self._is_due = False
+        self._waiting: set[StreamConnection] = set()
+        """Streams that wait for the client."""
+        self._main: Waiter | None = None
+        """The coroutine of the connection, while another reads."""
+        self._unsent: list[Waiter] = []
+        """Coroutines that wait for the one that sends."""
+        self._idle_until = NEVER
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            framing.Asked: self.asked.append,
+            framing.Came: self._came,
+            framing.Trailed: self._trailed,
+            framing.Reset: self._reset,
+            framing.Closed: self._reset,
+            framing.Widened: self._widened,
+            framing.Changed: self._changed,
+        }
+
+    # Sending
+
+    async def flush(self) -> None:
+        """Have all sent that may be; returns when the kernel has it."""
+        await self._begin_sending()
+        try:
+            await self._send_all()
+        except PeerGone:
+            self.end_all()
+            raise
+        finally:
+            self._end_sending()
+
+    async def read_file(self, file: Any, offset: int, count: int) -> bytes:
+        """In the place of a send: an engine may have one buffer for both (aio:posix)."""
+        await self._begin_sending()
+        try:
+            self.conn.allow(self.limits.send_s)
+            return await self.conn.read_file(file, offset, count)
+        finally:
+            self._end_sending()
+
+    async def _begin_sending(self) -> None:
+        while self._sends:
+            waiter = Waiter()
+            self._unsent.append(waiter)
+            await waiter
+        self._sends = True
+
+    def _end_sending(self) -> None:
+        self._sends = False
+        waiting, self._unsent = self._unsent, []
+        for waiter in waiting:
+            self.conn.io.resume(waiter)
+        if self._reads:
+            self._limit_wait()
+
+    def flush_soon(self) -> None:
+        """The same, once the coroutines that can go on have had their turn, so that what they have
+        to send leaves together."""
+        if not self._is_due:
+            self._is_due = True
+            self.conn.io.spawn(self._flush_due())
+
+    async def _flush_due(self) -> None:
+        self._is_due = False
+        try:
+            if not self.is_over:
+                await self.flush()
+        except (PeerGone, DeadlineExceeded):
+            self.end_all()  # whoever waits, or sends next, learns of it
+
+    async def _send_all(self) -> None:
+        conn, to_send = self.conn, self.frames.to_send
+        while out := to_send():
+            conn.allow(self.limits.send_s)
+            if not conn.send_soon(out):
+                await conn.send(out)
+
+    # Waiting
+
+    async def until(self, ready: Callable[[], bool], stream: StreamConnection) -> None:
+        """Wait until that is true, which only a frame of the client can make it."""
+        while True:
+            await self.flush()
+            if ready():
+                return
+            stream.check()
+            if self.ended:
+                raise PeerGone("the client says nothing more")
+            self._waiting.add(stream)
+            try:
+                if self._reads:
+                    self._shorten_wait(stream.deadline)
+                    stream.waiter = waiter = Waiter()
+                    await waiter
+                else:
+                    await self._read()
+            finally:
+                stream.waiter = None
+                self._waiting.discard(stream)
+
+    async def next_requests(self, idle_until: float) -> None:
+        """For the coroutine of the connection: until there is something for it to do."""
+        self._idle_until = idle_until
+        while True:
+            await self.flush()
+            if self.asked or (self.ended and not self.streams):
+                return
+            if self._reads or self.ended:
+                self._main = waiter = Waiter()
+                await waiter
+            else:
+                await self._read()
+                if self.conn.closing:
+                    return
+
+    async def _read(self) -> None:
+        """For all who wait: what the client sends next, or that it is somebody's time."""
+        self._reads = True
+        conn = self.conn
+        try:
+            self._limit_wait()
+            data = None
+            with suppress(DeadlineExceeded):
+                data = await conn.recv()
+            if data is None:
+                if self._expire() or self.streams:
+                    return
+                data = await conn.last_words()
+            conn.heard()
+            self._take(data)
+        except PeerGone:
+            self.end_all()
+            raise
+        finally:
+            self._reads = False
+            self.wake_main()
+
+    def _limit_wait(self) -> None:
+        """The connection may wait as long as the first of those that wait on it."""
+        if self._sends:
+            return  # which has its own time
+        if not self.streams:
+            self.conn.begin_waiting(self._idle_until)
+            return
+        self.conn.heard()
+        due = [stream.deadline for stream in self._waiting]
+        self.conn.wait_until(min(monotonic() + NOTICE_S, *due, NEVER))
+
+    def _shorten_wait(self, deadline: float) -> None:
+        if not self._sends and deadline < self.conn.deadline:
+            self.conn.wait_until(deadline)
+
+    def _expire(self) -> bool:
+        """Whether a stream has waited too long; it raises that itself."""
+        now = monotonic()
+        due = [stream for stream in self._waiting if stream.deadline <= now]
+        for stream in due:
+            self.wake(stream)
+        return bool(due)
+
+    def wake(self, stream: StreamConnection) -> None:
+        waiter, stream.waiter = stream.waiter, None
+        if waiter is not None:
+            self.conn.io.resume(waiter)
+
+    def wake_main(self) -> None:
+        waiter, self._main = self._main, None
+        if waiter is not None:
+            self.conn.io.resume(waiter)
+
+    # What has come
+
+    def _take(self, data: bytes) -> None:
+        if not data:
+            self.ended = True
+            for stream in self._waiting:
+                self.wake(stream)
+            return
+        handlers = self._handlers
+        for event in self.frames.receive(data):
+            handle = handlers.get(type(event))
+            if handle is not None:
+                handle(event)
+        self.room = self.frames.window
+
+    def take(self, data: bytes) -> None:
+        """What has come before this connection was known to speak HTTP/2. Raises `ClientError`."""
+        self._take(data)
+
+    def _came(self, event: ngh2.DataReceived) -> None:
+        stream = self.streams.get(event.stream_id)
+        if stream is None or stream.body is None:
+            # Its stream is over: the window of the connection is everybody's.
+            self.frames.read(event.stream_id, len(event.data))
+            return
+        stream.body.put(event.data)
+        if event.end_stream:
+            stream.body.end()
+        self.wake(stream)
+
+    def _trailed(self, event: ngh2.TrailersReceived) -> None:
+        stream = self.streams.get(event.stream_id)
+        if stream is not None and stream.body is not None:
+            stream.body.end()
+            self.wake(stream)
+
+    def _reset(self, event: Any) -> None:
+        """By the client; or it is over for both, which whoever serves it knows."""
+        stream = self.streams.get(event.stream_id)
+        if stream is not None:
+            self.end_stream(stream)
+
+    def _widened(self, event: ngh2.WindowUpdated) -> None:
+        if event.stream_id:
+            stream = self.streams.get(event.stream_id)
+            if stream is not None:
+                self.wake(stream)
+        else:
+            self._changed(event)
+
+    def _changed(self, _: Any) -> None:
+        """A window of all streams."""
+        self.wake_all()
+
+    def end_body(self, stream: StreamConnection) -> None:
+        """Nothing follows what has been sent on it."""
+        try:
+            self.frames.send(stream.number, b"", end=True)
+        except PeerGone:
+            self.end_stream(stream)
+        self.flush_soon()
+
+    def end_stream(self, stream: StreamConnection) -> None:
+        stream.gone = True
+        self.wake(stream)
+
+    def end_all(self) -> None:
+        """Nothing more is sent or comes."""
+        self.ended = True
+        for stream in self.streams.values():
+            self.end_stream(stream)
+        self.wake_main()
+
+    # Its streams
+
+    def wake_all(self) -> None:
+        """The server stops: whoever waits looks what that means to it."""
+        for stream in self._waiting:
+            self.wake(stream)
+
+    def add(self, stream: StreamConnection) -> None:
+        self.streams[stream.number] = stream
+
+    def remove(self, stream: StreamConnection) -> None:
+        """It is over."""
+        self.streams.pop(stream.number, None)
+        if not self.streams:
+            if self._reads:
+                self._limit_wait()
+            if self.ended or self.conn.closing:
+                self.wake_main()

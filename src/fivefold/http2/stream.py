@@ -1,0 +1,205 @@
+"""One stream of a connection, to content a connection of its own: what it asks of the client at the
+other end is the real connection's, what it waits for is the stream's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from time import monotonic
+from typing import Any, Protocol
+
+from ..errors import DeadlineExceeded, PeerGone
+from ..http1.limits import Limits
+from ..iomodels.interface import Connection, Waiter
+from ..iomodels.lifetime import NEVER
+from .framing import CANCEL, Framing
+
+PART_BYTES = 65536
+"""Of a body, given to the frames at once: what a client's window holds by default."""
+
+FILE_BYTES = 262_144
+"""Of a file, read at once."""
+
+
+class Carrier(Protocol):
+    """What a stream needs of the connection that carries it (`Multiplexer`)."""
+
+    conn: Connection
+    frames: Framing
+    limits: Limits
+    room: int
+
+    async def flush(self) -> None: ...
+    def flush_soon(self) -> None: ...
+    async def until(self, ready: Callable[[], bool], stream: StreamConnection) -> None: ...
+    async def read_file(self, file: Any, offset: int, count: int) -> bytes: ...
+    def end_stream(self, stream: StreamConnection) -> None: ...
+    def end_body(self, stream: StreamConnection) -> None: ...
+
+
+def below(name: str) -> Any:
+    """What is the real connection's."""
+    return property(attrgetter(f"below.{name}"))
+
+
+class StreamConnection:
+    """An `http1.stream.HttpConnection`. Raises `PeerGone`, `DeadlineExceeded`."""
+
+    fd = below("fd")
+    io = below("io")
+    closing = below("closing")
+    scheme = below("scheme")
+    tls = below("tls")
+    peer = below("peer")
+    local = below("local")
+    socket_ends = below("socket_ends")
+    queued_s = below("queued_s")
+    idle = False
+    unsent = 0
+    has_asked = True
+    request_id = ""
+    adding: tuple[Callable[[bytes], bytes], ...] = ()
+    file_copies = 2
+
+    # What waits on it (`Multiplexer.until`).
+    deadline = NEVER
+    waiter: Waiter | None = None
+    gone = False
+    """Whether the client has ended it, or the connection has."""
+
+    has_ended = False
+    """Whether content has said all, by itself (`Tunnel`)."""
+    body: Any = None
+    """Of its request (`StreamBody`), if it has one."""
+    task: Any = None
+    """The coroutine that serves it, if it needs one."""
+
+    def __init__(self, carrier: Carrier, number: int) -> None:
+        self.carrier = carrier
+        self.number = number
+        self.below = carrier.conn
+
+    @property
+    def remembered(self) -> Any:
+        """What content knows of the connection is known of all its streams."""
+        return self.below.remembered
+
+    @remembered.setter
+    def remembered(self, value: Any) -> None:
+        self.below.remembered = value
+
+    async def read_file(self, file: Any, offset: int, count: int) -> bytes:
+        return await self.carrier.read_file(file, offset, count)
+
+    async def yield_turn(self) -> None:
+        await self.below.yield_turn()
+
+    # What is its own.
+
+    def name_request(self, name: str) -> None:
+        self.request_id = name
+
+    def begin_request(self, adding: tuple[Callable[[bytes], bytes], ...]) -> None:
+        self.adding = adding
+
+    def wait_until(self, deadline: float) -> None:
+        self.deadline = deadline
+
+    def allow(self, seconds: float) -> None:
+        self.deadline = monotonic() + seconds
+
+    def expect_progress(self, seconds: float) -> float:
+        return NEVER  # each part of a body has its own time
+
+    def begin_waiting(self, deadline: float) -> None:
+        self.deadline = deadline
+
+    def begin_listening(self) -> None:
+        """A server that stops ends what is read here (`Multiplexer`)."""
+
+    def heard(self) -> None:
+        pass
+
+    async def last_words(self) -> bytes:
+        return b""
+
+    def has_room(self, size: int) -> bool:
+        """Whether a body of that size leaves at once; then it is counted."""
+        carrier = self.carrier
+        if size > PART_BYTES or size > carrier.room:
+            return False
+        if size > carrier.frames.stream_window(self.number):
+            return False
+        carrier.room -= size
+        return True
+
+    def has_read(self, size: int) -> None:
+        """Content has taken so much of what came."""
+        self.carrier.frames.read(self.number, size)
+
+    def inform(self, status: int, fields: Iterable[tuple[bytes, bytes]]) -> None:
+        """An interim response."""
+        self.carrier.frames.inform(self.number, [(b":status", b"%d" % status), *fields])
+
+    def check(self) -> None:
+        """Raises why nothing more can be waited for."""
+        if self.gone:
+            raise PeerGone("the client has ended the stream")
+        if self.deadline <= monotonic():
+            raise DeadlineExceeded
+
+    async def until(self, ready: Callable[[], bool]) -> None:
+        """Wait for what only the client can bring."""
+        await self.carrier.until(ready, self)
+
+    async def send_body(self, data: bytes | memoryview, *, end: bool) -> None:
+        """A part of the body of its response; returns when the kernel has it."""
+        frames, number = self.carrier.frames, self.number
+        rest = memoryview(data)
+        while True:
+            part, rest = rest[:PART_BYTES], rest[PART_BYTES:]
+            if self.gone:
+                raise PeerGone("the client has ended the stream")
+            frames.send(number, part, end=end and not rest)
+            await self.until(self._has_left)
+            if not rest:
+                return
+            self.deadline = max(self.deadline, monotonic() + self.carrier.limits.send_s)
+
+    def _has_left(self) -> bool:
+        return not self.carrier.frames.queued(self.number)
+
+    async def recv(self) -> bytes:
+        """Nothing more comes: wait until the client leaves."""
+        await self.until(_never)
+        return b""
+
+    def send_soon(self, data: bytes) -> bool:
+        """What an exchange has given to the frames leaves before the thread waits again."""
+        return not data
+
+    async def send(self, *buffers: bytes) -> None:
+        assert not any(buffers)
+        await self.carrier.flush()
+
+    async def send_file(self, head: bytes, file: Any, offset: int, count: int) -> None:
+        raise NotImplementedError
+
+    async def settled(self) -> None:
+        await self.carrier.flush()
+
+    def interrupt(self) -> None:
+        self.carrier.end_stream(self)
+
+    def shutdown_send(self) -> None:
+        pass
+
+    def reset_on_close(self) -> None:
+        self.carrier.frames.reset(self.number, CANCEL)
+
+    async def close(self) -> None:
+        pass
+
+
+def _never() -> bool:
+    return False
