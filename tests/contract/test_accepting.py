@@ -95,6 +95,41 @@ def test_all_are_served_when_there_are_descriptors_again(
     assert count == CLIENTS
 
 
+def test_a_listener_that_is_left_keeps_no_client(io: IOModel, listening: socket.socket) -> None:
+    """Who was taken out of the queue is handed over, who came later stays in it: for a successor
+    that has the same socket."""
+    listener = io.listener(listening)
+    taken: list[socket.socket] = []
+
+    async def accept_once() -> None:
+        while not taken:
+            taken.extend(await listener.accept())
+
+    async def main() -> None:
+        for number, client in enumerate(clients):
+            client.connect(listening.getsockname())
+            if not number:
+                io.spawn(accept_once())
+            while not taken:
+                await io.sleep(0.001)
+        await io.sleep(0.01)  # a ring may accept some of the rest unasked
+
+    with contextlib.ExitStack() as ends:
+        clients = [ends.enter_context(socket.socket()) for _ in range(CLIENTS)]
+        later = ends.enter_context(socket.socket())
+        io.run(main())
+        taken += listener.leave()
+        later.connect(listening.getsockname())
+        io.run(io.sleep(0.01))
+        listening.setblocking(False)
+        left = accept_all(listening.accept)
+        for sock in (*taken, *left):
+            ends.enter_context(sock)
+        found = {sock.getpeername() for sock in (*taken, *left)}
+        assert found == {sock.getsockname() for sock in (*clients, later)}
+        assert later.getsockname() in {sock.getpeername() for sock in left}
+
+
 def test_what_concerns_one_client_stops_nobody() -> None:
     """accept(2) passes on the errors of a connection that is gone."""
     ours, theirs = socket.socketpair()

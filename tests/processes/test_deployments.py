@@ -96,6 +96,7 @@ def test_every_worker_dies_while_the_application_is_away(serving: str, folder: P
         (folder / name).write_text("1 / 0\n")
         server.said("division by zero")  # said again, because the reason has changed
         (folder / "away").rename(folder / name)
+        server.said("its slot is served again")
         server.answers()
         assert server.stop() == 0
 

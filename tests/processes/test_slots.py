@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 from collections.abc import Iterator
@@ -127,6 +128,66 @@ def test_starts_are_spaced_where_workers_serve_and_crash(started: Started) -> No
         worker.ready_at = worker.started + 0.05
         pause = started.die(worker, after_s=lived_s)
         assert pause == pytest.approx(max(SPACING_S - lived_s, 0.05))
+
+
+def is_needed(worker: Worker) -> bool:
+    """Whether what is left of it still has to serve."""
+    return not select.select([worker.succession.heard], [], [], 0)[0]
+
+
+def test_what_is_left_of_a_worker_is_needed_until_another_is_ready(started: Started) -> None:
+    [served] = started.go_on()
+    started.say(served, READY)
+    started.die(served)
+    [in_vain] = started.go_on()
+    started.die(in_vain)
+    assert is_needed(served)
+    assert not is_needed(in_vain), "it has never accepted a client"
+    [successor] = started.go_on()
+    assert is_needed(served)
+    started.say(successor, READY)
+    assert not is_needed(served)
+    assert is_needed(successor)
+
+
+def test_what_is_left_of_a_worker_that_was_replaced_is_not_needed(started: Started) -> None:
+    [old] = started.go_on()
+    started.say(old, READY)
+    started.slots.renew()
+    new = next(worker for worker in started.go_on() if worker is not old)
+    started.say(new, READY)
+    started.die(old)
+    assert not is_needed(old)
+
+
+def test_nothing_that_is_left_outlives_the_stop(started: Started) -> None:
+    [early] = started.go_on()
+    started.say(early, READY)
+    started.die(early)
+    [starting] = started.go_on()
+    started.slots.stop(is_outlived=False)
+    assert not is_needed(early)
+    started.die(starting, 0)
+
+
+def test_what_dies_within_the_stop_leaves_nothing(started: Started) -> None:
+    [worker] = started.go_on()
+    started.say(worker, READY)
+    started.slots.stop(is_outlived=False)
+    started.die(worker)
+    assert not is_needed(worker)
+
+
+def test_nothing_that_is_left_outlives_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    with bound() as sock, started_with(monkeypatch, sock, sock) as started:
+        [first] = started.go_on()
+        started.say(first, READY)
+        _, second = started.go_on()
+        started.say(second, READY)
+        started.die(second)
+        assert is_needed(second)
+        started.slots.remove()
+        assert not is_needed(second)
 
 
 def test_one_that_says_why_it_cannot_start_is_tried_seldom(started: Started) -> None:

@@ -270,7 +270,7 @@ def test_systemd_does_not_hear_it_while_an_address_has_no_worker(
 def test_one_worker_is_enough_for_an_address_but_each_address_needs_one() -> None:
     said: list[Announcement] = []
 
-    def starts(_: Slot, generation: int, __: Iterator[Worker]) -> Worker:
+    def starts(_: Slot, generation: int, __: object) -> Worker:
         heard, say = os.pipe()
         said.append(Announcement(say))
         return Worker(0, generation, Attention(heard), Draining(), Wear(RecyclingSettings()), 0.0)

@@ -217,6 +217,9 @@ class BlockingListener(Listener):
         self._io.tick()
         return accept_batch(self.sock.accept, 1)[0]  # none once a tick has passed
 
+    def leave(self) -> list[socket.socket]:
+        return []
+
     def close(self) -> list[socket.socket]:
         # O_NONBLOCK would be there for others that share the listener, too: a successor's accept
         # would no longer wait.  So we ask first; if another takes it meanwhile, a tick passes.

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from ..errors import FivefoldError
 from .draining import Draining
 from .request_count import RequestCount
+from .supervision.succession import Succession
 
 LONGEST = 3000
 """Characters of a reason, if all of them are ASCII."""
@@ -34,14 +35,17 @@ class Announcement:
         alive: Callable[[], None] = lambda: None,
         draining: Draining | None = None,
         requests: RequestCount | None = None,
+        succession: Succession | None = None,
     ) -> None:
         """`alive` is called by what shows that the child is not stuck, from "ready" on (`pulse`);
         `draining`: what the parent may see of its end; `requests`: of what it answers, if it
-        wants to know."""
+        wants to know; `succession`: how what is left of the child hears of its successor, if it
+        will have one."""
         self._pipe = pipe
         self.alive = alive
         self.draining = draining or Draining()
         self.requests = requests
+        self.succession = succession
 
     def __call__(self) -> None:
         self.alive()

@@ -216,6 +216,12 @@ class ServingModel(ABC):
         for sock in (*self.listeners, *self.others):
             sock.close()
 
+    async def leave_listeners(self, listeners: list[Listener], hand_over: HandOver) -> None:
+        """Hand over the clients that are accepted already; later ones are for others."""
+        for listener in listeners:
+            for sock in listener.leave():
+                await hand_over(sock)
+
     async def accepting(self, io: IOModel, listener: Listener, hand_over: HandOver) -> None:
         """Accept and hand over until `stopping`; the kernel's queue holds what must wait.
 

@@ -78,6 +78,9 @@ class OtherQueues(Listener):
                         raise
         return accepted
 
+    def leave(self) -> list[socket.socket]:
+        return []
+
     def close(self) -> list[socket.socket]:
         """The clients that wait still; their own workers may be gone."""
         accepted: list[socket.socket] = []

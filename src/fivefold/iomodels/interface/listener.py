@@ -21,6 +21,11 @@ class Listener(ABC):
         """
 
     @abstractmethod
+    def leave(self) -> list[socket.socket]:
+        """Stop watching and return what was taken out of the kernel's queue but not returned yet:
+        what is still in it is for others that watch the same socket."""
+
+    @abstractmethod
     def close(self) -> list[socket.socket]:
         """Stop watching and return what is still queued: these clients are connected.
 

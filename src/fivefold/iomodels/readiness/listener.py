@@ -70,8 +70,12 @@ class ReadyListener(Listener):
                 return accepted
             yield reader if drained else self._io.next_turn()
 
-    def close(self) -> list[socket.socket]:
+    def leave(self) -> list[socket.socket]:
         self._io.forget(self)
+        return []
+
+    def close(self) -> list[socket.socket]:
+        self.leave()
         return accept_all(self._accept)
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ..backoff import Backoff
+from .succession import Succession
 from .worker import Worker
+
+
+class End(Protocol):
+    """Of something that another process has the other end of."""
+
+    def close(self) -> None: ...
 
 
 @dataclass
@@ -27,6 +35,8 @@ class Slot:
     """Of its first socket: those that have the same one serve the same."""
     adopted: list[list[socket.socket]] = field(default_factory=list)
     """The sockets of slots that were removed: a client may wait in their queues."""
+    remains: list[Succession] = field(default_factory=list)
+    """Of workers that served here and have died: what is left of them serves until another does."""
 
     def __post_init__(self) -> None:
         self.address = self.sockets[0].getsockname() if self.sockets else None
@@ -43,18 +53,35 @@ class Slot:
         return present + self.leaving
 
     @property
+    def ends(self) -> Iterator[End]:
+        """What the supervisor keeps here for itself."""
+        for worker in self.workers:
+            yield worker.pipe
+            yield worker.succession
+        yield from self.remains
+
+    @property
     def served(self) -> bool:
         """Whether a worker is ready here."""
         return self.worker is not None and self.worker.was_ready
 
     def remove(self, gone: Worker) -> None:
         """It has died; a successor takes its place, ready or not."""
-        if gone is self.successor:
-            self.successor = None
-        elif gone is self.worker:
+        if gone is self.worker:
             self.worker, self.successor = self.successor, None
+            if gone.was_ready:
+                self.remains.append(gone.succession)
+                return
+        elif gone is self.successor:
+            self.successor = None
         else:
             self.leaving.remove(gone)
+        gone.succession.end()
+
+    def end_remains(self) -> None:
+        """Another worker serves, or no client is to be served any more."""
+        while self.remains:
+            self.remains.pop().end()
 
     def promote(self) -> None:
         """The successor is ready: it serves. The one that it replaces leaves."""

@@ -27,12 +27,12 @@ from ..backoff import LONGEST_PAUSE_S, YOUNG_DEATHS, Backoff, spacing_s
 from ..census import Census
 from ..forking import describe, is_clean
 from .remaining import counted
-from .slot import Slot
+from .slot import End, Slot
 from .worker import Worker
 
 log = logger("fivefold.supervisor")
 
-NewWorker = Callable[[Slot, int, Iterator[Worker]], Worker]
+NewWorker = Callable[[Slot, int, list[End]], Worker]
 """`Spawning.worker`."""
 
 NewQueues = Callable[[list[socket.socket]], list[socket.socket]]
@@ -118,6 +118,7 @@ class Slots:
         self._proved.add(slot.address)
         if worker in slot.leaving:
             return
+        slot.end_remains()
         if slot.backoff.succeeded():
             log.info("worker %d is ready: its slot is served again", worker.pid)
         if worker is slot.successor:
@@ -132,6 +133,8 @@ class Slots:
             self._is_ready(slot, worker)
         successor, leaving = worker is slot.successor, worker in slot.leaving
         slot.remove(worker)
+        if self.stopping:
+            slot.end_remains()
         if not (self.stopping or leaving):
             self._census.died()
         if worker.lost:
@@ -183,6 +186,7 @@ class Slots:
             return
         heir = min(self._peers(youngest), key=lambda slot: len(slot.adopted))
         self._slots.remove(youngest)
+        youngest.end_remains()
         served = {sock for slot in self._slots for sock in slot.queues}
         orphans = [row for row in (youngest.sockets, *youngest.adopted) if set(row) - served]
         heir.leaving += youngest.workers  # where its queue is orphaned, until the heir listens
@@ -239,6 +243,8 @@ class Slots:
         self._census.drain()  # before any worker refuses a client
         for worker in self:
             worker.dismiss(self._grace_s)
+        for slot in self._slots:
+            slot.end_remains()
         # The workers have copies, and close them once their queues are empty; a client that comes
         # later shall be refused instead of waiting in vain.
         for slot in self._slots:
@@ -278,7 +284,8 @@ class Slots:
 
     def _started(self, slot: Slot, backoff: Backoff) -> Worker | None:
         try:
-            worker = self._new_worker(slot, self._generation, iter(self))
+            ends = [end for each in self._slots for end in each.ends]
+            worker = self._new_worker(slot, self._generation, ends)
         except (OSError, MemoryError) as error:
             reason = f"no process can be had: {error or type(error).__name__}"
             self._not_ready(slot, backoff, reason, "", 0.0)

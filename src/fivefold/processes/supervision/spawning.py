@@ -3,6 +3,7 @@ ready, and a pulse where one is asked for."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -18,7 +19,8 @@ from ..ready_pipe import Announcement, Attention
 from ..stopping import LEAVE
 from .guard import Guard
 from .recycling import RecyclingSettings, Wear
-from .slot import Slot
+from .slot import End, Slot
+from .succession import Succession
 from .worker import Worker
 
 Life = Callable[[list[socket.socket], Announcement], None]
@@ -49,41 +51,44 @@ class Spawning:
         self._stuck_s = stuck_s
         self._recycling = recycling
 
-    def worker(self, slot: Slot, generation: int, others: Iterable[Worker]) -> Worker:
-        """A new one for the slot; `others` are those that it is forked among. Raises OSError."""
+    def worker(self, slot: Slot, generation: int, ends: Iterable[End]) -> Worker:
+        """A new one for the slot; `ends`: what this process keeps for others. Raises OSError."""
         pulse = None if self._stuck_s is None else Pulse(self._stuck_s)
         draining = Draining()
         wear = Wear(self._recycling(slot.sockets), draining)
-        ready, say = os.pipe2(os.O_CLOEXEC)
-        words = Announcement(say, pulse.beat if pulse else lambda: None, draining, wear.requests)
-        try:
+        with contextlib.ExitStack() as undo, contextlib.ExitStack() as theirs:
+            succession = Succession()
+            undo.callback(succession.close)
+            theirs.callback(succession.begin)
+            ready, say = os.pipe2(os.O_CLOEXEC)
+            undo.callback(os.close, ready)
+            theirs.callback(os.close, say)
+            alive = pulse.beat if pulse else lambda: None
+            words = Announcement(say, alive, draining, wear.requests, succession)
             pid = forked(
-                lambda: self._live(slot, ready, words, others),
+                lambda: self._live(slot, ready, words, (*ends, succession)),
                 f"worker {slot.number + 1}",
                 ended_by=LEAVE,
             )
-        except BaseException:
-            os.close(ready)
-            raise
-        finally:
-            os.close(say)
+            undo.pop_all()
         self._guard.started(pid)
-        worker = Worker(pid, generation, Attention(ready), draining, wear, monotonic(), pulse=pulse)
+        heard, since = Attention(ready), monotonic()
+        worker = Worker(pid, generation, heard, draining, wear, since, succession, pulse=pulse)
         worker.give(self._startup_s)
         return worker
 
     # runs in: a worker
 
     def _live(
-        self, slot: Slot, ready: int, announcement: Announcement, others: Iterable[Worker]
+        self, slot: Slot, ready: int, announcement: Announcement, ends: Iterable[End]
     ) -> None:
         stack.show_when_asked()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         self._signals.close_copies()
         self._guard.close()
         os.close(ready)
-        for worker in others:
-            worker.pipe.close()
+        for end in ends:
+            end.close()
         try:
             self._life(slot.queues, announcement)
         except Exception as error:

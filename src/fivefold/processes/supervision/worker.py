@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 from ...isolation.reporting import logger
@@ -21,6 +21,7 @@ from ..ready_pipe import Attention
 from ..stopping import LEAVE
 from .guard import kill_child
 from .recycling import Wear
+from .succession import Succession
 
 log = logger("fivefold.supervisor")
 
@@ -47,6 +48,7 @@ class Worker:
     draining: Draining
     wear: Wear
     started: float
+    succession: Succession = field(default_factory=Succession)
     ready_at: float = math.inf
     left_at: float = math.inf
     """When it was told to leave."""

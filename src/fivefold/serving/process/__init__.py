@@ -12,9 +12,10 @@ after one connection.  A crash takes the one connection of its process; the fork
 replaces the process when it is missed, after a pause if children die before they are idle;
 if none was ever idle, `YOUNG_DEATHS` deaths are the end of the start.
 An acceptor that dies is replaced, too; the children of the old one serve on to the end of
-their connections.  A process that the kernel refuses is asked for again later.  When all
-children are busy the acceptor stops accepting, and the kernel's queue holds the rest, unless
-they are to be refused (`refusing`).
+their connections.  A forker that dies costs no client: its acceptor and its children go on
+until the worker that replaces it serves (`processes.supervision.succession`).  A process that
+the kernel refuses is asked for again later.  When all children are busy the acceptor stops
+accepting, and the kernel's queue holds the rest, unless they are to be refused (`refusing`).
 Signals: LEAVE (`stopping`) stops (the forker passes it on, and to the children SIGUSR1 if
 an application has a handler for it), SIGCHLD in the forker; the I/O model may use real-time signals
 in the acceptor and the children.

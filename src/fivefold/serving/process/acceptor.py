@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
+import signal
 import socket
 import time
 from time import monotonic
@@ -41,6 +43,8 @@ class Acceptor:
         self._limit = limit
         self._forker = os.getppid()
         self._io: IOModel | None = None
+        self._serves = False
+        self._is_orphan = False
         self._channels: dict[int, socket.socket] = {}
         # The one that was busy last comes first: its caches are warm.
         self._idle: list[int] = []
@@ -50,7 +54,7 @@ class Acceptor:
 
     def run(self) -> None:
         io = self._io = self._model.new_io(1, serves=False)
-        Stopping().begin(lambda: self._stop(io), says=False)
+        Stopping().begin(self._leave, says=False)
         wake_on_signals(io)
         try:
             self._order_spares()
@@ -60,23 +64,60 @@ class Acceptor:
             self._model.hooks.ended()
         self._model.end_accepting()
 
-    def _stop(self, io: IOModel) -> None:
+    def _leave(self) -> None:
+        """The forker says so, or has died. In a signal handler."""
+        if os.getppid() == self._forker:
+            self._stop()
+        else:
+            self._go_on_alone()
+
+    def _stop(self) -> None:
         self._model.stopping = True
-        io.wake()
+        if self._io is not None:
+            self._io.wake()
+
+    def _go_on_alone(self) -> None:
+        """The forker has died: the children that are left serve until its successor does."""
+        if self._is_orphan:
+            return
+        self._is_orphan = True
+        succession = self._model.on_ready.succession
+        if succession is None or not self._serves:
+            self._stop()
+        else:
+            # Not `threading`, whose locks the code may hold that a signal has interrupted.
+            _thread.start_new_thread(self._await_successor, (succession.heard,))
+
+    # runs in: a thread of an acceptor whose forker has died
+
+    def _await_successor(self, heard: int) -> None:
+        """Or the end of the supervisor, or that of the last child."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are for others
+        ends = select.poll()
+        ends.register(heard, select.POLLIN)
+        ends.register(self._inbox, 0)  # POLLHUP comes unasked (poll(2))
+        ends.poll()
+        self._stop()
+
+    # runs in: the acceptor
 
     async def _main(self, io: IOModel) -> None:
         model = self._model
+        self._serves = self._can_serve()
+        # Only now: some models take the listener's events away from whoever has served so far.
         listeners = [io.listener(sock) for sock in model.listeners]
-        if self._can_serve():
+        if self._serves:
             model.on_ready()
         for listener in listeners:
             io.spawn(model.accepting(io, listener, self._hand_over))
         while not model.stopping:
             await io.woken
-        if os.getppid() == self._forker:
+        if self._is_orphan:
+            # A client that is still queued is for the successor, who has the same sockets: there
+            # may not be an idle child left here.
+            await model.leave_listeners(listeners, self._hand_over)
+        else:
             await model.close_listeners(listeners, self._hand_over)
-        # Else the forker has died, and a client that is still queued is for its successor, who
-        # has the same sockets: there may not be an idle child left here.
 
     def _can_serve(self) -> bool:
         """Wait for the first child that is idle: before that no client would be answered. Then for
@@ -147,6 +188,8 @@ class Acceptor:
         return self._expected + len(self._starting)
 
     def _order_spares(self) -> None:
+        if self._is_orphan:
+            return
         for _ in range(SPARES - len(self._idle) - self._on_the_way()):
             self._order()
 
@@ -155,7 +198,7 @@ class Acceptor:
         try:
             send_message(self._to_forker, MORE, 0)
         except GONE:
-            self._model.stopping = True  # the forker died; the clients here are served to the end
+            self._go_on_alone()
         except OSError as error:
             self._pause(error)
             return

@@ -90,7 +90,7 @@ class UringListener(Listener, Target):
         if len(self._queue) >= self._enough and self.reader.task is None:
             self._cancel()
 
-    def close(self) -> list[socket]:
+    def leave(self) -> list[socket]:
         if self._closed:
             return []
         self._closed = True
@@ -98,11 +98,17 @@ class UringListener(Listener, Target):
         if self.armed:
             self._io.collect(self)
         self._io.targets.pop(self.number, None)
+        return self._queue
+
+    def close(self) -> list[socket]:
+        if self._closed:
+            return []
+        taken = self.leave()
         if self.sock.getblocking():
             # With O_NONBLOCK the rings that share the listener would spin; a time limit
             # does not concern them.
             self.sock.setsockopt(SOL_SOCKET, SO_RCVTIMEO, CLOSING_TIMEVAL)
-        return self._queue + accept_all(self.sock.accept)
+        return taken + accept_all(self.sock.accept)
 
     def pending(self) -> list[int]:
         return [self.user_data] if self.armed else []
