@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
 
-from ..errors import DeadlineExceeded, ProtocolError
-from ..http1.answer import Answer, Responder, Whole
+from ..errors import DeadlineExceeded, PeerGone, ProtocolError
+from ..http1.answer import Responder, Whole
 from ..http1.closing import close_at_once, closed, linger
 from ..http1.exchange import OVER, Exchange
 from ..http1.limits import Limits
 from ..http1.logged import NOTHING_SENT, AccessLogger, LoggedRequest
 from ..http1.request import Request
-from ..http1.response import BODILESS, DateField, plain
+from ..http1.response import DateField, plain
 from ..http1.slow_path import unforeseen
 from ..iomodels.interface import Connection
 from ..isolation.reporting import logger, report
@@ -144,10 +144,14 @@ class Http2Connection:
         stream: StreamConnection = StreamConnection(streams, number)
         request, head = Request(), b""
         try:
-            asking = shared.requests.of(event.headers, ends=event.end_stream)
+            asking = shared.requests.of(event.headers, event.end_stream)
             request, head = asking.request, asking.head
             body = StreamBody(stream, request, shared.limits) if request.has_body else None
-            answer = self._answer_at_once(asking, stream, now)
+            answer = (
+                None
+                if asking.opens_socket
+                else shared.content.answer_at_once(request, head, stream, now)
+            )
         except BaseException as error:  # noqa: BLE001 - the edge of content
             self._refuse(stream, asking_or_none(request), head, unforeseen(request, error), now)
             return
@@ -162,26 +166,27 @@ class Http2Connection:
         stream.task = task = self._serve(stream, asking, respond, now)
         self._conn.io.spawn(task)
 
-    def _answer_at_once(
-        self, asking: Asking, stream: StreamConnection, now: float
-    ) -> Answer | None:
-        if asking.opens_socket:
-            return None
-        return self._shared.content.answer_at_once(asking.request, asking.head, stream, now)
-
     def _send_whole(
         self, stream: StreamConnection, asking: Asking, answer: Whole, now: float
     ) -> bool:
         """Whether it fits: all of it leaves with what else this receive has asked for."""
-        head, size = answer.head, answer.size
-        plainly = not (stream.adding or asking.request.has_body or head.status in BODILESS)
-        if not plainly or not stream.has_room(size) or asking.request.method == "HEAD":
+        head, request = answer.head, asking.request
+        if not head.is_ordinary or stream.adding or request.has_body or request.method == "HEAD":
             return False
-        begun = monotonic()
+        body = answer.body
+        size = len(body)
+        if not stream.has_room(size):
+            return False
+        begun = monotonic()  # content may have taken its time
         fields = response_fields(stream, head, size, self._shared.date, begun)
-        self._streams.frames.respond_whole(stream.number, fields, answer.body)
-        asked = LoggedRequest(asking.request, asking.head, now, begun)
-        self._log(stream, asked, head.status, size, complete=True)
+        try:
+            self._streams.frames.respond_whole(stream.number, fields, body)
+        except PeerGone:
+            size = -1  # the client has ended the stream with the bytes that began it
+        if self._shared.access_logger is not None:
+            asked = LoggedRequest(request, asking.head, now, begun)
+            status = NOTHING_SENT if size < 0 else head.status
+            self._log(stream, asked, status, max(0, size), complete=size >= 0)
         return True
 
     async def _serve(

@@ -65,7 +65,7 @@ class Requests:
         self._known: Bounded[tuple[bool, Fields], Asking] = Bounded(KNOWN_BYTES, LONGEST_BYTES)
         self._known_as = self._known.get
 
-    def of(self, fields: Fields, *, ends: bool) -> Asking:
+    def of(self, fields: Fields, ends: bool) -> Asking:  # noqa: FBT001 - for each request
         """`ends`: whether no body follows. Raises `ProtocolError`."""
         key = ends, fields
         known = self._known_as(key)

@@ -21,31 +21,46 @@ OF_A_CONNECTION = {
 NAME, VALUE = (part.strip() for part in SERVER.lower().split(b":"))
 
 
-def begun(head: ResponseHead) -> Pairs:
-    """The status and the fields that `head` has, made once and kept with it."""
-    known = head.as_http2
-    if known is None:
+class Known:
+    """The fields of a head that comes again, made once; and those of this second."""
+
+    __slots__ = ("complete", "date", "fields", "length")
+
+    def __init__(self, head: ResponseHead) -> None:
         fields = [(name.lower(), value) for name, value in head.fields]
         kept = [field for field in fields if field[0] not in OF_A_CONNECTION]
         server = [] if any(name == NAME for name, _ in kept) else [(NAME, VALUE)]
-        known = head.as_http2 = [(b":status", b"%d" % head.status), *server, *kept]
-    return known  # type: ignore[no-any-return]
+        self.fields: Pairs = [(b":status", b"%d" % head.status), *server, *kept]
+        # Of the last response with it: nothing changes the list.
+        self.length: int | None = -1
+        self.date = b""
+        self.complete: Pairs = []
+
+    def completed(self, head: ResponseHead, length: int | None, date: bytes) -> Pairs:
+        """With the length, and the date if it has none of its own."""
+        fields = self.fields.copy()
+        if length is not None and (head.status not in BODILESS or head.status == NOT_MODIFIED):
+            fields.append((b"content-length", b"%d" % length))
+        if not head.dated:
+            fields.append((b"date", date[len("Date: ") : -2]))
+        self.length, self.date, self.complete = length, date, fields
+        return fields
 
 
 def response_fields(
     conn: HttpConnection, head: ResponseHead, length: int | None, date: DateField, now: float
 ) -> Pairs:
-    """All of a response's, with what its connection adds. `length`: of the body, if it is known."""
-    fields = begun(head).copy()
-    if length is not None and (head.status not in BODILESS or head.status == NOT_MODIFIED):
-        fields.append((b"content-length", b"%d" % length))
-    if not head.dated:
-        fields.append((b"date", date_value(date, now)))
+    """All of a response's, with what its connection adds; not to be changed. `length`: of the
+    body, if it is known."""
+    known = head.as_http2
+    if known is None:
+        known = head.as_http2 = Known(head)
+    line = date.at(now)
+    if known.date is line and known.length == length:
+        fields: Pairs = known.complete
+    else:
+        fields = known.completed(head, length, line)
     return added_to(conn, fields) if conn.adding else fields
-
-
-def date_value(date: DateField, now: float) -> bytes:
-    return date.at(now)[len("Date: ") : -2]
 
 
 def added_to(conn: HttpConnection, fields: Pairs) -> Pairs:

@@ -126,7 +126,7 @@ class StreamConnection:
     def has_room(self, size: int) -> bool:
         """Whether a body of that size leaves at once; then it is counted."""
         carrier = self.carrier
-        if size > PART_BYTES or size > carrier.room:
+        if size > carrier.room or size > PART_BYTES:
             return False
         if size > carrier.frames.stream_window(self.number):
             return False
