@@ -148,6 +148,12 @@ async def trailers(scope: Scope, receive: Receive, send: Send) -> None:
     await body(send, b"whole")
     end = {"type": "http.response.trailers"}
     await send({**end, "headers": [(b"x-sum", b"1")], "more_trailers": True})
+    try:
+        await send({**end, "headers": [(b"x-broken", b"1\r\nx-more: 1")]})
+    except Exception:  # noqa: BLE001 - whatever says no: the right ones can still be sent
+        pass
+    else:
+        raise AssertionError("taken")
     await send({**end, "headers": [(b"x-more", b"2")]})
 
 

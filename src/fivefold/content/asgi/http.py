@@ -13,7 +13,6 @@ has left takes its connection with it, and not the call.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import cast
 
 from ...errors import (
@@ -25,14 +24,14 @@ from ...errors import (
     RequestTimedOut,
 )
 from ...http1.exchange import Exchange
-from ...http1.response import FilePart, plain
+from ...http1.response import plain
 from ...iomodels.interface import Connection, Waiter
 from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger
 from .application_loop import ApplicationLoop
 from .call_end import path_of, report_end, unfinished
 from .client_watch import Watch
-from .messages import PARTS, Message, checked_lines, remembered_head
+from .messages import BODY, TRAILERS, Message, operation_of, remembered_head
 from .request_body import AHEAD_BYTES, RequestBody
 from .send_lock import Operation, SendLock
 
@@ -138,15 +137,19 @@ class HttpCycle:
             raise ClientLeft("the client left")
         self._quiet = False
         out = None
-        if kind == "http.response.body" and not self._trailers and not message.get("more_body"):
+        if kind == BODY and not self._trailers and not message.get("more_body"):
             out = exchange.as_one_message(message.get("body", b""))
             if out is not None and self._turns is None and exchange.conn.send_soon(out):
                 if self._waiter is not None:
                     self._go_on()
                 return  # the usual case: the first part and last
-        await self._take_turn(
-            self._operation(kind, message) if out is None else exchange.conn.send(out)
-        )
+        if out is None:
+            operation = operation_of(exchange, kind, message, trailers=self._trailers)
+            if kind == TRAILERS:
+                self._trailers = bool(message.get("more_trailers", False))
+        else:
+            operation = exchange.conn.send(out)
+        await self._take_turn(operation)
 
     async def _take_turn(self, operation: Operation) -> None:
         """Begin an operation when no other task sends; begun, it goes on to its end."""
@@ -170,34 +173,6 @@ class HttpCycle:
     def _check_client(self) -> None:
         if self._watch is not None and self._watch.is_gone():
             raise PeerGone("the client has answered by a reset")
-
-    def _operation(self, kind: str, message: Message) -> Operation:
-        exchange = self._exchange
-        if kind == "http.response.early_hint":
-            links = [b"Link: " + bytes(link) + b"\r\n" for link in message.get("links", ())]
-            return exchange.inform(103, checked_lines(links))
-        if not exchange.has_head:
-            raise RuntimeError(f"{kind} before http.response.start")
-        more = bool(message.get("more_body", False)) or self._trailers
-        if kind == "http.response.body":
-            data = message.get("body", b"")
-            if type(data) is not bytes:
-                data = b"".join((data,))  # whatever is like bytes; refuses text
-            return exchange.write(data, more=more)
-        make = PARTS.get(kind)
-        if make is not None:
-            return self._send_part(make, message, more=more)
-        if kind == "http.response.trailers" and self._trailers:
-            self._trailers = bool(message.get("more_trailers", False))
-            lines = [b"%b: %b\r\n" % (name, value) for name, value in message.get("headers", ())]
-            return exchange.end(checked_lines(lines), more=self._trailers)
-        raise RuntimeError(f"unexpected message {kind}")
-
-    async def _send_part(
-        self, make: Callable[[Message], FilePart], message: Message, *, more: bool
-    ) -> None:
-        """The file is opened when its turn has come, and not if it never does."""
-        await self._exchange.send_file(make(message), more=more)
 
     # The connection's side
 

@@ -9,11 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import InvalidResponse
+from ...http1.exchange import Exchange
 from ...http1.response import FilePart, ResponseHead
 from ...iomodels.interface import File
 from ..application.fields import ResponseHeads, response_head
+from .send_lock import Operation
 
 Message = dict[str, Any]
+
+BODY = "http.response.body"
+EARLY_HINT = "http.response.early_hint"
+TRAILERS = "http.response.trailers"
 
 _known = ResponseHeads()
 _look = _known.get
@@ -42,6 +48,40 @@ def checked_lines(lines: list[bytes]) -> bytes:
         if b"\r" in line[:-2] or b"\n" in line[:-2]:
             raise InvalidResponse(f"{line!r} would break the message")
     return b"".join(lines)
+
+
+def operation_of(exchange: Exchange, kind: str, message: Message, *, trailers: bool) -> Operation:
+    """What sends a message other than `http.response.start`, to be awaited in its turn.
+
+    `trailers`: whether trailer fields are still to come.  Raises, at once, RuntimeError for a
+    message that does not fit here, `InvalidResponse`, and TypeError and the like for one whose
+    values are of no use.
+    """
+    if kind == EARLY_HINT:
+        links = [b"Link: " + bytes(link) + b"\r\n" for link in message.get("links", ())]
+        return exchange.inform(103, checked_lines(links))
+    if not exchange.has_head:
+        raise RuntimeError(f"{kind} before http.response.start")
+    more = bool(message.get("more_body", False)) or trailers
+    if kind == BODY:
+        data = message.get("body", b"")
+        if type(data) is not bytes:
+            data = b"".join((data,))  # whatever is like bytes; refuses text
+        return exchange.write(data, more=more)
+    make = PARTS.get(kind)
+    if make is not None:
+        return _send_part(exchange, make, message, more=more)
+    if kind == TRAILERS and trailers:
+        lines = [b"%b: %b\r\n" % (name, value) for name, value in message.get("headers", ())]
+        return exchange.end(checked_lines(lines), more=bool(message.get("more_trailers", False)))
+    raise RuntimeError(f"unexpected message {kind}")
+
+
+async def _send_part(
+    exchange: Exchange, make: Callable[[Message], FilePart], message: Message, *, more: bool
+) -> None:
+    """The file is opened when its turn has come, and not if it never does."""
+    await exchange.send_file(make(message), more=more)
 
 
 def path_part(message: Message) -> FilePart:

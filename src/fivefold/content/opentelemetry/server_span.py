@@ -19,7 +19,7 @@ SERVER_ERRORS = 500
 
 
 class ServerSpan:
-    """What an exchange says to it is `http1.exchange.ExchangeSpan`."""
+    """What an exchange says to it is `http1.exchange_state.ExchangeSpan`."""
 
     def __init__(
         self, tracer: Any, attributes: dict[str, Any], parent: Any, conn: HttpConnection
