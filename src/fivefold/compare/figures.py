@@ -43,6 +43,8 @@ class Examined:
     connections: int = 0
     syscalls_per_request: float | None = None
     bytes_copied: float | None = None
+    unserved: int = 0
+    """Clients that got no answer, in a round as long as that of any row may be."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,13 @@ FIGURES: tuple[Figure, ...] = (
         "percent of the clients",
         served_share,
         less_is_better=False,
+        digits=0,
+    ),
+    Figure(
+        "requests_stalled",
+        "left waiting",
+        "requests that were not answered in the last quarter of a round",
+        lambda sample, _: sample.tally.stalled,
         digits=0,
     ),
 )

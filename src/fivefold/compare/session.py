@@ -18,7 +18,7 @@ from ..server.settings import Settings
 from .measure import cores
 from .measure.rounds import Rounds
 from .plan import elsewhere, targets
-from .plan.contenders import pairs
+from .plan.contenders import pair, pairs, with_usual
 from .plan.peers import peers
 from .plan.scenarios import chosen
 from .plan.schedule import Plan
@@ -73,7 +73,10 @@ def planned(wishes: Wishes) -> Plan:
         *peers(named, settings.target, settings.interface, wishes.workers),
         *(elsewhere.contender(url, wishes.owned) for url in wishes.against if url not in named),
     ]
-    ours = pairs(settings, wishes.serving, wishes.io, wishes.workers)
+    ours, usual = with_usual(
+        pairs(settings, wishes.serving, wishes.io, wishes.workers),
+        pair(settings, kind.serving, kind.io, min(wishes.workers)),
+    )
     rows = sum(contender.available for contender in ours)
     plan = Plan(
         contenders=(*ours, *others),
@@ -82,7 +85,7 @@ def planned(wishes: Wishes) -> Plan:
         budget_s=wishes.budget_s or (QUICK_S if wishes.quick else BUDGET_S),
         cores=cores.choose(),
         paths=wishes.paths or tuple(targets.folder_paths(folder) if folder else ["/"]),
-        usual=f"{kind.serving}+{kind.io}",
+        usual=usual,
         folder=folder,
         special=special(wishes, folder),
         rate=wishes.rate,

@@ -10,7 +10,7 @@ from .client import Client
 from .client_kinds import KINDS
 from .client_loop import ClientLoop
 from .job import Job
-from .tally import Tally
+from .tally import STALLED_SHARE, Tally
 
 OWN_DESCRIPTORS = 64
 LONGEST_WAIT_S = 0.05
@@ -70,7 +70,7 @@ class Run:
         ended, tally = monotonic_ns(), self.loop.tally
         tally.elapsed_s = (ended - begun) / 1e9
         tally.busy = (process_time() - used) / tally.elapsed_s
-        take_stock(self.loop, self.clients, ended)
+        take_stock(self.loop, self.clients, ended, begun)
         return tally
 
 
@@ -87,7 +87,7 @@ def turn_until(loop: ClientLoop, end: int) -> None:
                 ready(events)
 
 
-def take_stock(loop: ClientLoop, clients: list[Client], now: int) -> None:
+def take_stock(loop: ClientLoop, clients: list[Client], now: int, begun: int) -> None:
     """What is still open, and which clients were served."""
     tally = loop.tally
     counted = [client for client in clients if client.group.counted]
@@ -96,6 +96,7 @@ def take_stock(loop: ClientLoop, clients: list[Client], now: int) -> None:
         if group.counted:
             open_asks += schedule.overdue(now)
     tally.unanswered = len(open_asks)
+    tally.stalled = sum(due < now - STALLED_SHARE * (now - begun) for due in open_asks)
     tally.oldest_unanswered_ns = max((now - due for due in open_asks), default=0)
     tally.clients = len(counted)
     tally.clients_served = sum(client.served for client in counted)

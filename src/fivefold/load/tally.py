@@ -10,6 +10,9 @@ from .histogram import Histogram
 SATURATED = 0.9
 """The share of its core from which on the generator may be the limit, not the server."""
 
+STALLED_SHARE = 0.25
+"""Of a run: what is not answered for so long at its end is stuck, not slow."""
+
 
 @dataclass
 class Tally:
@@ -27,6 +30,8 @@ class Tally:
     unanswered: int = 0
     """Requests still open at the end of the run."""
     oldest_unanswered_ns: int = 0
+    stalled: int = 0
+    """Those of them that have waited for the last `STALLED_SHARE` of the run, or for longer."""
     clients: int = 0
     clients_served: int = 0
     """Clients that got at least one answer."""
@@ -61,5 +66,13 @@ def added(tallies: list[Tally]) -> Tally:
     return whole
 
 
-SUMMED = ("received_bytes", "lost", "unanswered", "clients", "clients_served", "connected")
+SUMMED = (
+    "received_bytes",
+    "lost",
+    "unanswered",
+    "stalled",
+    "clients",
+    "clients_served",
+    "connected",
+)
 LARGEST = ("elapsed_s", "busy", "oldest_unanswered_ns")

@@ -78,7 +78,7 @@ def test_a_disturbed_round_is_measured_again_once(
     cells = plan.cells()
     measuring = rounds.Rounds(plan, cells, None, lambda _: None)  # type: ignore[arg-type]
     found = map(sampled, foreign)
-    monkeypatch.setattr(measuring, "once", lambda _: next(found))
+    monkeypatch.setattr(measuring, "once", lambda *_: next(found))
 
     assert measuring.undisturbed(cells[0]).foreign == kept
     assert list(found) == []
@@ -92,7 +92,7 @@ def test_not_all_rounds_are_measured_again(monkeypatch: pytest.MonkeyPatch, site
     (cell,) = plan.cells()
     measuring = rounds.Rounds(plan, [cell], None, lambda _: None)  # type: ignore[arg-type]
     taken = map(sampled, [0.9] * 99)
-    monkeypatch.setattr(measuring, "once", lambda _: next(taken))
+    monkeypatch.setattr(measuring, "once", lambda *_: next(taken))
     kept = [measuring.undisturbed(cell) for _ in range(8)]
 
     assert all(map(is_disturbed, kept))

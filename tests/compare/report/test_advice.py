@@ -53,7 +53,7 @@ def test_what_it_would_cost_is_said() -> None:
     [
         {"lost": {"median": 0, "min": 0, "max": 1}},
         {"errors": {"median": 0, "min": 0, "max": 1}},
-        {"clients_served_percent": figure(50, 0)},
+        {"clients_left": 63},
     ],
 )
 def test_a_faulty_pair_is_never_advised(fault: dict[str, Any]) -> None:

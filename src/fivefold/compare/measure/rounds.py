@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import LoadFailed
@@ -17,11 +18,11 @@ from ...load.generator import Load
 from ...load.job import Ask, Expected, Job
 from ..figures import Sample
 from ..plan import targets
-from ..plan.scenarios import Offer, Scenario
-from ..plan.schedule import EXAMINED_SHARE, Cell, Plan, by_setting
+from ..plan.scenarios import LEFT, Offer, Scenario
+from ..plan.schedule import EXAMINED_SHARE, LONGEST_S, Cell, Plan, by_setting
 from .cores import pin
 from .disturbance import REPEATED, is_disturbed
-from .run import examine, sample
+from .run import examine, sample, unserved
 from .servers import DidNotStart, Up, launched, started
 
 Show = Callable[[str], None]
@@ -74,12 +75,15 @@ class Rounds:
         ready = [cell for cell in setting if cell.problem is None]
         for cell in ready:
             self.show(f"{cell.title}: looking")
-            with self.noting([cell]), self.awake(cell) as running:
-                job = self.job(cell, running, self.seconds * EXAMINED_SHARE)
-                cell.examined = examine(
-                    running, self.generator, job, ours=cell.contender.serving is not None
-                )
-        for number in range(self.plan.rounds):
+            cell.seconds = self.seconds
+            with self.noting([cell]):
+                with self.awake(cell) as running:
+                    job = self.job(cell, running, self.seconds * EXAMINED_SHARE)
+                    cell.examined = examine(
+                        running, self.generator, job, ours=cell.contender.serving is not None
+                    )
+                self.lengthen(cell)
+        for number in range(self.plan.rounds_of(setting[0].scenario)):
             # Every other round backwards: what drifts then favours nobody.
             for cell in ready[:: -1 if number % 2 else 1]:
                 if cell.problem is None:
@@ -87,22 +91,37 @@ class Rounds:
                     with self.noting([cell]):
                         cell.samples.append(self.undisturbed(cell))
 
+    def lengthen(self, cell: Cell) -> None:
+        """Until a round reaches every client, where the scenario is about that; those whom even
+        the longest does not reach are left out by the server, not by the clock."""
+        left, seconds = cell.examined.unserved, cell.seconds
+        while left and LEFT in cell.scenario.faults and seconds < LONGEST_S:
+            self.show(f"{cell.title}: {left} clients need a longer round")
+            seconds = min(2 * seconds, LONGEST_S)
+            left = unserved(self.once(cell, seconds).tally)
+        cell.examined = replace(cell.examined, unserved=left)
+        if not left:
+            cell.seconds = seconds
+
     def undisturbed(self, cell: Cell) -> Sample:
         """A round; one that other programs disturbed is measured again, and the better one kept.
 
         Raises as `sample`.
         """
-        found = self.once(cell)
+        found = self.once(cell, cell.seconds)
+        if unserved(found.tally) and LEFT in cell.scenario.faults and not cell.examined.unserved:
+            cell.seconds = min(2 * cell.seconds, LONGEST_S)  # clients are slower than they were
+            found = self.once(cell, cell.seconds)
         if not is_disturbed(found) or self.repeats < 1:
             return found
         self.repeats -= 1
         self.show(f"{cell.title}: again, it was disturbed")
-        again = self.once(cell)
+        again = self.once(cell, cell.seconds)
         return min(found, again, key=lambda each: each.foreign or 0.0)
 
-    def once(self, cell: Cell) -> Sample:
+    def once(self, cell: Cell, seconds: float) -> Sample:
         with self.awake(cell) as running:
-            job = self.job(cell, running, self.seconds)
+            job = self.job(cell, running, seconds)
             return sample(running, self.generator, job, self.plan.cores.all)
 
     @contextlib.contextmanager

@@ -10,6 +10,7 @@ from ...linux.accounting import Used, pss_kib, used
 from ...linux.tracepoints.counting import Counter
 from ...load.generator import Load
 from ...load.job import Job
+from ...load.tally import Tally
 from ..figures import Examined, Sample
 from .copied_bytes import bytes_copied
 from .disturbance import busy_s
@@ -60,7 +61,13 @@ def examine(running: Up, generator: Load, job: Job, *, ours: bool) -> Examined:
     asks = next((group.asks for group in job.groups if group.counted), ())
     copied = bytes_copied(running, asks) if ours else None
     per_request = counter.count / tally.requests if counter and tally.requests else None
-    return Examined(rest, load, sum(group.count for group in job.groups), per_request, copied)
+    connections = sum(group.count for group in job.groups)
+    return Examined(rest, load, connections, per_request, copied, unserved(tally))
+
+
+def unserved(tally: Tally) -> int:
+    """Clients that got no answer; none of those of a load that does not tell."""
+    return tally.clients - tally.clients_served
 
 
 def used_by(running: Up) -> Used | None:

@@ -71,6 +71,15 @@ def pairs(
     ]
 
 
+def with_usual(ours: list[Contender], usual: Contender) -> tuple[list[Contender], str]:
+    """The pairs, the usual one among them, and its name there: another word for its engine may
+    have been chosen (`epoll` for `multiplexing`).  Without it nothing could be said against it."""
+    for each in ours:
+        if (each.serving, each.engine) == (usual.serving, usual.engine):
+            return ours, each.name
+    return [usual, *ours], usual.name
+
+
 def pair(settings: Settings, serving: str, io: str, workers: int) -> Contender:
     """One of ours, available or not. Raises `SettingsError`."""
     scales = SERVING_MODELS[serving].traits.scales_by_workers

@@ -20,6 +20,12 @@ KEPT = 64
 SLOW = 64
 FEW = 4
 """Clients that each move much."""
+WRONG, LOST, LEFT = "errors", "lost", "clients_left"
+"""What is held against a pair: wrong answers, requests that were never answered, clients that
+were not served in a round as long as any may be.  Each is a figure of a row."""
+FAULTS = (WRONG, LOST, LEFT)
+COUNTED_ROUNDS = 5
+"""Where harm is counted: it is the same in each round, and each needs a server of its own."""
 HARM_AFTER = 0.5
 """The share of a run after which harm is done."""
 
@@ -60,6 +66,13 @@ class Scenario:
     body_bytes: int = 0
     known_answer: bool = True
     """Whether the special path has an answer that can be learned."""
+    question: str = ""
+    """What a developer asks who chooses by it; `why` says what is done to find out."""
+    decides: str = "requests_per_s"
+    """The figure that answers it, by its key, or one of `FAULTS`."""
+    faults: tuple[str, ...] = FAULTS
+    """Which of them exclude a pair: not those that the scenario is about."""
+    most_rounds: int | None = None
 
 
 def steady(offer: Offer) -> tuple[Group, ...]:
@@ -113,19 +126,38 @@ def harmed(offer: Offer) -> tuple[Group, ...]:
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
-        Scenario("steady", f"{KEPT} clients ask without a pause on kept connections", steady),
-        Scenario("rate", "requests come at a fixed rate, whatever the server does", at_a_rate),
-        Scenario("fresh", f"{ACTIVE} clients, a connection for every request", fresh),
+        Scenario(
+            "steady",
+            f"{KEPT} clients ask without a pause on kept connections",
+            steady,
+            question="Many clients: which pair answers most requests?",
+        ),
+        Scenario(
+            "rate",
+            "requests come at a fixed rate, whatever the server does",
+            at_a_rate,
+            question="So many requests a second: with which pair do clients wait least?",
+            decides="latency_ms.p99",
+            faults=(WRONG, LOST),  # few requests need not reach every client
+        ),
+        Scenario(
+            "fresh",
+            f"{ACTIVE} clients, a connection for every request",
+            fresh,
+            question="Clients that come once: which pair answers most of them?",
+        ),
         Scenario(
             "idle",
             f"{ACTIVE} clients ask beside idle connections, more and more of them",
             idle,
             grows=(0, 250, 1000),
+            question="Many clients that are connected and ask little: which pair bears them?",
         ),
         Scenario(
             "slow-clients",
             f"{ACTIVE} clients ask beside {SLOW} that send ten bytes a second",
             slow,
+            question="Slow clients: which pair still answers the others?",
         ),
         Scenario(
             "large",
@@ -133,8 +165,16 @@ SCENARIOS: dict[str, Scenario] = {
             few,
             needs_path="that answers with 1 MB or more",
             largest_file=True,
+            question="Large answers: which pair sends most of them?",
         ),
-        Scenario("cold", "the files are not in memory at first", steady, alone=True, evicts=True),
+        Scenario(
+            "cold",
+            "the files are not in memory at first",
+            steady,
+            alone=True,
+            evicts=True,
+            question="Files that the disk has to read: which pair answers most requests?",
+        ),
         Scenario(
             "upload",
             f"{ACTIVE} clients send 1 MiB each, again and again",
@@ -142,18 +182,22 @@ SCENARIOS: dict[str, Scenario] = {
             needs_path="that takes a POST of 1 MiB",
             method="POST",
             body_bytes=1 << 20,
+            question="Uploads: which pair takes most of them?",
         ),
         Scenario(
             "blocking",
             f"{ACTIVE} clients ask for a page that sleeps or waits for a database",
             special,
             needs_path="that waits before it answers",
+            question="Slow handlers: which pair answers most requests while they wait?",
+            faults=(WRONG, LOST),  # who serves one after the other is slow here, and that is shown
         ),
         Scenario(
             "cpu",
             f"{ACTIVE} clients ask for a quick page while {FEW} ask for one that computes",
             mixed,
             needs_path="that computes before it answers",
+            question="Handlers that compute: which pair still answers quick requests?",
         ),
         Scenario(
             "crash",
@@ -162,6 +206,10 @@ SCENARIOS: dict[str, Scenario] = {
             needs_path="that kills the process (os.abort)",
             alone=True,
             known_answer=False,
+            question="What if one request crashes: how many of the others does it take along?",
+            decides=LOST,
+            faults=(),
+            most_rounds=COUNTED_ROUNDS,
         ),
         Scenario(
             "hang",
@@ -170,6 +218,10 @@ SCENARIOS: dict[str, Scenario] = {
             needs_path="that never answers",
             alone=True,
             known_answer=False,
+            question="What if one request hangs: how many of the others wait with it?",
+            decides="requests_stalled",
+            faults=(WRONG, LOST),
+            most_rounds=COUNTED_ROUNDS,
         ),
     )
 }

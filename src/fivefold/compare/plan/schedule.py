@@ -86,12 +86,16 @@ class Plan:
         each = (self.budget_s - overhead) / runs if runs else 0
         return min(max(each, SHORTEST_S), LONGEST_S)
 
+    def rounds_of(self, scenario: Scenario) -> int:
+        return min(self.rounds, scenario.most_rounds or self.rounds)
+
     def _needed(self) -> tuple[float, float]:
         """Seconds besides the runs, and how many runs there are."""
-        wanted = [cell for cell in self.cells() if cell.problem is None]
-        alone = sum(cell.scenario.alone for cell in wanted)
-        overhead = (OVERHEAD_S * len(wanted) + ALONE_S * alone) * (self.rounds + 1)
-        runs = len(wanted) * (self.rounds + EXAMINED_SHARE)
+        wanted = [cell.scenario for cell in self.cells() if cell.problem is None]
+        overhead = sum(
+            (OVERHEAD_S + ALONE_S * each.alone) * (self.rounds_of(each) + 1) for each in wanted
+        )
+        runs = sum(self.rounds_of(each) + EXAMINED_SHARE for each in wanted)
         return overhead + START_S * len(self.contenders), runs
 
 
@@ -105,6 +109,8 @@ class Cell:
     samples: list[Sample] = field(default_factory=list)
     examined: Examined = field(default_factory=Examined)
     problem: str | None = None
+    seconds: float = 0.0
+    """Of its rounds; more than the plan's where its clients need more."""
 
     @property
     def title(self) -> str:

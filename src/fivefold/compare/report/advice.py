@@ -1,8 +1,8 @@
 """Advice, generated from the rows it names: no figure in a sentence that is not in a row.
 
-The rules.  A row that lost requests, saw errors, could not run or did not serve every
-client is never advised.  Whether rows differ is decided by `significance`.  Where the best does
-not differ from what would be taken anyway, the advice is to keep it simple.
+The rules.  A row that has something against it (`soundness`) is never advised.  Whether
+rows differ is decided by `significance`.  Where the best does not differ from what would be
+taken anyway, the advice is to keep it simple.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from ..figures import Row
 from ..significance import Rounds, ratios
+from .soundness import is_sound
 
 FIRST_LOOK = "cpu_us_per_request"
 """The steadiest figure on a shared machine; what it costs is what a server is bought for."""
@@ -39,7 +40,9 @@ def advice(rows: Sequence[Row], target: str, usual: str) -> list[dict[str, Any]]
 def sentence(scenario: str, rows: Sequence[Row], target: str, usual: str) -> Sentence:
     mine = hardest([row for row in rows if row["scenario"] == scenario])
     ours = [row for row in mine if row["serving"] is not None]
-    sound = sorted((row for row in ours if is_sound(row)), key=median(FIRST_LOOK))
+    sound = sorted(
+        (row for row in ours if is_sound(row) and row[FIRST_LOOK]), key=median(FIRST_LOOK)
+    )
     if not sound:
         names = tuple(row["name"] for row in ours)
         text = f"{scenario}: no pair answered every request correctly; none is advised."
@@ -58,15 +61,6 @@ def hardest(rows: list[Row]) -> list[Row]:
     """Where idle connections grow: the most of them that a pair was asked to hold."""
     most = max((row["idle_connections"] for row in rows), default=0)
     return [row for row in rows if row["idle_connections"] == most]
-
-
-def is_sound(row: Row) -> bool:
-    """Whether it may be advised at all."""
-    if not row["available"] or not row["cpu_us_per_request"]:
-        return False
-    served = row["clients_served_percent"]  # wrk does not tell
-    everyone = served is None or served["min"] == 100  # noqa: PLR2004 - percent
-    return everyone and not row["lost"]["max"] and not row["errors"]["max"]
 
 
 def median(name: str) -> Callable[[Row], float]:

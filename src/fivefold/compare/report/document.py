@@ -62,6 +62,8 @@ def row_of(cell: Cell) -> Row:
         "workers": contender.workers,
         "options": list(contender.options),
         "rounds": len(cell.samples),
+        "seconds": rounded(cell.seconds),
+        "clients_left": cell.examined.unserved,
         "load_busy": figure([sample.tally.busy for sample in cell.samples]),
     }
     for each in FIGURES:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..figures import BY_KEY, Figure, Row
+from .soundness import reasons_against
 
 COLUMNS = (
     "requests_per_s",
@@ -87,14 +88,10 @@ def notes(rows: Sequence[Row]) -> Iterator[str]:
     for reason, names in reasons.items():
         yield f"  {reason}" if len(names) == len(rows) else f"  {', '.join(names)}: {reason}"
     for row in rows:
-        served = row["clients_served_percent"]
         if row["note"] and row["available"]:
             yield f"  {row['name']}: {row['note']}"
-        if served and served["min"] < 100:  # noqa: PLR2004 - all of them
-            yield f"  {row['name']}: only {served['min']:g} % of the clients were served"
-        if row["wrong"]:
-            kinds = ", ".join(f"{kind} {count}" for kind, count in row["wrong"].items())
-            yield f"  {row['name']}: wrong answers: {kinds}"
+        for reason in reasons_against(row) if row["available"] else ():
+            yield f"  {row['name']}: {reason}"
     disturbed = [f"{row['name']} {n}" for row in rows if (n := row.get("disturbed_rounds"))]
     if disturbed:
         yield f"  rounds disturbed by other programs: {', '.join(disturbed)}"

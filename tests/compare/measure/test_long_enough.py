@@ -1,0 +1,63 @@
+"""Rounds are as long as their clients need, and a pair is judged by what the scenario is about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fivefold.compare.report.soundness import is_sound, reasons_against
+from fivefold.compare.session import Wishes, compared, planned
+from fivefold.server.settings import Settings
+from support import TESTS
+from support.hand_made.rows import figure, row
+
+
+def measured(settings: Settings, io: str) -> dict[str, Any]:
+    wishes = Wishes(settings, ("async",), (io,), budget_s=1.0, rounds=1)
+    rows = compared(planned(wishes), "it", lambda _: None)["rows"]
+    (found,) = [each for each in rows if each["name"] == f"async+{io}"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_round_lasts_until_every_client_was_answered() -> None:
+    """64 clients and a handler that keeps the loop for 20 ms: 1.3 s, where 0.2 were planned."""
+    settings = Settings(target="applications.asgi.blocks:app", chdir=TESTS)
+    found = measured(settings, "multiplexing")
+
+    assert found["seconds"] > 1
+    assert found["clients_served_percent"]["min"] == 100
+    assert is_sound(found)
+
+
+def test_whom_the_server_leaves_out_a_longer_round_does_not_help(site: Path) -> None:
+    found = measured(Settings(target=str(site)), "blocking")
+
+    assert found["clients_left"] > 32
+    assert not is_sound(found)
+    assert "got no answer in 5 s: it serves one client at a time" in reasons_against(found)[-1]
+
+
+LOSSES = {"lost": figure(12, 0)}
+WRONG = {"errors": figure(3, 0), "wrong": {"status": 3}}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "fault", "sound"),
+    [
+        ("steady", LOSSES, False),
+        ("crash", LOSSES | WRONG, True),
+        ("hang", {"requests_stalled": figure(16, 0)}, True),
+        ("hang", LOSSES, False),
+        ("rate", {"clients_left": 5}, True),
+        ("idle", {"clients_left": 5}, False),
+        ("blocking", {"clients_left": 5}, True),
+        ("blocking", WRONG, False),
+    ],
+)
+def test_a_fault_counts_where_the_scenario_is_not_about_it(
+    scenario: str, fault: dict[str, Any], *, sound: bool
+) -> None:
+    assert is_sound(row("async+multiplexing", 10, scenario=scenario, **fault)) is sound
