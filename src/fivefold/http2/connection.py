@@ -85,7 +85,8 @@ class Http2Connection:
         """Whether the client knows that the server stops."""
 
     async def run(self, data: bytes) -> None:
-        """Until client or server ends it. Raises `PeerGone`, `DeadlineExceeded`."""
+        """Until client or server ends it, and all of its streams have ended. Raises `PeerGone`,
+        `DeadlineExceeded`."""
         streams, limits, conn = self._streams, self._shared.limits, self._conn
         conn.expect_progress(limits.send_s)
         wait_s = limits.first_byte_s
@@ -100,6 +101,8 @@ class Http2Connection:
                 self._begin(streams.asked.popleft())
                 wait_s = limits.keep_alive_s
             await streams.next_requests(monotonic() + wait_s)
+        if streams.failure is not None:
+            raise streams.failure
 
     def _announce(self) -> None:
         if not self._announced:
@@ -115,18 +118,24 @@ class Http2Connection:
         if failure is not None and not isinstance(failure, (*OVER, OSError)):
             report(log, "a connection failed", error=failure)
         try:
-            if failure is None or isinstance(failure, ClientError | DeadlineExceeded):
-                streams.frames.end()
-                await streams.flush()
-                await linger(conn, self._shared.limits.linger_s)
+            await self._say_farewell(failure)
         except GeneratorExit:
             close_at_once(conn)
             raise
         except OVER:
-            if isinstance(failure, DeadlineExceeded) and not conn.idle:
-                conn.reset_on_close()
+            pass  # no client is there to hear it
         except BaseException as error:  # noqa: BLE001 - the edge of a connection
             report(log, "a connection failed", error=error)
+
+    async def _say_farewell(self, failure: BaseException | None) -> None:
+        """GOAWAY with the last stream that is served, and why."""
+        streams, conn = self._streams, self._conn
+        if isinstance(streams.outgoing.failure, DeadlineExceeded):
+            conn.reset_on_close()  # it takes nothing of our answers
+        elif failure is None or isinstance(failure, ClientError | DeadlineExceeded):
+            streams.frames.end()
+            await streams.outgoing.now()
+            await linger(conn, self._shared.limits.linger_s)
 
     def close_streams(self) -> None:
         for stream in list(self._streams.streams.values()):
@@ -220,7 +229,7 @@ class Http2Connection:
                 raise
         finally:
             self._end_stream(stream, exchange, asking, now, code)
-        self._streams.flush_soon()
+        self._streams.outgoing.soon()
 
     def _end_stream(
         self,

@@ -1,11 +1,10 @@
-"""The streams of one connection: who reads and who sends for all, and how long each may wait.
+"""The streams of one connection: who reads for all, and how long each may wait.
 
-Facts.        A connection has one receive and one send at a time; its streams wait for both.  A
-              stream whose client gives no window can only go on when something is read.
+Facts.        A connection has one receive at a time; its streams wait for it.  A stream whose
+              client gives no window can only go on when something is read.
 Choice.       Whoever waits reads, if no other does: the coroutine of the connection, mostly, and
               that of a stream where nothing else runs (a blocking model, whose streams are answered
-              in turn).  Whoever has something to send sends all that there is; others wait until it
-              has left.  So no window is waited for by all.
+              in turn).  So no window is waited for by all.
 Assumption.   What a stream waits for is brought by a frame of the client: once all has been sent,
               nothing that another stream does can end its wait.
 """
@@ -25,6 +24,7 @@ from ..iomodels.lifetime import NEVER
 from . import framing
 from .framing import Framing
 from .offered import Http2Settings
+from .outgoing import Outgoing
 from .stream import StreamConnection
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ NOTICE_S = 1.0
 
 
 class Multiplexer:
-    """Raises `PeerGone`, `DeadlineExceeded`."""
+    """Raises `DeadlineExceeded` where nothing was asked for too long, and what `until` says."""
 
     def __init__(self, conn: Connection, limits: Limits, settings: Http2Settings) -> None:
         self.conn = conn
@@ -47,19 +47,18 @@ class Multiplexer:
         """Requests that have come and were not begun."""
         self.ended = False
         """Whether the client sends nothing more."""
-        self.is_over = False
-        """Whether nothing may be sent any more: it is being closed."""
+        self.failure: Exception | None = None
+        """Why, if it has not just left."""
         self.room = 0
         """How many bytes of bodies would leave at once."""
 
         # Who does what, and who waits.
-        self._reads = self._sends = self._is_due = False
+        self.outgoing = Outgoing(conn, self.frames, limits, self._limit_reading, self.end_all)
+        self._reads = False
         self._waiting: set[StreamConnection] = set()
         """Streams that wait for the client."""
         self._main: Waiter | None = None
         """The coroutine of the connection, while another reads."""
-        self._unsent: list[Waiter] = []
-        """Coroutines that wait for the one that sends."""
         self._idle_until = NEVER
         self._handlers: dict[type, Callable[[Any], None]] = {
             framing.Asked: self.asked.append,
@@ -71,71 +70,15 @@ class Multiplexer:
             framing.Changed: self._changed,
         }
 
-    # Sending
-
-    async def flush(self) -> None:
-        """Have all sent that may be; returns when the kernel has it."""
-        await self._begin_sending()
-        try:
-            await self._send_all()
-        except PeerGone:
-            self.end_all()
-            raise
-        finally:
-            self._end_sending()
-
-    async def read_file(self, file: Any, offset: int, count: int) -> bytes:
-        """In the place of a send: an engine may have one buffer for both (aio:posix)."""
-        await self._begin_sending()
-        try:
-            self.conn.allow(self.limits.send_s)
-            return await self.conn.read_file(file, offset, count)
-        finally:
-            self._end_sending()
-
-    async def _begin_sending(self) -> None:
-        while self._sends:
-            waiter = Waiter()
-            self._unsent.append(waiter)
-            await waiter
-        self._sends = True
-
-    def _end_sending(self) -> None:
-        self._sends = False
-        waiting, self._unsent = self._unsent, []
-        for waiter in waiting:
-            self.conn.io.resume(waiter)
-        if self._reads:
-            self._limit_wait()
-
-    def flush_soon(self) -> None:
-        """The same, once the coroutines that can go on have had their turn, so that what they have
-        to send leaves together."""
-        if not self._is_due:
-            self._is_due = True
-            self.conn.io.spawn(self._flush_due())
-
-    async def _flush_due(self) -> None:
-        self._is_due = False
-        try:
-            if not self.is_over:
-                await self.flush()
-        except (PeerGone, DeadlineExceeded):
-            self.end_all()  # whoever waits, or sends next, learns of it
-
-    async def _send_all(self) -> None:
-        conn, to_send = self.conn, self.frames.to_send
-        while out := to_send():
-            conn.allow(self.limits.send_s)
-            if not conn.send_soon(out):
-                await conn.send(out)
-
     # Waiting
 
     async def until(self, ready: Callable[[], bool], stream: StreamConnection) -> None:
-        """Wait until that is true, which only a frame of the client can make it."""
+        """Wait until that is true, which only a frame of the client can make it.
+
+        Raises `PeerGone`, `DeadlineExceeded`.
+        """
         while True:
-            await self.flush()
+            await self.outgoing.flushed()
             if ready():
                 return
             stream.check()
@@ -157,7 +100,7 @@ class Multiplexer:
         """For the coroutine of the connection: until there is something for it to do."""
         self._idle_until = idle_until
         while True:
-            await self.flush()
+            await self.outgoing.now()
             if self.asked or (self.ended and not self.streams):
                 return
             if self._reads or self.ended:
@@ -183,16 +126,21 @@ class Multiplexer:
                 data = await conn.last_words()
             conn.heard()
             self._take(data)
-        except PeerGone:
+        except PeerGone as error:
+            self.failure = error
             self.end_all()
-            raise
         finally:
             self._reads = False
             self.wake_main()
 
+    def _limit_reading(self) -> None:
+        """A send is over, whose time was another."""
+        if self._reads:
+            self._limit_wait()
+
     def _limit_wait(self) -> None:
         """The connection may wait as long as the first of those that wait on it."""
-        if self._sends:
+        if self.outgoing.busy:
             return  # which has its own time
         if not self.streams:
             self.conn.begin_waiting(self._idle_until)
@@ -202,7 +150,7 @@ class Multiplexer:
         self.conn.wait_until(min(monotonic() + NOTICE_S, *due, NEVER))
 
     def _shorten_wait(self, deadline: float) -> None:
-        if not self._sends and deadline < self.conn.deadline:
+        if not self.outgoing.busy and deadline < self.conn.deadline:
             self.conn.wait_until(deadline)
 
     def _expire(self) -> bool:
@@ -283,15 +231,16 @@ class Multiplexer:
             self.frames.send(stream.number, b"", end=True)
         except PeerGone:
             self.end_stream(stream)
-        self.flush_soon()
+        self.outgoing.soon()
 
     def end_stream(self, stream: StreamConnection) -> None:
         stream.gone = True
         self.wake(stream)
 
     def end_all(self) -> None:
-        """Nothing more is sent or comes."""
+        """Nothing more is sent or comes: what is being answered is given up."""
         self.ended = True
+        self.asked.clear()
         for stream in self.streams.values():
             self.end_stream(stream)
         self.wake_main()
@@ -310,7 +259,6 @@ class Multiplexer:
         """It is over."""
         self.streams.pop(stream.number, None)
         if not self.streams:
-            if self._reads:
-                self._limit_wait()
+            self._limit_reading()
             if self.ended or self.conn.closing:
                 self.wake_main()

@@ -13,6 +13,7 @@ from ..http1.limits import Limits
 from ..iomodels.interface import Connection, Waiter
 from ..iomodels.lifetime import NEVER
 from .framing import CANCEL, Framing
+from .outgoing import Outgoing
 
 PART_BYTES = 65536
 """Of a body, given to the frames at once: what a client's window holds by default."""
@@ -26,13 +27,11 @@ class Carrier(Protocol):
 
     conn: Connection
     frames: Framing
+    outgoing: Outgoing
     limits: Limits
     room: int
 
-    async def flush(self) -> None: ...
-    def flush_soon(self) -> None: ...
     async def until(self, ready: Callable[[], bool], stream: StreamConnection) -> None: ...
-    async def read_file(self, file: Any, offset: int, count: int) -> bytes: ...
     def end_stream(self, stream: StreamConnection) -> None: ...
     def end_body(self, stream: StreamConnection) -> None: ...
 
@@ -89,7 +88,7 @@ class StreamConnection:
         self.below.remembered = value
 
     async def read_file(self, file: Any, offset: int, count: int) -> bytes:
-        return await self.carrier.read_file(file, offset, count)
+        return await self.carrier.outgoing.read_file(file, offset, count)
 
     async def yield_turn(self) -> None:
         await self.below.yield_turn()
@@ -180,13 +179,13 @@ class StreamConnection:
 
     async def send(self, *buffers: bytes) -> None:
         assert not any(buffers)
-        await self.carrier.flush()
+        await self.carrier.outgoing.flushed()
 
     async def send_file(self, head: bytes, file: Any, offset: int, count: int) -> None:
         raise NotImplementedError
 
     async def settled(self) -> None:
-        await self.carrier.flush()
+        await self.carrier.outgoing.flushed()
 
     def interrupt(self) -> None:
         self.carrier.end_stream(self)

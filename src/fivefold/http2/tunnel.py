@@ -67,7 +67,7 @@ class Tunnel(StreamConnection):
         if not self._answered or self.gone or not self.has_room(len(data)):
             return False
         self.carrier.frames.send(self.number, data, end=False)
-        self.carrier.flush_soon()
+        self.carrier.outgoing.soon()
         return True
 
     async def send(self, *buffers: bytes) -> None:
@@ -77,7 +77,7 @@ class Tunnel(StreamConnection):
         if data:
             await self.send_body(data, end=False)
         else:
-            await self.carrier.flush()
+            await self.carrier.outgoing.flushed()
 
     def _answer(self, data: bytes) -> bytes:
         """The head leaves as fields; what follows it."""
