@@ -55,8 +55,8 @@ class Multiplexer:
         # Who does what, and who waits.
         self.outgoing = Outgoing(conn, self.frames, limits, self._limit_reading, self.end_all)
         self._reads = False
-        self._waiting: set[StreamConnection] = set()
-        """Streams that wait for the client."""
+        self._waiting: list[StreamConnection] = []
+        """Streams that wait for the client; twice where one sends and listens."""
         self._main: Waiter | None = None
         """The coroutine of the connection, while another reads."""
         self._idle_until = NEVER
@@ -84,17 +84,15 @@ class Multiplexer:
             stream.check()
             if self.ended:
                 raise PeerGone("the client says nothing more")
-            self._waiting.add(stream)
+            self._waiting.append(stream)
             try:
                 if self._reads:
                     self._shorten_wait(stream.deadline)
-                    stream.waiter = waiter = Waiter()
-                    await waiter
+                    await stream.parked()
                 else:
                     await self._read()
             finally:
-                stream.waiter = None
-                self._waiting.discard(stream)
+                self._waiting.remove(stream)
 
     async def next_requests(self, idle_until: float) -> None:
         """For the coroutine of the connection: until there is something for it to do."""
@@ -162,8 +160,7 @@ class Multiplexer:
         return bool(due)
 
     def wake(self, stream: StreamConnection) -> None:
-        waiter, stream.waiter = stream.waiter, None
-        if waiter is not None:
+        for waiter in stream.waiters:
             self.conn.io.resume(waiter)
 
     def wake_main(self) -> None:

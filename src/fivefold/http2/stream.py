@@ -62,7 +62,8 @@ class StreamConnection:
 
     # What waits on it (`Multiplexer.until`).
     deadline = NEVER
-    waiter: Waiter | None = None
+    waiters: tuple[Waiter, ...] = ()
+    """Of its coroutines that wait: one that sends, perhaps, and one that listens."""
     gone = False
     """Whether the client has ended it, or the connection has."""
 
@@ -146,6 +147,15 @@ class StreamConnection:
             raise PeerGone("the client has ended the stream")
         if self.deadline <= monotonic():
             raise DeadlineExceeded
+
+    async def parked(self) -> None:
+        """Until the stream is woken (`Multiplexer.wake`)."""
+        waiter = Waiter()
+        self.waiters = (*self.waiters, waiter)
+        try:
+            await waiter
+        finally:
+            self.waiters = tuple([other for other in self.waiters if other is not waiter])
 
     async def until(self, ready: Callable[[], bool]) -> None:
         """Wait for what only the client can bring."""
