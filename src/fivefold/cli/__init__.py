@@ -12,11 +12,12 @@ import click
 
 from ..errors import ApplicationError, FivefoldError, SettingsError
 from ..linux.standard_descriptors import fill_standard_descriptors
+from .habits.answering import answer_command, answer_option
 from .speaking import say, speaking
 
 USAGE, FAILURE = 2, 1
 
-COMMANDS = ("compare", "models", "serve", "stacks", "top", "trace")
+COMMANDS = ("compare", "models", "serve", "stacks", "top", "trace", "translate")
 """Each is a module here that has a function of its name."""
 
 
@@ -35,6 +36,20 @@ class Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(f".{cmd_name}", __package__), cmd_name)
         return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise answer_option(ctx, error.option_name, given) from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not ctx.resilient_parsing and args[0] not in COMMANDS:
+            ctx.fail(answer_command(ctx, args, COMMANDS))
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> None:
         try:

@@ -23,6 +23,7 @@ from ..processes.titles import title
 from ..server.service import Reread, Service
 from ..server.service_tables import OWN, SERVER_WIDE, services
 from ..server.settings import FIELDS, FILE_ONLY, GROUPS, Settings
+from .habits.answering import AnsweringCommand
 from .sources import Sources
 from .speaking import speak_as
 from .starting import starting
@@ -219,7 +220,7 @@ def sentence(service: Service) -> str:
     return f"serving {what} with {model.name} + {io}, {workers}, on {', '.join(service.addresses)}"
 
 
-serve = click.Command(
+serve = AnsweringCommand(
     "serve",
     callback=run,
     params=[

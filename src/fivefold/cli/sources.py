@@ -20,7 +20,7 @@ from typing import Any
 from ..configuration.setting import AUTO, from_text
 from ..errors import SettingsError
 from ..linux.standard_descriptors import STDOUT
-from ..server.settings import FIELDS, GROUPS, Settings
+from ..server.settings import FIELDS, FILE_ONLY, GROUPS, Settings
 from ..serving import MODELS
 
 PREFIX = "FIVEFOLD_"
@@ -153,4 +153,15 @@ def from_file(path: str) -> dict[str, Any]:
         if not isinstance(group, dict):
             raise SettingsError(f"config: {path}: `{name}` must be a table")
         table |= group
+    for name in table.keys() - {*FIELDS, *FILE_ONLY}:
+        refuse_by_meaning(name, path)
     return table
+
+
+def refuse_by_meaning(key: str, path: str) -> None:
+    """Raise `SettingsError` if another server knows the key."""
+    from .habits.suggestions import by_meaning  # noqa: PLC0415 - a start needs no words of others
+
+    meanings = "; ".join(by_meaning(key)).replace("--", "").replace("-", "_")
+    if meanings:
+        raise SettingsError(f"config: {path}: {key}: there is no such setting: {meanings}")
