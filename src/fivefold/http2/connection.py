@@ -80,7 +80,7 @@ class Http2Connection:
     def __init__(self, shared: Http2, conn: Connection) -> None:
         self._shared = shared
         self._conn = conn
-        self._streams = Multiplexer(conn, shared.limits, shared.settings)
+        self._streams = Multiplexer(conn, shared.limits, shared.settings, self._begin)
         self._announced = False
         """Whether the client knows that the server stops."""
 
@@ -97,8 +97,8 @@ class Http2Connection:
                 if self._announced and not streams.streams and not streams.asked:
                     return
                 self._announce()
-            while streams.asked:
-                self._begin(streams.asked.popleft())
+            if streams.asked:
+                streams.begin_asked()
                 wait_s = limits.keep_alive_s
             await streams.next_requests(monotonic() + wait_s)
         if streams.failure is not None:
@@ -241,9 +241,13 @@ class Http2Connection:
     ) -> None:
         unfinished = not (exchange.finished or stream.has_ended)
         body = stream.body
-        if unfinished or (body is not None and not body.finished):
-            # A body that nobody wants is not to come (RFC 9113, section 8.1).
-            self._streams.frames.reset(stream.number, code or (INTERNAL if unfinished else 0))
+        frames = self._streams.frames
+        if unfinished:
+            frames.reset(stream.number, code or INTERNAL)
+        elif body is not None and not body.finished:
+            frames.reset_when_left(stream.number)
+        if body is not None:
+            frames.read(stream.number, body.ahead)
         self._streams.remove(stream)
         stream.task = None
         asked = LoggedRequest(asking.request, asking.head, now, exchange.begun_at or monotonic())
@@ -272,7 +276,7 @@ class Http2Connection:
             )
         except OVER:
             return
-        self._streams.frames.reset(stream.number, NO_ERROR)
+        self._streams.frames.reset_when_left(stream.number)
         asked = LoggedRequest(request, head, now, begun)
         self._log(stream, asked, refusal.status, response.length, complete=True)
 

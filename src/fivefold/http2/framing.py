@@ -72,6 +72,8 @@ class Framing:
             }
         )
         session.set_local_window_size(CONNECTION_WINDOW_BYTES)
+        self._leaving: list[int] = []
+        """Streams whose response is the last of them, whatever their client still sends."""
 
     def receive(self, data: bytes) -> list[ngh2.Event]:
         """What has come, as events."""
@@ -85,9 +87,21 @@ class Framing:
     def to_send(self) -> bytes:
         """The next bytes for the client; none while it gives no window."""
         try:
-            return self._session.data_to_send(SEND_BYTES)
+            out = self._session.data_to_send(SEND_BYTES)
+            if not out and self._leaving:
+                self._reset_left()
+                out = self._session.data_to_send(SEND_BYTES)
         except ngh2.NGH2Error as error:
             raise ClientError(f"HTTP/2: {error}") from None
+        return out
+
+    def _reset_left(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        for stream in leaving:
+            if self.queued(stream):
+                self._leaving.append(stream)
+            else:
+                self.reset(stream, NO_ERROR)
 
     @property
     def window(self) -> int:
@@ -147,6 +161,11 @@ class Framing:
             self._session.reset_stream(stream, code)
         except ngh2.NGH2Error:
             pass  # the client was faster
+
+    def reset_when_left(self, stream: int) -> None:
+        """Once its response has been sent: the rest of its request is not to come (RFC 9113,
+        section 8.1). The library would send a reset before it."""
+        self._leaving.append(stream)
 
     def read(self, stream: int, size: int) -> None:
         """Content has taken so many bytes: the client may send as many more."""

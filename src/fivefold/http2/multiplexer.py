@@ -37,7 +37,14 @@ NOTICE_S = 1.0
 class Multiplexer:
     """Raises `DeadlineExceeded` where nothing was asked for too long, and what `until` says."""
 
-    def __init__(self, conn: Connection, limits: Limits, settings: Http2Settings) -> None:
+    def __init__(
+        self,
+        conn: Connection,
+        limits: Limits,
+        settings: Http2Settings,
+        begin: Callable[[ngh2.RequestReceived], None],
+    ) -> None:
+        """`begin` answers a request, or adds a stream that will."""
         self.conn = conn
         self.limits = limits
         self.frames = Framing(limits, settings)
@@ -45,6 +52,11 @@ class Multiplexer:
         """Those that are not over; what is answered at once never is among them."""
         self.asked: deque[ngh2.RequestReceived] = deque()
         """Requests that have come and were not begun."""
+        self._early: dict[int, list[Any]] = {}
+        """What has come of their bodies, by their streams."""
+        self._begin = begin
+        self._begins = False
+        self._most = settings.http2_streams
         self.ended = False
         """Whether the client sends nothing more."""
         self.failure: Exception | None = None
@@ -61,7 +73,7 @@ class Multiplexer:
         """The coroutine of the connection, while another reads."""
         self._idle_until = NEVER
         self._handlers: dict[type, Callable[[Any], None]] = {
-            framing.Asked: self.asked.append,
+            framing.Asked: self._asked,
             framing.Came: self._came,
             framing.Trailed: self._trailed,
             framing.Reset: self._reset,
@@ -99,7 +111,7 @@ class Multiplexer:
         self._idle_until = idle_until
         while True:
             await self.outgoing.now()
-            if self.asked or (self.ended and not self.streams):
+            if (self.asked and self._has_place) or (self.ended and not self.streams):
                 return
             if self._reads or self.ended:
                 self._main = waiter = Waiter()
@@ -187,11 +199,19 @@ class Multiplexer:
         """What has come before this connection was known to speak HTTP/2. Raises `ClientError`."""
         self._take(data)
 
+    def _asked(self, event: ngh2.RequestReceived) -> None:
+        self.asked.append(event)
+        if not event.end_stream:
+            self._early[event.stream_id] = []
+
     def _came(self, event: ngh2.DataReceived) -> None:
         stream = self.streams.get(event.stream_id)
         if stream is None or stream.body is None:
-            # Its stream is over: the window of the connection is everybody's.
-            self.frames.read(event.stream_id, len(event.data))
+            early = self._early.get(event.stream_id)
+            if early is not None:
+                early.append(event)
+            else:  # Its stream is over: the window of the connection is everybody's.
+                self.frames.read(event.stream_id, len(event.data))
             return
         stream.body.put(event.data)
         if event.end_stream:
@@ -203,12 +223,24 @@ class Multiplexer:
         if stream is not None and stream.body is not None:
             stream.body.end()
             self.wake(stream)
+        elif event.stream_id in self._early:
+            self._early[event.stream_id].append(event)
 
     def _reset(self, event: Any) -> None:
         """By the client; or it is over for both, which whoever serves it knows."""
         stream = self.streams.get(event.stream_id)
         if stream is not None:
             self.end_stream(stream)
+        elif self.asked:
+            self._forget(event.stream_id)
+
+    def _forget(self, number: int) -> None:
+        """Nobody waits for the answer any more: it is not begun."""
+        asked = [event for event in self.asked if event.stream_id != number]
+        if len(asked) < len(self.asked):
+            self.asked.clear()
+            self.asked.extend(asked)
+            self._replay(number)
 
     def _widened(self, event: ngh2.WindowUpdated) -> None:
         if event.stream_id:
@@ -238,6 +270,7 @@ class Multiplexer:
         """Nothing more is sent or comes: what is being answered is given up."""
         self.ended = True
         self.asked.clear()
+        self._early.clear()
         for stream in self.streams.values():
             self.end_stream(stream)
         self.wake_main()
@@ -249,12 +282,41 @@ class Multiplexer:
         for stream in self._waiting:
             self.wake(stream)
 
+    def begin_asked(self) -> None:
+        """Begin what has been asked for, as long as there is a place.
+
+        A stream that the client has reset has its place until its application has ended, too: else
+        a client that resets at once could have any number at work.
+        """
+        if self._begins:
+            return  # in a stream of a model that does not overlap: the outer one goes on
+        self._begins = True
+        try:
+            while self.asked and self._has_place:
+                event = self.asked.popleft()
+                self._begin(event)
+                self._replay(event.stream_id)
+        finally:
+            self._begins = False
+
+    @property
+    def _has_place(self) -> bool:
+        return len(self.streams) < self._most
+
+    def _replay(self, number: int) -> None:
+        """What came before it was begun comes now."""
+        for event in self._early.pop(number, ()):
+            self._handlers[type(event)](event)
+
     def add(self, stream: StreamConnection) -> None:
         self.streams[stream.number] = stream
+        self._replay(stream.number)
 
     def remove(self, stream: StreamConnection) -> None:
         """It is over."""
         self.streams.pop(stream.number, None)
+        if self.asked:
+            self.begin_asked()
         if not self.streams:
             self._limit_reading()
             if self.ended or self.conn.closing:

@@ -43,6 +43,10 @@ class Tunnel(StreamConnection):
     def end(self) -> None:
         self._ended = True
 
+    @property
+    def ahead(self) -> int:
+        return sum(map(len, self._parts))
+
     def _has_news(self) -> bool:
         return bool(self._parts) or self._ended or (self._listens and self.closing)
 
