@@ -45,7 +45,7 @@ async def echo(receive: Any, send: Any) -> None:
 
 async def stubborn(receive: Any, send: Any) -> None:
     """Does not look whether its client is still there."""
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.5)
     await answer(send, b"late")
 
 
