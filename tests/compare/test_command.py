@@ -58,7 +58,16 @@ def test_two_pairs_are_measured_and_nothing_is_left(
     small: Path, tmp_path: Path, nothing_left: dict[str, str]
 ) -> None:
     out = tmp_path / "result.json"
-    chosen = ("--serving", "thread,async", "--io", "multiplexing", "--seconds", "4")
+    chosen = (
+        "--serving",
+        "thread,async",
+        "--io",
+        "multiplexing",
+        "--seconds",
+        "2",
+        "--rounds",
+        "3",
+    )
     done = compare(str(small), *chosen, "--json", str(out), environment=nothing_left)
 
     assert done.returncode == 0, done.stderr
@@ -66,7 +75,7 @@ def test_two_pairs_are_measured_and_nothing_is_left(
     assert "fivefold serve" in done.stdout
     assert "left" in done.stderr
     found = json.loads(out.read_text())
-    assert found["schema"] == 1
+    assert found["schema"] == 2
     assert [row["name"] for row in found["rows"]] == ["thread+multiplexing", "async+multiplexing"]
     for row in found["rows"]:
         check(row)

@@ -34,8 +34,8 @@ def difference(seconds: float) -> str | None:
     found = compared(
         replace(plan, contenders=(pair, replace(pair, name=AGAIN))), str(SITE), lambda _: None
     )
-    (sentence,) = found["advice"]
-    alike = sentence["take"] == pair.name and AGAIN in sentence["rows"]
+    sentence = found["advice"][0]
+    alike = f"No significant difference from {AGAIN} was shown" in sentence["text"]
     disturbed = sum(row["disturbed_rounds"] for row in found["rows"])
     print("alike" if alike else sentence["text"], f"({disturbed} disturbed rounds)", flush=True)
     return None if alike else sentence["text"]

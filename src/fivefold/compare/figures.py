@@ -78,7 +78,6 @@ class Figure:
     unit: str
     source: Source
     less_is_better: bool = True
-    digits: int = 1
     group: str | None = None
     """The object of the JSON row that holds it; None: it stands in the row itself."""
 
@@ -143,18 +142,16 @@ FIGURES: tuple[Figure, ...] = (
         "requests a second",
         lambda sample, _: sample.tally.requests_per_s,
         less_is_better=False,
-        digits=0,
     ),
-    Figure("p50", "p50 ms", "milliseconds", percentile(0.5), digits=2, group="latency_ms"),
-    Figure("p90", "p90 ms", "milliseconds", percentile(0.9), digits=2, group="latency_ms"),
-    Figure("p99", "p99 ms", "milliseconds", percentile(0.99), digits=2, group="latency_ms"),
-    Figure("p999", "p99.9 ms", "milliseconds", percentile(0.999), digits=2, group="latency_ms"),
+    Figure("p50", "p50 ms", "milliseconds", percentile(0.5), group="latency_ms"),
+    Figure("p90", "p90 ms", "milliseconds", percentile(0.9), group="latency_ms"),
+    Figure("p99", "p99 ms", "milliseconds", percentile(0.99), group="latency_ms"),
+    Figure("p999", "p99.9 ms", "milliseconds", percentile(0.999), group="latency_ms"),
     Figure(
         "max",
         "max ms",
         "milliseconds",
         lambda sample, _: sample.tally.longest_ns / MS,
-        digits=2,
         group="latency_ms",
     ),
     Figure(
@@ -173,28 +170,24 @@ FIGURES: tuple[Figure, ...] = (
         "switches/request",
         "context switches a request",
         per_request(1, "voluntary", "involuntary"),
-        digits=2,
     ),
     Figure(
         "voluntary_switches_per_request",
         "voluntary",
         "voluntary context switches a request",
         per_request(1, "voluntary"),
-        digits=2,
     ),
     Figure(
         "syscalls_per_request",
         "system calls/request",
         "system calls a request",
         lambda _, seen: seen.syscalls_per_request,
-        digits=2,
     ),
     Figure(
         "bytes_copied_per_request",
         "bytes copied",
         "bytes a request, between kernel and process",
         lambda _, seen: seen.bytes_copied,
-        digits=0,
     ),
     Figure(
         "clients_served_percent",
@@ -202,14 +195,12 @@ FIGURES: tuple[Figure, ...] = (
         "percent of the clients",
         served_share,
         less_is_better=False,
-        digits=0,
     ),
     Figure(
         "requests_stalled",
         "left waiting",
         "requests that were not answered in the last quarter of a round",
         lambda sample, _: sample.tally.stalled,
-        digits=0,
     ),
 )
 

@@ -87,6 +87,7 @@ def planned(wishes: Wishes) -> Plan:
         paths=wishes.paths or tuple(targets.folder_paths(folder) if folder else ["/"]),
         usual=usual,
         folder=folder,
+        interface=settings.interface,
         special=special(wishes, folder),
         rate=wishes.rate,
         load=wishes.load,

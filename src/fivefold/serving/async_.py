@@ -33,7 +33,7 @@ class Async(ServingModel):
     name = "async"
     traits = ServingTraits(
         runs="a coroutine in the worker's only thread",
-        crash_takes="all connections of the worker",
+        crash_takes="all clients of the worker",
         default_connections=4096,
         one_thread=True,
         many_threads=False,

@@ -43,7 +43,7 @@ class Thread(ServingModel):
     name = "thread"
     traits = ServingTraits(
         runs="a thread of a pool",
-        crash_takes="all connections of the worker",
+        crash_takes="all clients of the worker",
         default_connections=512,
         one_thread=False,
         many_threads=True,

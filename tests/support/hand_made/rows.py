@@ -63,6 +63,8 @@ def unavailable(name: str, reason: str) -> dict[str, Any]:
     found |= {key: row(name, 1)[key] for key in kept}
     return found | {
         "available": False,
+        "disturbed_rounds": 0,
+        "clients_left": 0,
         "reason": reason,
         "latency_ms": dict.fromkeys(("p50", "p90", "p99", "p999", "max")),
         "load_is_the_limit": False,
@@ -74,10 +76,12 @@ def unavailable(name: str, reason: str) -> dict[str, Any]:
 def document(*rows: dict[str, Any], advice: Any = ()) -> dict[str, Any]:
     scenarios = {each["scenario"]: f"what {each['scenario']} shows" for each in rows}
     return {
-        "schema": 1,
+        "schema": 2,
         "machine": {"processor": "a <processor>", "cores": "servers on core 0, load on core 1"},
         "target": "./site",
         "paths": ["/a.html"],
+        "interface": "static",
+        "warnings": [],
         "rounds": 3,
         "seconds": 1.0,
         "interrupted": False,

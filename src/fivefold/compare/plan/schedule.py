@@ -36,6 +36,7 @@ class Plan:
     """The pair that is taken where the user chooses none."""
     folder: str | None = None
     """The folder that is served; None for an application."""
+    interface: str = "static"
     special: dict[str, str] = field(default_factory=dict)
     """Paths of scenarios that need one of their own."""
     rate: float = 1000.0

@@ -1,60 +1,88 @@
 """Advice, generated from the rows it names: no figure in a sentence that is not in a row.
 
-The rules.  A row that has something against it (`soundness`) is never advised.  Whether
-rows differ is decided by `significance`.  Where the best does not differ from what would be
-taken anyway, the advice is to keep it simple.
+The rules.  A row that has something against it (`soundness`) is never advised, and the reason is
+said.  Whether rows differ is decided by `significance`.  Where no pair is shown to be better than
+what would be taken anyway, the advice is to take that.  Every choice has its price: what is worse
+than with the default is said, and what a crash takes along.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..figures import Row
-from ..significance import Rounds, ratios
-from .soundness import is_sound
+from ..plan.scenarios import SCENARIOS
+from .columns import three
+from .criteria import (
+    CHEAPEST,
+    CRITERIA,
+    PRICES,
+    Criterion,
+    deciding,
+    differences,
+    isolates,
+    isolation,
+)
+from .soundness import blocked_loop, is_sound, reasons_against
 
-FIRST_LOOK = "cpu_us_per_request"
-"""The steadiest figure on a shared machine; what it costs is what a server is bought for."""
+MEMORY = "memory"
+"""A question that has no scenario of its own: every row has an answer."""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One piece of advice, and what it rests on."""
+    """One question with its answer, and what it rests on."""
 
     scenario: str
+    rows_of: str
+    """The scenario whose rows answer it."""
+    question: str
     take: str | None
     text: str
-    rows: tuple[str, ...]
-    command: str | None
+    price: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    """Who cannot be taken, and why."""
+    rows: tuple[str, ...] = ()
+    """By name: those that stand side by side."""
+    command: str | None = None
 
 
-def advice(rows: Sequence[Row], target: str, usual: str) -> list[dict[str, Any]]:
-    """One sentence for each scenario that has rows; `usual`: the pair that `auto` takes."""
-    scenarios = dict.fromkeys(row["scenario"] for row in rows if row["available"])
-    return [asdict(sentence(scenario, rows, target, usual)) for scenario in scenarios]
+@dataclass(frozen=True)
+class Answers:
+    """The rows that a question is decided among."""
+
+    scenario: str
+    criterion: Criterion
+    sound: tuple[Row, ...]
+    """Best first."""
+    usual: str
+    target: str
+    excluded: tuple[str, ...]
+
+    @property
+    def simple(self) -> Row:
+        """The default pair, or the best of those that are left."""
+        return next((row for row in self.sound if row["name"] == self.usual), self.sound[0])
 
 
-def sentence(scenario: str, rows: Sequence[Row], target: str, usual: str) -> Sentence:
-    mine = hardest([row for row in rows if row["scenario"] == scenario])
-    ours = [row for row in mine if row["serving"] is not None]
-    sound = sorted(
-        (row for row in ours if is_sound(row) and row[FIRST_LOOK]), key=median(FIRST_LOOK)
-    )
-    if not sound:
-        names = tuple(row["name"] for row in ours)
-        text = f"{scenario}: no pair answered every request correctly; none is advised."
-        return Sentence(scenario, None, text, names, None)
-    simple = next((row for row in sound if row["name"] == usual), sound[0])
-    differ = ratios(
-        {row["name"]: rounds(row) for row in sound if row is not simple}, rounds(simple)
-    )
-    best = next((row for row in sound if differ.get(row["name"], 1) < 1), None)
-    if best is None:
-        return alike(scenario, simple, sound, differ, target)
-    return better(scenario, best, simple, target)
+def advice(
+    rows: Sequence[Row], target: str, usual: str, interface: str = "static"
+) -> list[dict[str, Any]]:
+    """One answer for each scenario that has rows, and that of memory; `usual`: the pair that is
+    taken by default."""
+    scenarios = list(dict.fromkeys(row["scenario"] for row in rows if row["available"]))
+    found = []
+    for scenario in scenarios:
+        mine = hardest([row for row in rows if row["scenario"] == scenario])
+        found.append(answered(scenario, mine, target, usual, interface))
+    harmless = [each for each in scenarios if not SCENARIOS[each].alone]
+    if harmless:
+        mine = hardest([row for row in rows if row["scenario"] == harmless[-1]])
+        found += memory(mine, target, usual)
+    return [asdict(each) for each in found]
 
 
 def hardest(rows: list[Row]) -> list[Row]:
@@ -63,61 +91,120 @@ def hardest(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["idle_connections"] == most]
 
 
-def median(name: str) -> Callable[[Row], float]:
-    return lambda row: float(row[name]["median"])
-
-
-def rounds(row: Row, name: str = FIRST_LOOK) -> Rounds:
-    """A figure, round by round; none in a document of before there was this."""
-    found: Rounds = (row[name] or {}).get("rounds", ())
-    return found
-
-
-def alike(
-    scenario: str, simple: Row, sound: list[Row], differ: Mapping[str, float], target: str
+def answered(
+    scenario: str, rows: Sequence[Row], target: str, usual: str, interface: str
 ) -> Sentence:
-    """The usual choice is as good as any."""
-    others = [row for row in sound if row is not simple and row["name"] not in differ]
-    cost = figure(simple, FIRST_LOOK, "us of processor time a request")
-    if others:
-        named = ", ".join(row["name"] for row in others)
-        text = (
-            f"{scenario}: no significant difference between {simple['name']} ({cost}) and"
-            f" {named}: keep it simple, take {simple['name']}."
-        )
-    elif len(sound) > 1:
-        text = f"{scenario}: take {simple['name']}: {cost}, less than every other sound pair."
-    else:
-        text = f"{scenario}: take {simple['name']} ({cost}): no other pair was sound."
-    names = (simple["name"], *(row["name"] for row in others))
-    return Sentence(scenario, simple["name"], text, names, command(simple["options"], target))
+    ours = [row for row in rows if row["serving"] is not None and row["available"]]
+    question = SCENARIOS[scenario].question
+    against = {row["name"]: "; ".join(reasons_against(row)) for row in ours}
+    for row in ours:
+        if not against[row["name"]]:
+            against[row["name"]] = blocked_loop(row, ours, interface) or ""
+    sound = [row for row in ours if not against[row["name"]]]
+    excluded = tuple(f"{name}: {reason}." for name, reason in against.items() if reason)
+    criterion = deciding(scenario, sound)
+    sound = [row for row in sound if criterion.of(row) is not None]
+    if not sound:
+        text = "No pair answered every request correctly; none is advised."
+        return Sentence(scenario, scenario, question, None, text, (), excluded)
+    ranked = tuple(criterion.best_first(sound))
+    found = chosen(Answers(scenario, criterion, ranked, usual, target, excluded))
+    return replace(found, question=question)
 
 
-def better(scenario: str, best: Row, simple: Row, target: str) -> Sentence:
-    """Something else is cheaper, by more than the noise; what it costs elsewhere is said."""
-    need = figure(best, FIRST_LOOK, "us of processor time a request")
-    usual = figure(simple, FIRST_LOOK, "us")
-    parts = [f"{scenario}: take {best['name']}: {need}, where {simple['name']} needs {usual}."]
-    for name, unit, less_is_better in PRICES:
-        ratio = ratios({name: rounds(best, name)}, rounds(simple, name)).get(name)
-        if ratio is not None and (ratio > 1) == less_is_better:
-            parts.append(
-                f"It costs: {figure(best, name, unit)} against {figure(simple, name, unit)}."
-            )
-    names = (best["name"], simple["name"])
+def memory(rows: Sequence[Row], target: str, usual: str) -> list[Sentence]:
+    """Of the rows of one scenario; none where there is nothing to choose."""
+    criterion = CRITERIA["pss_mib"]
+    sound = [row for row in rows if row["serving"] and is_sound(row) and criterion.of(row)]
+    if len(sound) < 2:  # noqa: PLR2004 - a choice
+        return []
+    ranked = tuple(criterion.best_first(sound))
+    found = chosen(Answers(rows[0]["scenario"], criterion, ranked, usual, target, ()))
+    return [replace(found, scenario=MEMORY, question="Memory: which pair needs least of it?")]
+
+
+def chosen(answers: Answers) -> Sentence:
+    simple, criterion = answers.simple, answers.criterion
+    differ = differences(criterion, answers.sound, simple)
+    best = next((r for r in answers.sound if is_better(r, differ, criterion)), simple)
+    side = side_by_side(answers, best)
+    parts = [better(best, answers) if best is not simple else kept(answers, differ)]
+    if criterion is CHEAPEST and SCENARIOS[answers.scenario].decides != CHEAPEST.key:
+        parts.append("The load generator was the limit, so processor time decides.")
     return Sentence(
-        scenario, best["name"], " ".join(parts), names, command(best["options"], target)
+        answers.scenario,
+        answers.scenario,
+        "",
+        best["name"],
+        " ".join(parts),
+        tuple(prices(best, side)),
+        answers.excluded,
+        tuple(row["name"] for row in side),
+        command(best["options"], answers.target),
     )
 
 
-PRICES = (("pss_mib", "MiB of memory", True), ("requests_per_s", "requests a second", False))
-"""What the cheaper choice may cost: figure, unit, whether less is better."""
+def is_better(row: Row, differ: Mapping[str, float], criterion: Criterion) -> bool:
+    return row["name"] in differ and criterion.is_better(differ[row["name"]])
 
 
-def figure(row: Row, name: str, unit: str) -> str:
-    """A figure with its spread, as it stands in the row."""
-    found = row[name]
-    return f"{found['median']:.4g} ({found['min']:.4g} to {found['max']:.4g}) {unit}"
+def kept(answers: Answers, differ: Mapping[str, float]) -> str:
+    """The default is as good as any."""
+    simple, criterion = answers.simple, answers.criterion
+    others = [r["name"] for r in answers.sound if r is not simple and r["name"] not in differ]
+    default = ", the default" if simple["name"] == answers.usual else ""
+    parts = [f"Take {simple['name']}{default}: it {criterion.verb} {criterion.said(simple)}."]
+    if len(answers.sound) == 1:
+        parts.append("No other pair is left.")
+    elif others:
+        named = ", ".join(others)
+        parts.append(f"No significant difference from {named} was shown: keep it simple.")
+    else:
+        parts.append("Every other pair was worse.")
+    return " ".join(parts)
+
+
+def better(best: Row, answers: Answers) -> str:
+    """Something else is better, by more than the noise."""
+    simple, criterion = answers.simple, answers.criterion
+    who = f"{simple['name']}, the default," if simple["name"] == answers.usual else simple["name"]
+    return (
+        f"Take {best['name']}: it {criterion.verb} {criterion.said(best)},"
+        f" where {who} {criterion.verb} {criterion.said(simple)}."
+    )
+
+
+def side_by_side(answers: Answers, best: Row) -> list[Row]:
+    """The advised pair, the default, and the best of each other serving model."""
+    found = {row["name"]: row for row in (best, answers.simple)}
+    for row in answers.sound:
+        if row["serving"] not in {each["serving"] for each in found.values()}:
+            found[row["name"]] = row
+    return list(found.values())
+
+
+def prices(best: Row, side: Sequence[Row]) -> list[str]:
+    """What each other choice does better."""
+    found = []
+    for row in side:
+        if row is best:
+            continue
+        gains = [gain for key in PRICES if (gain := gained(CRITERIA[key], row, best))]
+        if isolates(row) and not isolates(best):
+            gains.append(f"a crash takes {isolation(row)}, not {isolation(best)}")
+        if gains:
+            found.append(f"{row['name']} would be better in this: {'; '.join(gains)}.")
+    return found
+
+
+def gained(criterion: Criterion, row: Row, best: Row) -> str | None:
+    """In which figure the other is better, if a test of their rounds says so."""
+    if criterion.of(row) is None or criterion.of(best) is None:
+        return None
+    ratio = differences(criterion, (row,), best).get(row["name"])
+    if ratio is None or not criterion.is_better(ratio):
+        return None
+    return f"it {criterion.verb} {criterion.said(row)}, not {three(criterion.median(best))}"
 
 
 def command(options: Sequence[str], target: str) -> str:

@@ -22,7 +22,7 @@ from ..measure.disturbance import is_disturbed, warning
 from ..plan.schedule import Cell, Plan
 from .advice import advice, command
 
-SCHEMA = 1
+SCHEMA = 2
 CURVE = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 1.0)
 """The points of a latency distribution that is drawn."""
 
@@ -118,6 +118,7 @@ def document(plan: Plan, cells: list[Cell], target: str, *, interrupted: bool) -
         "schema": SCHEMA,
         "machine": machine(plan),
         "target": target,
+        "interface": plan.interface,
         "load": plan.load,
         "paths": list(plan.paths),
         "rounds": plan.rounds,
@@ -131,7 +132,7 @@ def document(plan: Plan, cells: list[Cell], target: str, *, interrupted: bool) -
             if each.command
         },
         "rows": rows,
-        "advice": advice(rows, target, plan.usual),
+        "advice": advice(rows, target, plan.usual, plan.interface),
     }
 
 

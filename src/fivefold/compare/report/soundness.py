@@ -8,11 +8,16 @@ Nor is it for a round that was too short to reach every client: those are measur
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from ...serving import MODELS as SERVING_MODELS
 from ..figures import Row
 from ..plan.scenarios import LEFT, LOST, SCENARIOS, WRONG
 from ..plan.schedule import LONGEST_S
+from .columns import three
+
+SLOW_SHARE, BUSY = 0.5, 0.8
+"""Below the one of what others answer, and below the other of its core: it waits in its loop."""
 
 
 def wrong(row: Row) -> str | None:
@@ -24,7 +29,7 @@ def wrong(row: Row) -> str | None:
 
 def lost(row: Row) -> str | None:
     most = row[LOST]["max"]
-    return f"it lost up to {most:g} requests in a round" if most else None
+    return f"in a round it lost {most:g} of the requests, or fewer" if most else None
 
 
 def left(row: Row) -> str | None:
@@ -47,3 +52,37 @@ def reasons_against(row: Row) -> list[str]:
 def is_sound(row: Row) -> bool:
     """Whether it may be advised at all."""
     return bool(row["available"]) and not reasons_against(row)
+
+
+def is_usable(row: Row) -> bool:
+    return bool(row["requests_per_s"] and row["cpu_us_per_request"])
+
+
+def blocked_loop(row: Row, rows: Sequence[Row], interface: str) -> str | None:
+    """Whether the application's handler keeps the event loop from all other clients.
+
+    Evidence: one thread answers less than half of what threads or processes do, though the
+    processor has nothing to do for a good part of the time, so it waits where others need not.
+    """
+    alone = row["serving"] and SERVING_MODELS[row["serving"]].traits.one_thread
+    if interface != "asgi" or not alone or row["note"] or not is_usable(row):
+        return None
+    others = [
+        each
+        for each in rows
+        if not SERVING_MODELS[each["serving"]].traits.one_thread
+        and is_usable(each)
+        and not reasons_against(each)
+    ]
+    if not others:
+        return None
+    best = max(others, key=lambda each: float(each["requests_per_s"]["median"]))
+    mine, theirs = (each["requests_per_s"]["median"] for each in (row, best))
+    busy = mine * row["cpu_us_per_request"]["median"] / 1e6
+    if mine > theirs * SLOW_SHARE or busy > BUSY:
+        return None
+    return (
+        f"its handler blocks the event loop: {three(mine)} instead of {three(theirs)} requests/s,"
+        f" though the processor was idle {100 * (1 - busy):.0f} % of the time; await what it waits"
+        f" for, or write it as `def` where the framework has it, or take {best['name']}"
+    )

@@ -1,24 +1,35 @@
-"""The result for a terminal: a table for each scenario, then what is to be known of it."""
+"""The result for a terminal: a table for each scenario, the answers, then the chapter's claims."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..figures import BY_KEY, Figure, Row
+from .columns import aligned, fits, table, three, wrapped
+from .criteria import isolation
 from .soundness import reasons_against
 
-COLUMNS = (
-    "requests_per_s",
-    "latency_ms.p50",
-    "latency_ms.p99",
-    "latency_ms.max",
-    "cpu_us_per_request",
-    "pss_mib",
-    "context_switches_per_request",
-    "syscalls_per_request",
-)
-"""What fits into a line; the rest is in the JSON and the report."""
+ANSWERS = {
+    "requests_per_s": "requests/s",
+    "latency_ms.p50": "p50 ms",
+    "latency_ms.p99": "p99 ms",
+    "latency_ms.max": "max ms",
+}
+COST = {
+    "cpu_us_per_request": "CPU us",
+    "pss_mib": "MiB",
+    "context_switches_per_request": "switches",
+    "syscalls_per_request": "calls",
+}
+"""Columns with the short words above them; the rest is in the JSON and the report."""
+HARM = {"errors": "wrong", "lost": "lost"}
+SIDE = {
+    "requests_per_s": "req/s",
+    "latency_ms.p99": "p99 ms",
+    "cpu_us_per_request": "CPU us",
+    "pss_mib": "MiB",
+}
 
 
 def value(row: Row, figure: Figure) -> dict[str, float] | None:
@@ -31,27 +42,47 @@ def shown(row: Row, figure: Figure) -> str:
     found = value(row, figure)
     if found is None:
         return "-"
-    text = f"{found['median']:.{figure.digits}f}"
+    text = three(found["median"])
     # Where the load was the limit the server could do more, and how much is not known.
     least = row["load_is_the_limit"] and not figure.less_is_better
     return f">= {text}" if least and figure.name == "requests_per_s" else text
 
 
-def line(row: Row) -> list[str]:
-    cells = [shown(row, BY_KEY[key]) for key in COLUMNS]
-    return [row["name"], *cells, *(f"{row[name]['max']:g}" for name in ("errors", "lost"))]
-
-
-def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    """The first column is text, the others are figures."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+def columns(rows: Sequence[Row], titles: Mapping[str, str]) -> list[list[str]]:
+    """Heading and lines; a figure that no row has, and a harm that none has met, is left out."""
+    there = [key for key in titles if any(shown(row, BY_KEY[key]) != "-" for row in rows)]
     return [
-        "  ".join(
-            [cells[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-        ).rstrip()
-        for cells in lines
+        ["", *(titles[key] for key in there)],
+        *([row["name"], *(shown(row, BY_KEY[key]) for key in there)] for row in rows),
     ]
+
+
+def harm(rows: Sequence[Row]) -> list[list[str]]:
+    met = [name for name in HARM if any(row[name]["max"] for row in rows)]
+    return [
+        ["", *(HARM[name] for name in met)],
+        *([row["name"], *(f"{row[name]['max']:g}" for name in met)] for row in rows),
+    ]
+
+
+def joined(*tables: list[list[str]]) -> list[list[str]]:
+    """Beside each other: the name once."""
+    return [
+        [lines[0][0], *(cell for line in lines for cell in line[1:])]
+        for lines in zip(*tables, strict=True)
+    ]
+
+
+def figures(rows: Sequence[Row]) -> Iterator[str]:
+    """One table if it fits, else what is answered and what it costs below each other."""
+    answers, cost = joined(columns(rows, ANSWERS), harm(rows)), columns(rows, COST)
+    whole = aligned(joined(answers, cost))
+    if fits(whole):
+        yield from whole
+        return
+    yield from table(answers)
+    yield ""
+    yield from table(cost)
 
 
 def by_setting(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -65,16 +96,16 @@ def by_setting(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def tables(document: dict[str, Any]) -> Iterator[str]:
     """Line by line."""
-    heading = ["", *(BY_KEY[key].title for key in COLUMNS), "errors", "lost"]
     for setting, rows in by_setting(document["rows"]).items():
-        yield f"{setting}: {document['scenarios'][rows[0]['scenario']]}"
+        yield from wrapped(f"{setting}: {document['scenarios'][rows[0]['scenario']]}")
         yield ""
         measured = [row for row in rows if row["available"]]
         if measured:
-            yield from aligned([heading, *map(line, measured)])
+            yield from figures(measured)
             yield ""
         remarks = list(notes(rows))
-        yield from remarks
+        for each in remarks:
+            yield from wrapped(each, "    ", "  ")
         if remarks:
             yield ""
 
@@ -86,30 +117,63 @@ def notes(rows: Sequence[Row]) -> Iterator[str]:
         if row["reason"]:
             reasons.setdefault(row["reason"], []).append(row["name"])
     for reason, names in reasons.items():
-        yield f"  {reason}" if len(names) == len(rows) else f"  {', '.join(names)}: {reason}"
+        yield reason if len(names) == len(rows) else f"{', '.join(names)}: {reason}"
     for row in rows:
         if row["note"] and row["available"]:
-            yield f"  {row['name']}: {row['note']}"
+            yield f"{row['name']}: {row['note']}"
         for reason in reasons_against(row) if row["available"] else ():
-            yield f"  {row['name']}: {reason}"
-    disturbed = [f"{row['name']} {n}" for row in rows if (n := row.get("disturbed_rounds"))]
+            yield f"{row['name']}: {reason}"
+    disturbed = [f"{row['name']} {n}" for row in rows if (n := row["disturbed_rounds"])]
     if disturbed:
-        yield f"  rounds disturbed by other programs: {', '.join(disturbed)}"
+        yield f"rounds disturbed by other programs: {', '.join(disturbed)}"
     limited = [row["name"] for row in rows if row["load_is_the_limit"]]
     if limited:
-        yield f"  >=: the load generator was the limit, not the server: {', '.join(limited)}"
+        yield f">=: the load generator was the limit, not the server: {', '.join(limited)}"
+
+
+def side(document: dict[str, Any], answer: dict[str, Any]) -> list[Row]:
+    """The rows that an answer puts side by side: those of the setting it is about."""
+    mine = [row for row in document["rows"] if row["scenario"] == answer["rows_of"]]
+    most = max((row["idle_connections"] for row in mine), default=0)
+    by_name = {row["name"]: row for row in mine if row["idle_connections"] == most}
+    return [by_name[name] for name in answer["rows"] if name in by_name]
+
+
+def side_by_side(rows: Sequence[Row]) -> list[list[str]]:
+    isolations = [["", "a crash takes along"], *([row["name"], isolation(row)] for row in rows)]
+    return joined(columns(rows, SIDE), isolations)
+
+
+def answers(document: dict[str, Any]) -> Iterator[str]:
+    for each in document["advice"]:
+        yield f"{each['question']} ({each['scenario']})"
+        yield from wrapped(each["text"], "  ")
+        yield ""
+        rows = side(document, each)
+        if rows:
+            yield from table(side_by_side(rows))
+            yield ""
+        for price in each["price"]:
+            yield from wrapped(price, "    ", "  ")
+        if each["excluded"]:
+            yield "  Not advised:"
+            for reason in each["excluded"]:
+                yield from wrapped(reason, "      ", "    ")
+        if each["price"] or each["excluded"]:
+            yield ""
+        if each["command"]:
+            yield f"    {each['command']}"
+            yield ""
 
 
 def text(document: dict[str, Any]) -> str:
     """The whole result."""
-    lines = [line for each in document.get("warnings", ()) for line in (each, "")]
-    lines += [f"{name}: {found}" for name, found in document["machine"].items()]
-    rounds = f"medians of {document['rounds']} rounds of {document['seconds']:g} s, taken in turns"
-    lines += [rounds, "", *tables(document)]
+    lines = [line for each in document["warnings"] for line in (*wrapped(each), "")]
+    for name, found in document["machine"].items():
+        lines += wrapped(f"{name}: {found}", "    ", "")
+    seconds = three(document["seconds"])
+    lines += [f"medians of {document['rounds']} rounds of {seconds} s, taken in turns"]
+    lines += ["", *tables(document)]
     if document["interrupted"]:
         lines += ["Interrupted: these are the rounds that were finished.", ""]
-    for sentence in document["advice"]:
-        lines.append(sentence["text"])
-        if sentence["command"]:
-            lines += ["", f"    {sentence['command']}", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *answers(document)])

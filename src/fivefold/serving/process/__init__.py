@@ -36,7 +36,7 @@ class Process(ServingModel):
     name = "process"
     traits = ServingTraits(
         runs="a process of a pool",
-        crash_takes="its own connection only",
+        crash_takes="its own client only",
         default_connections=256,
         one_thread=False,
         many_threads=False,

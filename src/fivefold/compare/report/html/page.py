@@ -9,7 +9,7 @@ from typing import Any
 
 from ....pages import rendered
 from ...figures import FIGURES, Row
-from .. import svg, terminal_table
+from .. import columns, svg, terminal_table
 from . import charts
 from .matrix import FIRST, cells, matrix
 
@@ -30,6 +30,7 @@ def as_html(document: dict[str, Any]) -> str:
         figures=FIGURES,
         charts=charts,
         svg=svg,
+        columns=columns,
         terminal_table=terminal_table,
     )
 

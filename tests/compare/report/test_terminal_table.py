@@ -1,0 +1,80 @@
+"""What a terminal shows: eighty columns, three digits, and nothing that is not known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fivefold.compare.report.advice import advice
+from fivefold.compare.report.columns import three
+from fivefold.compare.report.terminal_table import text
+from support.hand_made.rows import document, figure, row, unavailable
+
+USUAL = "async+multiplexing"
+
+
+def shown(*rows: dict[str, Any]) -> str:
+    return text(document(*rows, advice=advice(rows, "./site", USUAL)))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0, "0"),
+        (33824.1, "33800"),
+        (999.6, "1000"),
+        (32.812, "32.8"),
+        (20, "20.0"),
+        (1.5625, "1.56"),
+        (0.0765, "0.0765"),
+        (0.00002, "0.0000"),
+    ],
+)
+def test_three_digits(value: float, said: str) -> None:
+    assert three(value) == said
+
+
+@given(st.floats(1e-2, 1e9))
+def test_what_is_said_is_within_half_a_percent(value: float) -> None:
+    assert float(three(value)) == pytest.approx(value, rel=0.00501)
+    assert "e" not in three(value)
+
+
+def test_a_usual_result_fits_into_eighty_columns_as_one_table() -> None:
+    pairs = ("process+multiplexing", "process+nonblocking", USUAL, "thread+blocking")
+    lines = shown(*(row(name, cpu) for cpu, name in enumerate(pairs, 10))).splitlines()
+
+    assert max(map(len, lines)) <= 80
+    (heading,) = [line for line in lines if "p50 ms" in line]
+    assert "requests/s" in heading
+    assert "switches" in heading
+    assert any("a crash takes along" in line and "MiB" in line for line in lines)
+
+
+def test_what_is_wider_becomes_blocks() -> None:
+    url = "http://a-server-with-a-long-name.example.org:8080"
+    rows = [
+        row(USUAL, 10, lost=figure(3, 0), syscalls_per_request=figure(12)),
+        row(url, 20, serving=None, io=None, load_is_the_limit=True),
+        unavailable("thread+aio", "a reason that is long " * 9),
+    ]
+    printed = shown(*rows)
+
+    assert max(map(len, printed.splitlines())) <= 80
+    assert f"{url}\n    requests/s: >= 50000\n" in printed
+    (heading,) = [line for line in printed.splitlines() if "CPU us" in line]
+    assert heading.split()[-1] == "calls"
+
+
+def test_each_answer_has_its_question_its_price_and_who_is_excluded() -> None:
+    printed = shown(row(USUAL, 10), row("process+aio", 20), row("async+aio", 5, clients_left=63))
+
+    question = printed.index("Many clients: which pair answers most requests? (steady)")
+    answer = printed.index(f"Take {USUAL}, the default: it answers 100000 requests/s.")
+    price = printed.index("process+aio would be better in this: a crash takes its own client only")
+    excluded = printed.index("Not advised:\n    async+aio: 63 clients got no answer in 5 s.")
+    command = printed.index("    fivefold serve ./site --serving async --io multiplexing")
+    assert question < answer < price < excluded < command
