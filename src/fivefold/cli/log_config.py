@@ -14,14 +14,13 @@ Assumption.   A handler that an application's configuration has closed opens aga
 
 from __future__ import annotations
 
-import json
 import logging
 import logging.config
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from ..errors import SettingsError
+from ..isolation.foreign_documents import json_of, toml_of
 
 
 def configure(log: logging.Logger, path: Path) -> None:
@@ -52,9 +51,10 @@ def read(path: Path) -> dict[str, Any]:
     """The table that the file holds. Raises OSError, ValueError."""
     text = path.read_text("utf-8")
     try:
-        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"it is no TOML, as which all but *.json is read: {error}") from None
+        table = json_of(text) if path.suffix == ".json" else toml_of(text)
+    except ValueError as error:
+        form = "JSON" if path.suffix == ".json" else "TOML, as which all but *.json is read"
+        raise ValueError(f"it is no {form}: {error}") from None
     if not isinstance(table, dict):
         raise ValueError("it holds no table for logging.config.dictConfig")  # noqa: TRY004
     return table

@@ -12,13 +12,13 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..configuration.setting import AUTO, from_text
 from ..errors import SettingsError
+from ..isolation.foreign_documents import toml_of
 from ..linux.standard_descriptors import STDOUT
 from ..server.settings import FIELDS, FILE_ONLY, GROUPS, Settings
 from ..serving import MODELS
@@ -143,10 +143,10 @@ def unknown(variable: str) -> str:
 def from_file(path: str) -> dict[str, Any]:
     """The settings of a TOML file by name. Raises `SettingsError`."""
     try:
-        table = tomllib.loads(Path(path).read_text("utf-8"))
+        table = toml_of(Path(path).read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"config: cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise SettingsError(f"config: {path}: {error}") from None
     for name in GROUPS:
         group = table.pop(name, {})

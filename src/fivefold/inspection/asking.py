@@ -29,6 +29,7 @@ from types import FrameType
 from typing import Any
 
 from ..iomodels.interface import IOModel
+from ..isolation.foreign_documents import number_of, object_of
 from ..linux.memory_file import MemoryFile
 from ..linux.proc.descriptors import SocketTables
 from ..linux.processes import entry_of
@@ -127,9 +128,9 @@ class Inspection:
     def answers(self) -> dict[int, Document]:
         """Those to the present question, by their processes."""
         lines = whole(self._documents).splitlines(keepends=True)
-        documents = [json.loads(line) for line in lines if line.endswith(b"\n")]
+        documents = [document_of(line) for line in lines if line.endswith(b"\n")]
         number = self.number
-        return {one["pid"]: one for one in documents if one["number"] == number}
+        return {one["pid"]: one for one in documents if one.get("number") == number}
 
     def stacks_of(self, pid: int) -> None:
         """Have them written."""
@@ -193,6 +194,17 @@ class Question:
     def _is_stopped(self, pid: int) -> bool:
         threads = self._outside[pid]["threads"]
         return bool(threads) and all(thread["state"] in STOPPED for thread in threads)
+
+
+def document_of(line: bytes) -> Document:
+    """What a process has written; nothing, if another one's end was cut off, for want of memory,
+    and this one follows it in the same line."""
+    try:
+        found = object_of(line)
+        number_of(found.get("pid"))
+    except ValueError:
+        return {}
+    return found
 
 
 def appended(name: str) -> MemoryFile:

@@ -24,6 +24,8 @@ import socket
 from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field
 
+from ..isolation.foreign_documents import object_of
+
 VARIABLE = "_FIVEFOLD_HANDED_DOWN"
 
 Key = tuple[str, int, str]
@@ -55,7 +57,10 @@ class HandedDown:
     @classmethod
     def of(cls, environment: MutableMapping[str, str]) -> HandedDown:
         """What the variable says, if it is for this process."""
-        words = json.loads(environment.pop(VARIABLE, "{}"))
+        try:
+            words = object_of(environment.pop(VARIABLE, "{}"))
+        except ValueError:
+            words = {}  # whoever has set it, it was not for a process that was meant
         if words.get("pid") != os.getpid():
             return cls()
         found = cls(predecessor=os.getppid(), ready=words["ready"])

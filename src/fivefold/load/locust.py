@@ -12,7 +12,6 @@ Cost.         Each worker is a Python program that makes some thousand requests 
 
 from __future__ import annotations
 
-import json
 import math
 import socket
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LoadFailed
+from ..isolation.foreign_documents import json_of
 from .external import ExternalLoad, free_port
 from .job import Ask, Job
 from .tally import Tally
@@ -136,7 +136,7 @@ def described(ask: Ask) -> tuple[Any, ...]:
 def read(printed: str) -> Tally:
     """The statistics of a run. Locust counts milliseconds and Unix time."""
     try:
-        rows = json.loads(printed[printed.index("[") :])
+        rows = json_of(printed[printed.index("[") :])
     except ValueError:
         raise LoadFailed(f"locust printed no statistics: {printed.strip()[-200:]}") from None
     tally = Tally()

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable
 
 from ..errors import FivefoldError
+from ..isolation.foreign_documents import json_of
 from .draining import Draining
 from .request_count import RequestCount
 from .supervision.succession import Succession
@@ -111,9 +112,10 @@ class Attention:
             if not data:
                 self.close()
                 return
-            *lines, self._rest = (self._rest + data).split(b"\n")
+            *lines, rest = (self._rest + data).split(b"\n")
+            self._rest = rest[-select.PIPE_BUF :]  # there is no longer line
             for line in lines:
-                self._take(*json.loads(line))
+                self._take(line)
 
     def wait(self) -> None:
         """Until it says whether it is ready."""
@@ -122,14 +124,20 @@ class Attention:
             self.listen()
         self.close()
 
-    def _take(self, kind: str, text: str) -> None:
+    def _take(self, line: bytes) -> None:
+        """The child runs the application's code, and this process must outlive it: a line that is
+        not ours says nothing."""
+        try:
+            kind, text = json_of(line)
+        except (TypeError, ValueError):
+            return
         if kind == READY:
             self.ready = True
             self.close()
         elif kind == FAILED:
-            self.reason = text
+            self.reason = str(text)
         else:
-            self.doing = text
+            self.doing = str(text)
 
     def close(self) -> None:
         if self.pipe >= 0:
@@ -145,7 +153,13 @@ class Attentions(Attention):
         super().__init__(pipe)
         self._ready: list[int] = []
 
-    def _take(self, kind: str, text: str) -> None:
+    def _take(self, line: bytes) -> None:
+        """The child runs the application's code, and this process must outlive it: a line that is
+        not ours says nothing."""
+        try:
+            kind, text = json_of(line)
+        except (TypeError, ValueError):
+            return
         if kind == READY:
             self._ready.append(int(text))
         elif kind == FAILED:

@@ -39,7 +39,8 @@ REPORT_BYTES = 65536
 """More than any message."""
 
 END = b"\0"
-"""Of a report; no text has it."""
+"""Of a report, and before it: no text has it, and what the application has written into our pipe,
+which it cannot know for ours, is no part of it."""
 
 PATIENCE_S = 10
 """How often a user who waits for a slow import is told why."""
@@ -75,7 +76,7 @@ def probed(settings: Settings, give_up: Callable[[], object]) -> str:
         except (ApplicationError, SettingsError) as error:
             report = f"error {error}"
         descendants.end_if_copy()
-        os.write(say, report.encode(errors="backslashreplace")[:REPORT_BYTES] + END)
+        os.write(say, END + report.encode(errors="backslashreplace")[:REPORT_BYTES] + END)
 
     pid = forked(life, f"looks at {settings.target}")
     os.close(say)
@@ -112,7 +113,7 @@ def heard(answer: int, alive: int, target: str, give_up_at: float) -> str:
     report = b""
     begun = monotonic()
     sources = [answer, alive]
-    while not report.endswith(END):
+    while report.count(END) < 2:  # noqa: PLR2004 - before and behind
         patience_s = min(PATIENCE_S, max(0.0, give_up_at - monotonic()))
         ready, _, _ = select.select(sources, [], [], patience_s)
         if answer in ready:
@@ -127,7 +128,7 @@ def heard(answer: int, alive: int, target: str, give_up_at: float) -> str:
         else:
             waited_s = monotonic() - begun
             log.warning("still importing %s, for %d seconds by now", target, waited_s)
-    return report.removesuffix(END).decode(errors="replace")
+    return report.split(END)[1].decode(errors="replace")
 
 
 def loaded(settings: Settings) -> tuple[Any, str]:

@@ -5,7 +5,6 @@ Its schema is in docs/compare.md; `SCHEMA` changes when a reader would have to.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shlex
@@ -15,6 +14,7 @@ from typing import Any
 
 from ... import __version__ as version
 from ...errors import SettingsError
+from ...isolation.foreign_documents import json_of
 from ...load.histogram import Histogram
 from ...load.tally import SATURATED
 from ..figures import FIGURES, Row, Spread, spread_of
@@ -139,7 +139,7 @@ def document(plan: Plan, cells: list[Cell], target: str, *, interrupted: bool) -
 def read(path: str) -> Document:
     """A document that was written before. Raises `SettingsError`."""
     try:
-        found = json.loads(Path(path).read_text("utf-8"))
+        found = json_of(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise SettingsError(f"report: cannot read {path}: {error}") from None
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from ...isolation.foreign_documents import object_of
 from ..control.pipe import LineReader
 from ..model import Observation
 
@@ -30,10 +30,13 @@ class Exchanges:
         self._seen: dict[str, list[Observation]] = {}
 
     def take(self, data: bytes) -> tuple[list[Recorded], list[dict[str, Any]]]:
-        """The exchanges that are over by what was read, and messages about something else."""
+        """The exchanges that are over by what was read, and messages about something else.
+
+        Raises ValueError for what is no message.
+        """
         over: list[Recorded] = []
         others: list[dict[str, Any]] = []
-        for message in map(json.loads, self._lines.lines(data)):
+        for message in map(object_of, self._lines.lines(data)):
             if "x" not in message:
                 others.append(message)
                 continue

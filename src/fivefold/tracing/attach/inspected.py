@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ...errors import TraceFailed
+from ...isolation.foreign_documents import json_of
 from ..control.pipe import READ_BYTES
 from ..control.rendezvous import connected
 
@@ -26,5 +27,8 @@ def inspected(pid: int) -> list[dict[str, Any]]:
     line = asked(pid, {"do": "inspect"})
     if not line.endswith(b"\n"):
         raise TraceFailed(f"process {pid} has ended, or is an older server")
-    processes: list[dict[str, Any]] = json.loads(line)
+    try:
+        processes: list[dict[str, Any]] = json_of(line)
+    except ValueError as error:
+        raise TraceFailed(f"process {pid} is not understood: {error}") from None
     return processes

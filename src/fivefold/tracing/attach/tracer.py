@@ -107,7 +107,10 @@ class Attached:
         data = self._sock.recv(READ_BYTES)
         if not data:
             raise TraceFailed(f"process {self._pid} has ended, or can no longer be traced")
-        over, others = self._exchanges.take(data)
+        try:
+            over, others = self._exchanges.take(data)
+        except ValueError as error:
+            raise TraceFailed(f"process {self._pid} is not understood: {error}") from None
         self._ready += over
         return others
 

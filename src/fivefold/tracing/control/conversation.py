@@ -25,6 +25,8 @@ from time import monotonic, sleep
 from typing import Any
 
 from ...inspection.asking import Inspection, Question
+from ...isolation.foreign_documents import number_of, object_of
+from ...isolation.reporting import logger
 from ...linux.peer_credentials import peer_of
 from ...linux.processes import holds, processes_of_tree
 from ..sampling.line import START, sample_of
@@ -32,6 +34,8 @@ from ..sampling.sinks import Samples
 from .pipe import READ_BYTES, EventPipe, LineReader
 from .rendezvous import ROOT
 from .switch import NOTICE, Switch, Wanted, looking
+
+log = logger("fivefold.trace")
 
 AGAIN_S = 0.5
 """How often, while a tracer is attached, all are told again to look: a process that was just
@@ -139,7 +143,7 @@ class Control:
         try:
             if peer_of(sock).uid not in (os.geteuid(), ROOT):
                 raise PermissionError
-            asked = json.loads(sock.recv(REQUEST_BYTES))
+            asked = object_of(sock.recv(REQUEST_BYTES))
             ASKED[asked["do"]](self, sock, asked)
         except (OSError, ValueError, KeyError, TypeError):
             sock.close()  # not a tracer: it does not know how to ask
@@ -150,7 +154,7 @@ class Control:
             sock.sendall(json.dumps({"error": why}).encode() + b"\n")
             sock.close()
             return
-        self._switch.turn_on(Wanted(str(asked["match"]), int(asked["count"])))
+        self._switch.turn_on(Wanted(str(asked["match"]), number_of(asked["count"])))
         self._tracer = sock
         self._seen.clear()
         self._unseen = self._notify(self._serving())
@@ -226,19 +230,29 @@ class Control:
         try:
             while data := os.read(self._reading_end, READ_BYTES):
                 for line in self._lines.lines(data):
-                    if line.startswith(START):
-                        self._samples.take(sample_of(line))
-                    else:
-                        self._take(line, json.loads(line))
+                    self._take(line)
         except BlockingIOError:
             pass  # another process may send more: a worker, or what an application has left behind
 
-    def _take(self, line: bytes, message: dict[str, Any]) -> None:
+    def _take(self, line: bytes) -> None:
+        """The pipe is open in processes whose code is the application's: what is no line of ours
+        is passed over."""
+        try:
+            if line.startswith(START):
+                self._samples.take(sample_of(line))
+            else:
+                self._take_message(line, object_of(line))
+        except ValueError as error:
+            log.warning("a line in the pipe of the workers is passed over: %s", error)
+
+    def _take_message(self, line: bytes, message: dict[str, Any]) -> None:
+        """Raises ValueError."""
         if message.get("g") != self._switch.generation:
             return  # for a tracer that has left
         if "looked" in message:
-            self._unseen.discard(message["looked"])
-            self._seen.add(message["looked"])
+            pid = number_of(message["looked"])
+            self._unseen.discard(pid)
+            self._seen.add(pid)
         elif self._tracer is not None:
             self._forward(line)
 

@@ -61,7 +61,9 @@ class LineReader:
         self._rest = b""
 
     def lines(self, data: bytes) -> list[bytes]:
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *lines, rest = (self._rest + data).split(b"\n")
+        # A longer one is none of ours (`EventPipe.write`), and its end will be passed over as such.
+        self._rest = rest[-LINE_BYTES:]
         return lines
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...isolation.foreign_documents import MOST
+
 LINE = b"s\t%b\t%b\t%b\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n"
 
 START = b"s\t"
@@ -33,4 +35,7 @@ def sample_of(line: bytes) -> dict[str, Any]:
     _, *words = line.split(b"\t")
     texts = [word.decode("latin-1") for word in words[: len(TEXTS)]]
     sample: dict[str, Any] = dict(zip(TEXTS, texts, strict=True))
-    return sample | dict(zip(NUMBERS, map(int, words[len(TEXTS) :]), strict=True))
+    numbers = [int(word) for word in words[len(TEXTS) :]]
+    if not all(-MOST <= number < MOST for number in numbers):
+        raise ValueError("a number is too large")
+    return sample | dict(zip(NUMBERS, numbers, strict=True))

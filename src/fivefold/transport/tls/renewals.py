@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ...isolation.foreign_documents import json_of
 from ...linux.memory_file import MemoryFile
 from .certificate_files import Material, Names
 
@@ -42,7 +43,7 @@ class Renewal:
 
     @classmethod
     def decoded(cls, data: bytes) -> Renewal:
-        stamps, (pairs, password, client_ca), names, complaint = json.loads(data)
+        stamps, (pairs, password, client_ca), names, complaint = json_of(data)
         return cls(
             [None if stamp is None else tuple(stamp) for stamp in stamps],
             Material(tuple((cert, key) for cert, key in pairs), password, client_ca),
