@@ -174,7 +174,9 @@ class ConnectionLines:
         end = monotonic()
         if end >= log.until:
             log.begin_second(end)
-        known = self._known_as(asked.head) or self._learnt(asked.head, asked.request)
+        known = self._known_as(asked.head) or self._learnt(asked.head, asked.request, asked.name)
+        if asked.since is not None:
+            self._since = asked.since
         outcome = COMPLETE if complete else ABORTED
         parts = self._line(known, log.second, str(status), str(size), outcome)
         times = self._times(asked.now, asked.begun, end)
@@ -189,12 +191,13 @@ class ConnectionLines:
             log.flush()
         return end
 
-    def _learnt(self, head: bytes, request: Request | None) -> Head:
+    def _learnt(self, head: bytes, request: Request | None, name: str | None = None) -> Head:
         if request is None:
             return self._heads.once(head, None, None)
         learn = self._heads.learnt
         if self._named is not None:
-            head, learn = renamed(head, self._named.request_id), self._heads.once
+            name = self._named.request_id if name is None else name
+            head, learn = renamed(head, name), self._heads.once
         return learn(head, request, self._forwarded(head) if self._forwarded else None)
 
     def _memo(self, known: Head, answer: bytes, second: Second, status: bytes, size: int) -> Memo:

@@ -86,8 +86,9 @@ def current() -> str:
     frame = sys._getframe(1)  # noqa: SLF001 - there is no other way to it
     while frame is not None:
         name = SERVES.get(frame.f_code)
-        if name is not None:
-            return frame.f_locals[name].request_id  # type: ignore[no-any-return]
+        conn = None if name is None else frame.f_locals.get(name)
+        if conn is not None:  # a signal's handler may ask before there is one
+            return conn.request_id  # type: ignore[no-any-return]
         frame = frame.f_back  # type: ignore[assignment]
     return CURRENT.get()
 

@@ -33,6 +33,8 @@ turn: a hundred small answers, one request at the least. What a client does not 
 class Http1:
     """What the connections of one worker share. `serve` is the connection coroutine."""
 
+    multiplexes = False
+
     def __init__(
         self, content: Responder, limits: Limits, access_logger: AccessLogger | None = None
     ) -> None:

@@ -37,6 +37,10 @@ class LoggedRequest:
     """When the head was complete; monotonic seconds, as all moments here."""
     begun: float
     """When its response began."""
+    since: float | None = None
+    """From when it was waited for; None: from the end of the exchange before."""
+    name: str | None = None
+    """Its own (`content.request_ids`); None: that of its connection."""
 
 
 class ConnectionLog(Protocol):

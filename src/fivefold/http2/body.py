@@ -79,7 +79,7 @@ class StreamBody:
             self._promise = False
             self._stream.inform(100, [])
         try:
-            await self._stream.until(self.has_news)
+            await self._stream.receive(self.has_news)
         except DeadlineExceeded:
             raise ProtocolError(408, "the body did not come in time") from None
         except PeerGone:

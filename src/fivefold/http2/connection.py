@@ -20,6 +20,7 @@ from ..http1.logged import NOTHING_SENT, AccessLogger, LoggedRequest
 from ..http1.request import Request
 from ..http1.response import DateField, plain
 from ..http1.slow_path import unforeseen
+from ..http1.stream import HttpConnection
 from ..iomodels.interface import Connection
 from ..isolation.reporting import logger, report
 from .body import StreamBody
@@ -54,16 +55,28 @@ class Http2:
         self.access_logger = access_logger
         self.date = DateField()
         self.requests = Requests(limits.body_bytes)
+        self.connections: set[HttpConnection] = set()
+        """As those of `Http1`."""
 
-    async def serve(self, conn: Connection, data: bytes = b"") -> None:
-        """All exchanges of one connection, then close it; `data` has come already.
+    multiplexes = True
+
+    async def serve(self, conn: Connection) -> None:
+        """All exchanges of one connection, then close it.
 
         Raises nothing but GeneratorExit, as `Http1.serve`.
         """
+        self.connections.add(conn)
+        try:
+            await self._serve(conn)
+        finally:
+            self.connections.discard(conn)
+        await closed(conn)
+
+    async def _serve(self, conn: Connection) -> None:
         serving = Http2Connection(self, conn)
         failure: BaseException | None = None
         try:
-            await serving.run(data)
+            await serving.run()
         except GeneratorExit:
             serving.close_streams()
             close_at_once(conn)
@@ -71,7 +84,6 @@ class Http2:
         except BaseException as error:  # noqa: BLE001 - `_end` sorts them
             failure = error
         await serving.end(failure)
-        await closed(conn)
 
 
 class Http2Connection:
@@ -83,15 +95,17 @@ class Http2Connection:
         self._streams = Multiplexer(conn, shared.limits, shared.settings, self._begin)
         self._announced = False
         """Whether the client knows that the server stops."""
+        logger = shared.access_logger
+        self._access_log = None if logger is None else logger.log_of(conn)
+        self._quiet_since = monotonic()
+        """When the last exchange was over."""
 
-    async def run(self, data: bytes) -> None:
+    async def run(self) -> None:
         """Until client or server ends it, and all of its streams have ended. Raises `PeerGone`,
         `DeadlineExceeded`."""
         streams, limits, conn = self._streams, self._shared.limits, self._conn
         conn.expect_progress(limits.send_s)
         wait_s = limits.first_byte_s
-        if data:
-            streams.take(data)
         while not (streams.ended and not streams.streams and not streams.asked):
             if conn.closing:
                 if self._announced and not streams.streams and not streams.asked:
@@ -162,7 +176,8 @@ class Http2Connection:
                 else shared.content.answer_at_once(request, head, stream, now)
             )
         except BaseException as error:  # noqa: BLE001 - the edge of content
-            self._refuse(stream, asking_or_none(request), head, unforeseen(request, error), now)
+            refusal = unforeseen(request, error)
+            self._refuse(stream, self._asked(stream, asking_or_none(request), head, now), refusal)
             return
         if type(answer) is Whole and self._send_whole(stream, asking, answer, now):
             return
@@ -170,9 +185,10 @@ class Http2Connection:
             stream = Tunnel(streams, number)
         else:
             stream.body = body
+        asked = self._asked(stream, request, head, now)
         streams.add(stream)
         respond = shared.content.respond if answer is None else answer.through
-        stream.task = task = self._serve(stream, asking, respond, now)
+        stream.task = task = self._serve(stream, asked, respond)
         self._conn.io.spawn(task)
 
     def _send_whole(
@@ -192,24 +208,24 @@ class Http2Connection:
             self._streams.frames.respond_whole(stream.number, fields, body)
         except PeerGone:
             size = -1  # the client has ended the stream with the bytes that began it
-        if self._shared.access_logger is not None:
-            asked = LoggedRequest(request, asking.head, now, begun)
+        if self._access_log is not None:
+            asked = self._asked(stream, request, asking.head, now)
+            asked.begun = begun
             status = NOTHING_SENT if size < 0 else head.status
-            self._log(stream, asked, status, max(0, size), complete=size >= 0)
+            self._log(asked, status, max(0, size), complete=size >= 0)
         return True
 
     async def _serve(
         self,
         stream: StreamConnection,
-        asking: Asking,
+        asked: LoggedRequest,
         respond: Callable[[Exchange], Awaitable[None]],
-        now: float,
     ) -> None:
         """Answer a request that may have to be waited for. Raises nothing but GeneratorExit."""
         shared = self._shared
-        exchange = StreamExchange(
-            stream, asking.request, asking.head, stream.body, shared.limits, shared.date
-        )
+        request, head = asked.request, asked.head
+        assert request is not None
+        exchange = StreamExchange(stream, request, head, stream.body, shared.limits, shared.date)
         code = NO_ERROR
         refusal: ProtocolError | None = None
         try:
@@ -218,7 +234,7 @@ class Http2Connection:
             except OVER:
                 raise
             except BaseException as error:  # noqa: BLE001 - the edge of content
-                refusal = unforeseen(asking.request, error)
+                refusal = unforeseen(request, error)
             if refusal is not None and not exchange.started:
                 await exchange.answer(plain(refusal.status, refusal.detail, list(refusal.fields)))
             elif refusal is not None:
@@ -228,16 +244,11 @@ class Http2Connection:
             if isinstance(error, GeneratorExit):
                 raise
         finally:
-            self._end_stream(stream, exchange, asking, now, code)
+            self._end_stream(stream, exchange, asked, code)
         self._streams.outgoing.soon()
 
     def _end_stream(
-        self,
-        stream: StreamConnection,
-        exchange: StreamExchange,
-        asking: Asking,
-        now: float,
-        code: int,
+        self, stream: StreamConnection, exchange: StreamExchange, asked: LoggedRequest, code: int
     ) -> None:
         unfinished = not (exchange.finished or stream.has_ended)
         body = stream.body
@@ -250,24 +261,18 @@ class Http2Connection:
             frames.read(stream.number, body.ahead)
         self._streams.remove(stream)
         stream.task = None
-        asked = LoggedRequest(asking.request, asking.head, now, exchange.begun_at or monotonic())
-        status = exchange.status or NOTHING_SENT
-        self._log(stream, asked, status, exchange.size, complete=not unfinished)
+        asked.begun, asked.name = exchange.begun_at or monotonic(), stream.request_id
+        self._log(asked, exchange.status or NOTHING_SENT, exchange.size, complete=not unfinished)
 
     def _refuse(
-        self,
-        stream: StreamConnection,
-        request: Request | None,
-        head: bytes,
-        refusal: ProtocolError,
-        now: float,
+        self, stream: StreamConnection, asked: LoggedRequest, refusal: ProtocolError
     ) -> None:
         """Say why. The connection goes on: its framing is in no doubt."""
         response = plain(refusal.status, refusal.detail, list(refusal.fields))
         assert isinstance(response.body, bytes)
         fields = [(name.lower(), value) for name, value in response.fields]
         length = (b"content-length", b"%d" % response.length)
-        begun = monotonic()
+        asked.begun = monotonic()
         try:
             self._streams.frames.respond_whole(
                 stream.number,
@@ -277,21 +282,19 @@ class Http2Connection:
         except OVER:
             return
         self._streams.frames.reset_when_left(stream.number)
-        asked = LoggedRequest(request, head, now, begun)
-        self._log(stream, asked, refusal.status, response.length, complete=True)
+        self._log(asked, refusal.status, response.length, complete=True)
 
-    def _log(
-        self,
-        stream: StreamConnection,
-        asked: LoggedRequest,
-        status: int,
-        size: int,
-        *,
-        complete: bool,
-    ) -> None:
-        if self._shared.access_logger is not None:
-            lines = self._shared.access_logger.log_of(stream)
-            lines.record(asked, status, size, complete=complete)
+    def _asked(
+        self, stream: StreamConnection, request: Request | None, head: bytes, now: float
+    ) -> LoggedRequest:
+        """A connection waits for its next request while it has no stream; one that comes beside
+        others has not been waited for."""
+        since = now if self._streams.streams else self._quiet_since
+        return LoggedRequest(request, head, now, now, since, stream.request_id)
+
+    def _log(self, asked: LoggedRequest, status: int, size: int, *, complete: bool) -> None:
+        if self._access_log is not None:
+            self._quiet_since = self._access_log.record(asked, status, size, complete=complete)
 
 
 def asking_or_none(request: Request) -> Request | None:

@@ -182,4 +182,4 @@ class StreamExchange(Exchange):
             self._remaining = length
         self.started = True
         self.status, self.begun_at = head.status, monotonic()
-        self._frames.respond(self.conn.number, fields, end=False)
+        self.conn.respond(fields, head.status)

@@ -45,6 +45,8 @@ class StreamConnection:
     """An `http1.stream.HttpConnection`. Raises `PeerGone`, `DeadlineExceeded`."""
 
     fd = below("fd")
+    sock = below("sock")
+    processor_ns = below("processor_ns")
     io = below("io")
     closing = below("closing")
     scheme = below("scheme")
@@ -53,9 +55,12 @@ class StreamConnection:
     local = below("local")
     socket_ends = below("socket_ends")
     queued_s = below("queued_s")
-    idle = False
+    has_asked = below("has_asked")
+    note_request = below("note_request")
+    abort = below("abort")
+    idle = new = False
+    multiplexed = True
     unsent = 0
-    has_asked = True
     request_id = ""
     adding: tuple[Callable[[bytes], bytes], ...] = ()
     file_copies = 2
@@ -160,6 +165,14 @@ class StreamConnection:
     async def until(self, ready: Callable[[], bool]) -> None:
         """Wait for what only the client can bring."""
         await self.carrier.until(ready, self)
+
+    def respond(self, fields: Iterable[tuple[bytes, bytes]], status: int) -> None:
+        """The head of its response; `status` as content has said it."""
+        self.carrier.frames.respond(self.number, fields, end=False)
+
+    async def receive(self, ready: Callable[[], bool]) -> None:
+        """A part of the body of its request."""
+        await self.until(ready)
 
     async def send_body(self, data: bytes | memoryview, *, end: bool) -> None:
         """A part of the body of its response; returns when the kernel has it."""

@@ -88,10 +88,11 @@ class Tunnel(StreamConnection):
         self._answered = True
         end = data.index(HEAD_END) + len(HEAD_END)
         status, *fields = of_lines(data[:end])
+        said = int(status[1])
         if status == SWITCHED:
             status = (b":status", b"200")
             fields = [field for field in fields if field[0] != PROOF]
-        self.carrier.frames.respond(self.number, [status, *fields], end=False)
+        self.respond([status, *fields], said)
         return data[end:]
 
     def shutdown_send(self) -> None:

@@ -20,6 +20,8 @@ from ..content.routing.htpasswd import LastRead
 from ..content.static.files.kept import Shared
 from ..errors import ApplicationError, SettingsError
 from ..http1.connection import Http1
+from ..http1.logged import AccessLogger
+from ..http1.stream import HttpConnection
 from ..inspection.overdue_requests import OverdueRequests
 from ..inspection.slow_requests import SlowRequests
 from ..iomodels.interface import Connection, IOModel
@@ -47,12 +49,27 @@ from .upkeep import allow_descriptors, collect_less_often, tick, ticking
 log = logger("fivefold.server")
 
 
+class Spoken(Protocol):
+    """A version of HTTP as observers see it: what the connections of one worker share."""
+
+    access_logger: AccessLogger | None
+    """Is asked for each connection, and learns of each exchange."""
+    connections: set[HttpConnection]
+    """Those that are served now."""
+    multiplexes: bool
+    """Whether a connection has several exchanges at once: then each has a stream, which is a
+    connection to content."""
+
+    def serve(self, conn: Any) -> Coroutine[Any, Any, None]:
+        """The connection coroutine; looked up each time: an overlay may be in front of it."""
+
+
 class WorkerObserver(Protocol):
     """Tracing and inspection, from within a worker."""
 
-    def install(self, content: Content, http1: Http1, choice: Choice) -> None:
-        """Called before the worker's first connection, with what overlays may be put on, and
-        with the pair that serves it."""
+    def install(self, content: Content, spoken: Sequence[Spoken], choice: Choice) -> None:
+        """Called before the worker's first connection, with what overlays may be put on (content,
+        and each version of HTTP), and with the pair that serves it."""
 
     def serves(self, model: ServingModel) -> None:
         """Called before it runs, with what has the connections."""
@@ -234,13 +251,8 @@ class Composition:
     def _handler(self, content: Content, access_log: AccessLog | None) -> Handler:
         """The connection coroutine, behind the layers that a connection passes first."""
         settings = self.settings
-        http1 = Http1(content, settings.limits, access_log)
-        self._observer.install(content, http1, self.choice)
-
-        def serve(conn: Connection) -> Coroutine[Any, Any, None]:
-            return http1.serve(conn)  # looked up each time: an overlay may be in front of it
-
-        handler = self._versions(serve, content, access_log)
+        spoken, handler = self._spoken(content, access_log)
+        self._observer.install(content, spoken, self.choice)
         if self.certificates is not None:
             plain = Http1(PlainHttp(self._listening.https_port), settings.limits, access_log)
             handler = Tls(handler, self.certificates, plain, settings.limits).serve
@@ -248,16 +260,19 @@ class Composition:
             handler = ProxyProtocol(handler, self._proxies, settings.limits).serve
         return queue_timed(handler) if self.times_queue else handler
 
-    def _versions(self, http1: Handler, content: Content, access_log: AccessLog | None) -> Handler:
-        """The connection coroutine of the version that a client speaks."""
+    def _spoken(
+        self, content: Content, access_log: AccessLog | None
+    ) -> tuple[Sequence[Spoken], Handler]:
+        """The versions of HTTP, and the connection coroutine of the one that a client speaks."""
         limits, chosen = self.settings.limits, self.settings.http2
+        http1 = Http1(content, limits, access_log)
         if not chosen.has_2 or (self.certificates is None and not chosen.h2c):
-            return http1
+            return [http1], lambda conn: http1.serve(conn)  # noqa: PLW0108 - of that moment
         # Only where it is spoken: libnghttp2 takes 29 ms and 3 MiB.
         from ..transport.versions import versions  # noqa: PLC0415
 
         both = versions(http1, content, limits, chosen, access_log)
-        return both.known if self.certificates is None else both.agreed
+        return both.spoken, both.known if self.certificates is None else both.agreed
 
     def _ticks(self, on_ready: Announcement, access_log: AccessLog | None) -> Callable[[], None]:
         calls = [*self._observer.ticks(self._tick_s)]

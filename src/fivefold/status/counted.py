@@ -11,12 +11,12 @@ from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
 
-from ..http1.connection import Http1
 from ..http1.logged import AccessLogger, ConnectionLog, LoggedRequest
 from ..http1.request import Request
 from ..http1.response import head_bytes
 from ..http1.stream import HttpConnection
 from ..iomodels.overlay import Overlay
+from ..server.composition import Spoken
 from .rows import (
     CLOSED,
     DURATION,
@@ -98,8 +98,8 @@ class CountingLogger:
         return CountedExchanges(self._rows.own().words, conn, below)
 
 
-def count(http1: Http1, rows: Rows) -> None:
-    """Have everything counted that is served from now on."""
+def count(version: Spoken, rows: Rows) -> None:
+    """Have everything counted that is served from now on in this version of HTTP."""
 
     def counted(serve: Serve) -> Serve:
         async def serve_counted(conn: HttpConnection) -> None:
@@ -114,5 +114,5 @@ def count(http1: Http1, rows: Rows) -> None:
 
         return serve_counted
 
-    http1.access_logger = CountingLogger(rows, http1.access_logger)
-    Overlay(http1, serve=counted)
+    version.access_logger = CountingLogger(rows, version.access_logger)
+    Overlay(version, serve=counted)

@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 
 from ..content.base import Content
 from ..content.kinds import BROKEN, KINDS
-from ..http1.connection import Http1
 from ..iomodels.interface import IOModel
 from ..server.choice import Choice
+from ..server.composition import Spoken
 from ..server.parent import Observer, SupervisedServer
 from ..server.service import Service
 from ..serving.base import ServingModel
@@ -44,9 +44,9 @@ class Observers:
                 stack.enter_context(observer.running(server))
             yield
 
-    def install(self, content: Content, http1: Http1, choice: Choice) -> None:
+    def install(self, content: Content, spoken: Sequence[Spoken], choice: Choice) -> None:
         for observer in self._observers:
-            observer.install(content, http1, choice)
+            observer.install(content, spoken, choice)
 
     def serves(self, model: ServingModel) -> None:
         for observer in self._observers:
@@ -106,10 +106,11 @@ class StatusObserver:
 
     # runs in: a worker
 
-    def install(self, content: Content, http1: Http1, choice: Choice) -> None:
+    def install(self, content: Content, spoken: Sequence[Spoken], choice: Choice) -> None:
         self._here = self._rows[choice.kind.name]
         self._is_loop = choice.model.traits.one_thread
-        count(http1, self._here)
+        for version in spoken:
+            count(version, self._here)
 
     def serves(self, model: ServingModel) -> None:
         """Nothing: what is counted is counted by threads."""

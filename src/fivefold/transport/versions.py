@@ -14,7 +14,6 @@ from ..http2.connection import PREFACE, SERVED, Http2
 from ..http2.offered import Http2Settings
 from ..iomodels.interface import Connection
 from ..isolation.reporting import logger
-from ..serving.open_connections import Handler
 from .layers import Served, entered, unread
 
 log = logger("fivefold.http")
@@ -25,7 +24,8 @@ H2 = "h2"
 class Versions:
     """Two connection coroutines as one."""
 
-    def __init__(self, http1: Handler, http2: Http2, limits: Limits) -> None:
+    def __init__(self, http1: Http1, http2: Http2, limits: Limits) -> None:
+        self.spoken = http1, http2
         self._http1 = http1
         self._http2 = http2
         self._limits = limits
@@ -35,7 +35,7 @@ class Versions:
         assert conn.tls is not None
         if conn.tls.selected_alpn_protocol() == H2:
             return self._http2.serve(conn)
-        return self._http1(conn)
+        return self._http1.serve(conn)
 
     def known(self, conn: Connection) -> Served:
         """Without TLS, by the first bytes. Raises what `Http1.serve` raises."""
@@ -49,10 +49,9 @@ class Versions:
             if not more:
                 break
             data += more
-        if data.startswith(PREFACE):
-            return self._http2.serve(conn, data)
         unread(conn, data)
-        return self._http1(conn)
+        version = self._http2 if data.startswith(PREFACE) else self._http1
+        return version.serve(conn)
 
 
 class NewerOnly(Content):
@@ -64,7 +63,7 @@ class NewerOnly(Content):
 
 
 def versions(
-    http1: Handler,
+    http1: Http1,
     content: Content,
     limits: Limits,
     settings: Http2Settings,
@@ -73,5 +72,5 @@ def versions(
     """Those that are spoken; `http1` is HTTP/1.1 before `content`."""
     SERVES.update(dict.fromkeys(SERVED, "stream"))
     if not settings.has_1:
-        http1 = Http1(NewerOnly(), limits, access_logger).serve
+        http1 = Http1(NewerOnly(), limits, access_logger)
     return Versions(http1, Http2(content, limits, settings, access_logger), limits)

@@ -12,6 +12,8 @@ Assumption.   Where the kernel itself does an operation (`uring`, `posix`), its 
               sendfile(2) reads the disk and sends in one call, which is the network's here.
               What an application reads from disks or from elsewhere is not ours to measure, and
               the head was read before.
+              Of a stream of HTTP/2 the reading for all streams of its connection is counted where
+              it is the one that reads, and so is what leaves together with its own.
 Cost.         Two clocks for each step, 0.5 us, and what `Overlay` says; a small response does not
               wait for others of its turn.
 """
@@ -24,10 +26,13 @@ from types import coroutine
 from typing import Any
 
 from ...http1.stream import HttpConnection
-from ...iomodels.overlay import Overlay
+from ...iomodels.overlay import Around, Overlay
 from ..leaving_head import is_head, status_of
 
 Operation = Callable[..., Coroutine[Any, Any, Any]]
+
+STREAM_OPERATIONS = ("receive", "recv", "send_body", "settled")
+"""Of a stream of HTTP/2; none calls another."""
 
 NS = 1e-9
 
@@ -42,13 +47,15 @@ class TwoIos:
         """When that was, monotonic seconds."""
         self._network = IoTimes(conn)
         self._disk = IoTimes(conn)
+        network = self._network.timing
+        if conn.multiplexed:
+            around: dict[str, Around] = dict.fromkeys(STREAM_OPERATIONS, network)
+            around["respond"] = self._responding
+        else:
+            around = dict.fromkeys(("send", "send_file"), self._sending)
+            around["recv"] = network
         self._overlay = Overlay(
-            conn,
-            recv=self._network.timing,
-            send=lambda send: self._opening(self._network.timing(send)),
-            send_file=lambda send: self._opening(self._network.timing(send)),
-            read_file=self._disk.timing,
-            send_soon=lambda _: never,
+            conn, read_file=self._disk.timing, send_soon=lambda _: never, **around
         )
 
     def lift(self) -> None:
@@ -61,6 +68,18 @@ class TwoIos:
                 copied_s = min(io.copied_ns * NS, io.lasted_s)
                 yield f"{name}.wait", io.lasted_s - copied_s
                 yield f"{name}.copy", copied_s
+
+    def _responding(self, respond: Callable[[Any, int], None]) -> Callable[[Any, int], None]:
+        def responding(fields: Any, status: int) -> None:
+            if not self.status:
+                self.status = status
+                self.opened = monotonic()
+            respond(fields, status)
+
+        return responding
+
+    def _sending(self, send: Operation) -> Operation:
+        return self._opening(self._network.timing(send))
 
     def _opening(self, send: Operation) -> Operation:
         def opening(first: bytes, *others: Any) -> Coroutine[Any, Any, Any]:
@@ -81,10 +100,10 @@ class IoTimes:
         self.copied_ns = 0
 
     def timing(self, operation: Operation) -> Operation:
-        async def timed(*arguments: Any) -> Any:
+        async def timed(*arguments: Any, **named: Any) -> Any:
             begun = monotonic()
             try:
-                return await self._steps(operation(*arguments))
+                return await self._steps(operation(*arguments, **named))
             finally:
                 self.lasted_s += monotonic() - begun
 

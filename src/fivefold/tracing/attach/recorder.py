@@ -8,19 +8,19 @@ to a server that runs (`traced_server`), and one request to a server of our own 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from ...content.base import Content
 from ...content.static.site import Static
 from ...http1.answer import Answer, Deferred
-from ...http1.connection import Http1
 from ...http1.exchange import Exchange
 from ...http1.request import Request
 from ...iomodels.interface import Connection
 from ...iomodels.overlay import Overlay
 from ...server.choice import Choice
+from ...server.composition import Spoken
 from ...serving.open_connections import Handler
 from .attribution import attributed, emit_for_working
 from .recording import Recording
@@ -35,7 +35,7 @@ class Recorder:
     def __init__(
         self,
         content: Content,
-        http1: Http1,
+        spoken: Sequence[Spoken],
         ended: Callable[[Recording], None],
         *,
         begun: Callable[[Connection], None] = lambda _: None,
@@ -45,7 +45,8 @@ class Recorder:
         """`ended` is called with each exchange that is over; its `request` is None if it was
         refused, or if its path is not like the glob `pattern`. `begun` is called with each new
         connection. `most`: as for `Recording`."""
-        self._content, self._http1 = content, http1
+        self._content = content
+        self._spoken = [version for version in spoken if not version.multiplexes]
         self._ended, self._begun = ended, begun
         self._pattern = pattern
         self._most = most
@@ -58,13 +59,14 @@ class Recorder:
         with self._lock:
             self._overlays = (
                 Overlay(self._content, answer_at_once=self._at_once, respond=self._respond),
-                Overlay(self._http1, serve=self._serve),
+                *(Overlay(version, serve=self._serve) for version in self._spoken),
             )
             if isinstance(self._content, Static):
                 self._overlays += (self._content.observe(emit_for_working),)
-            connections: Any = self._http1.connections
-            for conn in connections.copy():
-                self._watch(conn)
+            for version in self._spoken:
+                connections: Any = version.connections
+                for conn in connections.copy():
+                    self._watch(conn)
 
     def lift(self) -> None:
         with self._lock:

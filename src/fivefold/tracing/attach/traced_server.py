@@ -18,14 +18,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from types import FrameType
 
 from ...content.base import Content
-from ...http1.connection import Http1
 from ...inspection.asking import Inspection
 from ...iomodels.interface import IOModel
 from ...server.choice import Choice
+from ...server.composition import Spoken
 from ...server.parent import SupervisedServer
 from ...server.texts import interval
 from ...serving.base import ServingModel
@@ -67,8 +68,8 @@ class LiveObserver:
 
     # runs in: a worker
 
-    def install(self, content: Content, http1: Http1, choice: Choice) -> None:
-        self._content, self._http1, self._choice = content, http1, choice
+    def install(self, content: Content, spoken: Sequence[Spoken], choice: Choice) -> None:
+        self._content, self._spoken, self._choice = content, spoken, choice
         every = interval(self._server.settings.trace_sample)
         if every:
             Sampler(every, self.pipe).install(content)
@@ -107,7 +108,7 @@ class LiveObserver:
         self._left = wanted.count
         self._recorder = Recorder(
             self._content,
-            self._http1,
+            self._spoken,
             self._hand_on,
             pattern=wanted.pattern,
             most=MOST_OBSERVATIONS,

@@ -8,7 +8,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Self
@@ -16,10 +16,10 @@ from urllib.parse import unquote, urlsplit
 
 from ...content.base import Content
 from ...errors import TraceFailed
-from ...http1.connection import Http1
 from ...iomodels.interface import Connection, IOModel
 from ...linux.tracepoints import tracefs
 from ...server.choice import Choice
+from ...server.composition import Spoken
 from ...server.parent import SupervisedServer
 from ...server.settings import Settings
 from ...serving.base import ServingModel
@@ -165,8 +165,8 @@ class OwnObserver:
         self._pipe().close_reading_end()  # else no code here would learn that its reader has gone
         return nullcontext()
 
-    def install(self, content: Content, http1: Http1, choice: Choice) -> None:
-        Recorder(content, http1, self._ended, begun=self._accepted).begin()
+    def install(self, content: Content, spoken: Sequence[Spoken], choice: Choice) -> None:
+        Recorder(content, spoken, self._ended, begun=self._accepted).begin()
 
     def serves(self, model: ServingModel) -> None: ...
 
