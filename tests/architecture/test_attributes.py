@@ -22,7 +22,7 @@ LATER: dict[str, tuple[str, str]] = {
     "Connection": ("io", "said by the serving model right after it is made (`belong_to`)"),
     "Frames": ("current_size", "born in the class of the library"),
     "LiveObserver": (
-        "_choice _content _generation _http1 _server inspection pipe switch",
+        "_choice _content _generation _spoken _server inspection pipe switch",
         "of the run of a server, or of one trace, which begin after it",
     ),
     "Locust": ("_common _port _seconds", "of the run that `prepare` begins"),
