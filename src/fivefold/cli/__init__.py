@@ -17,7 +17,7 @@ from .speaking import say, speaking
 
 USAGE, FAILURE = 2, 1
 
-COMMANDS = ("compare", "models", "serve", "stacks", "top", "trace", "translate")
+COMMANDS = ("compare", "completion", "models", "serve", "stacks", "top", "trace", "translate")
 """Each is a module here that has a function of its name."""
 
 

@@ -14,7 +14,6 @@ import click
 
 from .. import Server
 from ..accesslog.destination import OFF
-from ..configuration.setting import HELP, count
 from ..content.kinds import BROKEN
 from ..content.static.files.root import start_folder
 from ..errors import SettingsError
@@ -23,7 +22,8 @@ from ..processes.titles import title
 from ..server.service import Reread, Service
 from ..server.service_tables import OWN, SERVER_WIDE, services
 from ..server.settings import FIELDS, FILE_ONLY, GROUPS, Settings
-from .habits.answering import AnsweringCommand
+from .manual.help_pages import HelpfulCommand, show_all
+from .manual.setting_options import PATHS, of_paths, option
 from .sources import Sources
 from .speaking import speak_as
 from .starting import starting
@@ -33,48 +33,10 @@ log = logger("fivefold")
 
 FOLDER = "static"
 
-TYPES: dict[str, Any] = {
-    "int": int,
-    "int | None": int,
-    "Count": count,
-    "float": float,
-    "float | None": float,
-}
-
-SHORT = {"bind": ("-b",), "workers": ("-w",)}
-"""As gunicorn has them."""
-
-FAMILIES = {"websocket-": "ws-"}
-"""Beginnings of options that are also understood as uvicorn's users know them."""
-
-
-def option(name: str, kind: str, text: str, default: object) -> click.Option:
-    """One option for one field; without a default, so that file and environment can speak."""
-    words = name.replace("_", "-")
-    families = [(long, short) for long, short in FAMILIES.items() if words.startswith(long)]
-    spellings = [words, *(short + words.removeprefix(long) for long, short in families)]
-    if kind == "bool":
-        switches = [f"--{spelling}/--no-{spelling}" for spelling in spellings]
-        return click.Option([name, *switches], default=None, help=text)
-    several = isinstance(default, tuple)
-    shown = " ".join(default) if isinstance(default, tuple) else default
-    return click.Option(
-        [name, *(f"--{spelling}" for spelling in spellings), *SHORT.get(name, ())],
-        type=TYPES.get(kind, str),
-        multiple=several,
-        default=None,
-        help=text + (f"  [default: {shown}]" if shown not in (None, "") else ""),
-    )
-
 
 def options() -> list[click.Parameter]:
-    parameters: list[click.Parameter] = [click.Argument(["target"], required=False)]
-    parameters += [
-        option(f.name, str(f.type), f.metadata[HELP], f.default)
-        for f in FIELDS.values()
-        if f.name != "target"
-    ]
-    return parameters
+    target = click.Argument(["target"], required=False, shell_complete=of_paths("file"))
+    return [target, *(option(each) for each in FIELDS.values() if each.name != "target")]
 
 
 def merged(given: dict[str, Any], config: str | None) -> Sources:
@@ -142,7 +104,7 @@ def run(
     print_config: bool,  # noqa: FBT001
     **given: Any,
 ) -> None:
-    """Serve a folder or an application over HTTP/1.1 until SIGTERM or Ctrl-C."""
+    """Serve a folder or an application over HTTP until SIGTERM or Ctrl-C."""
     with starting():
         sources = merged(dict(given), config)
         if not (check_config or print_config):
@@ -220,7 +182,7 @@ def sentence(service: Service) -> str:
     return f"serving {what} with {model.name} + {io}, {workers}, on {', '.join(service.addresses)}"
 
 
-serve = AnsweringCommand(
+serve = HelpfulCommand(
     "serve",
     callback=run,
     params=[
@@ -235,9 +197,22 @@ serve = AnsweringCommand(
             help="With --host: short for --bind.",
         ),
         click.Option(["--no-access-log"], is_flag=True, help="Short for --access-log off."),
-        click.Option(["--config"], metavar="FILE", help="Read settings from a TOML file."),
+        click.Option(
+            ["--config"],
+            metavar="FILE",
+            help="Read settings from a TOML file.",
+            shell_complete=PATHS["FILE"],
+        ),
         click.Option(["--check-config"], is_flag=True, help="Check the settings and exit."),
         click.Option(["--print-config"], is_flag=True, help="Print the settings and exit."),
+        click.Option(
+            ["--help-all"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=show_all,
+            help="Show the options of all topics.",
+        ),
     ],
     help=run.__doc__,
 )

@@ -306,4 +306,4 @@ FIELDS: dict[str, Field[Any]] = {
     for each in (fields(GROUPS[own.name]) if own.name in GROUPS else (own,))
     if each.name not in FILE_ONLY
 }
-"""In the order of `fivefold serve --help`."""
+"""All, by name; `cli/manual/topics.py` has their order in the help."""

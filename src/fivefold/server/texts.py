@@ -25,7 +25,7 @@ def known(names: Iterable[str], settings: Iterable[str]) -> None:
     for name in names:
         if name not in settings:
             near = difflib.get_close_matches(name, settings)
-            there = f"do you mean {' or '.join(near)}?" if near else "`fivefold serve --help`"
+            there = f"do you mean {' or '.join(near)}?" if near else "`fivefold serve --help-all`"
             raise SettingsError(f"{name}: there is no such setting; {there}")
 
 

@@ -61,6 +61,7 @@ UNDERSTOOD = {
     "site": "site",
     "folder.py": "folder.py",
     "nothing": "nothing",
+    "wsgiref": "wsgiref",
     "nothing.here": "nothing.here",
     "nothing/here.py": "nothing/here.py",
 }

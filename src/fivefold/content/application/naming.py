@@ -128,7 +128,8 @@ def _dotted(relative: Path) -> str:
 
 def _source(module: str, home: str) -> Path | None:
     """The file that a module is imported from, without importing its packages."""
-    path: list[str] | None = [os.fspath(Path(home).resolve()), *sys.path]
+    installed = sys.path if "." in module else []  # a folder that is not there may be called `site`
+    path: list[str] | None = [os.fspath(Path(home).resolve()), *installed]
     spec = None
     name = ""
     for part in module.split("."):

@@ -1,0 +1,1 @@
+"""What the command line says of itself: options, help by topic, completion, the manual page."""
