@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from ..inspection.phrases import doing, peer, stack_of
+from ..inspection.phrases import doing, peer, stack_of, stream, streams
 from ..inspection.snapshot import Document
 from ..tracing.attach.inspected import inspected
 
@@ -31,7 +31,7 @@ def lines_of(process: Document) -> Iterator[str]:
         yield f"  task {task['name']}{works}"
         yield from stack_of(task)
     for connection in process["connections"]:
-        yield f"  connection {connection['fd']} {about(connection)}"
+        yield f"  connection {connection['fd']}{stream(connection)} {about(connection)}"
         yield from stack_of(connection)
     if process["raw"]:
         yield "  its main thread takes no signal, so its connections are not known; its stacks:"
@@ -49,6 +49,8 @@ def harmless(line: str) -> str:
 
 def about(connection: Document) -> str:
     client = f"from {peer(connection)}, {connection['age_s']:.2f} s old"
+    if connection["streams"] is not None:
+        return f"{client}: {connection['state']}: {streams(connection)}"
     if connection["request"] is None:
         return f"{client}: {connection['state']}"
     asked = f"{connection['request']!r} for {connection['request_s']:.2f} s"

@@ -22,7 +22,7 @@ from time import monotonic
 
 import click
 
-from ..inspection.phrases import doing, peer
+from ..inspection.phrases import doing, peer, streams
 from ..inspection.snapshot import Document
 from ..status.rates import Rates
 from ..tracing.attach.inspected import inspected
@@ -123,10 +123,11 @@ def overview(pid: int, processes: list[Document], rates: str, rows: int | None =
     threads = [
         plain(of_thread(one["pid"], thread)) for one in processes for thread in one["threads"]
     ]
+    open_now = sum(conn["stream"] is None for _, conn in served)
     stuck = ", ".join(str(one["pid"]) for one in processes if one["raw"])
     first = [
         f"fivefold {pid}: {len(processes)} processes, {len(threads)} threads,"
-        f" {len(connections)} connections"
+        f" {open_now} connections"
         + (f"; without an answer, so connections unknown: {stuck}" if stuck else ""),
         rates,
     ]
@@ -149,7 +150,7 @@ def of_connection(pid: int, conn: Document) -> str:
     since = "" if conn["request_s"] is None else f"{conn['request_s']:.2f}"
     return (
         f"{since:>10}{conn['age_s']:>10.2f}{pid:>9}  {conn['state']:<32}{peer(conn):<22} "
-        f"{conn['request'] or ''}"
+        f"{conn['request'] or ('' if conn['streams'] is None else streams(conn))}"
     ).rstrip()
 
 

@@ -151,6 +151,11 @@ class Http2Connection:
             await streams.outgoing.now()
             await linger(conn, self._shared.limits.linger_s)
 
+    def served(self) -> list[tuple[StreamConnection, Any]]:
+        """Streams with the coroutines that serve them; from any thread or signal handler."""
+        streams = list(self._streams.streams.values())
+        return [(one, task) for one in streams if (task := one.task) is not None]
+
     def close_streams(self) -> None:
         for stream in list(self._streams.streams.values()):
             task, stream.task = stream.task, None

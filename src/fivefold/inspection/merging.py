@@ -112,5 +112,7 @@ def state_of(conn: Document, thread: Document | None) -> str:
             return TAKING if thread is None or sleeps_in in TO_CLIENT else COPYING_OUT
         case "read_file":
             return DISK
+        case None if conn["streams"] is not None and thread is None:
+            return CLIENT  # by one of its streams, which reads for all
         case _:
             return APPLICATION

@@ -22,5 +22,15 @@ def peer(connection: Document) -> str:
     return connection["peer"] or "a UNIX socket"
 
 
+def streams(connection: Document) -> str:
+    """Of a connection of HTTP/2."""
+    count = connection["streams"]
+    return f"HTTP/2, {count} stream{'' if count == 1 else 's'}"
+
+
+def stream(connection: Document) -> str:
+    return "" if connection["stream"] is None else f" stream {connection['stream']}"
+
+
 def stack_of(part: Document) -> list[str]:
     return [f"    {line}" for line in part["stack"]]

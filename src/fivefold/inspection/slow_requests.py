@@ -29,7 +29,7 @@ from .coroutines import RunningThreads
 from .merging import seen_from_outside, state_of
 from .overdue_requests import OverdueRequests
 from .phrases import doing, peer, stack_of
-from .snapshot import Document, ServedConnection, loops_of, tasks_of
+from .snapshot import Document, ServedConnection, loops_of, served_now, tasks_of
 
 log = logger("fivefold.slow")
 
@@ -77,7 +77,7 @@ class SlowRequests:
         before = monotonic() - self._least_s
         old = [(c, e) for c, e in self._model.open.now() if e.since <= before and not c.idle]
         threads = RunningThreads(None) if old else None
-        served = [ServedConnection(conn, entry, threads) for conn, entry in old if threads]
+        served = served_now(old, threads) if threads else []
         self._look_for_slow(served, threads)
         if self._overdue is not None:
             self._look_for_overdue(self._overdue, served, threads, self._model)

@@ -11,6 +11,8 @@ Form.         {"pid",
                    "disk" (whether that waits for a file), "idle", "new",
                    "tid" (of the thread that runs it now; None while its coroutine waits),
                    "request" (the request line that is being answered, or None), "request_s",
+                   "streams" (of HTTP/2: how many are served; else None), "stream" (the number of
+                   one, which is a row of its own behind that of its connection; else None),
                    "stack"}]}
               A stack is a list of "FILE:LINE in FUNCTION", the outermost first; of a connection
               it goes on into its application, wherever that runs: task, loop or thread.
@@ -29,9 +31,9 @@ from typing import Any
 from ..content.asgi.lent_task import LentTask
 from ..content.asgi.loop_thread.far_end import FarEnd
 from ..content.asgi.tasks import _edged as edged
+from ..content.request_ids import SERVES
 from ..content.wsgi.call import Call
 from ..content.wsgi.places import InPlace, InPool, leased
-from ..http1.connection import Http1
 from ..http1.exchange import Exchange
 from ..http1.slow_path import SlowPath
 from ..iomodels.interface import Connection
@@ -41,8 +43,19 @@ from .coroutines import RunningThreads, shown, waiting_in
 
 Document = dict[str, Any]
 
-EXCHANGES = Http1.serve.__code__
-"""Its local variables say what is asked."""
+CARRIER = ".http2.connection"
+"""How the module ends whose coroutine carries streams (`serving`), each of which has its own; it is
+loaded only where HTTP/2 is spoken."""
+
+STREAM_OPERATIONS = {
+    "receive": "recv",
+    "recv": "recv",
+    "send": "send",
+    "send_body": "send",
+    "settled": "send",
+    "read_file": "read_file",
+}
+"""Those in which a stream waits, in the words of `OPERATIONS`."""
 
 CALLS = ("cycle", "socket")
 """The local variables of `Asgi` that stand for a call of an application."""
@@ -65,7 +78,7 @@ def snapshot(
     """Of this process; `loops`: those whose tasks are looked at; `here`: `RunningThreads`."""
     threads = RunningThreads(here)
     tasks = tasks_of(loops, threads)
-    served = [ServedConnection(conn, entry, threads) for conn, entry in connections.now()]
+    served = served_now(connections.now(), threads)
     for one in served:
         one.follow_call(threads, tasks)
     working = {id(call): one.conn.fd for one in served for call in one.calls}
@@ -117,10 +130,28 @@ def located(coroutine: Any, threads: RunningThreads) -> tuple[list[FrameType], i
     return (frames, None) if ident is None else (threads.inwards(frames[0], ident), ident)
 
 
+def served_now(
+    connections: Iterable[tuple[Connection, OpenConnection]], threads: RunningThreads
+) -> list[ServedConnection]:
+    """Each connection, and behind one of HTTP/2 each of its streams."""
+    served: list[ServedConnection] = []
+    for conn, entry in connections:
+        one = ServedConnection(conn, entry, threads)
+        served.append(one)
+        for stream, serving in one.streams or ():
+            served.append(ServedStream(stream, OpenConnection(serving, entry.since), threads))
+    return served
+
+
 class ServedConnection:
     """One connection, and what works for it."""
 
-    def __init__(self, conn: Connection, entry: OpenConnection, threads: RunningThreads) -> None:
+    streams: list[tuple[Any, Any]] | None = None
+    """Of a connection that carries streams: those that are served, each with its coroutine."""
+    number: int | None = None
+    """Of a stream."""
+
+    def __init__(self, conn: Any, entry: OpenConnection, threads: RunningThreads) -> None:
         self.conn = conn
         self._since = entry.since
         self._frames, ident = located(entry.serving, threads)
@@ -135,9 +166,15 @@ class ServedConnection:
         """Of an application, that the coroutine of the connection waits for: has `time_out`."""
         self.runs_in_place = False
         """Whether an application runs in the coroutine of the connection itself."""
-        for frame in self._frames:
-            if frame.f_code is EXCHANGES:
-                self._asked = frame.f_locals
+        for at, frame in enumerate(self._frames):
+            if is_carrier(frame):
+                self.streams = frame.f_locals["serving"].served()
+            elif frame.f_code in SERVES and self.streams is not None:
+                del self._frames[at:]  # a stream that is answered in turn: it has its own row
+                break
+            elif frame.f_code in SERVES:
+                self._asked = asked_in(frame)
+                self.exchange = frame.f_locals.get("exchange")
             elif frame.f_code is ANSWER:
                 self.exchange = frame.f_locals["exchange"]
             elif frame.f_code is IN_POOL:
@@ -158,7 +195,7 @@ class ServedConnection:
     @property
     def request_id(self) -> str:
         """The name of that request, where requests have names."""
-        return (self._asked.get("conn") or self.conn).request_id
+        return str((self._asked.get("conn") or self.conn).request_id)
 
     @property
     def application_since(self) -> float | None:
@@ -198,22 +235,28 @@ class ServedConnection:
 
     def document(self) -> Document:
         conn, now = self.conn, monotonic()
-        operation = self._operation()
+        operation, name = self._operation(), self._operation_name()
         peer = (self._asked.get("conn") or conn).peer
         asked_at = self.asked_at
         return {
             "fd": conn.fd,
             "peer": f"{peer[0]}:{peer[1]}" if peer else None,
             "age_s": now - self._since,
-            "operation": operation.f_code.co_name if operation else None,
+            "operation": name,
             "disk": operation is not None and self._reads_file(operation),
             "idle": conn.idle,
             "new": conn.new,
             "tid": self._tid,
             "request": None if asked_at is None else line_of(self._asked["head"]),
             "request_s": None if asked_at is None else now - asked_at,
+            "streams": None if self.streams is None else len(self.streams),
+            "stream": self.number,
             "stack": shown(self._frames),
         }
+
+    def _operation_name(self) -> str | None:
+        operation = self._operation()
+        return None if operation is None else str(operation.f_code.co_name)
 
     def _operation(self) -> FrameType | None:
         """The innermost call of the connection itself."""
@@ -227,6 +270,42 @@ class ServedConnection:
         return operation.f_code.co_name == "read_file" or any(
             frame.f_code.co_filename.endswith(READS_FILES) for frame in inner
         )
+
+
+class ServedStream(ServedConnection):
+    """One stream of a connection."""
+
+    def __init__(self, conn: Any, entry: OpenConnection, threads: RunningThreads) -> None:
+        super().__init__(conn, entry, threads)
+        self.number = conn.number
+
+    def _operation_name(self) -> str | None:
+        operation = self._operation()
+        return STREAM_OPERATIONS[operation.f_code.co_name] if operation else None
+
+    def _operation(self) -> FrameType | None:
+        """The outermost: what that does on the connection, it may do for other streams."""
+        for frame in self._frames:
+            name = frame.f_code.co_name
+            if name in STREAM_OPERATIONS and frame.f_locals.get("self") is self.conn:
+                return frame
+        return None
+
+
+def is_carrier(frame: FrameType) -> bool:
+    """Whether it is the coroutine of a connection of HTTP/2."""
+    here: bool = frame.f_globals.get("__name__", "").endswith(CARRIER)
+    return here and frame.f_locals.get("serving") is not None
+
+
+def asked_in(frame: FrameType) -> dict[str, Any]:
+    """What is asked where requests are served: `conn`, `request`, `head`, `now`; nothing before
+    that is known."""
+    found = frame.f_locals
+    asked = found.get("asked")
+    known = found if asked is None else {n: getattr(asked, n) for n in ("request", "head", "now")}
+    names = ("request", "head", "now")
+    return {name: known.get(name) for name in names} | {"conn": found.get(SERVES[frame.f_code])}
 
 
 def line_of(head: bytes) -> str:

@@ -149,6 +149,7 @@ class LivePage:
             {"pid": each["pid"], **{name: connection[name] for name in CONNECTION}}
             for each in processes
             for connection in each.get("connections") or ()
+            if not connection["streams"]  # each of these has a row of its own
         ]
         connections.sort(key=lambda connection: -(connection["request_s"] or 0.0))
         return {
