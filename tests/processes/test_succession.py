@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import select
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from fivefold.iomodels import ENGINES
 from fivefold.processes.supervision.succession import Succession
+from fivefold.serving.process.acceptor import SPARES
 from support.client import Client
 from support.process_tree import children_of, is_alive, is_gone, wait_until_gone
 from support.servers.deployed import CRASHES, Deployed, deployed, port_is_free, until
@@ -146,3 +148,22 @@ def test_the_end_of_the_supervisor_is_heard() -> None:
     os.close(succession._say)
     assert is_over(succession.heard)
     os.close(succession.heard)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_a_successor_has_room_for_the_clients_that_will_come(
+    number: signal.Signals, folder: Path
+) -> None:
+    """As many idle processes as its predecessor had busy ones: those clients would wait for forks.
+    None of them has come yet."""
+    with deployed(folder, "gated:app", "--serving", "process") as server, ExitStack() as clients:
+        for _ in range(CLIENTS):
+            kept = clients.enter_context(Client(server.address))
+            assert kept.get("/").status == 200
+        (old,) = server.workers()
+        os.kill(server.process.pid if number == signal.SIGHUP else old, number)
+        until(lambda: server.workers() not in ([], [old]), "a successor")
+        new = next(pid for pid in server.workers() if pid != old)
+        room = CLIENTS + SPARES
+        until(lambda: len(children_of(new)) == 1 + room, "an acceptor, and a process for each")
+        assert server.stop() == 0

@@ -16,6 +16,7 @@ import pytest
 from fivefold.iomodels.interface import Connection, IOModel
 from fivefold.iomodels.multiplexing import Epoll
 from fivefold.processes.forking import forked
+from fivefold.processes.ready_pipe import Announcement
 from fivefold.serving.base import ServingOptions
 from fivefold.serving.limit import SETTING, Limit
 from fivefold.serving.process import Process, acceptor
@@ -79,11 +80,13 @@ def test_a_child_that_starts_for_ever_gives_its_place_back(tmp_path: Path) -> No
 class Pool:
     """An acceptor whose forker and children are this test."""
 
-    def __init__(self) -> None:
+    def __init__(self, busy: int = 0) -> None:
+        """`busy`: so many connections were served by another one before."""
         self.channel, inbox = pair()
         self.wishes, to_forker = pair()
         options = ServingOptions(max_connections=PLACES)
-        model = Process([], echo, lambda *_, **__: Epoll(), options)
+        model = Process([], echo, lambda *_, **__: Epoll(), options, Announcement(-1))
+        model.on_ready.demand.is_now(busy)
         self.acceptor = acceptor.Acceptor(model, inbox, to_forker, Limit({SETTING: PLACES}))
         self._ends = (inbox, to_forker, self.channel, self.wishes)
         self._found: list[int | None] = []
@@ -105,9 +108,12 @@ class Pool:
         except BlockingIOError:
             return False
 
+    def is_idle(self, number: int) -> None:
+        send_message(self.channel, IDLE, number)
+
     def idle(self, number: int) -> int | None:
         """One says so; which one is found."""
-        send_message(self.channel, IDLE, number)
+        self.is_idle(number)
         self._waits.join(TIMEOUT_S)
         (found,) = self._found
         return found
@@ -143,6 +149,31 @@ def test_one_that_takes_too_long_is_not_waited_for(
         until(by_hand.wish, "a wish")
         by_hand.started(number)
     assert by_hand.idle(1) == 1
+
+
+def test_a_successor_waits_for_room_and_starts_a_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those that start compete for the processor with whoever serves meanwhile."""
+    monkeypatch.setattr(acceptor, "PATIENCE_S", 600.0)
+    monkeypatch.setattr(acceptor, "SETTLING_S", 600.0)
+    with closing(Pool(busy=PLACES - acceptor.SPARES)) as made:
+        made.acceptor._order_spares()
+        waits = threading.Thread(target=made.acceptor._can_serve, daemon=True)
+        waits.start()
+        for number in range(acceptor.SPARES):
+            until(made.wish, "a wish")
+            made.started(number)
+        for number in range(PLACES):
+            assert not made.wish(), "as many start as may"
+            assert waits.is_alive(), "one more is needed"
+            made.is_idle(number)
+            if (other := number + acceptor.SPARES) < PLACES:
+                until(made.wish, "another wish")
+                made.started(other)
+        waits.join(TIMEOUT_S)
+        assert not waits.is_alive()
+        assert not made.wish()
 
 
 def test_a_child_of_a_dead_forker_is_heard(by_hand: Pool) -> None:

@@ -19,6 +19,7 @@ from ..errors import FivefoldError
 from ..isolation.foreign_documents import json_of
 from .draining import Draining
 from .request_count import RequestCount
+from .supervision.demand import Demand
 from .supervision.succession import Succession
 
 LONGEST = 3000
@@ -36,17 +37,20 @@ class Announcement:
         alive: Callable[[], None] = lambda: None,
         draining: Draining | None = None,
         requests: RequestCount | None = None,
+        *,
         succession: Succession | None = None,
+        demand: Demand | None = None,
     ) -> None:
         """`alive` is called by what shows that the child is not stuck, from "ready" on (`pulse`);
         `draining`: what the parent may see of its end; `requests`: of what it answers, if it
         wants to know; `succession`: how what is left of the child hears of its successor, if it
-        will have one."""
+        will have one; `demand`: how many connections its predecessor served."""
         self._pipe = pipe
         self.alive = alive
         self.draining = draining or Draining()
         self.requests = requests
         self.succession = succession
+        self.demand = demand or Demand()
 
     def __call__(self) -> None:
         self.alive()

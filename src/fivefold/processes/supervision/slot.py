@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..backoff import Backoff
+from .demand import Demand
 from .succession import Succession
 from .worker import Worker
 
@@ -35,6 +36,7 @@ class Slot:
     """Of its first socket: those that have the same one serve the same."""
     adopted: list[list[socket.socket]] = field(default_factory=list)
     """The sockets of slots that were removed: a client may wait in their queues."""
+    demand: Demand = field(default_factory=Demand)
     remains: list[Succession] = field(default_factory=list)
     """Of workers that served here and have died: what is left of them serves until another does."""
 

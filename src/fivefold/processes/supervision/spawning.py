@@ -63,8 +63,14 @@ class Spawning:
             ready, say = os.pipe2(os.O_CLOEXEC)
             undo.callback(os.close, ready)
             theirs.callback(os.close, say)
-            alive = pulse.beat if pulse else lambda: None
-            words = Announcement(say, alive, draining, wear.requests, succession)
+            words = Announcement(
+                say,
+                pulse.beat if pulse else lambda: None,
+                draining,
+                wear.requests,
+                succession=succession,
+                demand=slot.demand,
+            )
             pid = forked(
                 lambda: self._live(slot, ready, words, (*ends, succession)),
                 f"worker {slot.number + 1}",

@@ -25,7 +25,7 @@ PATIENCE_S = 1.0
 """So long a child that starts is waited for, before another one is asked for as well."""
 
 SETTLING_S = 0.1
-"""Once one child is idle, until clients are accepted though others are not."""
+"""Once one child is idle, from each that is to the next, or clients are accepted without it."""
 
 LOOK_S = 0.1
 """How often it is looked for a signal, and at the clock, while no child can serve."""
@@ -41,6 +41,9 @@ class Acceptor:
         self._inbox = inbox
         self._to_forker = to_forker
         self._limit = limit
+        self._demand = model.on_ready.demand
+        self._at_first = min(SPARES + self._demand.last, limit.most)
+        """Children that are idle before a client is accepted, if they can be had in time."""
         self._forker = os.getppid()
         self._io: IOModel | None = None
         self._serves = False
@@ -121,15 +124,16 @@ class Acceptor:
 
     def _can_serve(self) -> bool:
         """Wait for the first child that is idle: before that no client would be answered. Then for
-        the others that are soon there: those of a server that is replaced have clients, and all
-        of these come at once."""
+        the others that are soon there: those of a worker that is replaced have clients, and all
+        of these come at once (`demand`)."""
         while not (self._idle or self._model.stopping):
             if self._hear_within(LOOK_S):
                 for _ in range(SPARES - len(self._channels) - self._expected):
                     self._order()  # in place of one that died while it started
-        until = monotonic() + SETTLING_S
-        while len(self._idle) < min(SPARES, self._limit.most) and not self._model.stopping:
-            if not self._hear_within(max(0.0, until - monotonic())):
+        until = monotonic() + PATIENCE_S
+        while len(self._idle) < self._at_first and not self._model.stopping:
+            self._order_spares(self._at_first)
+            if not self._hear_within(min(SETTLING_S, max(0.0, until - monotonic()))):
                 break
         return not self._model.stopping
 
@@ -144,7 +148,9 @@ class Acceptor:
                 if child is None:
                     self._model.refuse(sock)
                     return
-                self._limit.look(len(self._channels) - len(self._idle))
+                taken = len(self._channels) - len(self._idle)
+                self._limit.look(taken)
+                self._demand.is_now(taken - len(self._starting))
                 try:
                     send_message(self._channels[child], SERVE, child, sock)
                     break
@@ -187,10 +193,11 @@ class Acceptor:
             del self._starting[next(iter(self._starting))]
         return self._expected + len(self._starting)
 
-    def _order_spares(self) -> None:
+    def _order_spares(self, wanted: int = SPARES) -> None:
+        """Until so many are idle; only a few start at once, beside whoever serves meanwhile."""
         if self._is_orphan:
             return
-        for _ in range(SPARES - len(self._idle) - self._on_the_way()):
+        for _ in range(min(wanted - len(self._idle), SPARES) - self._on_the_way()):
             self._order()
 
     def _order(self) -> None:
