@@ -16,6 +16,7 @@ from ..load.wrk import Wrk
 from ..server.probing import interface
 from ..server.settings import Settings
 from .measure import cores
+from .measure.harm_and_starts import Probe, probed
 from .measure.rounds import Rounds
 from .plan import elsewhere, targets
 from .plan.contenders import pair, pairs, with_usual
@@ -128,17 +129,28 @@ def check(plan: Plan) -> None:
 def compared(plan: Plan, target: str, show: Callable[[str], None]) -> Document:
     """Measure. Raises `CompareFailed` if not one row came of it."""
     cells, interrupted = plan.cells(), False
+    probes: list[Probe] = []
     try:
         with (
             stoppable(show) as step,
             LOADS[plan.load](plan.cores.load, plan.load_workers) as generator,
         ):
             Rounds(plan, cells, generator, step).measure()
+            probes = probing(plan, step)
     except KeyboardInterrupt:
         interrupted = True
     if not any(cell.samples for cell in cells):
         raise CompareFailed(why_nothing([cell.problem for cell in cells], interrupted=interrupted))
-    return document(plan, cells, target, interrupted=interrupted)
+    return document(plan, cells, target, probes, interrupted=interrupted)
+
+
+def probing(plan: Plan, step: Callable[[str], None]) -> list[Probe]:
+    """For the chapter's claims: one pair for each serving model. Of one alone they say nothing."""
+    chosen = plan.of_each_model()
+    if len(chosen) < 2:  # noqa: PLR2004 - there is nothing to compare
+        return []
+    step("the chapter's claims: one crash, one hang, new connections")
+    return probed(chosen, plan.cores, plan.paths[0])
 
 
 @contextlib.contextmanager

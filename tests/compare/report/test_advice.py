@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fivefold.compare.report.advice import advice
 from fivefold.compare.report.columns import three
-from support.hand_made.rows import figure, row, unavailable
+from support.hand_made.rows import ROUNDS, figure, row, unavailable
 
 USUAL = "async+multiplexing"
 NAMES = (USUAL, "thread+blocking", "process+sigio", "async+aio")
@@ -52,6 +52,19 @@ def test_where_the_load_was_the_limit_processor_time_decides() -> None:
     assert found["take"] == "async+aio"
     assert "needs 10.0 us of processor time a request" in found["text"]
     assert "The load generator was the limit" in found["text"]
+
+
+def test_on_a_busy_machine_processor_time_decides() -> None:
+    """Throughput is what others left over; it was the same by chance."""
+    rows = [
+        row(name, cpu, requests_per_s=figure(1000), disturbed_rounds=ROUNDS)
+        for name, cpu in ((USUAL, 20), ("async+aio", 10))
+    ]
+    found = only(*rows)
+
+    assert found["take"] == "async+aio"
+    assert "Other programs had the machine" in found["text"]
+    assert only(*({**each, "disturbed_rounds": 1} for each in rows))["take"] == USUAL
 
 
 def test_what_it_would_cost_is_said() -> None:

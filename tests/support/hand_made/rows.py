@@ -89,4 +89,5 @@ def document(*rows: dict[str, Any], advice: Any = ()) -> dict[str, Any]:
         "commands": {each["name"]: " ".join(each["options"]) for each in rows},
         "rows": list(rows),
         "advice": list(advice),
+        "claims": [],
     }

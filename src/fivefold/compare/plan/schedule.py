@@ -72,6 +72,17 @@ class Plan:
             )
         return None
 
+    def of_each_model(self) -> list[Contender]:
+        """One pair for each serving model, with the usual pair's engine where there is one: the
+        models are compared, not their engines."""
+        ours = [each for each in self.contenders if each.serving and each.available]
+        engine = next((each.engine for each in ours if each.name == self.usual), None)
+        found: dict[str | None, Contender] = {}
+        for each in sorted(ours, key=lambda each: each.engine != engine):
+            if each.note is None and each.workers == 1:
+                found.setdefault(each.serving, each)
+        return list(found.values())
+
     @property
     def expected_s(self) -> float:
         """How long all of it takes, about."""

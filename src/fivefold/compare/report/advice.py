@@ -23,6 +23,7 @@ from .criteria import (
     Criterion,
     deciding,
     differences,
+    instead,
     isolates,
     isolation,
 )
@@ -129,14 +130,14 @@ def chosen(answers: Answers) -> Sentence:
     best = next((r for r in answers.sound if is_better(r, differ, criterion)), simple)
     side = side_by_side(answers, best)
     parts = [better(best, answers) if best is not simple else kept(answers, differ)]
-    if criterion is CHEAPEST and SCENARIOS[answers.scenario].decides != CHEAPEST.key:
-        parts.append("The load generator was the limit, so processor time decides.")
+    if criterion is CHEAPEST:
+        parts.append(instead(answers.sound) or "")
     return Sentence(
         answers.scenario,
         answers.scenario,
         "",
         best["name"],
-        " ".join(parts),
+        " ".join(parts).rstrip(),
         tuple(prices(best, side)),
         answers.excluded,
         tuple(row["name"] for row in side),

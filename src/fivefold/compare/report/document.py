@@ -9,6 +9,7 @@ import os
 import platform
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from ...load.histogram import Histogram
 from ...load.tally import SATURATED
 from ..figures import FIGURES, Row, Spread, spread_of
 from ..measure.disturbance import is_disturbed, warning
+from ..measure.harm_and_starts import Probe
 from ..plan.schedule import Cell, Plan
 from .advice import advice, command
+from .claims import claims
 
 SCHEMA = 2
 CURVE = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 1.0)
@@ -111,7 +114,14 @@ def distribution(cell: Cell) -> list[list[float]]:
     return [[share, rounded(whole.percentile(share) / 1e6)] for share in CURVE]
 
 
-def document(plan: Plan, cells: list[Cell], target: str, *, interrupted: bool) -> Document:
+def document(
+    plan: Plan,
+    cells: list[Cell],
+    target: str,
+    probes: Sequence[Probe] = (),
+    *,
+    interrupted: bool = False,
+) -> Document:
     """Everything that one comparison found out."""
     rows = [row_of(cell) for cell in cells]
     return {
@@ -133,7 +143,22 @@ def document(plan: Plan, cells: list[Cell], target: str, *, interrupted: bool) -
         },
         "rows": rows,
         "advice": advice(rows, target, plan.usual, plan.interface),
+        "claims": claims(probes, of_each_model(plan, rows)),
     }
+
+
+def of_each_model(plan: Plan, rows: Sequence[Row]) -> list[Row]:
+    """The rows by which the models are held against each other: of a scenario without harm."""
+    names = {each.name for each in plan.of_each_model()}
+    scenario = next((each.name for each in plan.scenarios if not each.alone), None)
+    return [
+        row
+        for row in rows
+        if row["name"] in names
+        and row["scenario"] == scenario
+        and row["available"]
+        and not row["idle_connections"]
+    ]
 
 
 def read(path: str) -> Document:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..figures import BY_KEY, Figure, Row
+from .claims import EXPLAINED
 from .columns import aligned, fits, table, three, wrapped
 from .criteria import isolation
 from .soundness import reasons_against
@@ -24,6 +25,7 @@ COST = {
 }
 """Columns with the short words above them; the rest is in the JSON and the report."""
 HARM = {"errors": "wrong", "lost": "lost"}
+CLAIMED = "The chapter's three claims, on this machine and with this target"
 SIDE = {
     "requests_per_s": "req/s",
     "latency_ms.p99": "p99 ms",
@@ -176,4 +178,26 @@ def text(document: dict[str, Any]) -> str:
     lines += ["", *tables(document)]
     if document["interrupted"]:
         lines += ["Interrupted: these are the rounds that were finished.", ""]
-    return "\n".join([*lines, *answers(document)])
+    return "\n".join([*lines, *answers(document), *claimed(document["claims"])])
+
+
+def claims_table(claims: Sequence[dict[str, Any]]) -> list[list[str]]:
+    models = list(dict.fromkeys(model for each in claims for model in each["figures"]))
+    return [
+        ["", *models, "here"],
+        *(
+            [
+                f"{each['claim']}: {each['figure']}",
+                *(each["figures"].get(model, "-") for model in models),
+                each["verdict"].removesuffix(" here"),
+            ]
+            for each in claims
+        ),
+    ]
+
+
+def claimed(claims: Sequence[dict[str, Any]]) -> list[str]:
+    """The chapter's, as the last table."""
+    if not claims:
+        return []
+    return [f"{CLAIMED}:", *wrapped(EXPLAINED), "", *table(claims_table(claims))]
