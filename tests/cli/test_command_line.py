@@ -86,7 +86,12 @@ def test_models_lists_every_pair_and_engine() -> None:
     for row in (*table["pairs"], *table["engines"]):
         assert row["available"] or row["reason"]
     assert table["auto"]["folder"] == "async + multiplexing"
+    assert [(row["http"], row["available"]) for row in table["http"]] == [
+        ("1.1", True),
+        ("2", True),
+    ]
     text = fivefold("models").stdout
+    assert "available (ngh2 " in text
     for row in table["pairs"]:
         assert f"{row['serving']} + {row['io']}" in text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import click
@@ -10,6 +11,8 @@ import click
 from ..iomodels import ENGINES, MODELS
 from ..iomodels.interface import IOModel
 from ..serving import MODELS as SERVING_MODELS
+
+H2_NOTE = "over TLS by ALPN, without TLS with --h2c; blocking answers its streams in turn"
 
 AUTO = {"folder": "async + multiplexing"}
 """What `auto` takes, by kind of content."""
@@ -43,10 +46,22 @@ def pair_row(serving: str, io: str, engines: list[dict[str, Any]]) -> dict[str, 
     }
 
 
+def http_rows() -> list[dict[str, Any]]:
+    """In every pair alike; HTTP/2 by a library that is loaded only where it is spoken."""
+    try:
+        by, reason = f"ngh2 {version('ngh2')}", None
+    except PackageNotFoundError:
+        by, reason = None, "ngh2 is not installed"
+    return [
+        {"http": "1.1", "available": True, "reason": None, "by": None, "note": ""},
+        {"http": "2", "available": by is not None, "reason": reason, "by": by, "note": H2_NOTE},
+    ]
+
+
 def report() -> dict[str, Any]:
     engines = [engine_row(engine) for engine in ENGINES]
     pairs = [pair_row(serving, io, engines) for serving in SERVING_MODELS for io in MODELS]
-    return {"pairs": pairs, "engines": engines, "auto": AUTO}
+    return {"pairs": pairs, "engines": engines, "http": http_rows(), "auto": AUTO}
 
 
 def in_words(table: dict[str, Any]) -> list[str]:
@@ -63,6 +78,11 @@ def in_words(table: dict[str, Any]) -> list[str]:
         lines += [f"  {'':24} waits in {row['waits_in']}", f"  {'':24} files: {row['files']}"]
         if row["limit"]:
             lines.append(f"  {'':24} limit: {row['limit']}")
+    lines += ["", "HTTP", ""]
+    for row in table["http"]:
+        by = f" ({row['by']})" if row["by"] else ""
+        state = f"available{by}" if row["available"] else f"not here: {row['reason']}"
+        lines.append(f"  {row['http']:24} {state}{row['note'] and '; '}{row['note']}")
     lines += ["", "What `auto` takes", ""]
     lines += [f"  {kind:24} {pair}" for kind, pair in table["auto"].items()]
     return lines
@@ -71,6 +91,6 @@ def in_words(table: dict[str, Any]) -> list[str]:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models(as_json: bool) -> None:  # noqa: FBT001 - click calls by keyword
-    """List the fifteen pairs and every engine: available here, or why not."""
+    """List the fifteen pairs, every engine and version of HTTP: available here, or why not."""
     table = report()
     click.echo(json.dumps(table, indent=2) if as_json else "\n".join(in_words(table)))
