@@ -95,6 +95,14 @@ class Framing:
             raise ClientError(f"HTTP/2: {error}") from None
         return out
 
+    @property
+    def are_over(self) -> bool:
+        """Whether nothing may follow: the client has been sent the error that ends all."""
+        try:
+            return not self._session.want_read
+        except ngh2.NGH2Error:
+            return True
+
     def _reset_left(self) -> None:
         leaving, self._leaving = self._leaving, []
         for stream in leaving:

@@ -33,6 +33,7 @@ class Outgoing:
     ) -> None:
         """`ended` is called when a send is over, `failed` when nothing can be sent any more."""
         self._conn = conn
+        self._frames = frames
         self._to_send = frames.to_send
         self._limits = limits
         self._ended = ended
@@ -101,3 +102,5 @@ class Outgoing:
             conn.allow(self._limits.send_s)
             if not conn.send_soon(out):
                 await conn.send(out)
+        if self._frames.are_over and self.failure is None:
+            raise PeerGone("the client has broken HTTP/2, and knows why")
