@@ -8,6 +8,7 @@ after which the connection goes on.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -358,7 +359,9 @@ priorities are switched off, RFC 9113, section 5.3.2)."""
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[tuple[str, int]]:
-    with serving(TESTS, target="applications.asgi.counted:app", chdir=str(TESTS), h2c=True) as at:
+    with serving(
+        Path(TESTS), target="applications.asgi.counted:app", chdir=str(TESTS), h2c=True
+    ) as at:
         yield at
 
 
