@@ -13,10 +13,11 @@ from .body import Body
 from .closing import given_up, linger
 from .escaping import as_text
 from .exchange import OVER, Exchange
+from .explaining.explained import refused
 from .limits import Limits
 from .logged import NOTHING_SENT, ConnectionLog, LoggedExchange, LoggedRequest, sent
 from .request import Request
-from .response import CLOSE, DateField, leaving, plain, serialized
+from .response import CLOSE, DateField, leaving, serialized
 from .stream import HttpConnection
 
 log = logger("fivefold.http")
@@ -124,7 +125,7 @@ class SlowPath:
         return b""
 
     def _refusal(self, refusal: ProtocolError, conn: HttpConnection, asked: LoggedRequest) -> bytes:
-        response = plain(refusal.status, refusal.detail, list(refusal.fields))
+        response = refused(refusal, asked.head)
         # The head may not have been parsed; HEAD has no body even then (RFC 9110, section 9.3.2).
         bodiless = asked.head.lstrip(b"\r\n").startswith(b"HEAD ")
         fields = [*response.fields, (b"Content-Length", b"%d" % response.length)]

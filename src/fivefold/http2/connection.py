@@ -15,10 +15,11 @@ from ..errors import DeadlineExceeded, PeerGone, ProtocolError
 from ..http1.answer import Responder, Whole
 from ..http1.closing import close_at_once, closed, linger
 from ..http1.exchange import OVER, Exchange
+from ..http1.explaining.explained import refused
 from ..http1.limits import Limits
 from ..http1.logged import NOTHING_SENT, AccessLogger, LoggedRequest
 from ..http1.request import Request
-from ..http1.response import DateField, plain
+from ..http1.response import DateField
 from ..http1.slow_path import unforeseen
 from ..http1.stream import HttpConnection
 from ..iomodels.interface import Connection
@@ -241,7 +242,7 @@ class Http2Connection:
             except BaseException as error:  # noqa: BLE001 - the edge of content
                 refusal = unforeseen(request, error)
             if refusal is not None and not exchange.started:
-                await exchange.answer(plain(refusal.status, refusal.detail, list(refusal.fields)))
+                await exchange.answer(refused(refusal, head))
             elif refusal is not None:
                 code = INTERNAL
         except OVER as error:
@@ -273,7 +274,7 @@ class Http2Connection:
         self, stream: StreamConnection, asked: LoggedRequest, refusal: ProtocolError
     ) -> None:
         """Say why. The connection goes on: its framing is in no doubt."""
-        response = plain(refusal.status, refusal.detail, list(refusal.fields))
+        response = refused(refusal, asked.head)
         assert isinstance(response.body, bytes)
         fields = [(name.lower(), value) for name, value in response.fields]
         length = (b"content-length", b"%d" % response.length)

@@ -24,7 +24,7 @@ from ...errors import (
     RequestTimedOut,
 )
 from ...http1.exchange import Exchange
-from ...http1.response import plain
+from ...http1.explaining.explained import failed
 from ...iomodels.interface import Connection, Waiter
 from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger
@@ -251,7 +251,7 @@ class HttpCycle:
         if not (self._has_failed or self._disconnected or exchange.conn.closing):
             log.error("the application ended %s at %s", unfinished(exchange), path_of(exchange))
         if not exchange.started and not self._disconnected:
-            await exchange.answer(plain(500))
+            await exchange.answer(failed(exchange))
 
     def close(self) -> None:
         """The connection has gone on: an application that listens learns that it is over."""

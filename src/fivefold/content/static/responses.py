@@ -13,6 +13,7 @@ from time import monotonic
 
 from ...errors import FileChanged
 from ...http1.exchange import Exchange
+from ...http1.explaining.explained import refusal
 from ...http1.response import Fields, Response, plain
 from ..application.thread_pool import Threads
 from .file_responses import ByteRanges, FileResponses
@@ -170,7 +171,7 @@ class Responses:
             else:
                 lines.append(entry.fields[0])  # its type
                 return Response(status, lines, entry.part(0, entry.size))
-        return plain(status, hint, fields=lines)
+        return refusal(exchange, status, hint=hint, fields=lines)
 
 
 def preflight(always: Fields) -> Response:

@@ -22,8 +22,9 @@ from ...errors import ClientLeft
 from ...http1.answer import Answer, Deferred
 from ...http1.escaping import as_text
 from ...http1.exchange import Exchange
+from ...http1.explaining.explained import failed
 from ...http1.request import Request
-from ...http1.response import FilePart, plain
+from ...http1.response import FilePart
 from ...http1.stream import HttpConnection
 from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
@@ -144,7 +145,7 @@ class Wsgi(Content):
                 exchange.span.failed(failure.error)
             exchange.keep = False  # which the client can tell, if the response has begun
             if not exchange.started:
-                await exchange.answer(plain(500))
+                await exchange.answer(failed(exchange))
 
     async def _send(self, call: Call, part: bytes | FilePart, exchange: Exchange) -> Failed | None:
         """The response, part by part; None if nothing failed but, perhaps, a `write`."""

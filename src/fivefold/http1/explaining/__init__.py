@@ -1,0 +1,1 @@
+"""Errors, explained to clients in the form that they ask for."""
