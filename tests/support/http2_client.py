@@ -21,6 +21,9 @@ Fields = Sequence[tuple[str, str]]
 
 WINDOW_BYTES = 1 << 20
 
+HEAD_BYTES = 9
+"""Of a frame (RFC 9113, section 4.1)."""
+
 
 @dataclass
 class Stream:
@@ -67,6 +70,8 @@ class Http2Client(Client):
         self.streams: dict[int, Stream] = {}
         self.goaway: h2.events.ConnectionTerminated | None = None
         self.closed = False
+        self._unread = b""
+        self._pinged = False
         self.paused: set[int] = set()
         """Streams whose windows stay as they are."""
         self.session.initiate_connection()
@@ -148,6 +153,13 @@ class Http2Client(Client):
         self.session.reset_stream(number, 8)
         self.flush()
 
+    def caught_up(self) -> None:
+        """The server has understood all that was sent, and nothing that it sent lies in between."""
+        self._pinged = False
+        self.session.ping(b"caughtup")
+        self.flush()
+        self.until(lambda: self._pinged)
+
     # Responses
 
     def whole(self, number: int) -> Answer:
@@ -187,8 +199,17 @@ class Http2Client(Client):
         if not data:
             self.closed = True
             raise EOFError(f"closed; {self.goaway}")
-        for event in self.session.receive_data(data):
-            self._happened(event)
+        self._unread += data
+        while len(self._unread) >= HEAD_BYTES:
+            size = HEAD_BYTES + int.from_bytes(self._unread[:3], "big")
+            if len(self._unread) < size:
+                break
+            frame, self._unread = self._unread[:size], self._unread[size:]
+            for event in self.session.receive_data(frame):
+                self._happened(event)
+            if self.goaway is not None and not self.goaway.error_code:
+                # The library takes it for the end, but streams go on (RFC 9113, section 6.8).
+                self.session.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
         self.flush()
 
     def at_end(self) -> bool:
@@ -201,6 +222,9 @@ class Http2Client(Client):
 
     def _happened(self, event: Any) -> None:
         kind = type(event)
+        if kind is h2.events.PingAckReceived:
+            self._pinged = True
+            return
         if kind is h2.events.ConnectionTerminated:
             self.goaway = event
             return

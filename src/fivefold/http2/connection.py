@@ -237,6 +237,7 @@ class Http2Connection:
         try:
             try:
                 await respond(exchange)
+                await stream.close()
             except OVER:
                 raise
             except BaseException as error:  # noqa: BLE001 - the edge of content

@@ -34,7 +34,9 @@ class Tunnel(StreamConnection):
 
     # As the body of its request
 
-    finished = True
+    @property
+    def finished(self) -> bool:
+        return self._ended
 
     def put(self, data: bytes) -> None:
         if data:
@@ -99,3 +101,8 @@ class Tunnel(StreamConnection):
         if not self.has_ended:
             self.has_ended = True
             self.carrier.end_body(self)
+
+    async def close(self) -> None:
+        """Content has said all: its end leaves behind that, as a FIN does (section 5)."""
+        if self._answered and not self.gone:
+            self.shutdown_send()
