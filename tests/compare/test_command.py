@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,6 +83,21 @@ def test_two_pairs_are_measured_and_nothing_is_left(
     assert found["paths"] == ["/a.html", "/b.html"]
 
 
+@pytest.mark.skipif(shutil.which("h2load") is None, reason="needs h2load")
+def test_pairs_are_measured_over_http2(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    chosen = ("--serving", "async", "--io", "epoll", "--seconds", "2", "--rounds", "2")
+    done = compare(str(small), *chosen, "--http", "2", "--json", str(out))
+
+    assert done.returncode == 0, done.stderr
+    assert "--serving async --io epoll --h2c" in done.stdout
+    found = json.loads(out.read_text())
+    assert found["load"] == "h2load"
+    (row,) = (row for row in found["rows"] if row["name"] == "async+epoll")
+    assert row["requests_per_s"]["min"] > 100
+    assert row["errors"]["max"] == row["lost"]["max"] == 0
+
+
 def check(row: dict[str, Any]) -> None:
     assert row["available"]
     assert row["engine"] == "epoll"
@@ -145,6 +161,10 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(
         (["--path-for", "crash=boom"], "must begin with a slash"),
         (["--paths", "/nowhere"], "cannot read /nowhere"),
         (["--load", "siege"], "choose from own, wrk"),
+        (["--http", "3"], "choose from 1.1, 2"),
+        (["--http", "2", "--load", "wrk"], "wrk speaks HTTP/1.1"),
+        (["--http", "2", "--against", "nginx"], "only our own pairs"),
+        (["--load", "h2load"], "add --http 2"),
         (["--against", "iis"], "choose from nginx"),
         (["--against", "http://192.0.2.7"], "--i-own-this-host 192.0.2.7"),
         (["--out", "/nowhere/x.html"], "cannot write /nowhere/x.html"),

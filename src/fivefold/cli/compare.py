@@ -69,6 +69,7 @@ def wishes(target: str, given: dict[str, Any]) -> Wishes:
         io=words("io", given["io"]),
         against=words("against", given["against"]),
         load=given["load"],
+        http=given["http"],
         load_workers=given["locust_workers"],
         owned=given["i_own_this_host"],
         workers=counts(given["workers"]),
@@ -171,6 +172,11 @@ compare = click.Command(
             type=float,
         ),
         option("load", "What makes the load: own, wrk or locust.  [default: own]", default="own"),
+        option(
+            "http",
+            "1.1, or 2: HTTP/2 without TLS, by h2load, 16 streams on a connection.  [default: 1.1]",
+            default="1.1",
+        ),
         option(
             "locust-workers",
             "Locust's workers on other machines, for which each run waits; start them in a loop:"

@@ -11,6 +11,7 @@ from ..configuration.setting import one_of
 from ..content.kinds import KINDS
 from ..errors import CompareFailed, SettingsError
 from ..load.generator import Generator, Load
+from ..load.h2load import H2load
 from ..load.locust import Locust
 from ..load.wrk import Wrk
 from ..server.probing import interface
@@ -32,6 +33,7 @@ LOADS: dict[str, Callable[[int, int], Load]] = {
     "own": lambda core, _: Generator([core]),
     "wrk": lambda core, _: Wrk(core),
     "locust": Locust,
+    "h2load": lambda core, _: H2load(core),
 }
 """What makes the load, on the core that is named, and with so many workers elsewhere."""
 
@@ -55,6 +57,8 @@ class Wishes:
     """Names of `peers`, or URLs."""
     load: str = "own"
     """A word of `LOADS`."""
+    http: str = "1.1"
+    """The version that the load speaks."""
     load_workers: int = 0
     """Workers of Locust on other machines."""
     owned: tuple[str, ...] = ()
@@ -64,6 +68,7 @@ class Wishes:
 def planned(wishes: Wishes) -> Plan:
     """Raises `SettingsError`, `ApplicationError` (the target cannot be loaded)."""
     settings = replace(wishes.settings, interface=interface(wishes.settings))
+    settings, wishes = in_version(settings, wishes)
     kind = KINDS[settings.interface]
     if kind.probe is not None:
         kind.probe(settings.target, settings.rules)
@@ -96,6 +101,21 @@ def planned(wishes: Wishes) -> Plan:
     )
     check(plan)
     return plan
+
+
+def in_version(settings: Settings, wishes: Wishes) -> tuple[Settings, Wishes]:
+    """HTTP/2 is spoken without TLS, with our pairs, by h2load. Raises `SettingsError`."""
+    one_of("http", wishes.http, ("1.1", "2"))
+    if wishes.http == "1.1":
+        if wishes.load == "h2load":
+            raise SettingsError("load: h2load speaks HTTP/2: add --http 2")
+        return settings, wishes
+    if wishes.load not in ("own", "h2load"):
+        raise SettingsError(f"http: {wishes.load} speaks HTTP/1.1: leave --load out")
+    if any("://" not in name for name in wishes.against):
+        raise SettingsError("http: over HTTP/2 only our own pairs are started, and URLs asked")
+    http2 = replace(settings.http2, h2c=True)
+    return replace(settings, http2=http2), replace(wishes, load="h2load")
 
 
 def special(wishes: Wishes, folder: str | None) -> dict[str, str]:

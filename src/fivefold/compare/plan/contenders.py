@@ -91,7 +91,8 @@ def pair(settings: Settings, serving: str, io: str, workers: int) -> Contender:
         model = io.partition(":")[0]
         return Contender(name, (), serving, model, None, count, reason=str(error))
     several = ("--workers", str(count)) if count > 1 else ()
-    options = ("--serving", serving, "--io", io, *several)
+    newer = ("--h2c",) if settings.http2.h2c else ()
+    options = ("--serving", serving, "--io", io, *several, *newer)
     return Contender(
         name,
         command(settings, options),
