@@ -11,8 +11,8 @@ from ..configuration.setting import one_of
 from ..content.kinds import KINDS
 from ..errors import CompareFailed, SettingsError
 from ..load.generator import Generator, Load
-from ..load.h2load import H2load
 from ..load.locust import Locust
+from ..load.nghttp2 import H2load
 from ..load.wrk import Wrk
 from ..server.probing import interface
 from ..server.settings import Settings

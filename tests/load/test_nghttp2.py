@@ -9,8 +9,8 @@ import pytest
 
 from fivefold import Server, Settings
 from fivefold.errors import LoadFailed, SettingsError
-from fivefold.load.h2load import H2load, read
 from fivefold.load.job import Ask, Group, Job, request
+from fivefold.load.nghttp2 import H2load, read
 
 PRINTED = """\
 finished in 500.00ms, 6.00 req/s, 11.98MB/s

@@ -36,6 +36,9 @@ class H2load(ExternalLoad):
 
     def __init__(self, core: int) -> None:
         super().__init__("h2load", core, "apt-get install nghttp2-client")
+        self._seconds = 0
+        self._times = Path()
+        self._words: tuple[str, ...] = ()
 
     def prepare(self, job: Job) -> None:
         """Raises `LoadFailed` for what h2load cannot do."""
