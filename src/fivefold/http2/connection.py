@@ -231,7 +231,9 @@ class Http2Connection:
         shared = self._shared
         request, head = asked.request, asked.head
         assert request is not None
-        exchange = StreamExchange(stream, request, head, stream.body, shared.limits, shared.date)
+        exchange = StreamExchange(
+            stream, request, head, stream.request_body, shared.limits, shared.date
+        )
         code = NO_ERROR
         refusal: ProtocolError | None = None
         try:

@@ -176,10 +176,10 @@ class StreamExchange(Exchange):
         self._begin_with(head, fields, length)
 
     def _begin_with(self, head: ResponseHead, fields: Any, length: int | None) -> None:
+        self.conn.respond(fields, head.status)
         self._head = head
         self.silent = self.request.method == "HEAD" or head.status in BODILESS
         if not self.silent:
             self._remaining = length
         self.started = True
         self.status, self.begun_at = head.status, monotonic()
-        self.conn.respond(fields, head.status)

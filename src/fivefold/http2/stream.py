@@ -166,6 +166,11 @@ class StreamConnection:
         """Wait for what only the client can bring."""
         await self.carrier.until(ready, self)
 
+    @property
+    def request_body(self) -> Any:
+        """What content may read of its request before it answers."""
+        return self.body
+
     def respond(self, fields: Iterable[tuple[bytes, bytes]], status: int) -> None:
         """The head of its response; `status` as content has said it."""
         self.carrier.frames.respond(self.number, fields, end=False)

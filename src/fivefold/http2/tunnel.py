@@ -8,12 +8,16 @@ Choice.       Content answers a handshake of HTTP/1.1 and speaks to its connecti
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
+from ..errors import ProtocolError
 from ..http1.response import HEAD_END
 from .response_fields import of_lines
 from .stream import Carrier, StreamConnection
 
 SWITCHED = (b":status", b"101")
+
+SUCCESSES = range(200, 300)
 
 PROOF = b"sec-websocket-accept"
 
@@ -31,6 +35,8 @@ class Tunnel(StreamConnection):
         super().__init__(carrier, number)
         self._parts: deque[bytes] = deque()
         self.body = self
+
+    request_body = None
 
     # As the body of its request
 
@@ -85,6 +91,15 @@ class Tunnel(StreamConnection):
         else:
             await self.carrier.outgoing.flushed()
 
+    def respond(self, fields: Iterable[tuple[bytes, bytes]], status: int) -> None:
+        """Of content that answers as to any request: its success would mean an open websocket.
+
+        Raises `ProtocolError`.
+        """
+        if status in SUCCESSES:
+            raise ProtocolError(501, "There is no websocket here.")
+        super().respond(fields, status)
+
     def _answer(self, data: bytes) -> bytes:
         """The head leaves as fields; what follows it."""
         self._answered = True
@@ -94,7 +109,7 @@ class Tunnel(StreamConnection):
         if status == SWITCHED:
             status = (b":status", b"200")
             fields = [field for field in fields if field[0] != PROOF]
-        self.respond([status, *fields], said)
+        super().respond([status, *fields], said)
         return data[end:]
 
     def shutdown_send(self) -> None:
