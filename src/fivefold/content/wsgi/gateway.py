@@ -68,7 +68,9 @@ class Wsgi(Content):
     ) -> Answer | None:
         """The response of an application that is called in place and answers with one list,
         which is what most do; whatever else it does is continued by `_finish`."""
-        if self._place.occupied or request.has_body or request.version != "1.1":
+        if request.has_body or request.version != "1.1":
+            return None
+        if self._place.occupied and self._place.is_occupied(conn.io):
             return None
         environ = self._environs.of(request, head, conn)
         environ["wsgi.input"] = NO_BODY

@@ -4,11 +4,11 @@
 Callable"), in the middle of a call that no coroutine can be suspended in.
 
 In place.  The thread of the connection runs the application; a write drives the I/O model
-           itself until the kernel has the part (`io.run`, nested).  Where the same thread
-           serves other connections, these go on meanwhile, but no application is called:
-           it is in the middle of something, and might hold a lock that it would then wait
-           for.  Since they wait for this client, it has `send_s` to take a part, however
-           steadily it reads.
+           itself until the kernel has the part (`io.run`, nested).  Whatever else the same
+           thread serves, other connections or other streams of the same, goes on meanwhile,
+           but no application is called: it is in the middle of something, and might hold a
+           lock that it would then wait for.  Since other connections wait for this client, it
+           has `send_s` to take a part, however steadily it reads.
 In a pool. A write hands the part to the loop, and its thread waits for the answer.
 
 Assumption.  `write` is called during the call, in its thread; elsewhere it raises.
@@ -38,8 +38,11 @@ class Place(Protocol):
     """Where the pieces of a call run."""
 
     @property
-    def occupied(self) -> bool:
-        """Whether the application cannot be called without waiting."""
+    def occupied(self) -> bool | dict[Any, Any]:
+        """False if the application can be called in any thread without waiting."""
+
+    def is_occupied(self, io: Any) -> bool:
+        """Whether it cannot be called in the thread of this model without waiting."""
 
     async def run(self, call: Call, piece: Callable[[], Any]) -> Any:
         """What `call.attempt(piece)` returns there."""
@@ -54,19 +57,23 @@ class Place(Protocol):
 class InPlace:
     """In the thread that runs the connection."""
 
-    occupied = False
-
     def __init__(self, limits: Limits, *, shared: bool) -> None:
         """`shared`: whether the thread serves other connections, too."""
         self._limits = limits
         self._shared = shared
         self._date = DateField()
-        self._queue: list[tuple[Any, Waiter]] = []
+        self.occupied: dict[Any, list[Waiter]] = {}
+        """By the model of each thread whose application is in a `write`: who waits for its end.
+        Each thread has to do with its own only."""
+
+    def is_occupied(self, io: Any) -> bool:
+        return io in self.occupied
 
     async def run(self, call: Call, piece: Callable[[], Any]) -> Any:
-        while self.occupied:
+        io = call.conn.io
+        while self.occupied and (queue := self.occupied.get(io)) is not None:
             waiter = Waiter()
-            self._queue.append((call.conn.io, waiter))
+            queue.append(waiter)
             await waiter
         return call.attempt(piece)
 
@@ -77,15 +84,16 @@ class InPlace:
         exchange = call.exchange
         if exchange is None:
             exchange = call.exchange = self._begun(call)
+        self.occupied[conn.io] = []
         if self._shared:
-            self.occupied = True
             before = conn.expect_progress(NEVER)
         try:
             error: BaseException | None = conn.io.run(sent(exchange, call.head, data))
         finally:
             if self._shared:
                 conn.expect_progress(before)
-                self._release()
+            for waiter in self.occupied.pop(conn.io):
+                conn.io.resume(waiter)
         return error
 
     def _begun(self, call: Call) -> Exchange:
@@ -94,12 +102,6 @@ class InPlace:
         request, head = call.asked
         # One that counts, for whichever it will be continued by.
         return LoggedExchange(call.conn, request, head, None, self._limits, self._date)
-
-    def _release(self) -> None:
-        self.occupied = False
-        queue, self._queue = self._queue, []
-        for io, waiter in queue:
-            io.resume(waiter)
 
     def abandon(self, call: Call) -> None:
         call.attempt(call.close)
@@ -112,6 +114,9 @@ class InPool:
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
+
+    def is_occupied(self, io: Any) -> bool:
+        return True
 
     async def run(self, call: Call, piece: Callable[[], Any]) -> Any:
         lease = call.lease = call.lease or Lease(self._threads, call.conn.io)
