@@ -109,6 +109,19 @@ def test_a_client_gets_503_and_the_log_the_stack_before_it(
 
 
 @pytest.mark.parametrize("serving_model", MODELS)
+def test_a_call_that_hangs_takes_no_other_connection_its_thread(
+    serving_model: str, fifo: Path, log: Path
+) -> None:
+    """Nor does the last place for a connection stay with it."""
+    pair = {"serving": serving_model, "io": "epoll"}
+    with serving(wsgi, log, pair, max_connections=1) as address:
+        for _ in range(3):
+            assert asked(address, f"/late?gate={quote(str(fifo))}").status == 503
+            answers(address)
+    assert "is replaced" not in log.read_text()
+
+
+@pytest.mark.parametrize("serving_model", MODELS)
 def test_a_response_that_has_begun_ends_short_and_the_iterator_is_closed_later(
     serving_model: str, fifo: Path, log: Path, tmp_path: Path
 ) -> None:

@@ -32,7 +32,7 @@ async def other(scope, receive, send):
 REREAD = {
     *("target", "chdir", "env_file", "host", "mount", "auth", "root_path"),
     *("trusted_proxies", "forwarded_fields", "proxy_protocol"),
-    *("fresh", "max_connections", "inline", "threads", "slow_request_s"),
+    *("fresh", "max_connections", "inline", "threads", "slow_request_s", "request_timeout_s"),
     *("lifespan", "websocket_deflate", "asgi_extensions"),
     *("access_log", "access_log_format", "server_timing", "otel"),
     *(

@@ -37,13 +37,19 @@ HEARS_S = 1.0
 """So long a loop may be busy, and a machine, before the coroutine hears."""
 
 
+def most_left(threads: int) -> int:
+    """So many calls that were ended may go on until the worker is replaced. `threads`: how many may
+    run at once in a pool that is shared."""
+    return max(1, threads // 2)
+
+
 class OverdueRequests:
     """Of one worker and the processes that it forks."""
 
     def __init__(self, limit_s: float, threads: int) -> None:
-        """`threads`: how many calls a pool may run at once."""
+        """`threads`: as in `most_left`."""
         self.limit_s = limit_s
-        self._most_left = max(1, threads // 2)
+        self._most_left = most_left(threads)
         self._ended: dict[Connection, tuple[float, float]] = {}
         """Of which request of a connection, by when its wait began; and until when it may hear."""
         self._left: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()

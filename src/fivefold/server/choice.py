@@ -21,6 +21,7 @@ from ..content.routing.htpasswd import LastRead, Passwords
 from ..content.static.files.kept import Shared
 from ..errors import SettingsError
 from ..http1.limits import QUEUE
+from ..inspection.overdue_requests import most_left
 from ..iomodels import resolve
 from ..iomodels.interface import IOModel
 from ..processes.grace import Grace
@@ -81,13 +82,17 @@ def opened(
     serving = choice.model.traits
     in_pool = shared.in_event_loop and not settings.inline
     # What is to be ended in time must not run in the thread that then answers.
-    has_limit = settings.recycling.request_timeout_s is not None and not settings.inline
-    connections = settings.max_connections or serving.default_connections
+    has_limit = settings.supervision.request_timeout_s is not None and not settings.inline
+    threads = settings.threads if in_pool else None
+    if has_limit and not in_pool:
+        # One for each connection, also while as many calls hang as may.
+        connections = settings.max_connections or serving.default_connections
+        threads = connections + most_left(settings.threads)
     around = ContentContext(
         target=target,
         root_path=settings.root_path,
         proxies=proxies,
-        threads=settings.threads if in_pool else connections if has_limit else None,
+        threads=threads,
         multithread=in_pool or serving.many_threads,
         multiprocess=settings.workers > 1 or not serving.scales_by_workers,
         limits=settings.limits,

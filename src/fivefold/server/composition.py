@@ -313,7 +313,7 @@ def certificates_of(settings: Settings) -> Certificates | None:
 
 def looked_for(settings: Settings) -> SlowRequests | None:
     """What looks for requests that take long, if anybody wants to know of them."""
-    slow_s, limit_s = settings.slow_request_s, settings.recycling.request_timeout_s
+    slow_s, limit_s = settings.slow_request_s, settings.supervision.request_timeout_s
     overdue = None if limit_s is None else OverdueRequests(limit_s, settings.threads)
     if slow_s is None and overdue is None:
         return None

@@ -182,7 +182,7 @@ class SupervisedServer:
                 census=self.census,
                 upgrade=upgrade,
                 new_queues=lambda row: self._service_at(row).listening.more(row),
-                recycling=lambda row: self._service_at(row).settings.recycling,
+                recycling=lambda row, draining: self._service_at(row).wear(draining),
                 become_users=self.rights.take,
             ).run(serves)
         handed_down.is_outlived = upgrade.serves

@@ -38,6 +38,8 @@ from ..errors import ApplicationError, SettingsError, Unavailable
 from ..iomodels.interface import IOModel
 from ..isolation.reporting import logger
 from ..listening.handing_down import HandedDown
+from ..processes.draining import Draining
+from ..processes.supervision.recycling import Wear
 from ..serving.base import ServingModel
 from .binding import Listening
 from .choice import Choice
@@ -132,6 +134,11 @@ class Service:
     def grace_s(self) -> float:
         """How long a worker may take to end, its application's shutdown included."""
         return self.settings.supervision.grace_s + self.composition.shutdown_s
+
+    def wear(self, draining: Draining) -> Wear:
+        """Of a new worker; where a request has a limit, it says in `draining` that it hangs."""
+        limited = self.settings.supervision.request_timeout_s is not None
+        return Wear(self.settings.recycling, draining if limited else None)
 
     def listen(self) -> None:
         """Bind all addresses; from now on the kernel queues connections. Raises `BindError`."""

@@ -13,10 +13,10 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from ..accesslog import formats
-from ..configuration.setting import AUTO, Count, check, one_of, setting
+from ..configuration.setting import AUTO, Count, check, setting
 from ..content.application.forwarded import TrustedProxies
 from ..content.application.naming import named
-from ..content.asgi.scope import FILES, LIFESPANS
+from ..content.asgi.scope import LIFESPANS
 from ..content.kinds import KINDS
 from ..content.routing import mounts
 from ..content.routing import virtual_hosts as hosts
@@ -31,9 +31,9 @@ from ..processes.supervision.patience import SupervisionSettings
 from ..processes.supervision.recycling import RecyclingSettings
 from ..serving import MODELS as SERVING_MODELS
 from ..transport.tls.options import TlsSettings
+from . import texts
 from .identity import IdentitySettings
 from .processors import usable
-from .texts import chosen, interval, known, mode, status_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,13 +214,10 @@ class Settings:
         self._check_addresses()
         mounts.parsed(self.mount)
         object.__setattr__(self, "host", hosts.parsed(self.host))
-        self._check_services()
-        extensions = [name for text in self.asgi_extensions for name in text.split(",")]
-        object.__setattr__(self, "asgi_extensions", tuple(extensions))
-        for name in extensions:
-            one_of("asgi_extensions", name, FILES)
-        self._check_root_path()
-        if not interval(self.trace_sample) and self.trace_spans is not None:
+        texts.check_tables(self.serve)
+        object.__setattr__(self, "asgi_extensions", texts.extensions(self.asgi_extensions))
+        texts.check_root_path(self.root_path)
+        if not texts.interval(self.trace_sample) and self.trace_spans is not None:
             raise SettingsError("trace_spans: nothing is sampled; add --trace-sample 1/1000")
         TrustedProxies(self.trusted_proxies, self.forwarded_fields)
         formats.compiled(self.access_log_format)
@@ -233,13 +230,6 @@ class Settings:
         model = SERVING_MODELS.get(self.serving)
         return usable() if model is None or model.traits.scales_by_workers else 1
 
-    def _check_services(self) -> None:
-        """Their form; what they say is read by `service_tables`."""
-        if not isinstance(self.serve, list | tuple) or not all(
-            isinstance(table, Mapping) for table in self.serve
-        ):
-            raise SettingsError(f"serve: {self.serve!r} is not a table for each service: [[serve]]")
-
     def _check_addresses(self) -> None:
         if not self.bind:
             raise SettingsError("bind: name at least one address")
@@ -247,9 +237,9 @@ class Settings:
             if text != SYSTEMD:
                 Address.parse(text)
         if self.status is not None:
-            status_address(self.status)
+            texts.status_address(self.status)
         if self.unix_mode is not None:
-            mode(self.unix_mode)
+            texts.mode(self.unix_mode)
         if self.proxy_protocol and not self.trusted_proxies:
             raise SettingsError(
                 "proxy_protocol: name the proxies that send it: --trusted-proxies 10.0.0.0/8"
@@ -262,11 +252,6 @@ class Settings:
             raise SettingsError(f"target: {self.target!r} is not a path or an application")
         if isinstance(self.target, str):
             object.__setattr__(self, "target", named(self.target, self.chdir or ""))
-
-    def _check_root_path(self) -> None:
-        path = self.root_path
-        if path and (not path.startswith("/") or path.endswith("/")):
-            raise SettingsError(f"root_path: {path!r} must begin with a slash and not end with one")
 
     def check_serving(self, serving: str) -> None:
         """Whether the other settings suit this serving model. Raises `SettingsError`."""
@@ -284,9 +269,9 @@ class Settings:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """From flat names, those of groups included. Raises `SettingsError` for unknown ones."""
-        known(values, {*FIELDS, *FILE_ONLY})
-        groups = {name: group(**chosen(group, values)) for name, group in GROUPS.items()}
-        return cls(**chosen(cls, values), **groups)
+        texts.known(values, {*FIELDS, *FILE_ONLY})
+        groups = {name: group(**texts.chosen(group, values)) for name, group in GROUPS.items()}
+        return cls(**texts.chosen(cls, values), **groups)
 
 
 GROUPS: dict[str, Any] = {

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from ..configuration.setting import one_of
+from ..content.asgi.scope import FILES
 from ..errors import SettingsError
 from ..listening.sockets import LOOPBACK, Address
 
@@ -54,3 +56,23 @@ def interval(rate: str | None) -> int:
     if match is None:
         raise SettingsError(f"trace_sample: {rate!r} is not a share, such as 1/1000")
     return int(match[1])
+
+
+def extensions(texts: Iterable[str]) -> tuple[str, ...]:
+    """Of ASGI, several in one text or not. Raises `SettingsError`."""
+    names = tuple(name for text in texts for name in text.split(","))
+    for name in names:
+        one_of("asgi_extensions", name, FILES)
+    return names
+
+
+def check_root_path(path: str) -> None:
+    """Raises `SettingsError`."""
+    if path and (not path.startswith("/") or path.endswith("/")):
+        raise SettingsError(f"root_path: {path!r} must begin with a slash and not end with one")
+
+
+def check_tables(serve: object) -> None:
+    """Their form; what they say is read by `service_tables`. Raises `SettingsError`."""
+    if not isinstance(serve, list | tuple) or not all(isinstance(one, Mapping) for one in serve):
+        raise SettingsError(f"serve: {serve!r} is not a table for each service: [[serve]]")

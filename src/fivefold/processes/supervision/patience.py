@@ -1,4 +1,5 @@
-"""How long the supervisor waits for a worker: for its start, for a sign of life, for its end."""
+"""How long the server waits for an application: for its start, for a sign of life, for its answer,
+and for the end of its requests."""
 
 from __future__ import annotations
 
@@ -26,6 +27,12 @@ class SupervisionSettings:
         "Replace a worker, or one process of it, that seems stuck for this long: it is stopped, or"
         " C code holds the GIL. Where one thread runs all connections, no handler may take as"
         " long. By default the server replaces no worker for this.",
+    )
+    request_timeout_s: float | None = setting(
+        None,
+        "Answer 503 for an application that does nothing about a request for this many seconds, and"
+        " log where it is; replace the worker if the call cannot be ended. By default it may take"
+        " for ever.",
     )
 
     def __post_init__(self) -> None:

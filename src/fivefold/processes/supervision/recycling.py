@@ -64,12 +64,6 @@ class RecyclingSettings:
         "Replace a worker that takes more memory, with the processes that it has forked: bytes, or"
         " 500M, 2G; its successor serves first.",
     )
-    request_timeout_s: float | None = setting(
-        None,
-        "Answer 503 for an application that does nothing about a request for this many seconds, and"
-        " log where it is; replace the worker if the call cannot be ended. By default it may take"
-        " for ever.",
-    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -100,8 +94,8 @@ class Wear:
     """Of one worker; made before it is forked. Raises OSError (no memory)."""
 
     def __init__(self, settings: RecyclingSettings, draining: Draining | None = None) -> None:
-        """`draining`: where the worker says that it hangs."""
-        self._draining = draining if settings.request_timeout_s is not None else None
+        """`draining`: where the worker says that it hangs, if it may say so."""
+        self._draining = draining
         self._settings = settings
         self._most_requests = settings.most_requests()
         self._most_s = settings.max_worker_age_s or math.inf
@@ -109,7 +103,7 @@ class Wear:
         self.requests = RequestCount() if self._most_requests < math.inf else None
         """None if nobody wants to know."""
         bounded = min(self._most_requests, self._most_s, self._most_bytes) < math.inf
-        self.due = monotonic() + LOOK_S if bounded or self._draining else math.inf
+        self.due = monotonic() + LOOK_S if bounded or self._draining is not None else math.inf
         """When to look at it, once it is ready."""
 
     def look(self, pid: int, ready_at: float) -> str:

@@ -18,7 +18,7 @@ from ..pulse import Pulse
 from ..ready_pipe import Announcement, Attention
 from ..stopping import LEAVE
 from .guard import Guard
-from .recycling import RecyclingSettings, Wear
+from .recycling import Wear
 from .slot import End, Slot
 from .succession import Succession
 from .worker import Worker
@@ -27,8 +27,8 @@ Life = Callable[[list[socket.socket], Announcement], None]
 """Runs in the child: serve on these sockets; call the second argument once they accept.
 The sockets of the other slots are open, too."""
 
-Recycling = Callable[[list[socket.socket]], RecyclingSettings]
-"""Of the workers that listen on these sockets."""
+Recycling = Callable[[list[socket.socket], Draining], Wear]
+"""Of a new worker that will listen on these sockets, and say there how it ends."""
 
 
 class Spawning:
@@ -55,7 +55,7 @@ class Spawning:
         """A new one for the slot; `ends`: what this process keeps for others. Raises OSError."""
         pulse = None if self._stuck_s is None else Pulse(self._stuck_s)
         draining = Draining()
-        wear = Wear(self._recycling(slot.sockets), draining)
+        wear = self._recycling(slot.sockets, draining)
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as theirs:
             succession = Succession()
             undo.callback(succession.close)

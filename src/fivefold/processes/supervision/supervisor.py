@@ -46,7 +46,7 @@ from ..forking import HANDLED, reap, send
 from ..pid_file import PidFile
 from ..process_signals import ProcessSignals
 from .guard import Guard
-from .recycling import RecyclingSettings
+from .recycling import RecyclingSettings, Wear
 from .remaining import Remaining
 from .service_state import ServiceState
 from .slots import NewQueues, Slots
@@ -82,7 +82,7 @@ class Supervisor:
         census: Census | None = None,
         upgrade: Upgrade | None = None,
         new_queues: NewQueues = list,
-        recycling: Recycling = lambda _: RecyclingSettings(),
+        recycling: Recycling = lambda *_: Wear(RecyclingSettings()),
         become_users: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_reload`: called when workers are to be replaced; whether they shall be.
