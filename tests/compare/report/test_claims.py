@@ -11,6 +11,7 @@ from fivefold.compare.measure.harm_and_starts import CLIENTS, STARTS, Probe, pro
 from fivefold.compare.plan.contenders import pairs
 from fivefold.compare.report.claims import claims
 from fivefold.compare.report.terminal_table import text
+from fivefold.compare.session import Wishes, planned
 from fivefold.server.settings import Settings
 from support import TESTS
 from support.hand_made.rows import document, figure, row
@@ -91,6 +92,15 @@ def test_rounds_are_held_against_each_other_by_their_signs() -> None:
 
 def test_of_one_model_nothing_is_said() -> None:
     assert claims(probes()[:1], rows()[:1]) == []
+
+
+def test_the_models_have_one_engine() -> None:
+    """Though the default is thread+blocking, and async with it serves one client at a time."""
+    settings = Settings(target="applications.wsgi.harmful:app", chdir=TESTS)
+    plan = planned(Wishes(settings, io=("blocking", "multiplexing")))
+
+    assert plan.usual == "thread+blocking"
+    assert [each.name for each in plan.of_each_model()] == [f"{m}+multiplexing" for m in MODELS]
 
 
 def test_the_table_is_the_last_and_fits() -> None:

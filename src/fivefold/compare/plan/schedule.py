@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -73,15 +74,16 @@ class Plan:
         return None
 
     def of_each_model(self) -> list[Contender]:
-        """One pair for each serving model, with the usual pair's engine where there is one: the
-        models are compared, not their engines."""
+        """One pair for each serving model, all with one engine: the models are compared.
+
+        It is the engine that most of the models have, the usual pair's among equals.
+        """
         ours = [each for each in self.contenders if each.serving and each.available]
-        engine = next((each.engine for each in ours if each.name == self.usual), None)
-        found: dict[str | None, Contender] = {}
-        for each in sorted(ours, key=lambda each: each.engine != engine):
-            if each.note is None and each.workers == 1:
-                found.setdefault(each.serving, each)
-        return list(found.values())
+        ours = [each for each in ours if each.note is None and each.workers == 1]
+        engines = Counter(each.engine for each in ours)
+        usual = next((each.engine for each in ours if each.name == self.usual), None)
+        most = max(engines, key=lambda each: (engines[each], each == usual), default=None)
+        return [each for each in ours if each.engine == most]
 
     @property
     def expected_s(self) -> float:
