@@ -10,6 +10,7 @@ from typing import Any
 
 from applications.asgi import websocket_sample
 from applications.wsgi import sample as wsgi_sample
+from support import TESTS
 from support.every_pair import pairs
 from support.http2_client import Http2Client
 from support.servers.embedded import Site, hosting, open_gate
@@ -95,11 +96,15 @@ def test_handshakes_that_are_refused(pair: Pair) -> None:
 
 
 @pairs()
-def test_a_wsgi_application_answers_as_it_can(pair: Pair) -> None:
-    with hosting(wsgi_sample.app, h2c=True, **pair) as site, Http2Client(site.address) as client:
-        number = client.begin_with(connect_fields(client, "/echo"), end=False)
-        assert client.head(number).status >= 200
-        assert client.ask("/generator").body == b"onetwo"
+def test_where_there_is_no_websocket_none_opens(pair: Pair) -> None:
+    """A success would mean an open one."""
+    for target, path in ((wsgi_sample.app, "/generator"), (TESTS, "/conftest.py")):
+        with hosting(target, h2c=True, **pair) as site, Http2Client(site.address) as client:
+            answer = client.whole(client.begin_with(connect_fields(client, path), end=False))
+            assert answer.status == 501
+            assert b"no websocket" in answer.body
+            assert "Traceback" not in site.log
+            assert client.ask(path).status == 200
 
 
 @pairs()
