@@ -39,7 +39,7 @@ THREAD = {
 
 
 def connection(request: str | None, request_s: float | None, state: str) -> dict[str, Any]:
-    asked = {"request": request, "request_s": request_s}
+    asked = {"request": request, "request_s": request_s, "stream": None, "streams": None}
     return {"peer": "10.0.0.1:4711", "age_s": 9.0, "state": state} | asked
 
 
