@@ -86,7 +86,7 @@ def test_everything_is_there(opened: Opened) -> None:
     expect(page.locator(".advice")).to_contain_text(f"Take {USUAL}")
     expect(page.locator(".advice")).not_to_contain_text("Take async+aio")
     expect(page.locator("main")).to_contain_text("this kernel has no io_uring")
-    expect(page.locator("main")).to_contain_text("only 2 % of the clients were served")
+    expect(page.locator("main")).to_contain_text("63 clients got no answer in")
 
 
 def test_the_matrix_switches_by_keyboard(opened: Opened) -> None:
@@ -95,7 +95,10 @@ def test_the_matrix_switches_by_keyboard(opened: Opened) -> None:
     worst = page.locator('#matrix td[data-name="process+blocking"]')
     assert (cell.inner_text(), worst.inner_text()) == ("10.0", "40.0")
     assert worst.get_attribute("class") == "heat-4"
-    page.keyboard.press("Tab")
+    for _ in range(9):  # tables that scroll come before it
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "figure":
+            break
     assert page.evaluate("document.activeElement.id") == "figure"
     page.keyboard.type("requests")
     expect(cell).to_have_text("100000")
