@@ -130,6 +130,16 @@ def test_starts_are_spaced_where_workers_serve_and_crash(started: Started) -> No
         assert pause == pytest.approx(max(SPACING_S - lived_s, 0.05))
 
 
+def test_nobody_is_looked_after_while_a_successor_starts(started: Started) -> None:
+    """The supervisor took one turn after the other, and a processor, until it was ready."""
+    [old] = started.go_on()
+    started.say(old, READY)
+    started.slots.renew()
+    assert started.slots.due <= started.now
+    assert len(started.go_on()) == 2
+    assert started.slots.due > started.now
+
+
 def is_needed(worker: Worker) -> bool:
     """Whether what is left of it still has to serve."""
     return not select.select([worker.succession.heard], [], [], 0)[0]

@@ -97,7 +97,7 @@ class Slots:
         times = [worker.due for worker in self]
         if not self.stopping:
             times += [slot.backoff.at for slot in self._slots if self._is_empty(slot)]
-            if any(self._is_old(slot) for slot in self._slots):
+            if self._next_to_replace() is not None:
                 times.append(self._replacing.at)
             times += [worker.wear.due for _, worker in self._up_to_date()]
         return min(times, default=math.inf)
@@ -275,12 +275,15 @@ class Slots:
 
     def _replace(self, now: float) -> None:
         """One by one: the old worker leaves only when its successor accepts."""
-        if now < self._replacing.at or any(slot.successor for slot in self._slots):
-            return
-        for slot in self._slots:
-            if self._is_old(slot):
-                slot.successor = self._started(slot, self._replacing)
-                return
+        slot = self._next_to_replace()
+        if slot is not None and now >= self._replacing.at:
+            slot.successor = self._started(slot, self._replacing)
+
+    def _next_to_replace(self) -> Slot | None:
+        """None while a successor starts: its word ends the wait."""
+        if any(slot.successor for slot in self._slots):
+            return None
+        return next(filter(self._is_old, self._slots), None)
 
     def _started(self, slot: Slot, backoff: Backoff) -> Worker | None:
         try:
