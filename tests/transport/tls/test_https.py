@@ -18,6 +18,8 @@ from websockets.sync.client import connect
 from fivefold import Server, Settings
 from fivefold.content.application.client_certificate import escaped
 from fivefold.errors import SettingsError
+from fivefold.iomodels import ENGINES
+from fivefold.iomodels.interface import IOModel
 from fivefold.serving import MODELS
 from support import TESTS
 from support.client import TIMEOUT_S, Client
@@ -140,6 +142,22 @@ def test_a_name_that_is_no_text_is_one_line_of_ours(
             assert status(secure) == b"HTTP/1.1 200"
     assert log.read_text().count("the name that it asks for is not text") == 2
     assert "UnicodeDecodeError" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.engine)
+@pytest.mark.parametrize("serving", MODELS)
+def test_an_alert_is_not_overtaken_by_a_reset(
+    serving: str, engine: type[IOModel], made: Made, serve: Serve
+) -> None:
+    """Though much is unread behind the record that is refused."""
+    files = {"tls_cert": made.cert, "tls_key": made.key}
+    with (
+        serve(serving=serving, io=engine.engine, **files) as address,
+        socket.create_connection(address, timeout=TIMEOUT_S) as sock,
+    ):
+        sock.sendall(b"\x16\x03\x01\x00\x04nope" + bytes(300_000))
+        assert sock.recv(100)[:1] == ALERT
+        assert sock.recv(100) == b""
 
 
 def hello(name: bytes) -> bytes:

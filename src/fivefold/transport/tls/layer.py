@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import PeerGone
+from ...http1.closing import linger
 from ...http1.connection import Http1
 from ...http1.limits import Limits
 from ...iomodels.interface import Connection
@@ -55,12 +56,18 @@ class Tls:
             return self._plain.serve(conn)
         conn.allow(limits.tls_handshake_s)
         tls = TlsConnection(conn, self._certificates.current())
+        failure: HandshakeFailed | None = None
         try:
             await tls.handshake(data)
-        except HandshakeFailed as failure:
-            log.info("no TLS with %s: %s", conn.peer[0] if conn.peer else "a client", failure)
-            raise
-        return self._handler(tls)
+        except HandshakeFailed as error:
+            failure = error
+        if failure is None:
+            return self._handler(tls)
+        log.info("no TLS with %s: %s", conn.peer[0] if conn.peer else "a client", failure)
+        # In TLS 1.3 a client is done before its certificate is looked at: its request is on the
+        # way already, and a reset would hide the alert that says why.
+        await linger(conn, limits.linger_s)
+        raise failure
 
 
 def without_names(report: Callable[[sys.UnraisableHookArgs], object]) -> Callable[[Any], None]:
