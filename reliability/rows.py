@@ -79,7 +79,7 @@ ROWS = (
     Row(
         "slow",
         "slowloris, slow body, slow read of 2,000 connections (slowhttptest)",
-        "all closed at their deadline; async: p99 of the others <= 2 x",
+        "all closed at their deadline; async: p99 of the others <= 2 x (+5 ms)",
         slow.slow,
         120.0,
         MODELS,
@@ -87,7 +87,7 @@ ROWS = (
     Row(
         "idle",
         "10,000 idle kept connections",
-        "all held, <= 2 KiB PSS each, p99 of the others <= 2 x",
+        "all held, <= 2 KiB PSS each (3 KiB in a ring), p99 of the others <= 2 x (+5 ms)",
         limits.idle,
         20.0,
         ("async+epoll", "async+uring"),

@@ -52,6 +52,8 @@ class Server:
     ours: bool = False
     accepting_fails: tuple[str, ...] = ("EMFILE", "ENFILE", "ENOMEM", "ECONNABORTED", "EPERM")
     """Errors that its accept4(2) can be made to have."""
+    idle_kib: float = 2.0
+    """What an idle connection may take (PSS)."""
 
 
 def ours(serving: str, io: str = "auto", target: str = "operations:wsgi") -> Server:
@@ -59,8 +61,8 @@ def ours(serving: str, io: str = "auto", target: str = "operations:wsgi") -> Ser
     command = (sys.executable, "-m", "fivefold", "serve", target, "--chdir", APPS, *several)
     chosen = ("--serving", serving, "--io", io, "--bind", "127.0.0.1:0")
     server = Server((*command, *chosen), ("--stuck-s", "2"), 2.0, ours=True)
-    # What a ring accepts is no system call.
-    return replace(server, accepting_fails=()) if io == "aio:uring" else server
+    # What a ring accepts is no system call, and for each idle connection it holds a receive.
+    return replace(server, accepting_fails=(), idle_kib=3.0) if io == "aio:uring" else server
 
 
 GUNICORN = ("-k", "gthread", "--threads", "16", "-w", str(WORKERS), "-b", "127.0.0.1:{port}")
