@@ -7,6 +7,7 @@ import json
 import re
 import tracemalloc
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from fivefold.content.application.forwarded import TrustedProxies
 from fivefold.errors import PeerGone, SettingsError
 from fivefold.http1.connection import Http1
 from fivefold.http1.limits import Limits
+from fivefold.http1.logged import LoggedRequest
 from fivefold.http1.request import examined
 from support.scripted_connection import SILENCE, Echo, FakeConnection, statuses
 
@@ -195,6 +197,26 @@ def test_a_request_is_one_printable_line_whatever_it_says(
         assert line["status"] == statuses(sent)[0]
     elif form == "combined":
         assert len(text.split('"')) == 7
+
+
+@pytest.mark.parametrize("form", ["{status} {bytes} {end}", "{status} {bytes} {end} {send_ms}"])
+def test_exchanges_of_one_head_have_lines_of_their_own(form: str, tmp_path: Path) -> None:
+    """A line that is kept for the next exchange like it is taken for no other one."""
+    file = tmp_path / "log"
+    log = SharedLog(str(file), form, TrustedProxies(), "").opened()
+    assert log is not None
+    lines = log.log_of(FakeConnection([]))
+    head = GET + b"\r\n"
+    request = examined(head)
+    said = []
+    for status, size, complete in [*product((200, 404), (2, 3), (True, False))] * 2:
+        asked = LoggedRequest(request, head, 0.0, 0.0, 0.0)
+        lines.record(asked, status, size, complete=complete)
+        said += [f"{status} {size} {'complete' if complete else 'aborted'}"]
+        lines.log_whole(request, head, b"HTTP/1.1 200 OK\r\n\r\n12", 0.0, 0.0)
+        said += ["200 2 complete"]
+    log.close()
+    assert [" ".join(line.split()[:3]) for line in file.read_text().splitlines()] == said
 
 
 @pytest.mark.parametrize("form", ["{host} {status}", "{request}"])

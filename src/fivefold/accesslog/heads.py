@@ -30,7 +30,7 @@ FIELDS = {"referer": b"Referer", "user_agent": b"User-Agent", "request_id": b"X-
 
 NOBODY: Any = None
 
-Memo = tuple[Any, Second, str, bytes, int, Line]
+Memo = tuple[Any, Second, str, int, int, Line]
 """An answer (None if it is not worth keeping), second, client, status, size, and the line
 filled with them."""
 
@@ -44,7 +44,7 @@ class Head:
         self.template = template
         self.client = client
         """The client as a trusted proxy names it; None for the peer."""
-        self.memo: Memo = (NOBODY, NOBODY, NOBODY, NOBODY, 0, ())
+        self.memo: Memo = (NOBODY, NOBODY, NOBODY, 0, 0, ())
         """One tuple, because other threads may be filling it, too."""
 
 

@@ -150,8 +150,7 @@ class ConnectionLines:
         second, address = log.second, self._address
         memo = known.memo
         if memo[0] is not answer or memo[1] is not second or memo[2] is not address:
-            status, size = answer[9:12], len(answer) - answer.find(HEAD_END) - len(HEAD_END)
-            memo = self._memo(known, answer, second, status, size)
+            memo = self._memo(known, answer, second)
         parts = memo[5]
         if not log.timed:
             line = parts[0]
@@ -177,10 +176,14 @@ class ConnectionLines:
         known = self._known_as(asked.head) or self._learnt(asked.head, asked.request, asked.name)
         if asked.since is not None:
             self._since = asked.since
-        outcome = COMPLETE if complete else ABORTED
-        parts = self._line(known, log.second, str(status), str(size), outcome)
+        if complete:  # as most exchanges of HTTP/2 are, a stream each
+            parts = self._whole_line(known, log.second, status, size)
+        else:
+            parts = self._line(known, log.second, str(status), str(size), ABORTED)
+        if not log.timed:
+            return self._append(parts[0], end)
         times = self._times(asked.now, asked.begun, end)
-        return self._append(log.format.timed(parts, times) if log.timed else parts[0], end)
+        return self._append(log.format.timed(parts, times), end)
 
     def _append(self, line: str, end: float) -> float:
         log = self._log
@@ -200,15 +203,24 @@ class ConnectionLines:
             head, learn = renamed(head, name), self._heads.once
         return learn(head, request, self._forwarded(head) if self._forwarded else None)
 
-    def _memo(self, known: Head, answer: bytes, second: Second, status: bytes, size: int) -> Memo:
+    def _memo(self, known: Head, answer: bytes, second: Second) -> Memo:
         """The line for an answer that is not the last one of this head."""
-        _, last_second, last_address, last_status, last_size, line = known.memo
-        same_client = last_second is second and last_address is self._address
-        if not (same_client and last_size == size and last_status == status):
-            line = self._line(known, second, status.decode(), str(size), COMPLETE)
+        status, size = int(answer[9:12]), len(answer) - answer.find(HEAD_END) - len(HEAD_END)
+        line = self._whole_line(known, second, status, size)
         kept = answer if len(answer) <= KEPT_BYTES else None
         memo = known.memo = kept, second, self._address, status, size, line
         return memo
+
+    def _whole_line(self, known: Head, second: Second, status: int, size: int) -> Line:
+        """That of an exchange of which nothing is missing: the last one of this head, if it is
+        the same to the same client."""
+        _, last_second, last_address, last_status, last_size, line = known.memo
+        same_client = last_second is second and last_address is self._address
+        if same_client and last_size == size and last_status == status:
+            return line
+        line = self._line(known, second, str(status), str(size), COMPLETE)
+        known.memo = None, second, self._address, status, size, line
+        return line
 
     def _line(self, known: Head, second: Second, status: str, size: str, outcome: str) -> Line:
         return self._log.format.filled(
