@@ -72,7 +72,7 @@ def test_a_worker_that_is_stuck_is_replaced_and_its_stack_is_shown(
             client.send(f"GET {path} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
             assert client.at_end()
         server.said(f"worker {int(stuck)} is killed: it is stuck for ")
-        server.said("(--stuck-s); this is where it is:")
+        server.said(f"process {int(stuck)} is here:")
         assert where in server.log
         server.answers()
         assert server.get("/") != stuck

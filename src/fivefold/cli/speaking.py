@@ -8,7 +8,8 @@ Choice.       The handler belongs to the logger "fivefold", and what it has said
               `serve` adds time, level and process to each line (`ServerLines`), or makes an
               object of JSON of it; the other commands speak to whom has just typed them.
               What no handler takes, of an application that configures no logging or of asyncio,
-              Python writes there by itself (`logging.lastResort`): in the same form.
+              Python writes there by itself (`logging.lastResort`): in the same form; so are
+              its warnings and what it cannot raise (`python_reports`).
               A line begins at its beginning, and only there (`reporting.one_entry`), so nothing
               that a client sends, a path or the text of an exception, can look like a line of ours
               or speak to a terminal.
@@ -29,6 +30,7 @@ from ..content.request_ids import NAMELESS, RequestId
 from ..isolation.reporting import logger, moment, one_entry, write
 from ..server.settings import Settings
 from .log_config import configure
+from .python_reports import enter_in_log, own_hooks
 
 
 class Lines(logging.Formatter):
@@ -105,7 +107,8 @@ def speaking() -> Iterator[None]:
     log.addHandler(handler)
     handlers = log.handlers[:-1]
     try:
-        yield
+        with own_hooks():
+            yield
     finally:
         log.handlers = handlers
         log.level, log.propagate = before
@@ -123,6 +126,7 @@ def speak_as(settings: Settings) -> None:
         configure(log, Path(settings.chdir or "", settings.log.log_config))
     for handler in (*log.handlers, *others) if settings.request_id else ():
         handler.addFilter(RequestId())
+    enter_in_log()
 
 
 def say(text: str) -> None:

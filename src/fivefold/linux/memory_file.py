@@ -1,10 +1,15 @@
 """memfd_create(2): a file without a name, which all processes of a server share from before the
-first fork."""
+first fork (fallocate(2), FALLOC_FL_PUNCH_HOLE)."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import weakref
+
+from .libc import checked, libc
+
+PUNCH_HOLE, KEEP_SIZE = 2, 1
 
 
 class MemoryFile:
@@ -19,3 +24,8 @@ class MemoryFile:
 
     def fileno(self) -> int:
         return self._fd
+
+    def empty(self, start: int, length: int) -> None:
+        """Let these bytes be zeros that take no memory. Raises OSError."""
+        at = ctypes.c_longlong(start), ctypes.c_longlong(length)
+        checked(libc.fallocate(self._fd, PUNCH_HOLE | KEEP_SIZE, *at), "fallocate")

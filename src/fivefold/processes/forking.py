@@ -14,6 +14,7 @@ from ..isolation.descendants import descendants, is_ours
 from ..isolation.reporting import logger
 from ..linux.process_control import die_with_parent
 from .ending import disown
+from .stack import stacks
 from .stopping import LEAVE
 from .titles import title
 
@@ -95,6 +96,7 @@ def _live(
     try:
         signal.set_wakeup_fd(-1)
         set_handlers(keep)
+        stacks.show_when_asked()
         disown()
         signal.pthread_sigmask(signal.SIG_SETMASK, set(mask) - set(HANDLED))
         die_with_parent(ended_by, parent)

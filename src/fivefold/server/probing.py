@@ -59,7 +59,8 @@ def interface(settings: Settings, give_up: Callable[[], object] = int) -> str:
         if settings.interface == AUTO:
             refuse_source(target, settings.chdir or "")
         return "static"
-    return probed(settings, give_up)
+    with stack.stacks.collected():
+        return probed(settings, give_up)
 
 
 def probed(settings: Settings, give_up: Callable[[], object]) -> str:
@@ -67,7 +68,6 @@ def probed(settings: Settings, give_up: Callable[[], object]) -> str:
     answer, say = os.pipe2(os.O_CLOEXEC)
 
     def life() -> None:
-        stack.show_when_asked()
         give_up()
         descendants.give_up(int)  # nothing; but what the application forks is known for a copy
         try:
@@ -86,9 +86,10 @@ def probed(settings: Settings, give_up: Callable[[], object]) -> str:
     try:
         kind, _, text = heard(answer, alive, settings.target, give_up_at).partition(" ")
     except TimeoutError:
-        log.error("importing %s takes too long; this is where it is:", settings.target)
+        log.error("importing %s takes too long", settings.target)
         stack.ask(pid)
         select.select([alive], [], [], stack.STACK_S)
+        stack.stacks.say(log, pid)
         raise ApplicationError(
             f"importing {settings.target} takes longer than {startup_s:g} s: give it more"
             " time (startup_s), or find out what it waits for"

@@ -78,8 +78,7 @@ class Guard:
         def life() -> None:
             self._become_users()
             if os.fork() == 0:
-                os.closerange(FIRST_OF_OTHERS, words)
-                os.closerange(words + 1, MOST_DESCRIPTORS)
+                close_all_but(words, stack.stacks.fileno())
                 watch(words, self._patience_s, handles(others))
                 os._exit(0)
 
@@ -112,6 +111,16 @@ class Guard:
 # runs in: the guard
 
 
+def close_all_but(*kept: int) -> None:
+    """The standard ones stay as well."""
+    first = FIRST_OF_OTHERS
+    for descriptor in sorted(kept):
+        if descriptor >= first:
+            os.closerange(first, descriptor)
+            first = descriptor + 1
+    os.closerange(first, MOST_DESCRIPTORS)
+
+
 def watch(words: int, patience_s: float, others: Iterable[int]) -> None:
     """`others`: descriptors of what the supervisor had forked before any worker."""
     for number in DEAF:
@@ -126,9 +135,10 @@ def watch(words: int, patience_s: float, others: Iterable[int]) -> None:
         send(process, signal.SIGCONT)
     wait(workers, monotonic() + patience_s)
     for pid, worker in workers.items():
-        log.error("worker %d is killed: its supervisor is gone; this is where it is:", pid)
+        log.error("worker %d is killed: its supervisor is gone", pid)
         send(worker, stack.STACK)
         time.sleep(stack.STACK_S)
+        stack.stacks.say(log, pid)
         kill(pid, worker)
 
 

@@ -10,7 +10,6 @@ import socket
 from collections.abc import Callable, Iterable
 from time import monotonic
 
-from .. import stack
 from ..draining import Draining
 from ..forking import HANDLED, forked
 from ..process_signals import ProcessSignals
@@ -88,7 +87,6 @@ class Spawning:
     def _live(
         self, slot: Slot, ready: int, announcement: Announcement, ends: Iterable[End]
     ) -> None:
-        stack.show_when_asked()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         self._signals.close_copies()
         self._guard.close()

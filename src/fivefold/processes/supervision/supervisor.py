@@ -45,6 +45,7 @@ from ..census import Census
 from ..forking import HANDLED, reap, send
 from ..pid_file import PidFile
 from ..process_signals import ProcessSignals
+from ..stack import stacks
 from .guard import Guard
 from .recycling import RecyclingSettings, Wear
 from .remaining import Remaining
@@ -127,6 +128,7 @@ class Supervisor:
         cleanly; `ConnectionsCut`."""
         self._on_ready = on_ready
         with contextlib.ExitStack() as ends:
+            ends.enter_context(stacks.collected())
             try:
                 ends.enter_context(self._signals)
             except OSError as error:

@@ -108,6 +108,7 @@ class Worker:
 
     def has_died(self, status: int) -> bool:
         """Its last words may have come with its death; True if it became ready by them."""
+        stack.stacks.say(log, self.pid)  # it may have ended by being asked
         self.pipe.listen()
         became_ready = self.pipe.ready and not self.was_ready
         if became_ready:
@@ -131,6 +132,7 @@ class Worker:
 
     def look_at_clocks(self, now: float) -> None:
         if now >= self.kill_at:
+            stack.stacks.say(log, self.pid)
             if not (self.was_ready or self.pipe.reason):
                 self.why = self.why or CLOSED
             kill_child(self.pid)
@@ -153,7 +155,7 @@ class Worker:
             self.why = f"it is stuck for {self.pulse.silence(now):.1f} s (--stuck-s)"
         else:
             self.why = f"it was not ready for {self._waited(now)} (--startup-s)"
-        log.error("worker %d is killed: %s; this is where it is:", self.pid, self.why)
+        log.error("worker %d is killed: %s", self.pid, self.why)
         send(self.pid, stack.STACK)
 
     def _waited(self, now: float) -> str:

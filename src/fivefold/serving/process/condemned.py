@@ -10,7 +10,7 @@ from ...processes import stack
 from ...processes.forking import send
 from ..base import log
 
-NOT_READY = "it was not ready in time (--startup-s); this is where it is:"
+NOT_READY = "it was not ready in time (--startup-s)"
 
 
 class Condemned:
@@ -36,7 +36,8 @@ class Condemned:
 
     def is_reaped(self, pid: int) -> None:
         self._starting.pop(pid, None)
-        self._killed_at.pop(pid, None)
+        if self._killed_at.pop(pid, None) is not None:  # it has ended by being asked
+            stack.stacks.say(log, pid)
 
     def soon(self, pid: int, now: float) -> None:
         """Once it has shown its stack."""
@@ -51,4 +52,5 @@ class Condemned:
             self.soon(pid, now)
         for pid in [pid for pid, at in self._killed_at.items() if now >= at]:
             del self._killed_at[pid]
+            stack.stacks.say(log, pid)
             send(pid, signal.SIGKILL)

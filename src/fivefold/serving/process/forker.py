@@ -32,7 +32,7 @@ from .leaving import Leaving
 from .lives import Lives
 from .pulses import Pulses
 
-STUCK = "it is stuck for %.1f s (--stuck-s); this is where it is:"
+STUCK = "it is stuck for %.1f s (--stuck-s)"
 
 
 class Forker:

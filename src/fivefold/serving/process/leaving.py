@@ -19,7 +19,7 @@ from ...processes.stopping import LEAVE
 from ..base import log
 from ..open_connections import CUT_S
 
-OVERDUE = "it has not ended within the grace time; this is where it is:"
+OVERDUE = "it has not ended within the grace time"
 
 HAS_CUT = 3
 """How a child ends that had to cut its connection; from one that was not asked to, or has not had
@@ -77,7 +77,9 @@ class Leaving:
         """Each shows where it is first."""
         self._kill_at = monotonic() + (KILLED_AGAIN_S if self.is_over else stack.STACK_S)
         for pid in processes:
-            if not self.is_over:
+            if self.is_over:
+                stack.stacks.say(log, pid)
+            else:
                 log.error("connection process %d is killed: %s", pid, OVERDUE)
             send(pid, signal.SIGKILL if self.is_over else stack.STACK)
         self.is_over = True
