@@ -42,6 +42,32 @@ signal.pause()
 """A program without a title, a fork of it with one, and another program that the fork started."""
 
 
+SERVES = """
+import os, signal, subprocess, sys
+from fivefold.linux.process_control import show_command_line
+show_command_line("SUPERVISOR")
+if os.fork() == 0:
+    show_command_line("fivefold: worker 1")
+    if len(sys.argv) > 1:
+        others = [subprocess.Popen([sys.executable, "-c", sys.argv[1]])]
+        others += [subprocess.Popen(["sleep", "600"])]
+    os.setuid(65534)
+    print(os.getpid(), flush=True)
+signal.pause()
+"""
+"""A server whose worker has another user, and has started a program and another server."""
+
+WITHOUT_TRACING = """
+import ctypes, os, sys
+CAP_SYS_PTRACE, PR_CAPBSET_DROP = 19, 24
+assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0) == 0
+ask = "import sys; from fivefold.linux.processes import *; print(*forks_of(int(sys.argv[1])))"
+ask += "; print(program_of(int(sys.argv[2]))[1].decode())"
+os.execv(sys.executable, [sys.executable, "-c", ask, *sys.argv[1:]])
+"""
+"""Prints what are the forks of a process, and where the words of another one are."""
+
+
 @pytest.fixture
 def family() -> Iterator[tuple[int, int]]:
     with subprocess.Popen(
@@ -126,6 +152,33 @@ def test_a_fork_with_a_title_is_of_its_program_and_what_was_started_is_not() -> 
             assert processes.processes_of_tree(program.pid) == {program.pid, fork, other}
             assert processes.forks_of(program.pid) == {fork}
             assert processes.forks_of(fork) == set()
+        finally:
+            os.killpg(program.pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+@pytest.mark.parametrize("title", ["fivefold: supervisor", ""])
+def test_forks_are_known_without_the_right_to_trace_them(title: str) -> None:
+    """By their titles; another server is none of ours, and a program that embeds one has none."""
+    server = SERVES.replace("SUPERVISOR", "fivefold: supervisor")
+    code = server if title else SERVES.replace('show_command_line("SUPERVISOR")', "")
+    with subprocess.Popen(
+        [sys.executable, "-c", code, server],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        cwd="/",
+    ) as program:
+        try:
+            assert program.stdout is not None
+            said = {int(program.stdout.readline()) for _ in range(2)}
+            (worker,) = processes.forks_of(program.pid)
+            assert worker in said
+            assert len(processes.processes_of_tree(program.pid)) == 5
+            asked = [sys.executable, "-c", WITHOUT_TRACING, str(program.pid), str(worker)]
+            answer = subprocess.run(
+                asked, capture_output=True, text=True, check=True
+            ).stdout.split()
+            assert answer == [str(worker), "0"]
         finally:
             os.killpg(program.pid, signal.SIGKILL)
 

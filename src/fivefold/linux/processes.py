@@ -66,11 +66,15 @@ def parent_of(pid: int) -> int | None:
 
 def processes_of_tree(pid: int) -> set[int]:
     """A process and its descendants."""
-    if not (threads := threads_of(pid)):
+    if not threads_of(pid):
         return set()
-    lists = [read(pid, f"task/{thread}/children") or b"" for thread in threads]
-    children = map(int, b"".join(lists).split())
-    return {pid}.union(*map(processes_of_tree, children))
+    return {pid}.union(*map(processes_of_tree, children_of(pid)))
+
+
+def children_of(pid: int) -> list[int]:
+    """Of all its threads; none if there is no such process."""
+    lists = [read(pid, f"task/{thread}/children") or b"" for thread in threads_of(pid)]
+    return [*map(int, b"".join(lists).split())]
 
 
 def threads_of_tree(pid: int) -> set[int]:
@@ -99,34 +103,49 @@ UNKNOWN = b"0"
 TITLE = b"fivefold: "
 """How the command lines of our processes begin, which say who is who (`processes.titles`)."""
 
+SUPERVISOR = TITLE + b"supervisor"
+"""That of a process which was not forked by another of ours: a program begins with it."""
+
 
 def program_of(pid: int) -> tuple[bytes, bytes] | None:
     """What tells the program that a process executes; None if there is no such process.
 
-    That is its command line, or just that this is a title of ours; and where that lies in memory,
-    which is another place after each execve(2), but known only of processes that we may trace
-    (else 0).
+    That is its command line, or just that this is a title of ours, or a supervisor's; and where
+    that lies in memory, which is another place after each execve(2), but known only of processes
+    that we may trace (else 0).
     """
     line, stat = read(pid, "cmdline"), read(pid, "stat")
     if line is None or stat is None:
         return None
-    return TITLE if line.startswith(TITLE) else line, stat.rpartition(b")")[2].split()[48 - 3]
+    title = next((title for title in (SUPERVISOR, TITLE) if line.startswith(title)), line)
+    return title, stat.rpartition(b")")[2].split()[48 - 3]
 
 
 def forks_of(pid: int) -> set[int]:
     """The descendants of a process that run the same program, under whatever title: not what a
-    shell, the process 1 of a machine or an application has started."""
-    program = program_of(pid)
-    others = processes_of_tree(pid) - {pid}
-    return {other for other in others if program and is_same(program, program_of(other))}
+    shell, the process 1 of a machine or an application has started, nor what that has forked."""
+    if (program := program_of(pid)) is None:
+        return set()
+    forks = {child for child in children_of(pid) if is_fork(program_of(child), program)}
+    return forks.union(*map(forks_of, forks))
 
 
-def is_same(program: tuple[bytes, bytes], other: tuple[bytes, bytes] | None) -> bool:
-    """Whether one is a fork of the other: of a program that embeds the server only the processes
-    that the server forks have titles."""
-    if other is None or program[1] != other[1]:
+def is_fork(other: tuple[bytes, bytes] | None, program: tuple[bytes, bytes]) -> bool:
+    """Whether a child of a process with this program is a fork of it: of a program that embeds
+    the server only the processes that the server forks have titles.
+
+    Assumption.   Where one of the two may not be traced (it has another user, and we have no
+                  CAP_SYS_PTRACE), their words must do: no program that an application starts has
+                  a title of ours, but for another server, which begins with a supervisor.
+    """
+    if other is None:
         return False
-    return program[0] == other[0] or (program[1] != UNKNOWN and TITLE in (program[0], other[0]))
+    line, place = program
+    if UNKNOWN in (place, other[1]):
+        is_ours = line.startswith(TITLE)
+        return other[0] == TITLE or (other[0] in (line, SUPERVISOR) and not is_ours)
+    has_title = any(each.startswith(TITLE) for each in (line, other[0]))
+    return place == other[1] and (line == other[0] or has_title)
 
 
 def name_of(pid: int) -> str:
