@@ -21,6 +21,18 @@ from support.status_client import tcp_address
 
 CHROMIUM = shutil.which("chromium")
 
+PHONE, TABLET, DESK = 400, 800, 1400
+"""Widths of windows, in pixels of CSS."""
+
+STICKS_OUT = """() => [...document.querySelectorAll("body *")]
+    .filter((one) => !one.closest(".scroll td, .scroll th, .scroll table, svg, template"))
+    .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth)
+    .map((one) => one.outerHTML.slice(0, 200))"""
+"""What ends to the right of the window, but for tables, which scroll in a box of their own."""
+
+TABLES_THAT_SCROLL = """() => [...document.querySelectorAll(".scroll")]
+    .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)"""
+
 APPLICATION = """
 import pathlib, time
 
@@ -54,13 +66,14 @@ def server(tmp_path: Path) -> Iterator[Deployed]:
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
 def test_the_page_shows_what_the_server_does(browser: Browser, server: Deployed) -> None:
     host, port = tcp_address(server)
-    page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    page = browser.new_page(viewport={"width": PHONE, "height": 800}, color_scheme="dark")
     page.set_default_timeout(60_000)
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     with Client(server.address) as client:
-        client.send(b"GET /slow?<b>=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+        long = b"&x=" + b"y" * 300
+        client.send(b"GET /slow?<b>=1%b HTTP/1.1\r\nHost: a\r\n\r\n" % long)
         page.goto(f"http://{host}:{port}/")
         row = page.locator("#connections tr").filter(has_text="/slow?<b>=1")
         expect(row).to_contain_text("in the application", timeout=60_000)
@@ -68,7 +81,11 @@ def test_the_page_shows_what_the_server_does(browser: Browser, server: Deployed)
         expect(page.locator("#workers")).to_have_text("1 of 1")
         expect(page.locator("#active")).to_have_text("1")
         expect(page.locator("#says")).to_have_text("live, once a second")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for width in (PHONE, TABLET, DESK):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate(STICKS_OUT) == []
+            assert width < DESK or page.evaluate(TABLES_THAT_SCROLL) == []
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.emulate_media(color_scheme="light")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
