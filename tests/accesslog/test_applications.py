@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from fivefold import Server, Settings
-from support.client import Client
+from support.client import TIMEOUT_S, Client
 
 FORMAT = "{method} {target} {status} {bytes} {end}"
 
@@ -116,7 +116,9 @@ def test_asgi_and_websockets(way: dict[str, Any], tmp_path: Path) -> None:
         with Client(address_of(server)) as client:
             client.send(b"GET /waits HTTP/1.1\r\nHost: t\r\n\r\n")
         ws = server.addresses[0].replace("http", "ws")
-        with connect(ws + "/echo", proxy=None, compression=None) as websocket:
+        with connect(
+            ws + "/echo", proxy=None, compression=None, open_timeout=TIMEOUT_S
+        ) as websocket:
             websocket.send("twelve bytes")
             assert websocket.recv() == "twelve bytes"
         with pytest.raises(InvalidStatus):

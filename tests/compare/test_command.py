@@ -128,7 +128,8 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(
     small: Path, tmp_path: Path, nothing_left: dict[str, str], number: signal.Signals
 ) -> None:
     out = tmp_path / "result.json"
-    words = ("--io", "multiplexing", "--rounds", "1000", "--seconds", "1", "--json", str(out))
+    chosen = ("--serving", "async", "--io", "multiplexing")
+    words = (*chosen, "--rounds", "1000", "--seconds", "1", "--json", str(out))
     with subprocess.Popen(
         [*FIVEFOLD, str(small), *words],
         stderr=subprocess.PIPE,

@@ -195,7 +195,9 @@ def test_published_messages_become_events(place: Place, redis: Redis, mark: str)
     heard = [sock.makefile("rb") for sock in listening]
     for lines in heard:
         assert any(line == b": subscribed\n" for line in lines)
-    with httpx.Client(base_url=place.url, trust_env=False, verify=False) as asking:
+    with httpx.Client(
+        base_url=place.url, timeout=DEADLINE_S, trust_env=False, verify=False
+    ) as asking:
         for number in range(MESSAGES):
             if place.clients > subscribers:
                 answer = asking.post(f"/events/{mark}", content=b"%d" % number)
@@ -216,7 +218,7 @@ def test_published_messages_become_events(place: Place, redis: Redis, mark: str)
 
 def test_notifications_reach_websockets(place: Place, postgres: Postgres, mark: str) -> None:
     url = place.url.replace("http:", "ws:")
-    with connect(f"{url}/notifications/{mark}") as socket:
+    with connect(f"{url}/notifications/{mark}", open_timeout=DEADLINE_S) as socket:
         assert socket.recv(DEADLINE_S) == "listening"
         for number in range(10):
             socket.send(str(number))

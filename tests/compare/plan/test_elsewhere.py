@@ -20,7 +20,13 @@ def test_a_server_that_runs_is_loaded_and_left_alone(site: Path) -> None:
     with running(str(site)) as url:
         settings = Settings(target=str(site))
         wishes = Wishes(
-            settings, ("async",), ("epoll",), paths=("/1k.bin",), against=(url,), budget_s=1.0
+            settings,
+            ("async",),
+            ("epoll",),
+            paths=("/1k.bin",),
+            against=(url,),
+            budget_s=1.0,
+            rounds=2,
         )
         ours, theirs = compared(planned(wishes), "it", lambda _: None)["rows"]
         assert theirs["name"] == url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +25,39 @@ PATHS = {
 }
 
 
-def rows(settings: Settings, scenario: str, **wished: Any) -> list[dict[str, Any]]:
+OF_APPLICATIONS = tuple(name for name, each in SCENARIOS.items() if not each.evicts)
+
+Row = dict[str, Any]
+
+
+def rows(settings: Settings, *scenarios: str, **wished: Any) -> list[Row]:
     wishes = Wishes(
-        settings, ("thread",), ("epoll",), scenarios=(scenario,), budget_s=1.0, rounds=1, **wished
+        settings, ("thread",), ("epoll",), scenarios=scenarios, budget_s=1.0, rounds=1, **wished
     )
-    found: list[dict[str, Any]] = compared(planned(wishes), "it", lambda _: None)["rows"]
-    assert {row["scenario"] for row in found} == {scenario}
+    found: list[Row] = compared(planned(wishes), "it", lambda _: None)["rows"]
+    assert {row["scenario"] for row in found} == set(scenarios)
     return found
 
 
-@pytest.mark.parametrize("scenario", [name for name, each in SCENARIOS.items() if not each.evicts])
-@measured_again
-def test_with_an_application(scenario: str) -> None:
-    special = {scenario: PATHS[scenario]} if scenario in PATHS else {}
+@pytest.fixture(scope="module")
+def measured() -> Callable[[str], list[Row]]:
+    """The rows of a scenario: at first those of one comparison for all, so that its servers are
+    started once; asked for again, those of another measurement of it alone."""
     settings = Settings(target="applications.wsgi.harmful:app", chdir=TESTS)
-    for row in rows(settings, scenario, special=special):
+    first = rows(settings, *OF_APPLICATIONS, special=PATHS)
+    by_scenario = {name: [r for r in first if r["scenario"] == name] for name in OF_APPLICATIONS}
+
+    def of(scenario: str) -> list[Row]:
+        special = {scenario: PATHS[scenario]} if scenario in PATHS else {}
+        return by_scenario.pop(scenario, None) or rows(settings, scenario, special=special)
+
+    return of
+
+
+@pytest.mark.parametrize("scenario", OF_APPLICATIONS)
+@measured_again
+def test_with_an_application(scenario: str, measured: Callable[[str], list[Row]]) -> None:
+    for row in measured(scenario):
         assert row["available"], row["reason"]
         assert row["wrong"] == {}
         assert row["requests_per_s"]["min"] > 0

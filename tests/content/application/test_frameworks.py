@@ -13,6 +13,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from support.client import TIMEOUT_S
 from support.servers.embedded import MODELS, Site, hosting
 from support.servers.static_files import CSS, prepare
 from support.wire import Wire
@@ -31,7 +32,7 @@ def model(request: pytest.FixtureRequest) -> dict[str, Any]:
 def browsing(target: str, **settings: Any) -> Iterator[tuple[Site, httpx.Client]]:
     with (
         hosting(target, prepare=prepare, **settings) as site,
-        httpx.Client(base_url=site.url, timeout=30, trust_env=False) as client,
+        httpx.Client(base_url=site.url, timeout=TIMEOUT_S, trust_env=False) as client,
     ):
         yield site, client
 
@@ -137,7 +138,7 @@ def test_starlette(model: dict[str, Any]) -> None:
         with client.stream("GET", "/endless") as stream:
             assert next(stream.iter_raw())
         assert client.get("/?a=1").status_code == 200
-        with connect(site.ws + "/ws", proxy=None) as socket:
+        with connect(site.ws + "/ws", proxy=None, open_timeout=TIMEOUT_S) as socket:
             socket.send("hello")
             assert socket.recv(timeout=30) == "HELLO"
         assert client.get("/").status_code == 200
@@ -154,7 +155,7 @@ def test_fastapi(model: dict[str, Any]) -> None:
         assert uploaded.json() == {"name": "f", "size": 2_000_000}
         assert client.get("/in-thread").json() == "from a thread"
         assert "/items" in client.get("/openapi.json").json()["paths"]
-        with connect(site.ws + "/ws", proxy=None) as socket:
+        with connect(site.ws + "/ws", proxy=None, open_timeout=TIMEOUT_S) as socket:
             socket.send('{"a": 1}')
             assert json.loads(socket.recv(timeout=30)) == {"a": 1}
 
@@ -166,7 +167,7 @@ def test_quart(model: dict[str, Any]) -> None:
         assert posted.json() == {"form": {"n": "ü"}, "files": {"f": 100_000}}
         assert client.get("/stream").text == "0;1;2;"
         assert client.get("/none").status_code == 404
-        with connect(site.ws + "/ws", proxy=None) as socket:
+        with connect(site.ws + "/ws", proxy=None, open_timeout=TIMEOUT_S) as socket:
             for word in ("abc", "def"):
                 socket.send(word)
                 assert socket.recv(timeout=30) == word[::-1]

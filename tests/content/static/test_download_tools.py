@@ -71,7 +71,10 @@ def test_aria2_takes_parts_at_once_and_verifies(tmp_path: Path, site: Path, serv
 
 def test_httpx_streams_resumes_and_revalidates(site: Path, serve: Serve) -> None:
     content = (site / "1m.bin").read_bytes()
-    with serve() as (host, port), httpx.Client(base_url=f"http://{host}:{port}") as client:
+    with (
+        serve() as (host, port),
+        httpx.Client(base_url=f"http://{host}:{port}", timeout=TIMEOUT_S) as client,
+    ):
         with client.stream("GET", "/1m.bin") as answer:
             digest = hashlib.sha256(b"".join(answer.iter_bytes())).hexdigest()
         assert digest == hashlib.sha256(content).hexdigest()

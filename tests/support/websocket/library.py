@@ -8,11 +8,14 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from support.client import TIMEOUT_S
 from support.servers.embedded import Site
 
 
 def opened(site: Site, path: str, **options: Any) -> ClientConnection:
-    client: ClientConnection = connect(site.ws + path, proxy=None, **options)
+    client: ClientConnection = connect(
+        site.ws + path, proxy=None, open_timeout=TIMEOUT_S, **options
+    )
     return client
 
 

@@ -20,6 +20,7 @@ from fivefold.iomodels import ENGINES
 from fivefold.iomodels.asyncio_loop.engines import loop_engine
 from fivefold.iomodels.multiplexing import Epoll
 from fivefold.serving import MODELS as SERVING
+from support.client import TIMEOUT_S
 from support.every_pair import pairs
 from support.servers.embedded import MODELS, Site, hosting, open_gate
 
@@ -137,7 +138,10 @@ def test_a_call_goes_on_when_its_connection_has_gone(site: Site) -> None:
 
 
 def test_websockets_meet_in_one_loop(site: Site) -> None:
-    with connect(site.ws + "/") as one, connect(site.ws + "/") as two:
+    with (
+        connect(site.ws + "/", open_timeout=TIMEOUT_S) as one,
+        connect(site.ws + "/", open_timeout=TIMEOUT_S) as two,
+    ):
         assert one.recv(20) == two.recv(20) == "joined"
         for number in range(50):
             one.send(str(number))
