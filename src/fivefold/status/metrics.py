@@ -23,6 +23,7 @@ from prometheus_client.core import (
 from ..http1.exchange import Exchange
 from ..linux.proc.accept_queues import waiting
 from ..processes.census import Census
+from .engine_counters import COUNTERS
 from .routes import answering
 from .rows import (
     CLOSED,
@@ -30,6 +31,7 @@ from .rows import (
     DURATION,
     DURATION_SUM,
     DURATIONS_NS,
+    ENGINE,
     IDLE,
     LATE,
     LATE_SUM,
@@ -115,6 +117,17 @@ class ServerCollector:
             "By how much the event loops came late to their ticks, in all.",
             total[LATE_SUM] * S,
         )
+        yield self._engines(total[ENGINE:])
+
+    def _engines(self, counts: Sequence[int]) -> Metric:
+        events = CounterMetricFamily(
+            "fivefold_engine_events", "What an I/O engine did.", labels=["engine", "event"]
+        )
+        used = {service["io"] for service in self._facts.services}
+        for labels, count in zip(COUNTERS, counts, strict=True):
+            if labels[0] in used:
+                events.add_metric(labels, count)
+        return events
 
     def _now(self, rows: list[list[int]]) -> Iterator[Metric]:
         opened = [row[OPENED] - row[CLOSED] for row in rows]

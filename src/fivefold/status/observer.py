@@ -15,6 +15,7 @@ from ..server.parent import Observer, SupervisedServer
 from ..server.service import Service
 from ..serving.base import ServingModel
 from .counted import count
+from .engine_counters import EngineCounters
 from .health import live, readiness
 from .own_process import status_process
 from .routes import Route, StatusContent
@@ -116,6 +117,7 @@ class StatusObserver:
         """Nothing: what is counted is counted by threads."""
 
     def waits(self, io: IOModel) -> None:
+        self._here.own().engine = EngineCounters(io)
         self._tick()
 
     def ticks(self, tick_s: float) -> Sequence[Callable[[], None]]:

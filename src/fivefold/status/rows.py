@@ -28,6 +28,7 @@ from time import monotonic_ns
 from typing import Any
 
 from ..linux.memory_file import MemoryFile
+from .engine_counters import COUNTERS, EngineCounters
 
 COUNTS = "fivefold counts"
 """The name of the file."""
@@ -64,7 +65,9 @@ DUE = IDLE + 1
 """When the next one is due: monotonic nanoseconds; 0 if the owner is no event loop."""
 LATE = DUE + 1
 """By how much the last one came too late."""
-WORDS = LATE + 1
+ENGINE = LATE + 1
+"""What its engine has counted: a word for each of `COUNTERS`."""
+WORDS = ENGINE + len(COUNTERS)
 
 WORD_BYTES = 8
 
@@ -79,6 +82,8 @@ class Row:
         self.words = words
         self.connections: set[Any] = set()
         """Those that its owner serves now."""
+        self.engine: EngineCounters | None = None
+        """What its owner waits with, once it does."""
 
 
 class Rows:
@@ -175,10 +180,12 @@ class Holder:
 
 
 def beat(row: Row, tick_s: float | None) -> None:
-    """Write down how many connections are idle, and, of an event loop that ticks every `tick_s`,
-    how late it is, and when it will tick again."""
+    """Write down how many connections are idle, what the engine has counted, and, of an event loop
+    that ticks every `tick_s`, how late it is, and when it will tick again."""
     words = row.words
     words[IDLE] = sum(connection.idle for connection in row.connections)
+    if row.engine is not None:
+        row.engine.add_to(words[ENGINE:])
     if tick_s is not None:
         now = monotonic_ns()
         late = max(0, now - words[DUE]) if words[DUE] else 0
