@@ -33,7 +33,7 @@ HANDLED = (
 )
 """Signals for which a process of the tree has a handler."""
 
-PASSED_OVER = (signal.SIGINT, signal.SIGUSR1)
+PASSED_OVER = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """Signals that a process of ours may get, and that shall not end it."""
 
 
@@ -55,10 +55,11 @@ def forked(
     Raises `OSError` (the kernel has no process for us).
 
     The child starts without the parent's signal handlers, mask and wake-up descriptor.
-    It passes over SIGINT, which a terminal sends to the whole tree: stopping is decided in
-    one place and arrives as `ended_by`, which it also gets when its parent dies; and SIGUSR1,
-    which may come before it has a handler, or to the whole tree.  `with_application`: the parent
-    has loaded the application, whose own handlers (`OF_APPLICATIONS`) stay in the child.
+    It passes over SIGINT and SIGHUP, which a terminal sends to the whole tree: stopping and
+    reloading are decided in one place, and a stop arrives as `ended_by`, which it also gets when
+    its parent dies; and SIGUSR1 and SIGUSR2, which may come before it has a handler, or to the
+    whole tree.  `with_application`: the parent has loaded the application, whose own handlers
+    (`OF_APPLICATIONS`) stay in the child.
     """
     parent = os.getpid()
     flush_standard_streams()  # else the child would write the same at its end
