@@ -9,7 +9,7 @@ Choice.       The handler belongs to the logger "fivefold", and what it has said
               object of JSON of it; the other commands speak to whom has just typed them.
               What no handler takes, of an application that configures no logging or of asyncio,
               Python writes there by itself (`logging.lastResort`): in the same form; so are
-              its warnings and what it cannot raise (`python_reports`).
+              its warnings and what it cannot raise (`isolation.python_reports`).
               A line begins at its beginning, and only there (`reporting.one_entry`), so nothing
               that a client sends, a path or the text of an exception, can look like a line of ours
               or speak to a terminal.
@@ -27,10 +27,10 @@ from pathlib import Path
 import click
 
 from ..content.request_ids import NAMELESS, RequestId
+from ..isolation.python_reports import enter_in_log, own_hooks
 from ..isolation.reporting import logger, moment, one_entry, write
 from ..server.settings import Settings
 from .log_config import configure
-from .python_reports import enter_in_log, own_hooks
 
 
 class Lines(logging.Formatter):

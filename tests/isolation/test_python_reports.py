@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fivefold.cli.python_reports import own_hooks, warned
 from fivefold.cli.speaking import speak_as, speaking
+from fivefold.isolation.python_reports import own_hooks, warned
 from fivefold.server.settings import Settings
 from fivefold.serving import MODELS
 from support.client import Client

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from ..isolation.reporting import logger, report
+from .reporting import logger, report
 
 log = logger("fivefold.python")
 
