@@ -62,6 +62,10 @@ class Evidence:
     event: str
     at_us: float
     detail: str = ""
+    process: int | None = None
+    thread: int | None = None
+    """Whose doing it was, or whom it is about; None for what happened in an interrupt, which
+    belongs to no thread, and for a time stamp."""
 
 
 @dataclass(frozen=True)

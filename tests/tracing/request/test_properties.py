@@ -49,11 +49,13 @@ def check(trace: Trace) -> None:
         assert step.duration_us >= 0
         assert step.happened or step.duration_us == 0
         assert step.happened is (step.why_not is None)
-        assert step.evidence or step.duration_us == 0, "nothing shows it"
+        assert bool(step.evidence) is step.happened, "nothing shows it, or it did not happen"
         at = step.start_us + step.duration_us
     total = trace.summary.total_us
     assert sum(step.duration_us for step in trace.steps) == pytest.approx(total, rel=TOLERANCE)
     assert at == pytest.approx(total, rel=TOLERANCE)
+    sums = {name: us for name, us in vars(trace.summary).items() if name.endswith("_us")}
+    assert {name: us for name, us in sums.items() if us > total} == {}, "more than the whole"
 
 
 def random_files(numbers: random.Random) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from fivefold import Settings
+from fivefold.iomodels import ENGINES
 from fivefold.linux.processes import processes_of_tree
 from fivefold.linux.tracepoints import tracefs
 from fivefold.tracing.kernel.capture import KernelTrace
@@ -23,6 +24,9 @@ from fivefold.tracing.model import Trace
 from fivefold.tracing.request.session import Session
 from support.every_pair import pairs
 from support.measured_again import measured_again
+from support.witness import WITH_RIGHTS
+
+ENGINE_NAMES = [engine.engine for engine in ENGINES if engine.available() is None]
 
 HELD_BACK_S = 0.2
 THOUGHT_S = 0.02
@@ -49,6 +53,7 @@ def check_steps(trace: Trace) -> None:
         assert step.duration_us >= 0
         assert step.happened is (step.why_not is None)
         assert step.happened or step.duration_us == 0
+        assert bool(step.evidence) is step.happened
         at = step.start_us + step.duration_us
     assert at == pytest.approx(trace.summary.total_us, abs=0.1)
 
@@ -107,6 +112,24 @@ def test_a_response_from_memory_asks_no_disk(folder: Path) -> None:
         trace = session.request("/small")
     assert [step.happened for step in trace.steps[3:8]] == [False] * 5
     assert "memory" in (trace.steps[3].why_not or "")
+
+
+@pytest.mark.parametrize("privileged", [False, WITH_RIGHTS])
+@pytest.mark.parametrize("io", ENGINE_NAMES)
+def test_each_step_of_a_large_cold_file_has_evidence_or_a_reason(
+    io: str,
+    privileged: bool,  # noqa: FBT001
+    folder: Path,
+) -> None:
+    (folder / "ten").write_bytes(bytes(10 << 20))
+    settings = Settings(target=str(folder), serving="async", io=io)
+    with Session(settings, privileged=privileged) as session:
+        trace = session.request("/ten", cold=True)
+    check_steps(trace)
+    for step in trace.steps:
+        assert step.evidence or step.why_not, f"step {step.step}"
+    total = trace.summary.total_us
+    assert all(us <= total for name, us in vars(trace.summary).items() if name.endswith("_us"))
 
 
 @pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available()))

@@ -78,7 +78,7 @@ class Static(Content):
 
         def around(open_file: Callable[[bytes], OpenFile]) -> Callable[[bytes], OpenFile]:
             def reporting(path: bytes) -> OpenFile:
-                emit("open.enter", {})
+                emit("open.enter", {"name": path.decode("utf-8", "backslashreplace")})
                 file = open_file(path)
                 emit("open.exit", {"bytes": file.size})
                 emit("cachestat", pages_in_memory(file))

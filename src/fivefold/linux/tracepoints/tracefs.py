@@ -151,6 +151,8 @@ class Instance:
     def _set_up(self) -> None:
         self._write("trace_clock", "mono")
         self._write("buffer_size_kb", str(self._buffer_kib))
+        with contextlib.suppress(OSError):  # before Linux 4.14: threads are not told by process
+            self._write("options/record-tgid", "1")
         if self._pids is not None:
             self._write("options/event-fork", "1")
             self._write("set_event_pid", " ".join(map(str, self._pids)))

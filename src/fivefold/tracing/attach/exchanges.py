@@ -41,9 +41,10 @@ class Exchanges:
                 others.append(message)
                 continue
             seen = self._seen.setdefault(message["x"], [])
+            process = {"pid": int(message["x"].partition(".")[0])}
             for at_ns, event, detail in message.get("seen", ()):
                 source = "accounting" if event in COUNTED else "clock"
-                seen.append(Observation(at_ns, source, event, detail))
+                seen.append(Observation(at_ns, source, event, {**detail, **process}))
             if "done" in message:
                 del self._seen[message["x"]]
                 if seen:  # else all of it was lost: it came too fast

@@ -23,6 +23,10 @@ from ..control.pipe import LINE_BYTES, EventPipe, batches
 from ..steps.thread_counters import accounting
 
 GIVEN = ("send.begin", "send_file.begin")
+TAKEN = ("send.end", "send_file.end")
+COUNTS = 2
+"""How often the counters of an exchange are read: when it has been received, and when all of the
+response was given to the kernel. What comes later is no part of it."""
 LINE_FRAME = 64
 NUMBERS = count()
 
@@ -49,7 +53,8 @@ class Recording:
         self._answered = False
         self._hand_on = hand_on
         self._most = most
-        self._counted = False
+        self.counts = 0
+        """How often the kernel's counters were read."""
         self._overlays = (
             conn.observe(self.emit),
             Overlay(conn, send=self._sending, send_file=self._sending, close=self._closing),
@@ -82,16 +87,21 @@ class Recording:
             self._add(time.monotonic_ns(), event, detail)
         else:
             self.dropped += 1
-        if event == "recv.end" and not self._counted:
+        if event == "recv.end" and not self.counts:
             self.count()
+        if event in TAKEN and self._answered:
+            self._count_at_end()
 
     def _add(self, at_ns: int, event: str, detail: dict[str, Any]) -> None:
         self.seen.append((at_ns, threading.get_native_id(), event, detail))
 
     def count(self) -> None:
-        """What the kernel counts for this thread: once at the beginning, once at the end."""
-        self._counted = True
-        self._add(time.monotonic_ns(), "accounting", accounting())
+        """What the kernel counts for this thread."""
+        self.counts += 1
+        begun_ns = time.monotonic_ns()
+        counters = accounting()
+        # Until when: what the kernel sees of this thread in that time is our own doing.
+        self._add(begun_ns, "accounting", {**counters, "until_ns": time.monotonic_ns()})
 
     def asked(self, request: Request, *, head_bytes: int, arrived_s: float, wanted: bool) -> None:
         """Content is asked. `arrived_s`: when the last bytes came, for what we did not see."""
@@ -107,6 +117,12 @@ class Recording:
     def answered(self, detail: dict[str, Any]) -> None:
         self._add(time.monotonic_ns(), "content.exit", detail)
         self._answered = True
+        if any(event in TAKEN for _, _, event, _ in self.seen):
+            self._count_at_end()
+
+    def _count_at_end(self) -> None:
+        if self.counts < COUNTS:
+            self.count()
 
     def over(self) -> None:
         """The exchange has ended: hand it on if it was answered, and forget it."""
@@ -119,12 +135,14 @@ class Recording:
         self.head = b""
         self.seen = []
         self.dropped = 0
-        self._answered = self._counted = False
+        self._answered = False
+        self.counts = 0
 
 
 def written(recording: Recording, generation: int, pipe: EventPipe, about: dict[str, Any]) -> None:
     """An exchange as lines: its observations, then what it was; `about` is a part of that."""
-    recording.count()
+    if recording.counts < COUNTS:
+        recording.count()
     name = f"{os.getpid()}.{next(NUMBERS)}"
     frame = json.dumps({"g": generation, "x": name})[:-1].encode()
     texts = [

@@ -14,8 +14,8 @@ from ...linux.tracepoints import tracefs
 from ..control.pipe import READ_BYTES
 from ..control.rendezvous import connected
 from ..control.switch import looking
+from ..kernel.belonging import of_exchange
 from ..kernel.capture import KernelTrace
-from ..kernel.owners import of_exchange
 from ..model import Trace
 from ..steps.server_end import ServedTimeline, served
 from ..steps.summary import summed
@@ -121,8 +121,7 @@ class Attached:
         recorded = self._kernel is not None and begun_ns >= self._recording_since_ns
         if recorded and self._kernel is not None:
             kernel = self._kernel.of(port, done["peer"])
-            tids = {o.detail["tid"] for o in seen}
-            seen = [*seen, *of_exchange(kernel, done["fd"], tids)]
+            seen = [*seen, *of_exchange(kernel, seen, done["fd"])]
         timeline = ServedTimeline(seen, done["since_ns"], port)
         steps = served(timeline)
         notes = list(self._notes(done, begun_ns, recorded=recorded))

@@ -47,7 +47,8 @@ _SYSTEM_CALLS = [
     *_calls("pread64 preadv preadv2", 4, 8),
     *_calls("read", 3, 4, 8),
     *_calls("sendfile64", 4, 9),
-    *_calls("sendto sendmsg write writev", 9),
+    *_calls("sendto", 1, 9),
+    *_calls("sendmsg write writev", 9),
     *_calls("connect", 1),
 ]
 

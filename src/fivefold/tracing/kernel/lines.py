@@ -1,10 +1,10 @@
 """A line of tracefs' text, and the observation that it is.
 
-    python3-7830    [001] d.s2. 25546.168786: sys_pread64(fd: 3, buf: 0x55a7, count: 0x64, pos: 0)
+    python3-7830 (7829) [001] d.s2. 25546.168786: sys_pread64(fd: 3, buf: 0x55a7, count: 0x64)
 
-The thread that was running (the event may be about another), on which processor, in which context,
-when, and the event with its fields.  Each event prints its fields in its own way; what
-has names gets them here, and numbers become ints.  Addresses of the kernel stay words:
+The thread that was running (the event may be about another), its process, on which processor, in
+which context, when, and the event with its fields.  Each event prints its fields in its own way;
+what has names gets them here, and numbers become ints.  Addresses of the kernel stay words:
 they are hashed, good for telling things apart and for nothing else.
 """
 
@@ -18,7 +18,8 @@ from ..model import Observation
 from .events import BY_SHORT_NAME
 
 _LINE = re.compile(
-    r"\s*(?P<comm>.+?)-(?P<tid>\d+)\s+(?:\([\s\d-]+\)\s+)?\[(?P<cpu>\d+)\] (?P<flags>\S{4,6})"
+    r"\s*(?P<comm>.+?)-(?P<tid>\d+)\s+(?:\(\s*(?P<pid>\d+|-+)\)\s+)?"
+    r"\[(?P<cpu>\d+)\] (?P<flags>\S{4,6})"
     r"\s+(?P<seconds>\d+)\.(?P<us>\d{6}): (?P<event>\w+)(?P<rest>.*)"
 )
 _PAIR = re.compile(r"(\w+)(?: = |[= ])([^\s,]+)")
@@ -73,6 +74,7 @@ def observation(line: str) -> Observation | None:
         return None
     detail = {
         "tid": int(match["tid"]),
+        **({"pid": int(match["pid"])} if (match["pid"] or "-").isdigit() else {}),
         "comm": match["comm"],
         "cpu": int(match["cpu"]),
         "context": _context(match["flags"]),

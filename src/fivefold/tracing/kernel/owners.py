@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from ...linux.block_devices import disk_of
 from ..model import Observation
-from .events import THREADS, recorded
 from .packets import Ports, packets_of
 
 _RING_WORKER = re.compile(r"iou-wrk-(\d+)")
@@ -110,40 +109,3 @@ def _is_by(seen: Observation, tids: Collection[int]) -> bool:
     """By one of our threads, or by a helper that io_uring keeps for one of them."""
     helper = _RING_WORKER.fullmatch(seen.detail["comm"])
     return seen.detail["tid"] in tids or (helper is not None and int(helper[1]) in tids)
-
-
-SOCKET_CALLS = frozenset(
-    f"syscalls:sys_enter_{name}" for name in ("recvfrom", "recvmsg", "sendto", "sendmsg")
-)
-"""System calls that name the socket of their connection."""
-
-
-def of_exchange(
-    observations: Iterable[Observation], fd: int, tids: Collection[int]
-) -> Iterator[Observation]:
-    """Without what other threads did, and these threads for other connections.
-
-    A file that was opened for a request has its own descriptor: those calls stay, and so
-    do the waits, which are for all.
-    """
-    foreign: set[int] = set()
-    """Threads that are in a call for another connection."""
-    for one in observations:
-        tid = one.detail["tid"]
-        if one.event in SOCKET_CALLS and one.detail["fields"].get("fd", fd) != fd:
-            foreign.add(tid)
-        if tid not in foreign and _is_of(one, tids):
-            yield one
-        if one.event.startswith("syscalls:sys_exit_"):
-            foreign.discard(tid)
-
-
-def _is_of(seen: Observation, tids: Collection[int]) -> bool:
-    if seen.event not in OF_THREADS:
-        return True  # chosen by its packet, its disk, its ring
-    fields = seen.detail["fields"]
-    about = fields.get("next_pid", fields.get("pid"))
-    return seen.detail["tid"] in tids or about in tids
-
-
-OF_THREADS = frozenset(recorded(THREADS))

@@ -26,6 +26,11 @@ from typing import Any
 
 from ..model import Observation
 
+TOWARDS = "towards"
+"""The end of the connection to which a packet goes, in the detail of its observations."""
+
+SERVER, CLIENT = "server", "client"
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -44,6 +49,8 @@ class Ports:
 class _Packet:
     ours: bool | None = None
     """What its ports say; None as long as nothing named them."""
+    towards: str | None = None
+    """SERVER or CLIENT, likewise."""
     sent_by_us: bool = False
     answers: _Packet | None = None
     looped: bool = False
@@ -59,11 +66,16 @@ class _Packet:
 def packets_of(
     connection: Ports, observations: Iterable[Observation], tids: Collection[int]
 ) -> list[Observation]:
-    """The events of the network that belong to the connection, out of all of them."""
+    """The events of the network that belong to the connection, out of all of them; those of which
+    it is known say which end the packet goes to."""
     sorting = _Sorting(connection, tids)
     # Whose a packet is may turn out after its first events: first put together, then choose.
     seen = [(one, sorting.packet(one)) for one in observations]
-    return [one for one, packet in seen if packet is not None and packet.is_ours()]
+    ours = [(one, packet) for one, packet in seen if packet is not None and packet.is_ours()]
+    for one, packet in ours:
+        if packet.towards is not None:
+            one.detail[TOWARDS] = packet.towards
+    return [one for one, _ in ours]
 
 
 class _Sorting:
@@ -126,7 +138,10 @@ class _Sorting:
 
     def _probed(self, seen: Observation, skb: str) -> _Packet:
         packet = self._flying.setdefault(skb, _Packet(looped=True, received=True))
-        packet.ours = self._connection.owns(seen.detail["fields"])
+        fields = seen.detail["fields"]
+        packet.ours = self._connection.owns(fields)
+        # tcp_probe names the ends as the receiving socket does.
+        packet.towards = SERVER if fields.get("sport") == self._connection.server_port else CLIENT
         self._current[seen.detail["cpu"]] = packet
         return packet
 

@@ -94,5 +94,7 @@ def _evidence(step: Step, evidence: Evidence) -> Event:
             "step": step.step,
             "source": evidence.source,
             "detail": evidence.detail,
+            "process": evidence.process,
+            "thread": evidence.thread,
         },
     }

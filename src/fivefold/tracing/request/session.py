@@ -27,6 +27,7 @@ from ..attach.exchanges import Exchanges, Recorded
 from ..attach.recorder import Recorder, pair_of
 from ..attach.recording import Recording, written
 from ..control.pipe import READ_BYTES, EventPipe
+from ..kernel.belonging import of_exchange
 from ..kernel.capture import KernelTrace
 from ..model import Trace
 from ..steps.assembling import assembled
@@ -98,7 +99,8 @@ class Session:
         finally:
             client.close()
         over = self._reported(client.port, self._over, "the exchange")
-        kernel = self._kernel.observations() if self._kernel is not None else []
+        events = self._kernel.observations() if self._kernel is not None else []
+        kernel = of_exchange(events, over.seen, over.done["fd"], client=client.thread)
         timeline = Timeline([*answer.observations, *over.seen, *kernel])
         steps = assembled(timeline)
         return Trace(

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..kernel.disk_waits import PAGES, SUBMITTED, disk_waits
-from ..kernel.events import STEPS_OF
+from ..kernel.disk_waits import disk_waits
+from ..kernel.packets import CLIENT, SERVER, TOWARDS
 from ..model import STEPS, Evidence, Observation, Step
 from .page_waits import BEGUN, ENDED, counted, pages_missing, refused, seen_missing
+from .proofs import HAND_OVER, proves
 from .timeline import Timeline
 
 UNSEEN = "cannot be told apart here: the kernel's trace events need root and tracefs"
 NOT_APART = "none of the kernel's events tells it apart from its neighbour"
+NOTHING_SEEN = "nothing was seen of it alone: what time it took is in the next step"
 NO_FILE = "no file was asked for: {}"
 NOT_READ = "an application answered, or a folder from memory"
 """The server does not tell them apart: a folder's 404 and 304 are made without a file, too."""
@@ -26,56 +28,16 @@ IN_MEMORY = "the pages were in memory already ({})"
 INDISTINCT = "a disk had to be read ({}), but nothing here tells the disk from the send"
 NOT_KNOWN = "no disk was seen, but whether one was read is not known: {}"
 NO_COPY = "sendfile(2) makes no copy to the process"
-IN_RING = "the ring copies while it reads: the completion tells of both"
-
-HAND_OVER = ("sendto.enter", "sendfile64.enter", "send.begin", "send_file.begin")
-"""The server gives something of the response to the kernel."""
+HANDED_OVER = "the kernel (or glibc's thread) copies while it reads: the completion tells of both"
 
 LEAVES = ("sendfile64.exit", "send_file.end", "read_file.end")
 """The body of the response leaves, or could; what the disk did later is not the first step."""
 
 AT_INTERFACE = ("net:netif_rx", "net:net_dev_xmit", "TX_SND")
 
-SHOWN: dict[int, tuple[str, ...]] = {
-    1: ("client.send.enter", "client.send.exit", "TX_SCHED", "TX_SND", "net:netif_rx", "recv.end"),
-    2: ("net:netif_receive_skb", "sock:sk_data_ready", "tcp:tcp_probe"),
-    3: (
-        "sock:sk_data_ready",
-        "sched:sched_waking",
-        "sched:sched_switch",
-        "recvfrom.enter",
-        "recvfrom.exit",
-        "recv.end",
-    ),
-    4: ("content.enter", "open.enter", "open.exit", "read_file.begin", "sendfile64.enter"),
-    5: ("block:block_bio_queue", PAGES, SUBMITTED, BEGUN),
-    6: (
-        "io_uring:io_uring_complete",
-        "sched:sched_switch",
-        "block:block_rq_issue",
-        "block:block_rq_complete",
-        "cachestat",
-        "accounting",
-        BEGUN,
-        ENDED,
-    ),
-    7: ("block:block_rq_complete", "sched:sched_waking"),
-    8: ("read_file.begin", "read_file.end"),
-    9: ("read_file.end", "content.enter", "content.exit", *HAND_OVER),
-    10: ("sendto.exit", "sendfile64.exit", "net:net_dev_queue", "net:net_dev_xmit", "RX"),
-    11: ("RX", "client.recv.exit"),
-}
-"""Which observations a step may rest on, if they lie within it."""
-
 
 def moment(seen: Observation) -> int:
     return seen.at_ns
-
-
-def shown_in(event: str) -> set[int]:
-    """The steps for which an event may be evidence."""
-    ours = {step for step, events in SHOWN.items() if event in events}
-    return ours | set(STEPS_OF.get(event, ()))
 
 
 class Assembly:
@@ -101,10 +63,13 @@ class Assembly:
         """
         kind = STEPS[len(self.steps)]
         start = self._at
-        happened = why_not is None and end_ns is not None
-        if happened:
-            assert end_ns is not None
+        evidence: tuple[Evidence, ...] = ()
+        if why_not is None and end_ns is not None:
             self._at = min(max(start, end_ns), self._timeline.end_ns)
+            evidence = self._evidence(kind.number, start, also)
+            if not evidence and kind.number < len(STEPS):
+                self._at, why_not = start, NOTHING_SEEN  # the next one has its time
+        happened = why_not is None and end_ns is not None
         self.steps.append(
             Step(
                 step=kind.number,
@@ -113,7 +78,7 @@ class Assembly:
                 why_not=None if happened else (why_not or self._unseen),
                 start_us=self._timeline.us(start),
                 duration_us=(self._at - start) / 1000,
-                evidence=self._evidence(kind.number, start, also) if happened else (),
+                evidence=evidence,
             )
         )
 
@@ -121,7 +86,7 @@ class Assembly:
         self, number: int, start: int, also: Iterable[Observation]
     ) -> tuple[Evidence, ...]:
         within = self._timeline.within(start, self._at)
-        shown = [o for o in within if number in shown_in(o.event) and o not in also]
+        shown = [o for o in within if proves(o, number) and o not in also]
         return tuple(map(self._timeline.evidence, sorted([*also, *shown], key=moment)))
 
     def _arrival(self) -> None:
@@ -132,12 +97,20 @@ class Assembly:
         got_ns = got.at_ns if got else timeline.end_ns
         sent = timeline.last("client.send.enter", before=got_ns)
         begun = sent.at_ns if sent else timeline.start_ns
-        reached = timeline.first(*AT_INTERFACE, after=begun, before=got_ns)
+        reached = next(iter(self._packets(SERVER, *AT_INTERFACE, after=begun, before=got_ns)), None)
         left = timeline.first("client.send.exit", after=begun)
         self._until(min(reached.at_ns if reached else left.at_ns if left else got_ns, got_ns))
-        ready = timeline.last("sock:sk_data_ready", after=self._at, before=got_ns)
-        self._until(ready.at_ns if ready else None)
+        ready = self._packets(SERVER, "sock:sk_data_ready", after=self._at, before=got_ns)
+        self._until(ready[-1].at_ns if ready else None)
         self._until(got_ns)
+
+    def _packets(self, towards: str, *events: str, **span: int | None) -> list[Observation]:
+        """What was seen of packets (of any, where it is not known where they went)."""
+        return [
+            seen
+            for seen in self._timeline.of(*events, **span)  # type: ignore[arg-type]
+            if seen.detail.get(TOWARDS, towards) == towards
+        ]
 
     def _file(self) -> None:
         """Steps 4 to 8: the second I/O of the request."""
@@ -156,8 +129,8 @@ class Assembly:
         if read:
             self._until(done.at_ns)
         else:
-            by_ring = timeline.first("sendfile64.enter") is None
-            self._until(None, IN_RING if by_ring else NO_COPY)
+            by_others = timeline.first("sendfile64.enter") is None
+            self._until(None, HANDED_OVER if by_others else NO_COPY)
 
     def _no_file(self, got_ns: int) -> None:
         timeline = self._timeline
@@ -183,10 +156,17 @@ class Assembly:
             end = max([w[1] for w in waits] + ([complete.at_ns] if complete else []))
             self._until(start)
             self._until(end)
-            woken = timeline.first("sched:sched_switch", after=end, before=limit)
-            self._until(woken.at_ns if woken else None)
+            self._until(self._resumed(asked, end, limit))
         else:
             self._unseen_disk(done)
+
+    def _resumed(self, asked: Observation, after: int, before: int) -> int | None:
+        """When the thread that had asked got a processor again."""
+        tid = asked.detail.get("tid")
+        for seen in self._timeline.of("sched:sched_switch", after=after, before=before):
+            if seen.detail["fields"].get("next_pid") == tid:
+                return seen.at_ns
+        return None
 
     def _unseen_disk(self, done: Observation) -> None:
         """Without the kernel's events: what the server waited for, and what others counted."""
@@ -223,7 +203,8 @@ class Assembly:
         timeline, since = self._timeline, self._at
         given = timeline.last("sendto.enter", "sendfile64.enter", after=since)
         given = given or timeline.last("send.begin", "send_file.begin", after=since)
-        queued = timeline.last("net:net_dev_queue", after=given.at_ns if given else since)
+        left = {"after": given.at_ns if given else since, "before": timeline.end_ns}
+        queued = next(reversed(self._packets(CLIENT, "net:net_dev_queue", **left)), None)
         arrived = timeline.last("RX", after=since)
         cut = given or queued or arrived or timeline.all[-1]
         self._until(cut.at_ns, also=[cut] if cut.at_ns <= timeline.end_ns else ())

@@ -26,14 +26,22 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     entered_ns, left_ns = content_span(timeline)
     # Waits and copies; whatever else content does is its own.
     own_io_ns = within_content(timeline, *OPERATIONS)
+    total = timeline.us(timeline.end_ns)
+
+    def of_exchange(us: float) -> float:
+        """The server may go on a little after its client has all: that is no part of it."""
+        return min(max(0.0, us), total)
+
     return Summary(
-        network_wait_us=waited + (sent.waited_ns + within_content(timeline, "recv")) / 1000,
-        network_copy_us=(receiving(timeline, steps) + sent.copied_ns) / 1000,
-        disk_wait_us=max(shown, in_waits / 1000),
+        network_wait_us=of_exchange(
+            waited + (sent.waited_ns + within_content(timeline, "recv")) / 1000
+        ),
+        network_copy_us=of_exchange((receiving(timeline, steps) + sent.copied_ns) / 1000),
+        disk_wait_us=of_exchange(max(shown, in_waits / 1000)),
         disk_copy_us=copied,
-        application_us=max(0.0, (left_ns - entered_ns - own_io_ns) / 1000),
-        runqueue_us=run_queue(timeline) / 1000,
-        total_us=timeline.us(timeline.end_ns),
+        application_us=of_exchange((left_ns - entered_ns - own_io_ns) / 1000),
+        runqueue_us=of_exchange(run_queue(timeline) / 1000),
+        total_us=total,
         bytes_copied=copied_bytes(timeline),
     )
 
@@ -67,7 +75,7 @@ def copied_bytes(timeline: Timeline) -> int:
 
 def run_queue(timeline: Timeline) -> int:
     """Nanoseconds; from the scheduler's events where we have them, else from the thread's
-    counter, which also counts what came right after the response."""
+    counter, which is read when the response was given to the kernel."""
     served = timeline.first("recv.end")
     if served is not None and timeline.first("sched:sched_switch") is not None:
         tid = int(served.detail["tid"])

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from ...errors import TraceFailed
 from ..model import Evidence, Observation
 
+NOT_SAID = frozenset({"pid", "tid", "context", "fields", "until_ns"})
+"""Of an observation's detail: it has a place of its own in the evidence, or is for us alone."""
+
 
 class Timeline:
     """Everything that was seen between the client's first byte and its last."""
@@ -16,6 +19,12 @@ class Timeline:
         self.start_ns, self.end_ns = self._bounds(everything)
         # A moment longer: the server may notice later than the client that it is done.
         self.all = [o for o in everything if o.at_ns >= self.start_ns]
+        self._process_of: dict[int, int] = {
+            o.detail["tid"]: o.detail["pid"]
+            for o in everything
+            if "pid" in o.detail and not o.event.startswith("sched:")
+        }
+        """Of the threads that did something; the scheduler also names those in their way."""
 
     def _bounds(self, everything: list[Observation]) -> tuple[int, int]:
         """When it began and ended. Raises `TraceFailed`."""
@@ -56,5 +65,30 @@ class Timeline:
         return (at_ns - self.start_ns) / 1000
 
     def evidence(self, observation: Observation) -> Evidence:
-        detail = ", ".join(f"{name} {value}" for name, value in observation.detail.items())
-        return Evidence(observation.source, observation.event, self.us(observation.at_ns), detail)
+        known = observation.detail
+        said = {name: value for name, value in known.items() if name not in NOT_SAID}
+        said |= known.get("fields", {})
+        process, thread = self._whose(observation)
+        return Evidence(
+            observation.source,
+            observation.event,
+            self.us(observation.at_ns),
+            ", ".join(f"{name} {value}" for name, value in said.items()),
+            process,
+            thread,
+        )
+
+    def _whose(self, seen: Observation) -> tuple[int | None, int | None]:
+        """The process and the thread of which it tells."""
+        if seen.event == "sched:sched_switch":
+            fields = seen.detail["fields"]
+            before, after = fields["prev_pid"], fields["next_pid"]
+            # Of a switch between two threads of ours it tells of the one that goes on.
+            about = after if after in self._process_of else before
+            return self._process_of.get(about), about
+        if seen.event == "sched:sched_waking":
+            woken = seen.detail["fields"]["pid"]
+            return self._process_of.get(woken), woken
+        if seen.detail.get("context", "task") != "task":
+            return None, None
+        return seen.detail.get("pid"), seen.detail.get("tid")

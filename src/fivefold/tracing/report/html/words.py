@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 from ...model import STEPS, Evidence, Step
 from ..labels import actor_of, duration
 
-SHOWN = 4
+SHOWN = 6
 """How many observations of a step the page names; the data in the page hold all."""
+
+SECONDARY = frozenset(
+    {
+        "accounting",
+        "napi:napi_poll",
+        "skb:skb_copy_datagram_iovec",
+        "sock:sock_recv_length",
+        "sock:sock_send_length",
+        "syscalls:sys_enter_newfstat",
+        "syscalls:sys_enter_newfstatat",
+        "syscalls:sys_exit_newfstat",
+        "syscalls:sys_exit_newfstatat",
+        "tcp:tcp_rcv_space_adjust",
+        "tcp:tcp_sendmsg_locked",
+    }
+)
+"""Shown where there is room: they say how the kernel does it, or prepare what the step is about."""
 
 LONGEST_DETAIL = 72
 """Characters of an observation's detail; likewise."""
@@ -28,14 +46,27 @@ def says(step: Step) -> str:
 
 
 def evidence(step: Step, *, in_detail: bool) -> list[str]:
-    """The first observations, one line each, and how many more there are."""
-    lines = [_observation(each, in_detail=in_detail) for each in step.evidence[:SHOWN]]
+    """What says most, one line each, and how many more observations there are."""
+    lines = [_observation(each, in_detail=in_detail) for each in chosen(step.evidence)]
     more = len(step.evidence) - SHOWN
     return [*lines, f"and {more} more"] if more > 0 else lines
 
 
+def chosen(all_evidence: Sequence[Evidence]) -> list[Evidence]:
+    """As many as are shown: the first of each event before its repetitions, in order of time."""
+    seen: set[str] = set()
+    ranked: list[tuple[int, int]] = []
+    for number, one in enumerate(all_evidence):
+        rank = 2 if one.event in seen else int(one.event in SECONDARY)
+        seen.add(one.event)
+        ranked.append((rank, number))
+    return [all_evidence[number] for number in sorted(n for _, n in sorted(ranked)[:SHOWN])]
+
+
 def _observation(seen: Evidence, *, in_detail: bool) -> str:
     line = f"{seen.source} {seen.event} at {duration(seen.at_us)}"
+    if seen.thread is not None and in_detail:
+        line += f", process {seen.process or 'unknown'}, thread {seen.thread}"
     detail = textwrap.shorten(seen.detail, LONGEST_DETAIL, placeholder=" …")
     return f"{line} ({detail})" if in_detail and detail else line
 
