@@ -21,7 +21,7 @@ from ..tracing.report.html.page import as_html
 from ..tracing.report.labels import io_of
 from ..tracing.report.perfetto import as_perfetto
 from ..tracing.report.terminal import side_by_side, timeline
-from ..tracing.request.session import Session
+from ..tracing.request.session import WARM_UP, Session
 from .output import STDOUT, write
 
 NARROW = 80
@@ -70,6 +70,9 @@ def own_traces(target: str | None, path: str | None, given: dict[str, Any]) -> l
     settings = Settings(target=target, chdir=given["chdir"], serving=given["serving"])
     if not path.startswith("/"):
         raise SettingsError(f"path: {path!r} must begin with a slash")
+    if given["first"] and given["warm_up"] is not None:
+        raise SettingsError("first: --first asks for no request before it: give one of the two")
+    before = 0 if given["first"] else WARM_UP if given["warm_up"] is None else given["warm_up"]
     models = IO_MODELS if given["all_io"] else (given["io"] or AUTO,)
     traces = []
     for model in models:
@@ -83,9 +86,8 @@ def own_traces(target: str | None, path: str | None, given: dict[str, Any]) -> l
             click.echo(f"fivefold: {error}", err=True)
             continue
         with session:
-            for _ in range(given["warm_up"]):
-                session.request(path, method=given["method"])
-            traces.append(session.request(path, method=given["method"], cold=given["cold"]))
+            how = {name: given[name] for name in ("method", "cold")}
+            traces.append(session.request(path, **how, before=before))
     return traces
 
 
@@ -163,8 +165,11 @@ trace = click.Command(
         ),
         click.Option(["--cold"], is_flag=True, help="Drop the file's pages from memory first."),
         click.Option(
-            ["--warm-up"], type=int, default=0, help="How many requests to send before it."
+            ["--warm-up"],
+            type=click.IntRange(0),
+            help=f"How many requests to send before it.  [default: {WARM_UP}]",
         ),
+        click.Option(["--first"], is_flag=True, help="Trace the first request of a fresh server."),
         click.Option(["--method"], default="GET", help="GET or HEAD.  [default: GET]"),
         click.Option(["--unprivileged"], is_flag=True, help="Do without the kernel's events."),
         file_option("json_file", "json", "Write the trace as JSON (docs/trace.md)."),

@@ -67,6 +67,10 @@ class Static(Content):
         )
         self._recent_plain = self._recent.plain.get
 
+    def forget(self) -> None:
+        """Know no file any more: the next request has it found, opened and read anew."""
+        self._cache.clear()
+
     def close(self) -> None:
         if self._threads is not None:
             self._threads.close()

@@ -19,7 +19,7 @@ class Recorded:
 
     seen: list[Observation]
     done: dict[str, Any]
-    """What it was; see `recording.written`."""
+    """What it was; see `recording.written`; and `pid`, the process that served it."""
 
 
 class Exchanges:
@@ -48,5 +48,5 @@ class Exchanges:
             if "done" in message:
                 del self._seen[message["x"]]
                 if seen:  # else all of it was lost: it came too fast
-                    over.append(Recorded(seen, message["done"]))
+                    over.append(Recorded(seen, message["done"] | process))
         return over, others

@@ -94,6 +94,30 @@ def rights_of(trace: Trace) -> str:
     return "not privileged: without the kernel's trace events"
 
 
+def circumstances_of(trace: Trace) -> list[str]:
+    """What a reader must know to judge the times: what the server had done before, and whether
+    the answer was ready. Nothing of a server that is not ours."""
+    told = []
+    before = trace.request.get("before")
+    if before is not None:
+        told.append(WARM.format(requests(before)) if before else FIRST)
+    if trace.request.get("from_memory"):
+        told.append(FROM_MEMORY)
+    return told
+
+
+FIRST = "the first request of a fresh process: Python runs this code for the first time"
+WARM = "a warm server: {} before this one to the process that serves it"
+FROM_MEMORY = (
+    "the answer came from memory: no file was opened and no disk asked"
+    " (--cold makes the server forget it and drops the file's pages)"
+)
+
+
+def requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count} requests"
+
+
 def request_of(trace: Trace) -> str:
     return f"{trace.request['method']} {trace.request['target']}"
 

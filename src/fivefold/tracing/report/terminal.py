@@ -18,6 +18,7 @@ from .labels import (
     SummaryFigure,
     actor_of,
     amount,
+    circumstances_of,
     duration,
     figure_of,
     io_of,
@@ -127,6 +128,8 @@ def _header(trace: Trace, paper: Paper) -> Iterator[str]:
     total = duration(trace.summary.total_us)
     yield from paper.wrapped(f"{pair_of(trace)}, {', '.join(answer)}, {total}")
     yield from paper.wrapped(rights_of(trace))
+    for line in circumstances_of(trace):
+        yield from paper.wrapped(line)
 
 
 def _cut(request: str) -> str:

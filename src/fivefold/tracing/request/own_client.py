@@ -30,6 +30,8 @@ class Answer:
     status: int = 0
     head_bytes: int = 0
     total_bytes: int = 0
+    closes: bool = False
+    """Whether the server closes the connection with it."""
     observations: list[Observation] = field(default_factory=list)
 
 
@@ -120,6 +122,7 @@ class OwnClient:
         if bodiless or answer.status in (204, 304):
             return 0
         fields = dict(line.partition(b":")[::2] for line in head.split(b"\r\n")[1:])
+        answer.closes = fields.get(b"connection", b"").strip() == b"close"
         length = fields.get(b"content-length")
         if length is not None:
             return int(length) - (len(buffer) - end - 4)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import mmap
 import os
 import select
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from ...content.base import Content
+from ...content.static.site import Static
 from ...errors import TraceFailed
 from ...iomodels.interface import Connection, IOModel
 from ...linux.tracepoints import tracefs
@@ -30,7 +33,7 @@ from ..control.pipe import READ_BYTES, EventPipe
 from ..kernel.belonging import of_exchange
 from ..kernel.capture import KernelTrace
 from ..model import Trace
-from ..steps.assembling import assembled
+from ..steps.assembling import assembled, is_from_memory
 from ..steps.summary import summed
 from ..steps.timeline import Timeline
 from .cold import evict
@@ -40,13 +43,20 @@ SETTLE_S = 5.0
 """How long the server may take to report what it did: it writes at once, but may be slow."""
 
 
+WARM_UP = 16
+"""Requests before the one that is traced: CPython adapts a function to its arguments once it has
+been called eight times (PEP 659), and its files and names are in memory then."""
+
+WARM_UP_S = 1.0
+"""An application that takes its time is warm after fewer."""
+
+
 class Session:
     """A server under observation; `request` traces one request to it."""
 
     def __init__(self, settings: Settings, *, privileged: bool = True) -> None:
         """`privileged`: use the kernel's trace events where that is allowed."""
         self._settings = dataclasses.replace(settings, bind=("127.0.0.1:0",))
-        self._server = SupervisedServer(self._settings, OwnObserver(lambda: self._pipe))
         self._resources = contextlib.ExitStack()
         self._kernel: KernelTrace | None = None
         self.unprivileged = tracefs.available() if privileged else "not asked for"
@@ -55,6 +65,14 @@ class Session:
         self._accepted: dict[int, Any] = {}
         self._over: dict[int, Recorded] = {}
         """By the port of their client."""
+        self._served: Counter[int] = Counter()
+        """How many requests each process has served."""
+        self._orders = mmap.mmap(-1, mmap.PAGESIZE)
+        """Shared with the workers: its first byte says whether a process that waits for a request
+        shall forget the files that it knows."""
+
+        observer = OwnObserver(lambda: self._pipe, lambda: bool(self._orders[0]))
+        self._server = SupervisedServer(self._settings, observer)
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as resources:
@@ -81,24 +99,32 @@ class Session:
         self._resources.__exit__(*error)
 
     def request(
-        self, target: str, *, method: str = "GET", cold: bool = False, hold_back_s: float = 0.0
+        self,
+        target: str,
+        *,
+        method: str = "GET",
+        cold: bool = False,
+        hold_back_s: float = 0.0,
+        before: int = 0,
     ) -> Trace:
-        """Trace one request. Raises `TraceFailed`."""
-        client = OwnClient(*self._address)
+        """Trace one request; `before`: so many are sent first on its connection.
+
+        Raises `TraceFailed`.
+        """
+        self._orders[0] = cold
+        asked = self._asked(target, method)
+        client = self._warmed(asked, before)
         try:
-            self._reported(client.port, self._accepted, "the connection")
             cooled = self._evict(target) if cold else None
             if self._kernel is not None:
                 self._kernel.client_port = client.port
                 self._kernel.resume()
             started = time.time()
-            answer = client.ask(
-                f"{method} {target} HTTP/1.1\r\nHost: {self._address[0]}\r\n\r\n".encode(),
-                hold_back_s=hold_back_s,
-            )
+            answer = client.ask(asked, hold_back_s=hold_back_s)
         finally:
             client.close()
-        over = self._reported(client.port, self._over, "the exchange")
+        served = self._served.copy()
+        over = self._exchange(client)
         events = self._kernel.observations() if self._kernel is not None else []
         kernel = of_exchange(events, over.seen, over.done["fd"], client=client.thread)
         timeline = Timeline([*answer.observations, *over.seen, *kernel])
@@ -110,6 +136,8 @@ class Session:
                 "status": answer.status,
                 "bytes": answer.total_bytes,
                 "started": started,
+                "before": served[over.done["pid"]],
+                "from_memory": is_from_memory(timeline),
             },
             pair=pair_of(self._server.services[0].composition.choice),
             privileged=self._kernel is not None,
@@ -117,6 +145,47 @@ class Session:
             summary=summed(timeline, steps),
             notes=tuple(self._notes(client, cooled)),
         )
+
+    def _warmed(self, asked: bytes, count: int) -> OwnClient:
+        """A client that has sent the request so often on its connection, or for as long as
+        `WARM_UP_S`: so the process that serves it is warm, whichever it is.
+
+        Raises `TraceFailed`.
+        """
+        client = self._connected()
+        until = time.monotonic() + WARM_UP_S
+        try:
+            for _ in range(count):
+                answer = client.ask(asked)
+                self._exchange(client)
+                if answer.closes:
+                    client.close()
+                    client = self._connected()
+                if time.monotonic() > until:
+                    break
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _asked(self, target: str, method: str) -> bytes:
+        return f"{method} {target} HTTP/1.1\r\nHost: {self._address[0]}\r\n\r\n".encode()
+
+    def _connected(self) -> OwnClient:
+        """A client whose connection a worker has already. Raises `TraceFailed`."""
+        client = OwnClient(*self._address)
+        try:
+            self._reported(client.port, self._accepted, "the connection")
+        except TraceFailed:
+            client.close()
+            raise
+        return client
+
+    def _exchange(self, client: OwnClient) -> Recorded:
+        """What the server reports of the client's request. Raises `TraceFailed`."""
+        over: Recorded = self._reported(client.port, self._over, "the exchange")
+        self._served[over.done["pid"]] += 1
+        return over
 
     def _notes(self, client: OwnClient, cooled: str | None) -> Iterator[str]:
         if self.unprivileged is not None:
@@ -160,14 +229,18 @@ class Session:
 class OwnObserver:
     """What the server is given: records every connection from its beginning, and all of it."""
 
-    def __init__(self, pipe: Callable[[], EventPipe]) -> None:
+    def __init__(self, pipe: Callable[[], EventPipe], forgets: Callable[[], bool]) -> None:
+        """`forgets`: whether the files that are known shall be forgotten."""
         self._pipe = pipe
+        self._forgets = forgets
+        self._content: Content | None = None
 
     def running(self, server: SupervisedServer) -> AbstractContextManager[None]:
         self._pipe().close_reading_end()  # else no code here would learn that its reader has gone
         return nullcontext()
 
     def install(self, content: Content, spoken: Sequence[Spoken], choice: Choice) -> None:
+        self._content = content
         Recorder(content, spoken, self._ended, begun=self._accepted).begin()
 
     def serves(self, model: ServingModel) -> None: ...
@@ -178,7 +251,13 @@ class OwnObserver:
         return ()
 
     def _accepted(self, conn: Connection) -> None:
+        self._forget()
         self._pipe().send({"accepted": conn.peer[1] if conn.peer else 0})
 
+    def _forget(self) -> None:
+        if isinstance(self._content, Static) and self._forgets():
+            self._content.forget()
+
     def _ended(self, recording: Recording) -> None:
+        self._forget()
         written(recording, 0, self._pipe(), {})

@@ -119,7 +119,7 @@ class Assembly:
         sendfile = timeline.first("send_file.begin", after=got_ns)
         asked = read or sendfile
         if asked is None:
-            self._no_file(got_ns)
+            self._no_file()
             return
         done_event = "read_file.end" if read else "sendfile64.enter"
         done = timeline.first(done_event, after=asked.at_ns) or asked
@@ -132,11 +132,9 @@ class Assembly:
             by_others = timeline.first("sendfile64.enter") is None
             self._until(None, HANDED_OVER if by_others else NO_COPY)
 
-    def _no_file(self, got_ns: int) -> None:
+    def _no_file(self) -> None:
         timeline = self._timeline
-        memory = timeline.first("content.exit", after=got_ns)
-        by_memory = memory is not None and memory.detail.get("from") == "memory"
-        why = "the response was in memory" if by_memory else NOT_READ
+        why = "the response was in memory" if is_from_memory(timeline) else NOT_READ
         if timeline.first("content.enter") is None:
             why = "the server refused the request"
         for _ in range(5):
@@ -210,6 +208,11 @@ class Assembly:
         self._until(cut.at_ns, also=[cut] if cut.at_ns <= timeline.end_ns else ())
         self._until(arrived.at_ns if arrived else None)
         self._until(timeline.end_ns)
+
+
+def is_from_memory(timeline: Timeline) -> bool:
+    """Whether the server had the whole response ready."""
+    return any(one.detail.get("from") == "memory" for one in timeline.of("content.exit"))
 
 
 def assembled(timeline: Timeline) -> tuple[Step, ...]:

@@ -8,9 +8,9 @@ Facts.
 
 Choice.
     A copy is what a send needed of a processor.  A wait for the client is the time between
-    two calls of one operation, and what a call (or an operation without calls) took besides
-    its copy, less the waits for pages, and less what the scheduler took where the kernel's
-    events tell.  A call that slept where they do not, while pages of the file were missing,
+    two calls of one operation in which its thread did not run, and what a call (or an operation
+    without calls) took besides its copy, less the waits for pages, and less what the scheduler
+    took where the kernel's events tell.  A call that slept where they do not, while pages of the file were missing,
     slept for the disk or for the client: that sleep counts for neither.
 """
 
@@ -110,5 +110,10 @@ def _asleep(timeline: Timeline, seen: list[Part], disk: list[Wait]) -> int:
 def _between(operation: Part, calls: list[Part], disk: list[Wait]) -> int:
     start, end = operation.begun.at_ns, operation.ended.at_ns
     own = [one for one in calls if start <= one.begun.at_ns and one.ended.at_ns <= end]
-    gaps = [(one.ended.at_ns, later.begun.at_ns) for one, later in pairwise(own)]
-    return sum(end - start - spent(disk, start, end) for start, end in gaps)
+    return sum(_waited(Part(one.ended, later.begun), disk) for one, later in pairwise(own))
+
+
+def _waited(gap: Part, disk: list[Wait]) -> int:
+    """Between two calls a thread may also compute: find out about pages, start a helper."""
+    computed = gap.processor_ns if CLOCK in gap.begun.detail else 0
+    return max(0, gap.took_ns - computed - spent(disk, gap.begun.at_ns, gap.ended.at_ns))

@@ -1,0 +1,95 @@
+"""Whether a server was warm, and where its answer came from: true, and said in words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fivefold import Settings
+from fivefold.serving import MODELS
+from fivefold.tracing.report.html.page import as_html
+from fivefold.tracing.report.terminal import timeline
+from fivefold.tracing.request.session import WARM_UP, Session
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "small").write_bytes(bytes(5000))
+    return tmp_path
+
+
+def traced(folder: Path, *options: str) -> tuple[dict[str, Any], str]:
+    """The JSON form and the terminal's, by the command."""
+    result = folder / "trace.json"
+    command = [sys.executable, "-m", "fivefold", "trace", str(folder), "/small"]
+    done = subprocess.run(
+        [*command, "--unprivileged", "--json", str(result), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    trace: dict[str, Any] = json.loads(result.read_text())
+    return trace, " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_the_process_that_serves_it_is_warm_by_default(serving: str, folder: Path) -> None:
+    trace, said = traced(folder, "--serving", serving)
+    assert trace["request"]["before"] == WARM_UP
+    assert f"a warm server: {WARM_UP} requests before" in said
+    assert trace["request"]["from_memory"]
+    assert "the answer came from memory: no file was opened" in said
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_the_first_request_of_a_fresh_process_is_shown_where_one_asks(
+    serving: str, folder: Path
+) -> None:
+    trace, said = traced(folder, "--serving", serving, "--first")
+    assert trace["request"]["before"] == 0
+    assert "the first request of a fresh process" in said
+    assert trace["steps"][3]["happened"]
+    assert "from memory" not in said
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_cold_file_is_read_by_a_warm_server(serving: str, folder: Path) -> None:
+    trace, said = traced(folder, "--serving", serving, "--cold")
+    assert trace["request"]["before"] == WARM_UP
+    assert not trace["request"]["from_memory"]
+    assert "from memory" not in said
+    seen = {one["event"] for one in trace["steps"][3]["evidence"]}
+    assert {"open.enter", "open.exit"} <= seen, "the server had forgotten the file"
+
+
+def test_first_and_warm_up_contradict(folder: Path) -> None:
+    command = [sys.executable, "-m", "fivefold", "trace", str(folder), "/small"]
+    done = subprocess.run(
+        [*command, "--first", "--warm-up", "3"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "give one of the two" in done.stderr
+
+
+def test_the_forms_say_it(folder: Path) -> None:
+    with Session(Settings(target=str(folder)), privileged=False) as session:
+        first = session.request("/small")
+        second = session.request("/small", before=1)
+    for words, trace in (("The first request of a fresh process", first), ("2 requests", second)):
+        assert words in as_html(trace)
+        assert words[1:] in timeline(trace, colour=False)
+    assert "The answer came from memory" in as_html(second)
+    assert "The answer came from memory" not in as_html(first)
+
+
+def test_a_server_that_closes_each_connection_is_warm_all_the_same(folder: Path) -> None:
+    settings = Settings(target=str(folder), serving="async")
+    with Session(settings, privileged=False) as session:
+        refused = session.request("/a b", before=3).request
+    assert (refused["status"], refused["before"]) == (400, 3)
