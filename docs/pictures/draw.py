@@ -1,6 +1,6 @@
 """The pictures of README.md: what Chromium shows of a page, a trace and a comparison.
 
-Run by `make pictures`, as root with tracefs where the trace shall have the kernel's own evidence,
+Run by `make pictures`, as root where the trace shall have the kernel's own evidence,
 on a machine that has nothing else to do.
 """
 

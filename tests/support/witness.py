@@ -43,6 +43,15 @@ def witness(command: list[str], says: str, log: Path) -> Iterator[None]:
             process.stderr.read()
 
 
+def seeing_tracefs(command: list[str]) -> list[str]:
+    """The command, in a mount namespace of its own if tracefs is not mounted in ours."""
+    root = tracefs.root()
+    if root is None or root in tracefs.ROOTS:
+        return command
+    mounting = f'{tracefs.MOUNT} && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", mounting, "sh", *command]
+
+
 THROTTLE = Path("/sys/fs/cgroup/blkio/blkio.throttle.read_bps_device")
 
 

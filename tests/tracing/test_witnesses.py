@@ -26,7 +26,7 @@ from fivefold.tracing.request.session import Session
 from fivefold.tracing.steps.assembling import INDISTINCT, assembled
 from fivefold.tracing.steps.timeline import Timeline
 from support.every_pair import pairs
-from support.witness import WITH_RIGHTS, witness, worker_of
+from support.witness import WITH_RIGHTS, seeing_tracefs, witness, worker_of
 
 pytestmark = pytest.mark.alone
 
@@ -128,7 +128,7 @@ def test_perf_saw_the_same_calls_as_the_kernels_events(
         with perf(command, worker, data):
             session.request("/large")
     printed = subprocess.run(
-        ["perf", "script", "-i", str(data), "--ns", "-F", "time,event"],
+        seeing_tracefs(["perf", "script", "-i", str(data), "--ns", "-F", "time,event"]),
         capture_output=True,
         text=True,
         check=True,
@@ -157,7 +157,7 @@ def perf(command: list[str], worker: int, data: Path) -> Iterator[None]:
     os.mkfifo(control)
     os.mkfifo(acknowledged)
     fifos = f"--control=fifo:{control},{acknowledged}"
-    asked = [*command, "-D", "-1", fifos, "-p", str(worker), "-o", str(data)]
+    asked = [*seeing_tracefs(command), "-D", "-1", fifos, "-p", str(worker), "-o", str(data)]
     with subprocess.Popen(asked, stderr=subprocess.PIPE) as process:
         try:
             with control.open("w") as orders, acknowledged.open() as hearing:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fivefold.linux.processes import start_time, threads_of_tree
-from fivefold.linux.tracepoints import tracefs
+from fivefold.linux.tracepoints import mounting, tracefs
 from fivefold.linux.tracepoints.tracefs import Instance
 from support.servers.deployed import until
 
@@ -89,7 +89,7 @@ def test_only_listed_threads_and_what_they_start() -> None:
         instance.stop()
         text = instance.read()
 
-    tids = {line.split("[")[0].rstrip().rpartition("-")[2] for line in text.splitlines()}
+    tids = {line.split("(")[0].rstrip().rpartition("-")[2] for line in text.splitlines()}
     assert str(child.native_id) in tids
     assert len(tids - {str(child.native_id)}) == 1  # the process
 
@@ -224,8 +224,10 @@ def test_without_rights_the_reason_says_what_helps() -> None:
 
 def test_not_mounted_says_how_to_mount(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracefs, "ROOTS", (Path("/nowhere"),))
+    monkeypatch.setattr(mounting, "_mounted", lambda: "Operation not permitted")
     if os.geteuid() == 0:
-        assert tracefs.available() == f"tracefs is not mounted: {tracefs.MOUNT}"
+        why = "tracefs is not mounted, nor may we (Operation not permitted)"
+        assert tracefs.available() == f"{why}: {tracefs.MOUNT}"
     assert tracefs.sweep() == []
     with pytest.raises(OSError, match="not mounted"):
         Instance(READS)

@@ -18,7 +18,7 @@ import pytest
 from fivefold import Settings
 from fivefold.iomodels import ENGINES
 from fivefold.linux import page_cache, timestamping
-from fivefold.linux.tracepoints import tracefs
+from fivefold.linux.tracepoints import mounting, tracefs
 from fivefold.tracing.request.session import Session
 
 NOBODY = 65534
@@ -111,7 +111,7 @@ def test_an_older_kernel_still_stamps() -> None:
 
 
 FAKES = {
-    "not mounted": ([], "tracefs is not mounted: mount -t tracefs"),
+    "not mounted": ([], "tracefs is not mounted, nor may we (not here): mount -t tracefs"),
     "no events": (["trace_clock", "instances/"], "CONFIG_EVENT_TRACING"),
     "locked down": (["trace_clock/", "instances/", "events/"], "is the kernel locked down?"),
 }
@@ -127,6 +127,7 @@ def test_a_tracefs_that_cannot_be_used(
         path = tmp_path / name
         path.mkdir() if name.endswith("/") else path.touch()
     monkeypatch.setattr(tracefs, "ROOTS", (tmp_path,))
+    monkeypatch.setattr(mounting, "_mounted", lambda: "not here")
     monkeypatch.setattr(tracefs, "in_first_pid_namespace", lambda: True)
     with Session(Settings(target=str(folder))) as session:
         trace = session.request("/large")

@@ -8,6 +8,7 @@ it.  It tries for a while, because our descriptors in an instance close after th
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Collection
 from typing import Self
 
 SCRIPT = """
@@ -28,8 +29,10 @@ SHELL = "/bin/sh"
 class Cleaner:
     """While entered, the instances whose paths begin with `prefix` do not survive us."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, descriptors: Collection[int] = ()) -> None:
+        """`descriptors`: through which the prefix leads, if it does through one of ours."""
         self._prefix = prefix
+        self._descriptors = descriptors
 
     def __enter__(self) -> Self:
         self._shell = subprocess.Popen(  # noqa: S603 - our own words
@@ -38,6 +41,7 @@ class Cleaner:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            pass_fds=self._descriptors,
         )
         return self
 

@@ -1,10 +1,10 @@
 """The kernel's trace events: a private instance of tracefs, its ring buffer, its text.
 
 Facts.
-    tracefs is one folder for the whole machine, but every folder under `instances` is a
-    tracer of its own: ring buffers, clock, events, filters.  `set_event_pid` lets an event
-    pass if the *current* task is listed (sched_waking and sched_switch also if they are
-    about a listed one); `event-fork` adds the children of listed tasks.  `trace_clock=mono`
+    tracefs is one folder for the whole machine, wherever it is mounted, but every folder under
+    `instances` is a tracer of its own: ring buffers, clock, events, filters.  `set_event_pid`
+    lets an event pass if the *current* task is listed (sched_waking and sched_switch also if they
+    are about a listed one); `event-fork` adds the children of listed tasks.  `trace_clock=mono`
     is CLOCK_MONOTONIC, printed rounded to the microsecond.  A full buffer overwrites its
     oldest events and counts them.
     An instance outlives the process that made it, and its buffers are kernel memory.
@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import Self
 
 from ..processes import in_first_pid_namespace, start_time
+from . import mounting
 
 MOUNT = "mount -t tracefs nodev /sys/kernel/tracing"
 ROOTS = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
@@ -48,14 +49,14 @@ _numbers = itertools.count()
 
 
 def root() -> Path | None:
-    """Where tracefs is mounted, as far as we may see."""
+    """Where tracefs is mounted, as far as we may see; as root, a mount of our own if nowhere."""
     for candidate in ROOTS:
         try:
             if (candidate / "trace_clock").exists():
                 return candidate
         except PermissionError:
             continue
-    return None
+    return mounting.own_root()
 
 
 def available() -> str | None:
@@ -66,7 +67,7 @@ def available() -> str | None:
     if folder is None and os.geteuid() != 0:
         return "the kernel's trace events are root's alone: run as root"
     if folder is None:
-        return f"tracefs is not mounted: {MOUNT}"
+        return f"tracefs is not mounted, nor may we ({mounting.refusal()}): {MOUNT}"
     return _refusal(folder)
 
 
@@ -82,6 +83,12 @@ def _refusal(folder: Path) -> str | None:
     except OSError as error:  # EPERM although root: kernel_lockdown(7)
         return f"{folder} cannot be read ({error.strerror}): is the kernel locked down?"
     return None
+
+
+def own_descriptors() -> list[int]:
+    """Through which `root` leads; a program that shall follow it has to inherit them."""
+    folder = root()
+    return [] if folder is None or folder in ROOTS else [int(folder.name)]
 
 
 def own_name() -> str:

@@ -69,7 +69,8 @@ class KernelTrace:
         self._resources.close()
 
     def _record(self, resources: ExitStack) -> None:
-        resources.enter_context(Cleaner(f"{tracefs.root()}/instances/{tracefs.own_name()}"))
+        prefix = f"{tracefs.root()}/instances/{tracefs.own_name()}"
+        resources.enter_context(Cleaner(prefix, tracefs.own_descriptors()))
         self._tids |= self._running()
         kib = self._buffer_kib
         self._threads = resources.enter_context(

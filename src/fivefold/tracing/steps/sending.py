@@ -10,8 +10,8 @@ Choice.
     A copy is what a send needed of a processor.  A wait for the client is the time between
     two calls of one operation in which its thread did not run, and what a call (or an operation
     without calls) took besides its copy, less the waits for pages, and less what the scheduler
-    took where the kernel's events tell.  A call that slept where they do not, while pages of the file were missing,
-    slept for the disk or for the client: that sleep counts for neither.
+    took where the kernel's events tell.  A call that slept where they do not, while pages of the
+    file were missing, slept for the disk or for the client: that sleep counts for neither.
 """
 
 from __future__ import annotations
