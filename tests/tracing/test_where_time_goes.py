@@ -14,6 +14,7 @@ from fivefold.iomodels import ENGINES
 from fivefold.linux.tracepoints import tracefs
 from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.model import Trace
+from fivefold.tracing.request.own_client import Manner
 from fivefold.tracing.request.session import Session
 from support.every_pair import pairs
 from support.witness import THROTTLE, WITH_RIGHTS, disk_of, throttled, worker_of
@@ -63,8 +64,9 @@ def test_a_client_that_holds_back_its_last_byte_is_network_wait(
     folder: Path,
 ) -> None:
     settings = Settings.of({"target": str(folder), **pair})
-    with Session(settings, privileged=privileged) as session:
-        trace = session.request("/small", hold_back_s=HELD_BACK_S)
+    late = Manner(sends_late_s=HELD_BACK_S)
+    with Session(settings, privileged=privileged, manner=late) as session:
+        trace = session.request("/small")
     found = shares(trace)
     assert found["network_wait"] > 0.5
     for other in ("network_copy", "disk_wait", "disk_copy", "application"):

@@ -21,7 +21,9 @@ from ..tracing.report.html.page import as_html
 from ..tracing.report.labels import io_of
 from ..tracing.report.perfetto import as_perfetto
 from ..tracing.report.terminal import side_by_side, timeline
+from ..tracing.request.certificate import throw_away_certificate
 from ..tracing.request.session import WARM_UP, Session
+from ..transport.tls.options import TlsSettings
 from .output import STDOUT, write
 
 NARROW = 80
@@ -63,11 +65,19 @@ def run(  # noqa: PLR0917 - click calls by keyword
 
 def own_traces(target: str | None, path: str | None, given: dict[str, Any]) -> list[Trace]:
     """The same request to a server of our own, under each of the I/O models."""
+    if not given["https"] or given["tls_cert"]:
+        return traces_of_models(target, path, given)
+    with throw_away_certificate() as certificate:
+        return traces_of_models(target, path, {**given, "tls_cert": (certificate,)})
+
+
+def traces_of_models(target: str | None, path: str | None, given: dict[str, Any]) -> list[Trace]:
     if target is None or path is None:
         raise SettingsError("target: name a TARGET and a PATH, or a server with --attach PID")
     if given["all_io"] and given["io"] is not None:
         raise SettingsError("io: --all-io asks for every I/O model: give one of the two")
-    settings = Settings(target=target, chdir=given["chdir"], serving=given["serving"])
+    tls = TlsSettings(tls_cert=given["tls_cert"], tls_key=given["tls_key"])
+    settings = Settings(target=target, chdir=given["chdir"], serving=given["serving"], tls=tls)
     if not path.startswith("/"):
         raise SettingsError(f"path: {path!r} must begin with a slash")
     if given["first"] and given["warm_up"] is not None:
@@ -78,7 +88,9 @@ def own_traces(target: str | None, path: str | None, given: dict[str, Any]) -> l
     for model in models:
         try:
             session = Session(
-                dataclasses.replace(settings, io=model), privileged=not given["unprivileged"]
+                dataclasses.replace(settings, io=model),
+                privileged=not given["unprivileged"],
+                http2=given["http2"],
             )
         except Unavailable as error:
             if len(models) == 1:
@@ -171,6 +183,14 @@ trace = click.Command(
         ),
         click.Option(["--first"], is_flag=True, help="Trace the first request of a fresh server."),
         click.Option(["--method"], default="GET", help="GET or HEAD.  [default: GET]"),
+        click.Option(["--http2"], is_flag=True, help="Ask by HTTP/2."),
+        click.Option(
+            ["--https"], is_flag=True, help="Ask over TLS, with a certificate made for it."
+        ),
+        click.Option(
+            ["--tls-cert"], metavar="FILE", multiple=True, help="Over TLS, with this certificate."
+        ),
+        click.Option(["--tls-key"], metavar="FILE", multiple=True, help="As for `serve`."),
         click.Option(["--unprivileged"], is_flag=True, help="Do without the kernel's events."),
         file_option("json_file", "json", "Write the trace as JSON (docs/trace.md)."),
         file_option("perfetto", "perfetto", "Write the trace for ui.perfetto.dev."),

@@ -21,6 +21,7 @@ from fivefold.linux.tracepoints import tracefs
 from fivefold.tracing.kernel.capture import KernelTrace
 from fivefold.tracing.kernel.events import recorded
 from fivefold.tracing.model import Trace
+from fivefold.tracing.request.own_client import Manner
 from fivefold.tracing.request.session import Session
 from support.every_pair import pairs
 from support.measured_again import measured_again
@@ -98,8 +99,9 @@ def test_what_an_application_does_between_two_parts_is_its_own_time(pair: dict[s
 
 @measured_again
 def test_a_client_that_is_slow_is_network_wait(folder: Path) -> None:
-    with Session(Settings(target=str(folder)), privileged=False) as session:
-        trace = session.request("/small", hold_back_s=HELD_BACK_S)
+    late = Manner(sends_late_s=HELD_BACK_S)
+    with Session(Settings(target=str(folder)), privileged=False, manner=late) as session:
+        trace = session.request("/small")
     check_steps(trace)
     assert trace.summary.network_wait_us >= HELD_BACK_S * 1e6
     assert trace.steps[0].duration_us >= HELD_BACK_S * 1e6

@@ -22,6 +22,22 @@ class Recorded:
     """What it was; see `recording.written`; and `pid`, the process that served it."""
 
 
+SHARED = (
+    "HTTP/2: reads, writes and the keys of TLS are the connection's, shared by its streams;"
+    " what is shown of them was seen while this stream was served; {}"
+)
+ALONE = "no other one was open meanwhile"
+
+
+def shared_notes(done: dict[str, Any]) -> list[str]:
+    """What must be known of an exchange that had its connection not for itself."""
+    others = done.get("others")
+    if others is None:
+        return []
+    told = ALONE if not others else f"{others} other streams were begun meanwhile"
+    return [SHARED.format(told)]
+
+
 class Exchanges:
     """Those that are not over yet."""
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from ...content.base import Content
 from ...content.static.site import Static
-from ...http1.answer import Answer, Deferred
+from ...http1.answer import Answer, Deferred, Whole
 from ...http1.exchange import Exchange
 from ...http1.request import Request
 from ...iomodels.interface import Connection
@@ -24,6 +25,7 @@ from ...server.composition import Spoken
 from ...serving.open_connections import Handler
 from .attribution import attributed, emit_for_working
 from .recording import Recording
+from .stream_recording import StreamRecording
 
 Asks = Callable[..., Answer | None]
 """`Content.answer_at_once`."""
@@ -46,7 +48,7 @@ class Recorder:
         refused, or if its path is not like the glob `pattern`. `begun` is called with each new
         connection. `most`: as for `Recording`."""
         self._content = content
-        self._spoken = [version for version in spoken if not version.multiplexes]
+        self._spoken = spoken
         self._ended, self._begun = ended, begun
         self._pattern = pattern
         self._most = most
@@ -59,14 +61,17 @@ class Recorder:
         with self._lock:
             self._overlays = (
                 Overlay(self._content, answer_at_once=self._at_once, respond=self._respond),
-                *(Overlay(version, serve=self._serve) for version in self._spoken),
+                *(
+                    Overlay(version, serve=partial(self._serve, version))
+                    for version in self._spoken
+                ),
             )
             if isinstance(self._content, Static):
                 self._overlays += (self._content.observe(emit_for_working),)
             for version in self._spoken:
                 connections: Any = version.connections
                 for conn in connections.copy():
-                    self._watch(conn)
+                    self._watch(conn, version)
 
     def lift(self) -> None:
         with self._lock:
@@ -77,18 +82,19 @@ class Recorder:
             for recording in recordings.values():
                 recording.lift()
 
-    def _watch(self, conn: Connection) -> None:
+    def _watch(self, conn: Connection, version: Spoken) -> None:
+        kind = StreamRecording if version.multiplexes else Recording
         with self._lock:
             if self._overlays and conn not in self._recordings:
-                self._recordings[conn] = Recording(conn, self._hand_on, self._most)
+                self._recordings[conn] = kind(conn, self._hand_on, self._most)
 
     def _hand_on(self, recording: Recording) -> None:
         if self._overlays:
             self._ended(recording)
 
-    def _serve(self, inner: Handler) -> Handler:
+    def _serve(self, version: Spoken, inner: Handler) -> Handler:
         async def serve(conn: Connection) -> None:
-            self._watch(conn)
+            self._watch(conn, version)
             self._begun(conn)
             try:
                 await inner(conn)
@@ -101,35 +107,47 @@ class Recorder:
         def answer_at_once(
             request: Request, head: bytes, conn: Connection, now: float
         ) -> Answer | None:
-            recording = self._recordings.get(conn)
+            recording = self._recording_of(conn)
             if recording is None:
                 return inner(request, head, conn, now)
             wanted = matches(request.target, self._pattern)
-            recording.asked(request, head_bytes=len(head), arrived_s=now, wanted=wanted)
+            recording.asked(request, conn=conn, head_bytes=len(head), arrived_s=now, wanted=wanted)
             answer = inner(request, head, conn, now)
-            if answer is not None and not answer.complete:
-                return Deferred(answering(answer.through, recording))
-            if answer is not None:
-                recording.answered({"from": "memory"} if answer.from_memory else {})
+            if answer is None:
+                return None
+            detail = {"from": "memory"} if answer.complete and answer.from_memory else {}
+            if not answer.complete or is_sent_in_parts(conn, answer):
+                return Deferred(answering(answer.through, recording, detail))
+            status = answer.head.status if isinstance(answer, Whole) else 0
+            recording.answered(conn, status, detail)
             return answer
 
         return answer_at_once
 
+    def _recording_of(self, conn: Any) -> Recording | None:
+        return self._recordings.get(conn.below if conn.multiplexed else conn)
+
     def _respond(self, inner: Callable[..., Any]) -> Callable[..., Any]:
         async def respond(exchange: Exchange) -> None:
-            conn: Any = exchange.conn
-            recording = self._recordings.get(conn)
-            await (inner if recording is None else answering(inner, recording))(exchange)
+            recording = self._recording_of(exchange.conn)
+            await (inner if recording is None else answering(inner, recording, {}))(exchange)
 
         return respond
 
 
-def answering(later: Callable[..., Any], recording: Recording) -> Callable[..., Any]:
+def answering(
+    later: Callable[..., Any], recording: Recording, detail: dict[str, str]
+) -> Callable[..., Any]:
     async def answered(exchange: Exchange) -> None:
         await attributed(later(exchange), recording)
-        recording.answered({})
+        recording.answered(exchange.conn, getattr(exchange, "status", 0), detail)
 
     return answered
+
+
+def is_sent_in_parts(conn: Any, answer: Answer) -> bool:
+    """Whether a stream waits between the parts of its answer; only its end is the end then."""
+    return conn.multiplexed and not (isinstance(answer, Whole) and conn.has_room(answer.size))
 
 
 def matches(target: bytes, pattern: str) -> bool:

@@ -27,6 +27,9 @@ TAKEN = ("send.end", "send_file.end")
 COUNTS = 2
 """How often the counters of an exchange are read: when it has been received, and when all of the
 response was given to the kernel. What comes later is no part of it."""
+SAME_ABOVE = ("recv.", "send.", "send_file.")
+"""Events of operations that a connection of TLS has itself."""
+
 LINE_FRAME = 64
 NUMBERS = count()
 
@@ -42,6 +45,12 @@ class Recording:
     ) -> None:
         """`most`: so many observations of an exchange are kept; None: all."""
         self.conn = conn
+        self.below: Any = getattr(conn, "below", None)
+        """The connection under TLS, which makes the system calls; None without TLS."""
+        self.status = 0
+        """Of the response, where its first bytes do not say it (HTTP/2)."""
+        self.others: int | None = None
+        """How many other streams were begun meanwhile; None where there is but one exchange."""
         self.request: Request | None = None
         """The request that is traced; None between requests, and for those not asked for."""
         self.head = b""
@@ -55,10 +64,12 @@ class Recording:
         self._most = most
         self.counts = 0
         """How often the kernel's counters were read."""
-        self._overlays = (
+        self._overlays: tuple[Overlay, ...] = (
             conn.observe(self.emit),
             Overlay(conn, send=self._sending, send_file=self._sending, close=self._closing),
         )
+        if self.below is not None:
+            self._overlays += (self.below.observe(self._emit_below),)
 
     def _sending(self, send: Operation) -> Operation:
         def sending(first: bytes, *others: Any) -> Coroutine[Any, Any, None]:
@@ -78,19 +89,30 @@ class Recording:
         for overlay in self._overlays:
             overlay.lift()
 
+    def _emit_below(self, event: str, detail: dict[str, Any]) -> None:
+        """Of TLS: its operations are seen above; here the calls, and the reads of files."""
+        if event.startswith(SAME_ABOVE):
+            return
+        if event.startswith("read_file."):
+            detail = {name: value for name, value in detail.items() if name != "bytes"}
+        self.emit(event, detail)
+
     def emit(self, event: str, detail: dict[str, Any]) -> None:
         if event == "recv.begin" and self._answered:
             self.over()
         if event == "recv.begin" and not self.seen:
             return  # waiting for a request is no part of it
-        if self._most is None or len(self.seen) < self._most:
-            self._add(time.monotonic_ns(), event, detail)
-        else:
-            self.dropped += 1
+        self._keep(event, detail)
         if event == "recv.end" and not self.counts:
             self.count()
         if event in TAKEN and self._answered:
             self._count_at_end()
+
+    def _keep(self, event: str, detail: dict[str, Any]) -> None:
+        if self._most is None or len(self.seen) < self._most:
+            self._add(time.monotonic_ns(), event, detail)
+        else:
+            self.dropped += 1
 
     def _add(self, at_ns: int, event: str, detail: dict[str, Any]) -> None:
         self.seen.append((at_ns, threading.get_native_id(), event, detail))
@@ -103,8 +125,11 @@ class Recording:
         # Until when: what the kernel sees of this thread in that time is our own doing.
         self._add(begun_ns, "accounting", {**counters, "until_ns": time.monotonic_ns()})
 
-    def asked(self, request: Request, *, head_bytes: int, arrived_s: float, wanted: bool) -> None:
-        """Content is asked. `arrived_s`: when the last bytes came, for what we did not see."""
+    def asked(
+        self, request: Request, *, conn: Any, head_bytes: int, arrived_s: float, wanted: bool
+    ) -> None:
+        """Content is asked. `arrived_s`: when the last bytes came, for what we did not see;
+        `conn`: the connection as content has it, which of HTTP/2 is the stream."""
         if self._answered:
             self.over()  # the next request was here already
         if not any(event == "recv.end" for _, _, event, _ in self.seen):
@@ -114,7 +139,9 @@ class Recording:
         self.request = request if wanted else None
         self._add(time.monotonic_ns(), "content.enter", {})
 
-    def answered(self, detail: dict[str, Any]) -> None:
+    def answered(self, conn: Any, status: int, detail: dict[str, Any]) -> None:
+        """`status`: 0 where it is not known otherwise than by the first bytes."""
+        self.status = status
         self._add(time.monotonic_ns(), "content.exit", detail)
         self._answered = True
         if any(event in TAKEN for _, _, event, _ in self.seen):
@@ -134,7 +161,7 @@ class Recording:
         self.request = None
         self.head = b""
         self.seen = []
-        self.dropped = 0
+        self.dropped = self.status = 0
         self._answered = False
         self.counts = 0
 
@@ -154,10 +181,13 @@ def written(recording: Recording, generation: int, pipe: EventPipe, about: dict[
     conn = recording.conn
     local, peer = conn.socket_ends or (conn.local, conn.peer)
     done = about | {
-        "status": status_of(recording.head),
+        "status": recording.status or status_of(recording.head),
         "local": local[1],
         "peer": peer[1] if peer else None,
         "fd": conn.fd,
+        "http": "1.1" if recording.others is None else "2",
+        "tls": tls.version() if (tls := conn.tls) is not None else None,
+        "others": recording.others,
         "since_ns": recording.since_ns,
         "dropped": recording.dropped,
         "lost": pipe.lost,

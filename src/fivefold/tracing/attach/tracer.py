@@ -19,7 +19,7 @@ from ..kernel.capture import KernelTrace
 from ..model import Trace
 from ..steps.server_end import ServedTimeline, served
 from ..steps.summary import summed
-from .exchanges import Exchanges, Recorded
+from .exchanges import Exchanges, Recorded, shared_notes
 from .inspected import asked
 
 KEPT_NS = 60 * 10**9
@@ -132,6 +132,8 @@ class Attached:
                 "status": done["status"],
                 "bytes": timeline.bytes_of("send.end", "send_file.end"),
                 "started": (timeline.start_ns + realtime_offset_ns()) / 1e9,
+                "http": done["http"],
+                "tls": done["tls"],
             },
             pair=done["pair"],
             privileged=recorded,
@@ -150,6 +152,7 @@ class Attached:
             yield from self._kernel.notes(since_ns=begun_ns)
         if done["dropped"]:
             yield f"{done['dropped']} observations at its end were not kept: it had too many"
+        yield from shared_notes(done)
         if done["lost"]:
             yield f"{done['lost']} messages of the server were lost: they came too fast"
 

@@ -97,13 +97,20 @@ def rights_of(trace: Trace) -> str:
 def circumstances_of(trace: Trace) -> list[str]:
     """What a reader must know to judge the times: what the server had done before, and whether
     the answer was ready. Nothing of a server that is not ours."""
-    told = []
+    told = [spoken] if (spoken := spoken_of(trace)) else []
     before = trace.request.get("before")
     if before is not None:
         told.append(WARM.format(requests(before)) if before else FIRST)
     if trace.request.get("from_memory"):
         told.append(FROM_MEMORY)
     return told
+
+
+def spoken_of(trace: Trace) -> str:
+    """The version of HTTP and of TLS, where it is not just HTTP/1.1."""
+    http, tls = trace.request.get("http"), trace.request.get("tls")
+    plain = f"HTTP/{http}" if http not in {None, "1.1"} or tls else ""
+    return f"{plain} over {tls}" if tls else plain
 
 
 FIRST = "the first request of a fresh process: Python runs this code for the first time"

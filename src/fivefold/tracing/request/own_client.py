@@ -8,41 +8,61 @@ arrived there.
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ...errors import TraceFailed
 from ...linux import timestamping
 from ..model import Observation
+from .responses import Answer, Http1Speaking, Speaking
+from .sealing import Sealing
 
 TIMEOUT_S = 60.0
 """Longer than the server's own patience: so the server gives up first."""
 
 RECEIVE_BYTES = 262144
 
+SMALL_BUFFER_BYTES = 4096
+"""The least receive buffer of a slow client: the server's kernel soon has no room."""
 
-@dataclass
-class Answer:
-    """What came back."""
 
-    status: int = 0
-    head_bytes: int = 0
-    total_bytes: int = 0
-    closes: bool = False
-    """Whether the server closes the connection with it."""
-    observations: list[Observation] = field(default_factory=list)
+@dataclass(frozen=True)
+class Manner:
+    """How the client behaves, so that the server has to wait."""
+
+    sends_late_s: float = 0.0
+    """How long it keeps the last byte of its request back."""
+    reads_late_s: float = 0.0
+    """How long it lets the response lie, in a small buffer, before it reads any of it."""
+
+
+AT_ONCE = Manner()
+
+
+def speaking(scheme: str, authority: str) -> Speaking:
+    """HTTP/2, on one connection."""
+    from .http2_speaking import Http2Speaking  # noqa: PLC0415 - only where it is spoken
+
+    return Http2Speaking(scheme, authority)
 
 
 class OwnClient:
-    """A connection to the server under observation."""
+    """A connection to the server under observation. Raises `TraceFailed`."""
 
-    def __init__(self, host: str, port: int) -> None:
-        try:
-            self._sock = socket.create_connection((host, port), TIMEOUT_S)
-        except OSError as error:
-            raise TraceFailed(f"cannot connect to {host}:{port}: {error.strerror}") from error
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None = None,
+        http2: bool = False,
+        manner: Manner = AT_ONCE,
+    ) -> None:
+        self._manner = manner
+        self._sock = self._connected(host, port)
         # Not Python's own time-out: it would wait before it reads the error queue, too.
         self._sock.setblocking(True)
         patience = struct.pack("ll", int(TIMEOUT_S), 0)
@@ -53,21 +73,59 @@ class OwnClient:
         self._offset_ns = timestamping.realtime_offset_ns()
         self.thread = threading.get_native_id()
         self.port: int = self._sock.getsockname()[1]
+        scheme, authority = "http" if tls is None else "https", f"{host}:{port}"
+        self.tls: Sealing | None = None
+        self.speaking = speaking(scheme, authority) if http2 else Http1Speaking(authority)
+        try:
+            if tls is not None:
+                self.tls = Sealing(self._sock, tls)
+            self._greet()
+        except (OSError, TraceFailed) as error:
+            self.close()
+            raise TraceFailed(f"the server did not agree to it: {error}") from error
+
+    def _greet(self) -> None:
+        """What precedes the first request: it is no part of a trace."""
+        data = b""
+        while not self.speaking.greeted(data):
+            self._say(self.speaking.to_send())
+            received = self._sock.recv(RECEIVE_BYTES)
+            if not received:
+                raise TraceFailed("it closed the connection")
+            data = self._opened(received)
+        self._say(self.speaking.to_send())
+
+    def _say(self, data: bytes) -> None:
+        if data:
+            self._sock.sendall(data if self.tls is None else self.tls.seal(data))
+
+    def _opened(self, data: bytes) -> bytes:
+        return data if self.tls is None else self.tls.open(data)
+
+    def _connected(self, host: str, port: int) -> socket.socket:
+        sock = socket.socket()
+        sock.settimeout(TIMEOUT_S)
+        if self._manner.reads_late_s:  # before it connects, or its window is larger for ever
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
+        try:
+            sock.connect((host, port))
+        except OSError as error:
+            sock.close()
+            raise TraceFailed(f"cannot connect to {host}:{port}: {error.strerror}") from error
+        return sock
 
     def close(self) -> None:
         self._sock.close()
 
-    def ask(self, request: bytes, *, hold_back_s: float = 0.0) -> Answer:
-        """Send `request` and read its response to the end.
-
-        `hold_back_s`: how long the last byte is kept back, to see what a slow client does.
-        Raises `TraceFailed`.
-        """
+    def ask(self, method: str, target: str, *, in_its_manner: bool = False) -> Answer:
+        """Send a request and read its response to the end. Raises `TraceFailed`."""
         answer = Answer()
         seen = answer.observations
+        manner = self._manner if in_its_manner else AT_ONCE
         try:
-            self._send(request, hold_back_s, seen)
-            self._receive(answer, bodiless=request.startswith(b"HEAD "))
+            self._send(self.speaking.request(method, target), manner.sends_late_s, seen)
+            time.sleep(manner.reads_late_s)
+            self._receive(answer)
         except OSError as error:
             raise TraceFailed(f"the connection broke: {error}") from error
         for stamp in timestamping.sent(self._sock, self._offset_ns):
@@ -80,26 +138,21 @@ class OwnClient:
         for number, part in enumerate(parts):
             if number:
                 time.sleep(hold_back_s)
-            detail = {"bytes": len(part)}
+            sealed = part if self.tls is None else self.tls.seal(part)
+            detail = {"bytes": len(sealed)}
             seen.append(Observation(time.monotonic_ns(), "clock", "client.send.enter", detail))
-            self._sock.sendall(part)
+            self._sock.sendall(sealed)
             seen.append(Observation(time.monotonic_ns(), "clock", "client.send.exit", detail))
 
-    def _receive(self, answer: Answer, *, bodiless: bool) -> None:
-        buffer = bytearray()
-        remaining: int | None = None
-        while remaining is None or remaining > 0:
+    def _receive(self, answer: Answer) -> None:
+        is_complete = False
+        while not is_complete:
             data = self._one(answer.observations)
             if not data:
-                if remaining is None:
-                    raise TraceFailed("the server closed the connection without an answer")
+                self.speaking.end()
                 break
-            answer.total_bytes += len(data)
-            if remaining is None:
-                buffer += data
-                remaining = self._remaining(buffer, answer, bodiless=bodiless)
-            else:
-                remaining -= len(data)
+            is_complete = self.speaking.take(self._opened(data), answer)
+            self._say(self.speaking.to_send())
 
     def _one(self, seen: list[Observation]) -> bytes:
         data, ancillary, _, _ = self._sock.recvmsg(RECEIVE_BYTES, timestamping.CONTROL_BYTES)
@@ -110,30 +163,3 @@ class OwnClient:
             seen.append(Observation(stamp.at_ns, "timestamp", "RX", detail))
         seen.append(Observation(now, "clock", "client.recv.exit", detail))
         return data
-
-    def _remaining(self, buffer: bytearray, answer: Answer, *, bodiless: bool) -> int | None:
-        """How much of the body is missing; None while the head is incomplete."""
-        end = buffer.find(b"\r\n\r\n")
-        if end < 0:
-            return None
-        head = bytes(buffer[:end]).lower()
-        answer.status = int(head[9:12])
-        answer.head_bytes = end + 4
-        if bodiless or answer.status in (204, 304):
-            return 0
-        fields = dict(line.partition(b":")[::2] for line in head.split(b"\r\n")[1:])
-        answer.closes = fields.get(b"connection", b"").strip() == b"close"
-        length = fields.get(b"content-length")
-        if length is not None:
-            return int(length) - (len(buffer) - end - 4)
-        return self._until_last_chunk(buffer[end + 4 :], answer)
-
-    def _until_last_chunk(self, tail: bytearray, answer: Answer) -> int:
-        """A body of unknown length: to its last chunk, or to the end of the connection."""
-        while not tail.endswith(b"0\r\n\r\n"):
-            data = self._one(answer.observations)
-            if not data:
-                break
-            answer.total_bytes += len(data)
-            tail = (tail + data)[-5:]
-        return 0

@@ -26,7 +26,7 @@ from ...server.composition import Spoken
 from ...server.parent import SupervisedServer
 from ...server.settings import Settings
 from ...serving.base import ServingModel
-from ..attach.exchanges import Exchanges, Recorded
+from ..attach.exchanges import Exchanges, Recorded, shared_notes
 from ..attach.recorder import Recorder, pair_of
 from ..attach.recording import Recording, written
 from ..control.pipe import READ_BYTES, EventPipe
@@ -37,7 +37,8 @@ from ..steps.assembling import assembled, is_from_memory
 from ..steps.summary import summed
 from ..steps.timeline import Timeline
 from .cold import evict
-from .own_client import OwnClient
+from .own_client import AT_ONCE, Manner, OwnClient
+from .sealing import trusting_context
 
 SETTLE_S = 5.0
 """How long the server may take to report what it did: it writes at once, but may be slow."""
@@ -54,9 +55,20 @@ WARM_UP_S = 1.0
 class Session:
     """A server under observation; `request` traces one request to it."""
 
-    def __init__(self, settings: Settings, *, privileged: bool = True) -> None:
-        """`privileged`: use the kernel's trace events where that is allowed."""
-        self._settings = dataclasses.replace(settings, bind=("127.0.0.1:0",))
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        privileged: bool = True,
+        http2: bool = False,
+        manner: Manner = AT_ONCE,
+    ) -> None:
+        """`privileged`: use the kernel's trace events where that is allowed; `http2`: ask by
+        HTTP/2, without TLS by prior knowledge; `manner`: how our client behaves."""
+        versions = dataclasses.replace(settings.http2, http="1.1,2", h2c=http2)
+        self._settings = dataclasses.replace(settings, bind=("127.0.0.1:0",), http2=versions)
+        self._http2, self._manner = http2, manner
+        self._alpn = "h2" if http2 else "http/1.1"
         self._resources = contextlib.ExitStack()
         self._kernel: KernelTrace | None = None
         self.unprivileged = tracefs.available() if privileged else "not asked for"
@@ -83,8 +95,10 @@ class Session:
                 self._pipe.close()
                 # Left before the server is: a worker may wait for room in the pipe.
                 resources.callback(self._pipe.close_reading_end)
-            host, _, port = self._server.addresses[0].removeprefix("http://").rpartition(":")
+            scheme, _, address = self._server.addresses[0].partition("://")
+            host, _, port = address.rpartition(":")
             self._address = host, int(port)
+            self._tls = trusting_context([self._alpn]) if scheme == "https" else None
             if self.unprivileged is None:
                 kernel = KernelTrace(
                     server_port=int(port),
@@ -104,7 +118,6 @@ class Session:
         *,
         method: str = "GET",
         cold: bool = False,
-        hold_back_s: float = 0.0,
         before: int = 0,
     ) -> Trace:
         """Trace one request; `before`: so many are sent first on its connection.
@@ -112,15 +125,14 @@ class Session:
         Raises `TraceFailed`.
         """
         self._orders[0] = cold
-        asked = self._asked(target, method)
-        client = self._warmed(asked, before)
+        client = self._warmed((method, target), before)
         try:
             cooled = self._evict(target) if cold else None
             if self._kernel is not None:
                 self._kernel.client_port = client.port
                 self._kernel.resume()
             started = time.time()
-            answer = client.ask(asked, hold_back_s=hold_back_s)
+            answer = client.ask(method, target, in_its_manner=True)
         finally:
             client.close()
         served = self._served.copy()
@@ -138,15 +150,17 @@ class Session:
                 "started": started,
                 "before": served[over.done["pid"]],
                 "from_memory": is_from_memory(timeline),
+                "http": over.done["http"],
+                "tls": over.done["tls"],
             },
             pair=pair_of(self._server.services[0].composition.choice),
             privileged=self._kernel is not None,
             steps=steps,
             summary=summed(timeline, steps),
-            notes=tuple(self._notes(client, cooled)),
+            notes=(*self._notes(client, cooled), *shared_notes(over.done)),
         )
 
-    def _warmed(self, asked: bytes, count: int) -> OwnClient:
+    def _warmed(self, asked: tuple[str, str], count: int) -> OwnClient:
         """A client that has sent the request so often on its connection, or for as long as
         `WARM_UP_S`: so the process that serves it is warm, whichever it is.
 
@@ -156,7 +170,7 @@ class Session:
         until = time.monotonic() + WARM_UP_S
         try:
             for _ in range(count):
-                answer = client.ask(asked)
+                answer = client.ask(*asked)
                 self._exchange(client)
                 if answer.closes:
                     client.close()
@@ -168,12 +182,9 @@ class Session:
             raise
         return client
 
-    def _asked(self, target: str, method: str) -> bytes:
-        return f"{method} {target} HTTP/1.1\r\nHost: {self._address[0]}\r\n\r\n".encode()
-
     def _connected(self) -> OwnClient:
         """A client whose connection a worker has already. Raises `TraceFailed`."""
-        client = OwnClient(*self._address)
+        client = OwnClient(*self._address, tls=self._tls, http2=self._http2, manner=self._manner)
         try:
             self._reported(client.port, self._accepted, "the connection")
         except TraceFailed:
