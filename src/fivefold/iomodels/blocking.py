@@ -54,6 +54,8 @@ class Blocking(IOModel):
     traits = Traits(
         overlaps=False,
         waits_in="the call itself: recv(2), send(2), accept(2)",
+        wait="asleep in {call}",
+        disk_wait="asleep in {call}, for the disk",
         files="read and sendfile in place",
         limit="one connection per thread",
         takes_turns=True,

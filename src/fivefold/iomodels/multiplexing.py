@@ -47,6 +47,9 @@ OVER = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 FILES = "resident pages at once, others by a helper thread"
 
+WAIT = "asleep in {} over {{descriptors}} descriptors"
+DISK_WAIT = "a helper thread reads"
+
 
 class Multiplexing(Watching):
     """What the three engines share: they can watch a pipe, and know nothing of files."""
@@ -73,7 +76,14 @@ class Epoll(Multiplexing):
     """epoll(7), edge-triggered, every descriptor registered once."""
 
     engine = "epoll"
-    traits = Traits(overlaps=True, waits_in="epoll_wait(2)", files=FILES, own_descriptors=3)
+    traits = Traits(
+        overlaps=True,
+        waits_in="epoll_wait(2)",
+        wait=WAIT.format("epoll_wait"),
+        disk_wait=DISK_WAIT,
+        files=FILES,
+        own_descriptors=3,
+    )
 
     def __init__(self, *, tick_s: float = 1.0, connections: int = 1024) -> None:
         self._epoll = select.epoll()
@@ -220,6 +230,8 @@ class Poll(LevelTriggered):
     traits = Traits(
         overlaps=True,
         waits_in="poll(2)",
+        wait=WAIT.format("poll"),
+        disk_wait=DISK_WAIT,
         files=FILES,
         limit="the time of each call grows with the connections (51 us for 1000)",
         own_descriptors=2,
@@ -254,6 +266,8 @@ class Select(LevelTriggered):
     traits = Traits(
         overlaps=True,
         waits_in="select(2)",
+        wait=WAIT.format("select"),
+        disk_wait=DISK_WAIT,
         files=FILES,
         limit=f"no descriptor above {FD_SETSIZE - 1} (FD_SETSIZE)",
         max_connections=FD_SETSIZE - RESERVED,

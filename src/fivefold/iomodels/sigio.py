@@ -85,6 +85,8 @@ class Sigio(Watching):
     traits = Traits(
         overlaps=True,
         waits_in="sigtimedwait(2); signals are collected with signalfd(2)",
+        wait=f"asleep until signal {int(HINT)} came",
+        disk_wait="a helper thread reads",
         files="resident pages at once, others by a helper thread",
         limit="beyond RLIMIT_SIGPENDING signals per user every descriptor is polled instead",
         own_descriptors=3,

@@ -100,6 +100,44 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """A time in which a thread waited, copied, or did something else."""
+
+    phase: str
+    """`WAIT`, `COPY` or `WORK`."""
+    io: str
+    """`NETWORK`, `DISK`, or "" for what is neither."""
+    start_us: float
+    duration_us: float
+    label: str
+    """What it was: "asleep in recvfrom"."""
+
+
+WAIT, COPY, WORK = "wait", "copy", "work"
+NETWORK, DISK = "network", "disk"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment on a lane: a hand-over, a fork, a wake-up."""
+
+    at_us: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What one thread did, from left to right."""
+
+    name: str
+    process: int | None
+    thread: int | None
+    segments: tuple[Segment, ...]
+    """In order, without overlaps."""
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True)
 class Trace:
     """One request."""
 
@@ -111,6 +149,9 @@ class Trace:
     """Whether the kernel's trace events could be used."""
     steps: tuple[Step, ...]
     summary: Summary
+    lanes: tuple[Lane, ...] = ()
+    """The first is the thread that served it, as it waited and copied; the others are of threads
+    and processes that handed it over."""
     notes: tuple[str, ...] = ()
     """What a reader must know: events that were lost, evidence that could not be had and how."""
 

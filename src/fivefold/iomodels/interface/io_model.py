@@ -59,6 +59,11 @@ class IOModel(TaskRunner):
         and would be taken away from it there; mostly nothing."""
         return
 
+    @property
+    def watching(self) -> int:
+        """How many descriptors the kernel watches for this thread; 0 where it watches none."""
+        return 0
+
     def statistics(self) -> dict[str, int]:
         """Counters that show what the model did, e.g. tries per operation."""
         return {}

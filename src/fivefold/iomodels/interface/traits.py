@@ -15,6 +15,13 @@ class Traits:
     waits_in: str
     """Where the thread sleeps, in words (a system call, mostly)."""
 
+    wait: str
+    """What a wait for a client is, in words that a trace shows: `{call}` is the system call that
+    moves the bytes, `{tries}` how often it was refused, `{descriptors}` how many are watched."""
+
+    disk_wait: str
+    """The same of a wait for a file's pages."""
+
     files: str
     """How regular files are read, in words: no kernel offers readiness for them."""
 

@@ -50,6 +50,10 @@ class Watching(Scheduler):
         del self._watched[watched.fd]
         self._connections.pop(watched.fd, None)
 
+    @property
+    def watching(self) -> int:
+        return len(self._watched)
+
     def writer_of(self, connection: Source) -> Waiter:
         return connection.writer
 

@@ -13,15 +13,20 @@ from __future__ import annotations
 import threading
 import types
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .recording import Recording
+from ...iomodels.interface import IOModel
+
+if TYPE_CHECKING:
+    from .recording import Recording
 
 
 class Working(threading.local):
     """Of each thread."""
 
     recording: Recording | None = None
+    io: IOModel | None = None
+    """The model by which it waits."""
 
 
 working = Working()

@@ -36,6 +36,7 @@ from ..control.switch import NOTICE, Switch
 from ..sampling.line import SHOWN_TARGET
 from ..sampling.sampler import Sampler
 from ..sampling.sinks import Samples
+from .attribution import working
 from .recorder import Recorder, pair_of
 from .recording import Recording, written
 
@@ -82,6 +83,7 @@ class LiveObserver:
 
     def waits(self, io: IOModel) -> None:
         self.inspection.waits(io)
+        working.io = io
         self.look()
 
     def _noticed(self, here: FrameType | None) -> None:

@@ -17,6 +17,7 @@ from ..control.switch import looking
 from ..kernel.belonging import of_exchange
 from ..kernel.capture import KernelTrace
 from ..model import Trace
+from ..steps.io_lane import io_lane
 from ..steps.server_end import ServedTimeline, served
 from ..steps.summary import summed
 from .exchanges import Exchanges, Recorded, shared_notes
@@ -139,6 +140,7 @@ class Attached:
             privileged=recorded,
             steps=steps,
             summary=summed(timeline, steps),
+            lanes=(io_lane(timeline, done["pair"]["engine"], done["descriptors"]),),
             notes=tuple(notes),
         )
 

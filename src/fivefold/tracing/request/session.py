@@ -10,33 +10,27 @@ import select
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-from ...content.base import Content
-from ...content.static.site import Static
 from ...errors import TraceFailed
-from ...iomodels.interface import Connection, IOModel
 from ...linux.tracepoints import tracefs
-from ...server.choice import Choice
-from ...server.composition import Spoken
 from ...server.parent import SupervisedServer
 from ...server.settings import Settings
-from ...serving.base import ServingModel
 from ..attach.exchanges import Exchanges, Recorded, shared_notes
-from ..attach.recorder import Recorder, pair_of
-from ..attach.recording import Recording, written
+from ..attach.recorder import pair_of
 from ..control.pipe import READ_BYTES, EventPipe
 from ..kernel.belonging import of_exchange
 from ..kernel.capture import KernelTrace
 from ..model import Trace
 from ..steps.assembling import assembled, is_from_memory
+from ..steps.io_lane import io_lane
 from ..steps.summary import summed
 from ..steps.timeline import Timeline
 from .cold import evict
+from .observer import OwnObserver
 from .own_client import AT_ONCE, Manner, OwnClient
 from .sealing import trusting_context
 
@@ -141,6 +135,7 @@ class Session:
         kernel = of_exchange(events, over.seen, over.done["fd"], client=client.thread)
         timeline = Timeline([*answer.observations, *over.seen, *kernel])
         steps = assembled(timeline)
+        pair = pair_of(self._server.services[0].composition.choice)
         return Trace(
             request={
                 "method": method,
@@ -153,10 +148,11 @@ class Session:
                 "http": over.done["http"],
                 "tls": over.done["tls"],
             },
-            pair=pair_of(self._server.services[0].composition.choice),
+            pair=pair,
             privileged=self._kernel is not None,
             steps=steps,
             summary=summed(timeline, steps),
+            lanes=(io_lane(timeline, pair["engine"], over.done["descriptors"]),),
             notes=(*self._notes(client, cooled), *shared_notes(over.done)),
         )
 
@@ -235,40 +231,3 @@ class Session:
             self._over |= {one.done["peer"]: one for one in over}
             self._accepted |= {message["accepted"]: message for message in others}
         return what.pop(port)
-
-
-class OwnObserver:
-    """What the server is given: records every connection from its beginning, and all of it."""
-
-    def __init__(self, pipe: Callable[[], EventPipe], forgets: Callable[[], bool]) -> None:
-        """`forgets`: whether the files that are known shall be forgotten."""
-        self._pipe = pipe
-        self._forgets = forgets
-        self._content: Content | None = None
-
-    def running(self, server: SupervisedServer) -> AbstractContextManager[None]:
-        self._pipe().close_reading_end()  # else no code here would learn that its reader has gone
-        return nullcontext()
-
-    def install(self, content: Content, spoken: Sequence[Spoken], choice: Choice) -> None:
-        self._content = content
-        Recorder(content, spoken, self._ended, begun=self._accepted).begin()
-
-    def serves(self, model: ServingModel) -> None: ...
-
-    def waits(self, io: IOModel) -> None: ...
-
-    def ticks(self, tick_s: float) -> tuple[()]:
-        return ()
-
-    def _accepted(self, conn: Connection) -> None:
-        self._forget()
-        self._pipe().send({"accepted": conn.peer[1] if conn.peer else 0})
-
-    def _forget(self) -> None:
-        if isinstance(self._content, Static) and self._forgets():
-            self._content.forget()
-
-    def _ended(self, recording: Recording) -> None:
-        self._forget()
-        written(recording, 0, self._pipe(), {})

@@ -8,7 +8,8 @@ Facts.
 
 Choice.
     A copy is what a send needed of a processor.  A wait for the client is the time between
-    two calls of one operation in which its thread did not run, and what a call (or an operation
+    two calls of one operation, the first of which met a full buffer, in which its thread did not
+    run, and what a call (or an operation
     without calls) took besides its copy, less the waits for pages, and less what the scheduler
     took where the kernel's events tell.  A call that slept where they do not, while pages of the
     file were missing, slept for the disk or for the client: that sleep counts for neither.
@@ -29,6 +30,8 @@ from .timeline import Timeline
 CALLS = (("sendto.enter", "sendto.exit"), ("sendfile64.enter", "sendfile64.exit"))
 OPERATIONS = (("send.begin", "send.end"), ("send_file.begin", "send_file.end"))
 OF_FILES = ("sendfile64.exit", "send_file.end")
+SENDING = "sendto.enter"
+REFUSED = "EAGAIN"
 CLOCK = "processor_ns"
 
 
@@ -110,7 +113,16 @@ def _asleep(timeline: Timeline, seen: list[Part], disk: list[Wait]) -> int:
 def _between(operation: Part, calls: list[Part], disk: list[Wait]) -> int:
     start, end = operation.begun.at_ns, operation.ended.at_ns
     own = [one for one in calls if start <= one.begun.at_ns and one.ended.at_ns <= end]
-    return sum(_waited(Part(one.ended, later.begun), disk) for one, later in pairwise(own))
+    return sum(_waited(gap, disk) for gap in waits_between(own))
+
+
+def waits_between(calls: list[Part]) -> Iterator[Part]:
+    """Between two calls of one operation, where the first one met a full buffer: it was refused, or
+    took less than it was given, and the same call is made again."""
+    for one, later in pairwise(calls):
+        again = one.begun.event == later.begun.event == SENDING
+        if one.ended.detail.get("error") == REFUSED or again:
+            yield Part(one.ended, later.begun)
 
 
 def _waited(gap: Part, disk: list[Wait]) -> int:

@@ -55,6 +55,8 @@ class Posix(Scheduler):
     traits = Traits(
         overlaps=True,
         waits_in="aio_suspend(3)",
+        wait="a helper thread waits in {call}",
+        disk_wait="a helper thread reads",
         files="aio_read(3)",
         limit=f"{MAX_CONNECTIONS} connections, {pool.AIO_THREADS} threads in the process "
         "(each waiting operation keeps one)",

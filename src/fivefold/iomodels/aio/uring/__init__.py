@@ -53,6 +53,8 @@ class Uring(RingScheduler):
     traits = Traits(
         overlaps=True,
         waits_in="io_uring_enter(2)",
+        wait="in the ring, asleep in io_uring_enter",
+        disk_wait="a read is in the ring",
         files="read through the ring",
         own_descriptors=3,
     )
