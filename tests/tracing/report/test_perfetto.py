@@ -73,7 +73,8 @@ def test_slices_of_a_track_do_not_overlap(kind: str) -> None:
 def test_evidence_is_instants_with_their_detail() -> None:
     instants = [e for e in events("cold file", "i") if e["cat"].startswith("evidence,")]
     assert len(instants) == sum(len(step.evidence) for step in cold_file().steps)
-    assert instants[0]["args"] == {"step": 1, "source": "tracefs", "detail": "bytes=512"}
+    seen = {"source": "tracefs", "detail": "bytes=512", "process": None, "thread": None}
+    assert instants[0]["args"] == {"step": 1, **seen}
 
 
 def test_a_step_without_time_says_why() -> None:

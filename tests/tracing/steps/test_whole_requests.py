@@ -41,17 +41,29 @@ def name_of(event: str) -> str:
 
 
 WATCHED = [name_of(event) for event in recorded("threads") if event.startswith(ENTER)]
-STRACE = re.compile(r"^(\d+) +(\d+\.\d+) (\w+)\(")
+STRACE = re.compile(r"^(\d+) +(\d+\.\d+) (\w+)\((.*)")
 """A call that begins; "<... resumed>" is the end of one that did not return at once."""
+
+COUNTERS = '"/proc/thread-self/'
+"""The tracer reads them in the serving thread, and that is no part of the request."""
 
 
 def seen_by_strace(log: Path, offset_ns: int) -> dict[int, list[Call]]:
+    """Without the tracer's own: opening, and then reading, the thread's counters."""
     threads: dict[int, list[Call]] = {}
+    counting: set[int] = set()
     for line in log.read_text(errors="replace").splitlines():
         found = STRACE.match(line)
-        if found and found[3] in WATCHED:
+        if not found or found[3] not in WATCHED:
+            continue
+        tid, name = int(found[1]), found[3]
+        if COUNTERS in found[4]:
+            counting.add(tid)
+        elif name == "read" and tid in counting:
+            counting.discard(tid)
+        else:
             at_ns = round(float(found[2]) * 1e9) - offset_ns
-            threads.setdefault(int(found[1]), []).append((found[3], at_ns))
+            threads.setdefault(tid, []).append((name, at_ns))
     return threads
 
 

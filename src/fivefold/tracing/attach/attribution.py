@@ -10,26 +10,12 @@ Assumption.   A file is opened in the thread of its connection. What a pool's th
 
 from __future__ import annotations
 
-import threading
 import types
 from collections.abc import Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...iomodels.interface import IOModel
-
-if TYPE_CHECKING:
-    from .recording import Recording
-
-
-class Working(threading.local):
-    """Of each thread."""
-
-    recording: Recording | None = None
-    io: IOModel | None = None
-    """The model by which it waits."""
-
-
-working = Working()
+from .recording import Recording
+from .working import working
 
 
 @types.coroutine

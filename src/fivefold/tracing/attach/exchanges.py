@@ -34,8 +34,8 @@ def shared_notes(done: dict[str, Any]) -> list[str]:
     others = done.get("others")
     if others is None:
         return []
-    told = ALONE if not others else f"{others} other streams were begun meanwhile"
-    return [SHARED.format(told)]
+    said = ALONE if not others else f"{others} other streams were begun meanwhile"
+    return [SHARED.format(said)]
 
 
 class Exchanges:

@@ -21,7 +21,7 @@ from ...iomodels.interface import Connection
 from ...iomodels.overlay import Overlay
 from ..control.pipe import LINE_BYTES, EventPipe, batches
 from ..steps.thread_counters import accounting
-from .attribution import working
+from .working import working
 
 GIVEN = ("send.begin", "send_file.begin")
 TAKEN = ("send.end", "send_file.end")
@@ -189,7 +189,7 @@ def written(recording: Recording, generation: int, pipe: EventPipe, about: dict[
         "http": "1.1" if recording.others is None else "2",
         "tls": tls.version() if (tls := conn.tls) is not None else None,
         "others": recording.others,
-        "descriptors": 0 if working.io is None else working.io.watching,
+        "descriptors": 0 if working.model is None else working.model.watching,
         "since_ns": recording.since_ns,
         "dropped": recording.dropped,
         "lost": pipe.lost,

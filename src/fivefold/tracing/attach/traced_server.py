@@ -36,9 +36,9 @@ from ..control.switch import NOTICE, Switch
 from ..sampling.line import SHOWN_TARGET
 from ..sampling.sampler import Sampler
 from ..sampling.sinks import Samples
-from .attribution import working
 from .recorder import Recorder, pair_of
 from .recording import Recording, written
+from .working import working
 
 MOST_OBSERVATIONS = 2000
 """Of one exchange; a long download has no end of them."""
@@ -83,7 +83,7 @@ class LiveObserver:
 
     def waits(self, io: IOModel) -> None:
         self.inspection.waits(io)
-        working.io = io
+        working.model = io
         self.look()
 
     def _noticed(self, here: FrameType | None) -> None:

@@ -97,13 +97,13 @@ def rights_of(trace: Trace) -> str:
 def circumstances_of(trace: Trace) -> list[str]:
     """What a reader must know to judge the times: what the server had done before, and whether
     the answer was ready. Nothing of a server that is not ours."""
-    told = [spoken] if (spoken := spoken_of(trace)) else []
+    said = [spoken] if (spoken := spoken_of(trace)) else []
     before = trace.request.get("before")
     if before is not None:
-        told.append(WARM.format(requests(before)) if before else FIRST)
+        said.append(WARM.format(requests(before)) if before else FIRST)
     if trace.request.get("from_memory"):
-        told.append(FROM_MEMORY)
-    return told
+        said.append(FROM_MEMORY)
+    return said
 
 
 def spoken_of(trace: Trace) -> str:

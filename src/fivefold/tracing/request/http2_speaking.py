@@ -8,7 +8,7 @@ from __future__ import annotations
 import ngh2
 
 from ...errors import TraceFailed
-from .responses import Answer
+from .received_answer import Answer
 
 WINDOW_BYTES = 16 << 20
 """Of a stream and of its connection: a trace shall not be about windows (curl takes 10 MiB)."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ...errors import TraceFailed
 from ...linux import timestamping
 from ..model import Observation
-from .responses import Answer, Http1Speaking, Speaking
+from .received_answer import Answer, Http1Speaking, Speaking
 from .sealing import Sealing
 
 TIMEOUT_S = 60.0

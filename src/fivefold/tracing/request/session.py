@@ -30,8 +30,8 @@ from ..steps.io_lane import io_lane
 from ..steps.summary import summed
 from ..steps.timeline import Timeline
 from .cold import evict
-from .observer import OwnObserver
 from .own_client import AT_ONCE, Manner, OwnClient
+from .recorded_server import OwnObserver
 from .sealing import trusting_context
 
 SETTLE_S = 5.0

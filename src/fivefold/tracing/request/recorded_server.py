@@ -12,9 +12,9 @@ from ...server.choice import Choice
 from ...server.composition import Spoken
 from ...server.parent import SupervisedServer
 from ...serving.base import ServingModel
-from ..attach.attribution import working
 from ..attach.recorder import Recorder
 from ..attach.recording import Recording, written
+from ..attach.working import working
 from ..control.pipe import EventPipe
 
 
@@ -38,7 +38,7 @@ class OwnObserver:
     def serves(self, model: ServingModel) -> None: ...
 
     def waits(self, io: IOModel) -> None:
-        working.io = io
+        working.model = io
 
     def ticks(self, tick_s: float) -> tuple[()]:
         return ()
