@@ -17,7 +17,17 @@ from .speaking import say, speaking
 
 USAGE, FAILURE = 2, 1
 
-COMMANDS = ("compare", "completion", "models", "serve", "stacks", "top", "trace", "translate")
+COMMANDS = (
+    "compare",
+    "completion",
+    "lab",
+    "models",
+    "serve",
+    "stacks",
+    "top",
+    "trace",
+    "translate",
+)
 """Each is a module here that has a function of its name."""
 
 

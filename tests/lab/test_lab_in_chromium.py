@@ -1,0 +1,86 @@
+"""The lab's page in a browser: both live pages are in it, its buttons do what they say, and nothing
+is cut off on a phone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from support.servers.laboratory import lab
+
+CHROMIUM = shutil.which("chromium")
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with lab("--left", "thread+blocking") as (_, address):
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    yield page
+    assert complaints == []
+    page.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+def test_an_experiment_is_seen_on_both_sides(page: Page) -> None:
+    live = [page.frame_locator(f"[data-side='{side}'] iframe") for side in (0, 1)]
+    for each in live:
+        expect(each.locator("#workers")).to_have_text("1 of 1")
+    page.get_by_role("button", name="One slow client").click()
+    for each in live:
+        expect(each.locator("#connections")).to_contain_text("waiting for the client")
+    expect(page.locator("#says")).to_have_text("One slow client: done.")
+    for side in (0, 1):
+        expect(page.locator(f"[data-side='{side}'] .found")).to_contain_text("others were answered")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+def test_another_pair_is_chosen(page: Page) -> None:
+    page.locator("[data-side='1'] select[data-of='serving']").select_option("process")
+    expect(page.locator("#says")).to_have_text("process+multiplexing serves.")
+    live = page.frame_locator("[data-side='1'] iframe")
+    expect(live.locator("h1")).to_contain_text("process + ")
+    page.reload()
+    chosen = page.locator("[data-side='1'] select[data-of='serving']")
+    expect(chosen).to_have_value("process")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+@pytest.mark.parametrize("width", [400, 800, 1400])
+def test_nothing_is_cut_off(width: int, page: Page) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.get_by_role("button", name="One crash").click()
+    expect(page.locator("#says")).to_have_text("One crash: done.")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    wide = "[...document.querySelectorAll('body *')].filter(e => e.scrollWidth > e.clientWidth + 1"
+    wide += " && getComputedStyle(e).display != 'inline').map(e => e.outerHTML)"
+    assert page.evaluate(wide) == []
+    colours = set()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(colours) == 2
