@@ -19,8 +19,8 @@ from ..compare.report.terminal_table import text
 from ..compare.session import Wishes, compared, planned
 from ..errors import SettingsError
 from ..server.settings import Settings
-from .output import STDOUT, write
-from .progress import Progress
+from .writing.output import STDOUT, write
+from .writing.progress import Progress
 
 
 def words(name: str, given: str | None) -> tuple[str, ...]:

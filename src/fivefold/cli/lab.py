@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ..lab.laboratory import opened
+from ..lab.both_sides import opened
 from ..lab.pages import published
 from .starting import Stopped, stop
 

@@ -24,7 +24,7 @@ from ..tracing.report.terminal import side_by_side, timeline
 from ..tracing.request.certificate import throw_away_certificate
 from ..tracing.request.session import WARM_UP, Session
 from ..transport.tls.options import TlsSettings
-from .output import STDOUT, write
+from .writing.output import STDOUT, write
 
 NARROW = 80
 """Columns, where there is no terminal to ask."""

@@ -31,8 +31,8 @@ from ..load.generator import Generator
 from ..load.job import Ask, Expected, Group, Job, request
 from ..load.tally import Tally
 from ..tracing.request.cold import evict
+from .sample_site import LARGE, LARGE_BYTES, PAGE, SMALL
 from .side import Side
-from .site import LARGE, LARGE_BYTES, PAGE, SMALL
 
 SECONDS = 3.0
 """The live page looks once a second."""

@@ -26,8 +26,8 @@ from ..iomodels import ENGINES
 from ..iomodels import MODELS as IO_MODELS
 from ..pages import rendered
 from ..serving import MODELS as SERVING_MODELS
+from .both_sides import Laboratory
 from .experiments import EXPERIMENTS
-from .laboratory import Laboratory
 
 TOKEN_BYTES = 16
 IDLE_S = 60.0
@@ -37,9 +37,8 @@ HTML, JSON = "text/html; charset=utf-8", "application/json"
 
 
 class Pages(BaseHTTPRequestHandler):
-    """One connection."""
+    """One connection, with one request: its version stays 1.0."""
 
-    protocol_version = "HTTP/1.1"
     timeout = IDLE_S
 
     def __init__(self, laboratory: Laboratory, token: str, *given: Any) -> None:
@@ -59,7 +58,6 @@ class Pages(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """What a button does; the answer comes when it is done."""
-        self.close_connection = True  # a body would be taken for the next request
         values = {name: found[0] for name, found in parse_qs(self.path.partition("?")[2]).items()}
         laboratory = self._laboratory
         try:

@@ -14,7 +14,7 @@ from ..configuration.setting import one_of
 from ..errors import SettingsError, Unavailable
 from ..server.settings import Settings
 from ..serving import MODELS as SERVING_MODELS
-from .site import make_site
+from .sample_site import make_site
 
 ANNOUNCED = re.compile(r"status on (http://127\.0\.0\.1:\d+)")
 SAID = 20

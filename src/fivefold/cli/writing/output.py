@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import SettingsError
+from ...errors import SettingsError
 
 STDOUT = "-"
 

@@ -1,0 +1,1 @@
+"""What a command writes while it works and when it is done."""
