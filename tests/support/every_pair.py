@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from fivefold.iomodels import ENGINES
+from fivefold.iomodels import engines
 from fivefold.serving import MODELS
 
 
 def pairs(*, overlapping: bool = False, shared: bool = False) -> pytest.MarkDecorator:
-    """Parametrise with `pair`: every serving model with every engine.
+    """Parametrise with `pair`: every serving model with every engine, those of packages included.
 
     `overlapping` leaves out the one pair that serves one client at a time by nature, as
     the traits of its two models say.  `shared` runs all such tests of a module for one pair
@@ -18,7 +18,7 @@ def pairs(*, overlapping: bool = False, shared: bool = False) -> pytest.MarkDeco
     """
     cases = []
     for serving, model in MODELS.items():
-        for engine in ENGINES:
+        for engine in engines():
             iterative = model.traits.one_thread and not engine.traits.overlaps
             if overlapping and iterative:
                 continue

@@ -1,4 +1,5 @@
-"""`fivefold models`: the fifteen pairs and every engine, and what runs here."""
+"""`fivefold models`: the fifteen pairs and every engine, and what runs here; also what packages
+that are installed add to them."""
 
 from __future__ import annotations
 
@@ -8,8 +9,11 @@ from typing import Any
 
 import click
 
-from ..iomodels import ENGINES, MODELS
-from ..iomodels.interface import IOModel
+from ..errors import Unavailable
+from ..iomodels import OFFERS, why_not
+from ..iomodels import models as io_models
+from ..iomodels.interface import Traits
+from ..iomodels.offers import EngineOffer
 from ..serving import MODELS as SERVING_MODELS
 
 H2_NOTE = "over TLS by ALPN, without TLS with --h2c; blocking answers its streams in turn"
@@ -18,17 +22,25 @@ AUTO = {"folder": "async + multiplexing"}
 """What `auto` takes, by kind of content."""
 
 
-def engine_row(engine: type[IOModel]) -> dict[str, Any]:
-    reason = engine.available()
+UNKNOWN = Traits(overlaps=True, waits_in="?", files="?")
+"""Of a package that cannot be loaded."""
+
+
+def engine_row(offer: EngineOffer) -> dict[str, Any]:
+    reason = why_not(offer)
+    try:
+        traits = offer.load().traits
+    except Unavailable:
+        traits = UNKNOWN
     return {
-        "io": engine.name,
-        "engine": engine.engine,
+        "io": offer.name,
+        "engine": offer.engine,
         "available": reason is None,
         "reason": reason,
-        "overlaps": engine.traits.overlaps,
-        "waits_in": engine.traits.waits_in,
-        "files": engine.traits.files,
-        "limit": engine.traits.limit or None,
+        "overlaps": traits.overlaps,
+        "waits_in": traits.waits_in,
+        "files": traits.files,
+        "limit": traits.limit or None,
     }
 
 
@@ -59,8 +71,8 @@ def http_rows() -> list[dict[str, Any]]:
 
 
 def report() -> dict[str, Any]:
-    engines = [engine_row(engine) for engine in ENGINES]
-    pairs = [pair_row(serving, io, engines) for serving in SERVING_MODELS for io in MODELS]
+    engines = [engine_row(offer) for offer in OFFERS]
+    pairs = [pair_row(serving, io, engines) for serving in SERVING_MODELS for io in io_models()]
     return {"pairs": pairs, "engines": engines, "http": http_rows(), "auto": AUTO}
 
 

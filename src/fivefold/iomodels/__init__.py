@@ -1,7 +1,8 @@
 """The five I/O models and their engines, in Stevens' order (UNP 6.2).
 
 Adding a sixth is one file and one line in `ENGINES`; the command line, the tests and
-the reports read this table and nothing else.
+the reports read this table and nothing else.  A package of its own can add one as well, by an
+entry point of the group `fivefold.iomodels` (`offers`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from .blocking import Blocking
 from .interface import IOModel
 from .multiplexing import Epoll, Poll, Select
 from .nonblocking import Nonblocking
+from .offers import EngineOffer, installed
 from .sigio import Sigio
 
 ENGINES: tuple[type[IOModel], ...] = (
@@ -30,12 +32,32 @@ ENGINES: tuple[type[IOModel], ...] = (
 MODELS: tuple[str, ...] = tuple(dict.fromkeys(engine.name for engine in ENGINES))
 """The words that `--io` takes, besides the engines' own names."""
 
+OFFERS: list[EngineOffer] = [EngineOffer.own(engine) for engine in ENGINES]
+OFFERS += installed(OFFERS)
+"""Ours, then those of packages that are installed."""
+
+
+def models() -> list[str]:
+    """`MODELS`, and those of packages that are installed."""
+    return list(dict.fromkeys(offer.name for offer in OFFERS))
+
+
+def engines() -> list[type[IOModel]]:
+    """`ENGINES`, and those of packages that are installed and can be loaded."""
+    found = []
+    for offer in OFFERS:
+        try:
+            found.append(offer.load())
+        except Unavailable:
+            pass  # whoever asks for it hears why
+    return found
+
 
 def choices() -> list[str]:
     """Everything that `resolve` understands."""
-    both = [f"{e.name}:{e.engine}" for e in ENGINES if e.name != e.engine]
-    bare = [e.engine for e in ENGINES if e.name != e.engine]
-    return [*MODELS, *both, *bare]
+    named = [offer for offer in OFFERS if offer.name != offer.engine]
+    both = [f"{offer.name}:{offer.engine}" for offer in named]
+    return [*models(), *both, *(offer.engine for offer in named)]
 
 
 def resolve(choice: str) -> tuple[type[IOModel], list[str]]:
@@ -44,19 +66,21 @@ def resolve(choice: str) -> tuple[type[IOModel], list[str]]:
     `choice` is a model ("aio"), a model with an engine ("aio:posix") or an engine ("posix").
     Raises `SettingsError` for an unknown word, `Unavailable` if nothing of it runs here.
     """
-    model, _, engine = choice.partition(":")
-    wanted = [
-        e
-        for e in ENGINES
-        if (engine and (e.name, e.engine) == (model, engine))
-        or (not engine and choice in (e.name, e.engine))
-    ]
+    wanted = [offer for offer in OFFERS if offer.answers(choice)]
     if not wanted:
         raise SettingsError(f"io: unknown I/O model {choice!r}; choose from {', '.join(choices())}")
     passed_over: list[str] = []
-    for candidate in wanted:
-        reason = candidate.available()
+    for offer in wanted:
+        reason = why_not(offer)
         if reason is None:
-            return candidate, passed_over
-        passed_over.append(f"{candidate.engine} is not available: {reason}")
+            return offer.load(), passed_over
+        passed_over.append(f"{offer.engine} is not available: {reason}")
     raise Unavailable(f"io: {choice} cannot run here: {'; '.join(passed_over)}")
+
+
+def why_not(offer: EngineOffer) -> str | None:
+    """The reason why it cannot run here; None if it can."""
+    try:
+        return offer.load().available()
+    except Unavailable as error:
+        return str(error)

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from fivefold.iomodels import ENGINES
+from fivefold.iomodels import engines
 from fivefold.iomodels.aio.uring import Uring
 from fivefold.iomodels.batching.pace import Pace
 from fivefold.iomodels.interface import Connection, IOModel
@@ -51,7 +51,7 @@ def name_of(engine: type[IOModel]) -> str:
     return f"watched-{engine.engine}" if is_watched(engine) else engine.engine
 
 
-@pytest.fixture(params=[*ENGINES, *WATCHED], ids=name_of)
+@pytest.fixture(params=[*engines(), *WATCHED], ids=name_of)
 def engine(request: pytest.FixtureRequest) -> type[IOModel]:
     engine: type[IOModel] = request.param
     reason = engine.available()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ...configuration.setting import one_of
 from ...errors import Unavailable
-from ...iomodels import MODELS as IO_MODELS
+from ...iomodels import models as io_models
 from ...iomodels import resolve
 from ...iomodels.interface import IOModel
 from ...server.settings import Settings
@@ -65,7 +65,7 @@ def pairs(
     return [
         pair(settings, model, choice, count)
         for model in serving or SERVING_MODELS
-        for choice in io or IO_MODELS
+        for choice in io or io_models()
         for count in workers
         if count == min(workers) or SERVING_MODELS[model].traits.scales_by_workers
     ]
