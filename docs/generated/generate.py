@@ -7,9 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+
 from fivefold.cli.habits.nginx import NGINX
 from fivefold.cli.habits.translation import PROGRAMS
 from fivefold.cli.habits.word import Program
+from fivefold.cli.manual.help_pages import records
+from fivefold.cli.manual.topics import TOPICS
+from fivefold.cli.serve import serve
+from fivefold.server.settings import FIELDS
 
 DOCS = Path(__file__).resolve().parents[1]
 
@@ -33,7 +39,39 @@ def coming_from() -> str:
     return text
 
 
-FILES: dict[Path, Callable[[], str]] = {DOCS / "coming-from.md": coming_from}
+def reference() -> str:
+    """Every option of `fivefold serve` in the words of `--help`."""
+    path = DOCS / "reference.md"
+    text = path.read_text("utf-8").partition("\n## ")[0]
+    context = click.Context(serve, info_name="serve")
+    for name, topic in TOPICS.items():
+        lines = [f"## {topic.title}", "", f"`fivefold serve --help {name}`", ""]
+        lines += ["| option | key | |", "|---|---|---|"]
+        for option in topic.options:
+            for word, meaning in records(context, [option]):
+                key = f"`{option}`" if option in FIELDS else ""
+                lines.append(f"| {cell(f'`{word}`')} | {key} | {cell(meaning)} |")
+        lines += ["", f"Example: `{topic.example}`", ""]
+        text += "\n" + "\n".join(lines)
+    return text
+
+
+def cell(text: str) -> str:
+    """For a table: one line, and no column begun by accident, nor a tag."""
+    joined = " ".join(text.split())
+    return joined.replace("|", "\\|") if joined.startswith("`") else escaped(joined)
+
+
+def escaped(text: str) -> str:
+    for character in "|<*_":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+FILES: dict[Path, Callable[[], str]] = {
+    DOCS / "coming-from.md": coming_from,
+    DOCS / "reference.md": reference,
+}
 
 
 def main(arguments: list[str]) -> int:

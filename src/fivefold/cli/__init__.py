@@ -17,18 +17,19 @@ from .speaking import say, speaking
 
 USAGE, FAILURE = 2, 1
 
-COMMANDS = (
-    "compare",
-    "completion",
-    "lab",
-    "models",
-    "serve",
-    "stacks",
-    "top",
-    "trace",
-    "translate",
-)
-"""Each is a module here that has a function of its name."""
+COMMANDS = {
+    "compare": ".compare",
+    "completion": ".manual.completion",
+    "lab": ".lab",
+    "man": ".manual.man",
+    "models": ".models",
+    "serve": ".serve",
+    "stacks": ".stacks",
+    "top": ".top",
+    "trace": ".trace",
+    "translate": ".translate",
+}
+"""Each in a module that has a function of its name."""
 
 
 class Commands(click.Group):
@@ -44,7 +45,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f".{cmd_name}", __package__), cmd_name)
+        module = import_module(COMMANDS[cmd_name], __package__)
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -58,7 +60,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not ctx.resilient_parsing and args[0] not in COMMANDS:
-            ctx.fail(answer_command(ctx, args, COMMANDS))
+            ctx.fail(answer_command(ctx, args, [*COMMANDS]))
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> None:

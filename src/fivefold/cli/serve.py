@@ -33,6 +33,13 @@ log = logger("fivefold")
 
 FOLDER = "static"
 
+SHORT_FOR = {
+    "no_access_log": {"access_log": OFF},
+    "quiet": {"log_level": "warning", "access_log": OFF},
+    "verbose": {"log_level": "debug"},
+}
+"""Switches that say what other options say, in one word."""
+
 
 def options() -> list[click.Parameter]:
     target = click.Argument(["target"], required=False, shell_complete=of_paths("file"))
@@ -45,10 +52,12 @@ def merged(given: dict[str, Any], config: str | None) -> Sources:
     if config:
         sources.add_file(config)
     host, port = given.pop("listen_host"), given.pop("listen_port")
-    if given.pop("no_access_log"):
-        if given["access_log"] is not None:
-            raise SettingsError("access_log: --no-access-log says that there is none: give one")
-        given["access_log"] = OFF
+    for short, meanings in SHORT_FOR.items():
+        for name, value in meanings.items() if given.pop(short) else ():
+            if given[name] not in (None, value):
+                option = short.replace("_", "-")
+                raise SettingsError(f"{name}: --{option} is short for another value: give one")
+            given[name] = value
     sources.add_environment(os.environ)
     sources.add_options(given)
     sources.add_conventions(os.environ)
@@ -197,6 +206,12 @@ serve = HelpfulCommand(
             help="With --host: short for --bind.",
         ),
         click.Option(["--no-access-log"], is_flag=True, help="Short for --access-log off."),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            help="Short for --log-level warning --access-log off.",
+        ),
+        click.Option(["-v", "--verbose"], is_flag=True, help="Short for --log-level debug."),
         click.Option(
             ["--config"],
             metavar="FILE",

@@ -84,6 +84,10 @@ def _taken(each: Field[Any], value: Any) -> Any:
         raise _wrong(each, value) from None
     if isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(each.name, value)
+    for text in value if isinstance(value, tuple) else (value,):
+        if isinstance(text, str) and "\0" in text:
+            # Only a file or a program can say it; each call with such a name raises ValueError.
+            raise SettingsError(f"{each.name}: {text!r} has a NUL in it, which no name can have")
     if each.metadata.get(CHOICES):
         one_of(each.name, value, each.metadata[CHOICES])
     return value

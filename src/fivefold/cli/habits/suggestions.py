@@ -54,6 +54,7 @@ COMMON = Program(
 COMMANDS = {
     "serve": ("run", "start", "server", "up", "dev", "runserver", "listen", "s"),
     "compare": ("bench", "benchmark", "measure", "load"),
+    "man": ("manual", "help", "doc", "docs"),
     "models": ("list", "info", "doctor", "pairs", "io"),
     "stacks": ("stack", "dump", "py-spy", "threads", "debug"),
     "top": ("ps", "status", "monitor", "live", "ctl"),

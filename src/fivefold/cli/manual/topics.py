@@ -92,6 +92,8 @@ TOPICS = {
             "no_access_log",
             "access_log_format",
             "log_level",
+            "quiet",
+            "verbose",
             "log_format",
             "log_config",
         ),

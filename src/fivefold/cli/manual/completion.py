@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from ..errors import SettingsError
+from ...errors import SettingsError
 
 SHELLS = {
     "bash": 'eval "$(fivefold completion bash)"     # in ~/.bashrc',
