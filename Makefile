@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check format bench soak reliability pictures clean
+.PHONY: serve test check format bench soak reliability pictures dist clean
 
 serve: .venv/serve
 	$(BIN)/fivefold serve examples/site
@@ -48,8 +48,13 @@ bench: .venv/serve
 pictures: .venv/dev
 	$(BIN)/python docs/pictures/draw.py
 
+# The wheel and the source distribution, into dist/: HACKING.md, "Releasing".
+dist: .venv/dev
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
 clean:
-	rm -rf .venv bench/build bench/results
+	rm -rf .venv bench/build bench/results dist
 
 # Debian ships python3 without ensurepip; root can fetch it, others are told how.
 .venv/pip:

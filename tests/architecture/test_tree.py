@@ -49,6 +49,7 @@ CROSSING = {
     "deploy": "of `deploy`, which is no part of the package",
     "documents": "what documents claim, of whatever part",
     "pairs": "one suite over every serving model and every engine",
+    "release": "of the distributions that `make dist` builds",
     "soak": "a program of its own: `make soak`",
     "support": "what tests share",
 }

@@ -52,7 +52,9 @@ def check(settings: Settings) -> None:
             " workers; leave --user and --group out"
         )
     if find_spec("watchfiles") is None:
-        raise SettingsError("reload: it needs watchfiles: pip install watchfiles")
+        raise SettingsError(
+            "reload: the library watchfiles is not installed: pip install watchfiles"
+        )
     for folder in folders(settings):
         if not folder.is_dir():
             raise SettingsError(f"reload_dir: there is no folder {os.fspath(folder)!r}")

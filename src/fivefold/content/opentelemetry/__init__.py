@@ -25,7 +25,8 @@ def check_installed() -> None:
             found = None
         if found is None:
             raise SettingsError(
-                f"otel: the library {distribution} is not installed; pip install 'fivefold[otel]'"
+                f"otel: the library {distribution} is not installed: pip install"
+                f" {' '.join(DISTRIBUTIONS.values())}"
             )
 
 

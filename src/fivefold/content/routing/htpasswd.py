@@ -140,7 +140,7 @@ def library() -> Any:
         return import_module("bcrypt")
     except ImportError:
         raise SettingsError(
-            "auth: the library bcrypt is not installed; pip install bcrypt"
+            "auth: the library bcrypt is not installed: pip install bcrypt"
         ) from None
 
 

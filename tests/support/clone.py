@@ -1,0 +1,42 @@
+"""A copy of what git has, as it lies here, and a shell in it: where a reader types our commands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.document_shell import Shell
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def copied(folder: Path) -> Path:
+    """`folder`, which has then what a clone of the present state would have."""
+    names = subprocess.check_output(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True
+    )
+    for name in names.splitlines():
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    return copied(tmp_path / "clone")
+
+
+@pytest.fixture
+def shell(clone: Path) -> Iterator[Shell]:
+    """In the clone, with the environment that the tests run in."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    shell = Shell(clone, {**os.environ, "PATH": path, "PYTHONWARNINGS": "default"})
+    yield shell
+    shell.close()
