@@ -30,6 +30,8 @@ class Lookout(Watching):
     traits = Traits(
         overlaps=True,
         waits_in="clock_nanosleep(2) between two looks",
+        wait="asleep between two looks at {descriptors} descriptors",
+        disk_wait="a helper thread read",
         files="resident pages at once, others by a helper thread",
         own_descriptors=2,
     )

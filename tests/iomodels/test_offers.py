@@ -86,6 +86,9 @@ def test_it_has_its_word_everywhere(packages: Path) -> None:
     assert "waits in clock_nanosleep(2) between two looks" in done.stdout
     said = python(packages, "-m", "fivefold", "serve", "--io", "lookout", "--print-config")
     assert 'io = "lookout"' in said.stdout
+    words = ["examples/site", "/", "--io", "lookout", "--unprivileged"]
+    traced = python(packages, "-m", "fivefold", "trace", *words)
+    assert "async x lookout" in traced.stdout, traced.stderr
     assert "lookout" not in choices()  # here it is not installed
 
 
@@ -95,7 +98,7 @@ def test_a_broken_package_harms_only_who_asks_for_it(packages: Path, word: str) 
         "from fivefold.iomodels.interface import IOModel, Traits\n"
         "class Half(IOModel):\n"
         "    name = engine = 'half'\n"
-        "    traits = Traits(overlaps=True, waits_in='', files='')\n"
+        "    traits = Traits(True, '', '', '', '')\n"
     )
     install(packages, "broken_models", {name: value for name, (value, _) in BROKEN.items()})
     asked = python(packages, "-m", "fivefold", "serve", "--io", word, "--check-config")

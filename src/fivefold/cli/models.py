@@ -22,7 +22,7 @@ AUTO = {"folder": "async + multiplexing"}
 """What `auto` takes, by kind of content."""
 
 
-UNKNOWN = Traits(overlaps=True, waits_in="?", files="?")
+UNKNOWN = Traits(overlaps=True, waits_in="?", wait="?", disk_wait="?", files="?")
 """Of a package that cannot be loaded."""
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ...iomodels import ENGINES
+from ...iomodels import engines
 from ...iomodels.interface import Traits
 from ..kernel.belonging import EXIT
 from ..kernel.disk_waits import PAGES, disk_waits
@@ -32,7 +32,7 @@ from .sending import CALLS, OPERATIONS, REFUSED, Part, parts, waits_between
 from .summary import ARRIVED, RECEIVING
 from .timeline import Timeline
 
-TRAITS: dict[str, Traits] = {engine.engine: engine.traits for engine in ENGINES}
+TRAITS: dict[str, Traits] = {engine.engine: engine.traits for engine in engines()}
 """By the engine's name, as a trace has it."""
 
 SLEEP_US = 20.0
