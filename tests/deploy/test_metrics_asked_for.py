@@ -27,7 +27,8 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     # Only another process sees that the row has an owner (fcntl_locking(2)).
     monkeypatch.setattr(rows, "living", lambda: iter([rows.total()]))
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(ServerCollector({"wsgi": rows}, Census(), ServerFacts([{}], {})))
+    facts = ServerFacts([{"io": "uring"}], {})
+    registry.register(ServerCollector({"wsgi": rows}, Census(), facts))
     families = list(text_string_to_metric_families(generate_latest(registry).decode()))
     return {s.name for f in families for s in f.samples} | {f.name for f in families}
 
