@@ -21,13 +21,38 @@ from ..tracing.report.html.page import as_html
 from ..tracing.report.labels import io_of
 from ..tracing.report.perfetto import as_perfetto
 from ..tracing.report.terminal import side_by_side, timeline
+from ..tracing.report.terminal_lanes import lanes
 from ..tracing.request.certificate import throw_away_certificate
+from ..tracing.request.own_client import Manner
 from ..tracing.request.session import WARM_UP, Session
 from ..transport.tls.options import TlsSettings
 from .writing.output import STDOUT, write
 
 NARROW = 80
 """Columns, where there is no terminal to ask."""
+
+SLOW_CLIENT_S = 0.05
+LONGEST_S = 60.0
+
+
+class Duration(click.ParamType[float]):
+    """ "5ms", "0.2s", "300us": seconds."""
+
+    name = "duration"
+    UNITS = (("us", 1e-6), ("ms", 1e-3), ("s", 1.0))
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        for unit, seconds in self.UNITS:
+            number = str(value).removesuffix(unit)
+            if number != value and number.replace(".", "", 1).isdecimal():
+                found = float(number) * seconds
+                if found <= LONGEST_S:
+                    return found
+        raise click.BadParameter(f"{value!r} is no time like 5ms or 0.2s, of at most 60s")
 
 
 def run(  # noqa: PLR0917 - click calls by keyword
@@ -83,6 +108,8 @@ def traces_of_models(target: str | None, path: str | None, given: dict[str, Any]
     if given["first"] and given["warm_up"] is not None:
         raise SettingsError("first: --first asks for no request before it: give one of the two")
     before = 0 if given["first"] else WARM_UP if given["warm_up"] is None else given["warm_up"]
+    slow = SLOW_CLIENT_S if given["slow_client"] else 0.0
+    manner = Manner(sends_late_s=given["client_sends_late"], reads_late_s=slow)
     models = IO_MODELS if given["all_io"] else (given["io"] or AUTO,)
     traces = []
     for model in models:
@@ -91,6 +118,7 @@ def traces_of_models(target: str | None, path: str | None, given: dict[str, Any]
                 dataclasses.replace(settings, io=model),
                 privileged=not given["unprivileged"],
                 http2=given["http2"],
+                manner=manner,
             )
         except Unavailable as error:
             if len(models) == 1:
@@ -143,6 +171,7 @@ def show(traces: Sequence[Trace]) -> None:
         click.echo(timeline(trace, **how), color=colour)
     if len({io_of(trace) for trace in traces}) > 1:
         click.echo(side_by_side(traces, **how), color=colour)
+    click.echo(lanes(traces, **how), color=colour)
 
 
 def file_option(name: str, word: str, text: str) -> click.Option:
@@ -175,7 +204,23 @@ trace = click.Command(
         click.Option(
             ["--all-io"], is_flag=True, help="Trace it under all five I/O models, side by side."
         ),
-        click.Option(["--cold"], is_flag=True, help="Drop the file's pages from memory first."),
+        click.Option(
+            ["--cold", "--slow-disk"],
+            is_flag=True,
+            help="Drop the file's pages from memory first: the disk has to be waited for.",
+        ),
+        click.Option(
+            ["--client-sends-late"],
+            type=Duration(),
+            default=0.0,
+            metavar="TIME",
+            help="Keep the last byte of the request back, so that the server waits: 5ms.",
+        ),
+        click.Option(
+            ["--slow-client"],
+            is_flag=True,
+            help="Let the response lie in a small buffer for 50 ms, so that the server waits.",
+        ),
         click.Option(
             ["--warm-up"],
             type=click.IntRange(0),

@@ -104,17 +104,24 @@ class Segment:
     """A time in which a thread waited, copied, or did something else."""
 
     phase: str
-    """`WAIT`, `COPY` or `WORK`."""
+    """`WAIT`, `COPY`, `WORK`, or `REST`: nothing is left to do for this exchange."""
     io: str
     """`NETWORK`, `DISK`, or "" for what is neither."""
+    part: str
+    """Of what: `REQUEST`, `FILE`, `RESPONSE`, or "" likewise."""
     start_us: float
     duration_us: float
     label: str
     """What it was: "asleep in recvfrom"."""
+    bytes: int = 0
+    """That were copied."""
+    ticks_us: tuple[float, ...] = ()
+    """Moments of a wait: when a try was refused, when a signal came."""
 
 
-WAIT, COPY, WORK = "wait", "copy", "work"
+WAIT, COPY, WORK, REST = "wait", "copy", "work", "rest"
 NETWORK, DISK = "network", "disk"
+REQUEST, FILE, RESPONSE = "request", "file", "response"
 
 
 @dataclass(frozen=True)

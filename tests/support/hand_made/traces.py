@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from fivefold.tracing.model import STEPS, Evidence, Step, Summary, Trace
+from fivefold.tracing.model import (
+    COPY,
+    DISK,
+    FILE,
+    NETWORK,
+    REQUEST,
+    RESPONSE,
+    STEPS,
+    WAIT,
+    WORK,
+    Evidence,
+    Lane,
+    Mark,
+    Segment,
+    Step,
+    Summary,
+    Trace,
+)
 
 Timed = dict[int, tuple[float, tuple[str, ...]]]
 """Step: its duration in microseconds, and the sources of its evidence."""
@@ -32,6 +49,7 @@ def trace(timed: Timed, why_not: dict[int, str], summary: Summary, **more: Any) 
         privileged=more.get("privileged", True),
         steps=tuple(steps),
         summary=summary,
+        lanes=more.get("lanes", ()),
         notes=more.get("notes", ()),
     )
 
@@ -95,12 +113,43 @@ def unprivileged(**more: Any) -> Trace:
     return trace(timed, why_not, summary, **{"privileged": False, "notes": notes} | more)
 
 
+def lane(wait: str, disk: str, *ticks_us: float) -> Lane:
+    """A request that came late, from a disk that had to be waited for."""
+    segments = (
+        Segment(WAIT, NETWORK, REQUEST, 0.0, 1000.0, wait, ticks_us=ticks_us),
+        Segment(COPY, NETWORK, REQUEST, 1000.0, 9.0, "recvfrom", 54),
+        Segment(WORK, "", "", 1009.0, 91.0, "computes"),
+        Segment(WAIT, DISK, FILE, 1100.0, 600.0, disk),
+        Segment(COPY, NETWORK, RESPONSE, 1700.0, 130.0, "sendfile", 65536),
+    )
+    return Lane("serves the connection", 4711, 4712, segments)
+
+
+def hand_over() -> tuple[Lane, ...]:
+    """A connection that one thread accepts and another one serves."""
+    accepts = (
+        Segment(WAIT, "", "", -900.0, 400.0, "asleep in epoll_wait"),
+        Segment(WORK, "", "", -500.0, 100.0, "runs"),
+    )
+    marks = (Mark(-450.0, "accept4: descriptor 9"), Mark(-420.0, "wakes thread 4712"))
+    serving = lane("asleep in recvfrom", "asleep in sendfile, for the disk")
+    return serving, Lane("accepts", 4711, 4711, accepts, marks)
+
+
+WAITS = {
+    "blocking": lane("asleep in recvfrom", "asleep in sendfile, for the disk"),
+    "nonblocking": lane("2 tries refused (EAGAIN)", "9 tries of preadv2 refused", 300.0, 700.0),
+    "epoll": lane("asleep in epoll_wait over 3 descriptors", "a helper thread reads"),
+    "sigio": lane("asleep until signal 44 came", "a helper thread reads", 998.0),
+    "uring": lane("in the ring, asleep in io_uring_enter", "a read is in the ring"),
+}
+
+
 def all_io() -> list[Trace]:
-    engines = ("blocking", "nonblocking", "epoll", "sigio", "uring")
     models = ("blocking", "nonblocking", "multiplexing", "sigio", "aio")
     return [
-        cold_file(pair={"serving": "thread", "io": io, "engine": engine})
-        for io, engine in zip(models, engines, strict=True)
+        cold_file(pair={"serving": "thread", "io": io, "engine": engine}, lanes=(WAITS[engine],))
+        for io, engine in zip(models, WAITS, strict=True)
     ]
 
 

@@ -18,17 +18,32 @@ Assumption.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
 
 from ...iomodels import engines
 from ...iomodels.interface import Traits
 from ..kernel.belonging import EXIT
 from ..kernel.disk_waits import PAGES, disk_waits
 from ..kernel.off_cpu import off_cpu
-from ..model import COPY, DISK, NETWORK, WAIT, WORK, Lane, Observation, Segment
+from ..model import (
+    COPY,
+    DISK,
+    FILE,
+    NETWORK,
+    REQUEST,
+    RESPONSE,
+    REST,
+    WAIT,
+    WORK,
+    Lane,
+    Observation,
+    Segment,
+)
 from .assembling import is_from_memory
 from .page_waits import pages_missing, waits_for_pages
-from .sending import CALLS, OPERATIONS, REFUSED, Part, parts, waits_between
+from .sending import CALLS, OPERATIONS, REFUSED, SENDING, Part, parts
 from .summary import ARRIVED, RECEIVING
 from .timeline import Timeline
 
@@ -39,17 +54,40 @@ SLEEP_US = 20.0
 """A call of which less was asleep has not slept: two clocks were read."""
 
 CALL_NAMES = {"sendfile64": "sendfile"}
+REFUSABLE = frozenset(begun for begun, _ in CALLS)
+"""Calls that models make which must not sleep: these are refused instead."""
+
+SENT = ("client.send.enter", "client.send.exit")
+"""The server may have it before the client's call has returned."""
+
+UNATTRIBUTED = "{}, for the disk or for the client: only the kernel's events tell"
+
 UNSEEN_CALLS = {"recv": "recv", "send": "send", "send_file": "send", "read_file": "read"}
 """Operations of which no call is seen: the kernel, or glibc's threads, make them."""
+
+
+class Kind(NamedTuple):
+    phase: str
+    io: str
+    part: str
+
+
+REQUEST_WAIT, REQUEST_COPY = Kind(WAIT, NETWORK, REQUEST), Kind(COPY, NETWORK, REQUEST)
+FILE_WAIT, FILE_COPY = Kind(WAIT, DISK, FILE), Kind(COPY, DISK, FILE)
+RESPONSE_WAIT, RESPONSE_COPY = Kind(WAIT, NETWORK, RESPONSE), Kind(COPY, NETWORK, RESPONSE)
+OWN_WORK = Kind(WORK, "", "")
+NOTHING = Kind(REST, "", "")
+ALL_SENT = "all is with the kernel, and the client reads"
 
 
 @dataclass(frozen=True)
 class Interval:
     start_ns: int
     end_ns: int
-    phase: str
-    io: str
+    kind: Kind
     label: str
+    bytes: int = 0
+    ticks_ns: tuple[int, ...] = ()
 
 
 def io_lane(timeline: Timeline, engine: str, descriptors: int) -> Lane:
@@ -68,6 +106,7 @@ class _IoLane:
         served = entered or received
         self._tid = served.detail.get("tid") if served else None
         self._process = served.detail.get("pid") if served else None
+        self._is_scheduled = timeline.first("sched:sched_switch") is not None
         self._asleep = [
             (span.start_ns, span.end_ns)
             for span in off_cpu(timeline.all, self._tid or 0, timeline.end_ns)
@@ -75,15 +114,30 @@ class _IoLane:
         ]
 
     def lane(self) -> Lane:
+        timeline = self._timeline
         # What comes first hides what comes later.
         layers = [
             list(self._disk_waits()),
             list(self._network_waits()),
             list(self._copies()),
-            [self._interval(self._timeline.start_ns, self._timeline.end_ns, WORK, "", self._work)],
+            list(self._rest()),
+            [self._interval(timeline.start_ns, timeline.end_ns, OWN_WORK, self._work)],
         ]
-        segments = tuple(self._segment(one) for one in laid_over(layers))
+        seen = [self._with_ticks(one) for one in laid_over(layers)]
+        segments = tuple(map(self._segment, seen))
         return Lane("serves the connection", self._process, self._tid, segments)
+
+    def _with_ticks(self, one: Interval) -> Interval:
+        if one.kind not in {REQUEST_WAIT, RESPONSE_WAIT}:
+            return one
+        within = self._timeline.within(one.start_ns, one.end_ns)
+        return replace(one, ticks_ns=tuple(seen.at_ns for seen in within if is_tick(seen)))
+
+    def _rest(self) -> Iterator[Interval]:
+        """The client may still read when all is given to the kernel."""
+        sent = self._timeline.last(*(ended for _, ended in OPERATIONS))
+        if sent is not None and sent.at_ns < self._timeline.end_ns:
+            yield self._interval(sent.at_ns, self._timeline.end_ns, NOTHING, ALL_SENT)
 
     @property
     def _work(self) -> str:
@@ -91,11 +145,12 @@ class _IoLane:
 
     def _segment(self, one: Interval) -> Segment:
         start, end = self._timeline.us(one.start_ns), self._timeline.us(one.end_ns)
-        return Segment(one.phase, one.io, start, end - start, one.label)
+        ticks = tuple(map(self._timeline.us, one.ticks_ns))
+        return Segment(*one.kind, start, end - start, one.label, one.bytes, ticks)
 
-    def _interval(self, start: int, end: int, phase: str, io: str, label: str) -> Interval:
+    def _interval(self, start: int, end: int, kind: Kind, label: str, moved: int = 0) -> Interval:
         begin, over = self._timeline.start_ns, self._timeline.end_ns
-        return Interval(max(begin, start), min(over, end), phase, io, label)
+        return Interval(max(begin, start), min(over, end), kind, label, moved)
 
     # The disk
 
@@ -105,7 +160,7 @@ class _IoLane:
         if not waits and pages_missing(timeline):
             waits = [(one.begun.at_ns, self._slept_until(one)) for one in self._reads()]
         for start, end in waits:
-            yield self._interval(start, end, WAIT, DISK, self._disk_label(start, end))
+            yield self._interval(start, end, FILE_WAIT, self._disk_label(start, end))
 
     def _disk_label(self, start: int, end: int) -> str:
         refused = [
@@ -141,16 +196,16 @@ class _IoLane:
 
     def _waits_for_request(self) -> Iterator[Interval]:
         since = self._timeline.start_ns
+        label = self._label("recvfrom", since, self._received_ns)
         for copy in self._received():
             if copy.start_ns > since:
-                label = self._label("recvfrom", since, copy.start_ns)
-                yield self._interval(since, copy.start_ns, WAIT, NETWORK, label)
+                yield self._interval(since, copy.start_ns, REQUEST_WAIT, label)
             since = copy.end_ns
             if since >= self._received_ns:
                 return
 
     def _waits_for_room(self) -> Iterator[Interval]:
-        """Between two calls of one send, and where a call or an operation slept."""
+        """From a call that met a full buffer to the one that found room; and sleeps in a call."""
         calls = list(parts(self._timeline, CALLS))
         for operation in parts(self._timeline, OPERATIONS):
             own = [
@@ -159,24 +214,38 @@ class _IoLane:
                 if operation.begun.at_ns <= one.begun.at_ns
                 and one.ended.at_ns <= operation.ended.at_ns
             ]
-            for gap in waits_between(own):
-                yield self._waits_in(
-                    name_of_event(gap.ended.event), gap.begun.at_ns, gap.ended.at_ns
-                )
+            yield from self._waits_between(own)
             for one in own or [operation]:
-                slept = self._sleeps_in(one)
-                yield from (self._waits_in(name_of(one), *span) for span in slept)
+                for span in self._sleeps_in(one):
+                    yield self._waits_in(name_of(one), *span)
+
+    def _waits_between(self, calls: list[Part]) -> Iterator[Interval]:
+        since: int | None = None
+        for one, later in pairwise(calls):
+            is_refused = one.ended.detail.get("error") == REFUSED
+            if since is None and is_refused:
+                since = one.begun.at_ns
+            elif since is None and one.begun.event == later.begun.event == SENDING:
+                since = one.ended.at_ns
+            if since is not None and later.ended.detail.get("error") != REFUSED:
+                yield self._waits_in(name_of(later), since, later.begun.at_ns)
+                since = None
 
     def _waits_in(self, call: str, start: int, end: int) -> Interval:
-        return self._interval(start, end, WAIT, NETWORK, self._label(call, start, end))
+        label = self._label(call, self._received_ns, self._timeline.end_ns)
+        if not self._is_scheduled and call == "sendfile" and pages_missing(self._timeline):
+            label = UNATTRIBUTED.format(label)
+        return self._interval(start, end, RESPONSE_WAIT, label)
 
     def _sleeps_in(self, part: Part) -> list[tuple[int, int]]:
-        if self._asleep:
+        if self._is_scheduled:
             spans = [
                 (max(start, part.begun.at_ns), min(end, part.ended.at_ns))
                 for start, end in self._asleep
             ]
             return [(start, end) for start, end in spans if (end - start) / 1000 > SLEEP_US]
+        if self._traits.overlaps and part.begun.event in REFUSABLE:
+            return []  # it is refused instead
         until = self._slept_until(part)
         long_enough = (until - part.begun.at_ns) / 1000 > SLEEP_US
         return [(part.begun.at_ns, until)] if long_enough else []
@@ -193,7 +262,7 @@ class _IoLane:
             if one.detail.get("error") == REFUSED
         ]
         return self._traits.wait.format(
-            call=call, tries=len(refused) or "no", descriptors=self._descriptors
+            call=call, tries=len(refused), descriptors=self._descriptors
         )
 
     # Copies
@@ -201,13 +270,15 @@ class _IoLane:
     def _copies(self) -> Iterator[Interval]:
         yield from self._received()
         for read in self._reads():
-            label = f"read copies {amount_of(read)}"
-            yield self._interval(read.begun.at_ns, read.ended.at_ns, COPY, DISK, label)
+            yield self._copy(read, FILE_COPY, "read")
         sent = list(parts(self._timeline, CALLS)) or list(parts(self._timeline, OPERATIONS))
         for part in sent:
             if not part.ended.detail.get("error"):
-                label = f"{name_of(part)} moves {amount_of(part)}"
-                yield self._interval(part.begun.at_ns, part.ended.at_ns, COPY, NETWORK, label)
+                yield self._copy(part, RESPONSE_COPY, name_of(part))
+
+    def _copy(self, part: Part, kind: Kind, label: str) -> Interval:
+        moved = int(part.ended.detail.get("bytes", 0))
+        return self._interval(part.begun.at_ns, part.ended.at_ns, kind, label, moved)
 
     def _received(self) -> list[Interval]:
         """The receives that brought the request, each from where the bytes were there."""
@@ -222,9 +293,9 @@ class _IoLane:
         found, since = [], timeline.start_ns
         for one in ended:
             start = self._copied_from(one, since, entered.get(one.at_ns))
-            name = one.event.partition(".")[0]
-            label = f"{name} copies {one.detail.get('bytes', 0)} B"
-            found.append(self._interval(start, one.at_ns, COPY, NETWORK, label))
+            label, moved = one.event.partition(".")[0], int(one.detail.get("bytes", 0))
+            copy = self._interval(start, one.at_ns, REQUEST_COPY, label, moved)
+            found.append(copy)
             since = one.at_ns
         return found
 
@@ -234,21 +305,21 @@ class _IoLane:
         copied = timeline.first("skb:skb_copy_datagram_iovec", **span)
         if copied is not None:
             return max(copied.at_ns, entered or since)
-        arrived = timeline.last(*ARRIVED, "client.send.exit", **span)
-        return max(entered or since, arrived.at_ns if arrived else since)
+        arrived = timeline.last(*ARRIVED, *SENT, **span)
+        start = max(entered or since, arrived.at_ns if arrived else since)
+        begun = timeline.last("recvfrom.enter", **span) if entered else None
+        return max(start, self._slept_until(Part(begun, ended))) if begun else start
+
+
+def is_tick(seen: Observation) -> bool:
+    """Whether a wait met this: a try that was refused, a signal."""
+    refused = seen.detail.get("error") == REFUSED and seen.event.endswith(".exit")
+    return refused or seen.event == "signal:signal_generate"
 
 
 def name_of(part: Part) -> str:
-    return name_of_event(part.begun.event)
-
-
-def name_of_event(event: str) -> str:
-    name = event.partition(".")[0]
+    name = part.begun.event.partition(".")[0]
     return CALL_NAMES.get(name) or UNSEEN_CALLS.get(name) or name
-
-
-def amount_of(part: Part) -> str:
-    return f"{part.ended.detail.get('bytes', 0)} B"
 
 
 def laid_over(layers: Iterable[Iterable[Interval]]) -> list[Interval]:
@@ -261,14 +332,16 @@ def laid_over(layers: Iterable[Iterable[Interval]]) -> list[Interval]:
 
 
 def uncovered(one: Interval, above: list[Interval]) -> list[Interval]:
-    """The parts of an interval that none of the others hides."""
+    """The parts of an interval that none of the others hides; the last one has its bytes."""
     free, at = [], one.start_ns
     for other in sorted(above, key=lambda interval: interval.start_ns):
         if other.end_ns <= at or other.start_ns >= one.end_ns:
             continue
         if other.start_ns > at:
-            free.append(Interval(at, other.start_ns, one.phase, one.io, one.label))
+            free.append(replace(one, start_ns=at, end_ns=other.start_ns, bytes=0))
         at = max(at, other.end_ns)
     if at < one.end_ns:
-        free.append(Interval(at, one.end_ns, one.phase, one.io, one.label))
+        free.append(replace(one, start_ns=at))
+    elif free:
+        free[-1] = replace(free[-1], bytes=one.bytes)
     return free

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ....pages import rendered
 from ...model import Trace
-from .. import labels
+from .. import labels, lanes
 from ..labels import listed
 from . import diagram, words
 
@@ -24,5 +24,6 @@ def as_html(traces: Trace | Sequence[Trace]) -> str:
         labels=labels,
         words=words,
         diagram=diagram,
+        lanes=lanes,
         data=[trace.as_json() for trace in several],
     )

@@ -71,6 +71,12 @@ def _observation(seen: Evidence, *, in_detail: bool) -> str:
     return f"{line} ({detail})" if in_detail and detail else line
 
 
+def strip(start: float, end: float) -> tuple[float, float]:
+    """The same of a segment on a lane."""
+    width = max((end - start) * AXIS, 2.0)
+    return min(start * AXIS, AXIS - width), width
+
+
 def bar(start: float, length: float) -> tuple[float, float]:
     """Where a bar begins on the axis, and its width; wide enough to be seen if it is there."""
     width = max(length * AXIS, 4.0) if length > 0 else 0.0

@@ -1,0 +1,157 @@
+"""The picture of one request under each I/O model: what each one waits in is read in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from fivefold import Settings
+from fivefold.iomodels import ENGINES
+from fivefold.linux.processes import processes_of_tree
+from fivefold.tracing.model import COPY, DISK, NETWORK, REQUEST, RESPONSE, WAIT, Lane, Trace
+from fivefold.tracing.report.html.page import as_html
+from fivefold.tracing.request.own_client import Manner
+from fivefold.tracing.request.session import Session
+from support.witness import WITH_RIGHTS, worker_of
+
+LATE_S = 0.005
+LATE_US = LATE_S * 1e6
+LARGE = 300_000
+HUGE = 8_000_000
+
+WORDS = {
+    "blocking": r"asleep in recvfrom",
+    "nonblocking": r"[1-9]\d* tries refused",
+    "select": r"asleep in select over [1-9]\d* descriptors",
+    "poll": r"asleep in poll over [1-9]\d* descriptors",
+    "epoll": r"asleep in epoll_wait over [1-9]\d* descriptors",
+    "sigio": r"signal 44 came",
+    "uring": r"in the ring",
+    "posix": r"helper thread",
+}
+ENGINE_NAMES = [engine.engine for engine in ENGINES if engine.available() is None]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "large").write_bytes(os.urandom(LARGE))
+    (folder / "huge").write_bytes(bytes(HUGE))
+    return folder
+
+
+def of(lane: Lane, part: str, phase: str) -> float:
+    found = [one for one in lane.segments if (one.part, one.phase) == (part, phase)]
+    return sum(one.duration_us for one in found)
+
+
+def check_lane(trace: Trace) -> Lane:
+    """No overlaps, no gaps, from the first byte to the last."""
+    (lane,) = trace.lanes
+    at = 0.0
+    for one in lane.segments:
+        assert one.start_us == pytest.approx(at, abs=0.01)
+        assert one.duration_us > 0
+        at = one.start_us + one.duration_us
+    assert at == pytest.approx(trace.summary.total_us, abs=0.1)
+    assert lane.process
+    assert lane.thread
+    return lane
+
+
+@pytest.mark.parametrize("privileged", [False, WITH_RIGHTS])
+@pytest.mark.parametrize("io", ENGINE_NAMES)
+def test_a_request_that_is_sent_late_shows_what_the_model_waits_in(
+    io: str,
+    privileged: bool,  # noqa: FBT001
+    folder: Path,
+) -> None:
+    settings = Settings(target=str(folder), serving="async", io=io)
+    late = Manner(sends_late_s=LATE_S)
+    with Session(settings, privileged=privileged, manner=late) as session:
+        trace = session.request("/large", cold=True)
+        workers = processes_of_tree(session._server.pid)
+    lane = check_lane(trace)
+    assert lane.process in workers
+    assert of(lane, REQUEST, WAIT) >= LATE_US
+    assert 0 < of(lane, REQUEST, COPY) < of(lane, REQUEST, WAIT)
+    page = unescape(as_html(trace))
+    section = page[page.index("Wait, then copy") : page.index("The path of the request")]
+    found = re.search(rf"{WORDS[io]}[^<]* [\d.]+ m?s", re.sub(r"<rect.*?</rect>", "", section))
+    assert found, section
+    others = [words for name, words in WORDS.items() if name != io and WORDS[io] != words]
+    waits = {one.label for one in lane.segments if (one.io, one.phase) == (NETWORK, WAIT)}
+    assert not [words for words in others if any(re.search(words, label) for label in waits)]
+
+
+@pytest.mark.parametrize("io", ["blocking", "nonblocking", "epoll", "sigio", "uring"])
+def test_a_client_that_reads_late_is_waited_for_in_the_response(io: str, folder: Path) -> None:
+    settings = Settings(target=str(folder), serving="async", io=io)
+    slow = Manner(reads_late_s=0.05)
+    with Session(settings, privileged=False, manner=slow) as session:
+        session.request("/huge")
+        lane = check_lane(session.request("/huge"))
+    assert of(lane, RESPONSE, WAIT) > 0.5 * 0.05 * 1e6
+    assert of(lane, RESPONSE, COPY) < of(lane, RESPONSE, WAIT)
+    moved = sum(one.bytes for one in lane.segments if (one.part, one.phase) == (RESPONSE, COPY))
+    assert moved >= HUGE
+
+
+@pytest.mark.parametrize("io", ["nonblocking", "epoll", "sigio"])
+def test_a_cold_file_is_waited_for_before_it_is_sent(io: str, folder: Path) -> None:
+    settings = Settings(target=str(folder), serving="async", io=io)
+    with Session(settings, privileged=False) as session:
+        trace = session.request("/large", cold=True)
+    lane = check_lane(trace)
+    disk = [one for one in lane.segments if (one.io, one.phase) == (DISK, WAIT)]
+    if not trace.steps[5].happened:
+        pytest.skip("this file system does not let go of its pages")
+    expected = "tries of preadv2 refused" if io == "nonblocking" else "a helper thread reads"
+    assert {expected in one.label for one in disk} == {True}
+
+
+def test_the_number_of_descriptors_is_the_kernels(folder: Path) -> None:
+    settings = Settings(target=str(folder), serving="async", io="epoll")
+    with Session(settings, privileged=False) as session:
+        lane = check_lane(session.request("/large"))
+        worker = worker_of(session)
+        watched = max(
+            text.count("tfd:")
+            for text in (path.read_text() for path in Path(f"/proc/{worker}/fdinfo").iterdir())
+        )
+    (label,) = {one.label for one in lane.segments if (one.part, one.phase) == (REQUEST, WAIT)}
+    # The connection has gone by now.
+    assert label == f"asleep in epoll_wait over {watched + 1} descriptors"
+
+
+def test_the_command_draws_all_five(folder: Path) -> None:
+    page = folder / "page.html"
+    command = [sys.executable, "-m", "fivefold", "trace", str(folder), "/large", "--all-io"]
+    done = subprocess.run(
+        [*command, "--slow-disk", "--client-sends-late", "5ms", "--html", str(page)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    picture = " ".join(done.stdout.partition("wait, then copy")[2].split())
+    for text in (picture, unescape(page.read_text())):
+        for io in ("blocking", "nonblocking", "epoll", "sigio", "uring"):
+            assert re.search(WORDS[io], text), io
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("time", ["5", "61s"])
+def test_a_time_that_is_none_is_a_clear_error(time: str, folder: Path) -> None:
+    command = [sys.executable, "-m", "fivefold", "trace", str(folder), "/large"]
+    done = subprocess.run(
+        [*command, f"--client-sends-late={time}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "is no time like 5ms" in done.stderr
