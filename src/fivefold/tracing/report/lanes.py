@@ -28,7 +28,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Axis:
+class LaneAxis:
     """What is drawn, in microseconds of the trace; it may begin before the first byte."""
 
     start_us: float
@@ -56,15 +56,15 @@ def title_of(trace: Trace, lane: Lane, *, alone: bool) -> str:
     return io_of(trace) if alone else f"{trace.pair['serving']}: {lane.name}"
 
 
-def axis_of(lanes: Iterable[Drawn]) -> Axis:
+def axis_of(lanes: Iterable[Drawn]) -> LaneAxis:
     ends = [
         (one.start_us, one.start_us + one.duration_us)
         for each in lanes
         for one in each.lane.segments
     ]
     if not ends:
-        return Axis(0.0, 0.0)
-    return Axis(min(start for start, _ in ends), max(end for _, end in ends))
+        return LaneAxis(0.0, 0.0)
+    return LaneAxis(min(start for start, _ in ends), max(end for _, end in ends))
 
 
 def whose(lane: Lane) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..model import Trace
 from .labels import duration
-from .lanes import INKS, LAYERS, Axis, Drawn, axis_of, drawn, ink_of, sentences, whose
+from .lanes import INKS, LAYERS, Drawn, LaneAxis, axis_of, drawn, ink_of, sentences, whose
 from .paper import NARROWEST, Paper, printable
 
 CELLS = {
@@ -64,7 +64,7 @@ def _cell(ink: str, paper: Paper) -> str:
     return CELLS[ink][0 if paper.blocks() else 1]
 
 
-def _lane(one: Drawn, axis: Axis, room: int, paper: Paper) -> Iterator[str]:
+def _lane(one: Drawn, axis: LaneAxis, room: int, paper: Paper) -> Iterator[str]:
     title = printable(one.title)
     if len(title) > TITLE:
         yield title
@@ -80,7 +80,7 @@ def _lane(one: Drawn, axis: Axis, room: int, paper: Paper) -> Iterator[str]:
         yield from paper.wrapped(words, first=first)
 
 
-def _bar(one: Drawn, axis: Axis, room: int, paper: Paper) -> str:
+def _bar(one: Drawn, axis: LaneAxis, room: int, paper: Paper) -> str:
     cells: list[str | None] = [None] * room
     for ink in LAYERS:
         for segment in one.lane.segments:
@@ -96,7 +96,7 @@ def _bar(one: Drawn, axis: Axis, room: int, paper: Paper) -> str:
     )
 
 
-def _marks(one: Drawn, axis: Axis, room: int) -> str:
+def _marks(one: Drawn, axis: LaneAxis, room: int) -> str:
     cells = [" "] * room
     for mark in one.lane.marks:
         cells[min(int(axis.at(mark.at_us) * room), room - 1)] = MARK

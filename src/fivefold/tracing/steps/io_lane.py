@@ -66,17 +66,17 @@ UNSEEN_CALLS = {"recv": "recv", "send": "send", "send_file": "send", "read_file"
 """Operations of which no call is seen: the kernel, or glibc's threads, make them."""
 
 
-class Kind(NamedTuple):
+class IoPhase(NamedTuple):
     phase: str
     io: str
     part: str
 
 
-REQUEST_WAIT, REQUEST_COPY = Kind(WAIT, NETWORK, REQUEST), Kind(COPY, NETWORK, REQUEST)
-FILE_WAIT, FILE_COPY = Kind(WAIT, DISK, FILE), Kind(COPY, DISK, FILE)
-RESPONSE_WAIT, RESPONSE_COPY = Kind(WAIT, NETWORK, RESPONSE), Kind(COPY, NETWORK, RESPONSE)
-OWN_WORK = Kind(WORK, "", "")
-NOTHING = Kind(REST, "", "")
+REQUEST_WAIT, REQUEST_COPY = IoPhase(WAIT, NETWORK, REQUEST), IoPhase(COPY, NETWORK, REQUEST)
+FILE_WAIT, FILE_COPY = IoPhase(WAIT, DISK, FILE), IoPhase(COPY, DISK, FILE)
+RESPONSE_WAIT, RESPONSE_COPY = IoPhase(WAIT, NETWORK, RESPONSE), IoPhase(COPY, NETWORK, RESPONSE)
+OWN_WORK = IoPhase(WORK, "", "")
+NOTHING = IoPhase(REST, "", "")
 ALL_SENT = "all is with the kernel, and the client reads"
 
 
@@ -84,7 +84,7 @@ ALL_SENT = "all is with the kernel, and the client reads"
 class Interval:
     start_ns: int
     end_ns: int
-    kind: Kind
+    kind: IoPhase
     label: str
     bytes: int = 0
     ticks_ns: tuple[int, ...] = ()
@@ -148,7 +148,9 @@ class _IoLane:
         ticks = tuple(map(self._timeline.us, one.ticks_ns))
         return Segment(*one.kind, start, end - start, one.label, one.bytes, ticks)
 
-    def _interval(self, start: int, end: int, kind: Kind, label: str, moved: int = 0) -> Interval:
+    def _interval(
+        self, start: int, end: int, kind: IoPhase, label: str, moved: int = 0
+    ) -> Interval:
         begin, over = self._timeline.start_ns, self._timeline.end_ns
         return Interval(max(begin, start), min(over, end), kind, label, moved)
 
@@ -276,7 +278,7 @@ class _IoLane:
             if not part.ended.detail.get("error"):
                 yield self._copy(part, RESPONSE_COPY, name_of(part))
 
-    def _copy(self, part: Part, kind: Kind, label: str) -> Interval:
+    def _copy(self, part: Part, kind: IoPhase, label: str) -> Interval:
         moved = int(part.ended.detail.get("bytes", 0))
         return self._interval(part.begun.at_ns, part.ended.at_ns, kind, label, moved)
 
