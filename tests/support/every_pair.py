@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fivefold.iomodels import engines
@@ -27,3 +29,10 @@ def pairs(*, overlapping: bool = False, shared: bool = False) -> pytest.MarkDeco
             settings = {"serving": serving, "io": engine.engine}
             cases.append(pytest.param(settings, id=f"{serving}-{engine.engine}", marks=marks))
     return pytest.mark.parametrize("pair", cases, scope="module" if shared else None)
+
+
+def chosen_pairs(*ids: str) -> list[Any]:
+    """A few of `pairs`, by their ids, for `params` or `parametrize`: where a test takes long. Who
+    chooses says why these. The parameter of a fixture of the module lets the tests have others."""
+    known = {case.id: case for case in pairs().args[1]}
+    return [known[each] for each in ids]

@@ -90,7 +90,7 @@ class Multiplexer:
         Raises `PeerGone`, `DeadlineExceeded`.
         """
         while True:
-            await self.outgoing.flushed()
+            await self.outgoing.flushed(ready)
             if ready():
                 return
             stream.check()

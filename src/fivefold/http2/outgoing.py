@@ -40,6 +40,8 @@ class Outgoing:
         self._failed = failed
         self.busy = self._is_due = False
         """`busy`: whether it sends, or a file is read in its place."""
+        self._begun = self._over = 0
+        """The number of the last send that has begun, and of the last that is over."""
         self._waiting: list[Waiter] = []
         self.failure: Exception | None = None
         """Why nothing can be sent any more."""
@@ -61,10 +63,16 @@ class Outgoing:
             self._is_due = True
             self._conn.io.spawn(self.now())
 
-    async def flushed(self) -> None:
-        """Wait until all that may be sent is with the kernel. Raises `PeerGone`."""
-        self.soon()
-        while self._is_due or self.busy:
+    async def flushed(self, ready: Callable[[], bool] | None = None) -> None:
+        """Wait until all that may be sent now is with the kernel. Raises `PeerGone`.
+
+        Whoever is `ready` then goes on, whatever others have begun to send meanwhile: else one of
+        several streams would have the whole connection.  Who is not waits for those sends, too,
+        which may take what a window has let go.
+        """
+        own = self._begun + 1
+        self.soon()  # where nothing overlaps it is over when this returns
+        while self._over < own or (ready and (self._is_due or self.busy) and not ready()):
             await self._turn()
         if self.failure is not None:
             raise PeerGone("the connection has ended")
@@ -90,6 +98,7 @@ class Outgoing:
 
     def _end(self) -> None:
         self.busy = False
+        self._over = self._begun
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             self._conn.io.resume(waiter)
@@ -97,6 +106,7 @@ class Outgoing:
 
     async def _send_all(self) -> None:
         self._is_due = False
+        self._begun += 1
         conn, to_send = self._conn, self._to_send
         while self.failure is None and (out := to_send()):
             conn.allow(self._limits.send_s)
