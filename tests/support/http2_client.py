@@ -21,6 +21,8 @@ Fields = Sequence[tuple[str, str]]
 
 WINDOW_BYTES = 1 << 20
 
+GOAWAY = 7
+
 HEAD_BYTES = 9
 """Of a frame (RFC 9113, section 4.1)."""
 
@@ -205,6 +207,8 @@ class Http2Client(Client):
             if len(self._unread) < size:
                 break
             frame, self._unread = self._unread[:size], self._unread[size:]
+            if frame[3] == GOAWAY:
+                self.flush()  # the library forgets what it has not sent
             for event in self.session.receive_data(frame):
                 self._happened(event)
             if self.goaway is not None and not self.goaway.error_code:
