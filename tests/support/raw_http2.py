@@ -6,6 +6,7 @@ section 6.2.2), and of what comes only the status is decoded.
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -80,12 +81,12 @@ def text(value: str) -> bytes:
     return number(len(data), 7) + data
 
 
-def number(value: int, bits: int) -> bytes:
-    """An integer (RFC 7541, section 5.1)."""
+def number(value: int, bits: int, kind: int = 0) -> bytes:
+    """An integer (RFC 7541, section 5.1); `kind`: what the other bits of its first byte say."""
     most = (1 << bits) - 1
     if value < most:
-        return bytes((value,))
-    out, value = bytes((most,)), value - most
+        return bytes((kind | value,))
+    out, value = bytes((kind | most,)), value - most
     while value > 127:
         out, value = out + bytes((value & 127 | 128,)), value >> 7
     return out + bytes((value,))
@@ -113,6 +114,7 @@ class RawHttp2(Client):
         super().__init__(address, receive_buffer)
         self.passed: list[Frame] = []
         """Frames of other streams than the one that was waited for."""
+        self._unsent = b""
 
     def begin(self, *pairs: tuple[int, int]) -> None:
         """The preface, SETTINGS (with no table, so that statuses can be read), and the server's."""
@@ -120,6 +122,18 @@ class RawHttp2(Client):
         while not (frame := self.frame()).flags & ACK or frame.kind != SETTINGS:
             if frame.kind == SETTINGS:
                 self.send(frame_ack())
+
+    def push(self, data: bytes) -> bool:
+        """Send what the server takes at once; whether it takes all of it, and the rest of before.
+        A connection that has been closed takes nothing."""
+        unsent = self._unsent + data
+        try:
+            while unsent:
+                unsent = unsent[self.sock.send(unsent, socket.MSG_DONTWAIT) :]
+        except OSError:
+            pass  # it reads no further, or has closed
+        self._unsent = unsent
+        return not unsent
 
     def frame(self) -> Frame:
         """The next one. Raises EOFError, ConnectionResetError."""
@@ -164,6 +178,11 @@ class RawHttp2(Client):
                 last = found if found.kind == GOAWAY else last
         except (EOFError, ConnectionError):
             return last
+
+    def has_ended(self) -> bool:
+        """Whether the server closes now. Waits for it."""
+        self.end()
+        return True
 
     def lives(self) -> bool:
         """Whether it still answers; what came before is read."""
