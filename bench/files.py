@@ -63,8 +63,27 @@ def check(job: Job, path: str, scheme: str) -> None:
         raise LoadFailed(f"no answer to GET {path}: {error!r}") from error
     finally:
         connection.close()
+    check_answer(job, path, answer.status, body)
+
+
+def check_version(job: Job, path: str, version: str) -> None:
+    """The same over TLS by curl, which says what it spoke. Raises `LoadFailed`."""
+    said = "%{stderr}%{http_version} %{response_code}"
+    url = "https://{}:{}{}".format(*job.address, path)
+    command = ["curl", "-sSk", "-m10", f"--http{version}", "-w", said, url]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode:
+        raise LoadFailed(f"no answer to GET {path}: {done.stderr.decode().strip()}")
+    spoken, status = done.stderr.decode().split()
+    if spoken != version:
+        raise LoadFailed(f"it speaks HTTP/{spoken}, not HTTP/{version}")
+    check_answer(job, path, int(status), done.stdout)
+
+
+def check_answer(job: Job, path: str, status: int, body: bytes) -> None:
+    """Raises `LoadFailed` for a wrong one."""
     expected = job.groups[0].asks[0].expected
-    if answer.status != http.HTTPStatus.OK:
-        raise LoadFailed(f"GET {path}: status {answer.status}, not 200")
+    if status != http.HTTPStatus.OK:
+        raise LoadFailed(f"GET {path}: status {status}, not 200")
     if expected is None or hashlib.sha256(body).digest() != expected.digest:
         raise LoadFailed(f"GET {path}: {len(body)} bytes that are not the expected ones")

@@ -34,7 +34,10 @@ def facts(cores: Cores, names: set[str]) -> dict[str, str]:
         for program, each in asked.items()
         if program not in known
     }
-    return known | versions | {"wrk": version(find("wrk"), ("-v",))}
+    loads = {"wrk": version(find("wrk"), ("-v",))}
+    if any(server(name).http == "2" for name in names):
+        loads["h2load"] = version(find("h2load"), ("--version",))
+    return known | versions | loads
 
 
 def choose() -> Cores:

@@ -89,10 +89,10 @@ def problems(results: list[Result]) -> list[str]:
     return found
 
 
-def family_text(family: Family, results: list[Result], connections: int) -> str:
+def family_text(family: Family, results: list[Result], clients: str) -> str:
     baseline = next((r for r in results if r.row.name == family.baseline), None)
     parts = [
-        f"## {family.title}, {connections} keep-alive connections (baseline: {family.baseline})",
+        f"## {family.title}, {clients} (baseline: {family.baseline})",
         table(HEADINGS, [line_of(r, baseline) for r in results]),
     ]
     notes = problems(results)
@@ -123,7 +123,7 @@ def markdown(report: Report) -> str:
         " ratios are medians of the rounds' ratios."
     )
     tables = [
-        family_text(family, results, family.connections or plan.connections)
+        family_text(family, results, family.clients(plan.connections))
         for family, results in report.families
     ]
     targets = [verdicts_text(report.verdicts)] if report.verdicts else []

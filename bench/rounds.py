@@ -12,15 +12,16 @@ from pathlib import Path
 
 import files
 from rows import Family, Row
-from servers import contender
+from servers import contender, server
 
 from fivefold.compare import figures
 from fivefold.compare.measure.cores import Cores
 from fivefold.compare.measure.rounds import Rounds
+from fivefold.compare.measure.servers import Up
 from fivefold.compare.plan import schedule
 from fivefold.compare.plan.scenarios import Offer, Scenario
-from fivefold.load.job import Group
-from load import RowLoad
+from fivefold.load.job import Group, Job
+from load import Meeting, load_of
 
 # wrk never pauses, so either the server or wrk itself is busy all the time.  Where both
 # were idle for more than this, somebody else had the cores, and the caches.
@@ -66,7 +67,7 @@ def measure(family: Family, plan: Plan, show: Callable[[str], None]) -> list[Res
     first = family.rows[0]  # they ask for the same
     comparison = schedule.Plan(
         contenders=tuple(contender(r.server, plan.folder, r.path) for r in family.rows),
-        scenarios=(scenario(family, family.connections or plan.connections),),
+        scenarios=(scenario(family, plan.connections),),
         rounds=plan.rounds,
         budget_s=0.0,
         run_s=plan.seconds,
@@ -76,17 +77,37 @@ def measure(family: Family, plan: Plan, show: Callable[[str], None]) -> list[Res
         usual="",
     )
     cells = comparison.cells()
-    with RowLoad(first, plan.cores.load) as load:
-        Rounds(comparison, cells, load, show).measure()
+    with load_of(family, plan.cores.load) as load:
+        Turns(comparison, cells, load, show).measure()
     return [
         Result(row, [shown(each, plan.cores) for each in cell.samples], cell.problem)
         for row, cell in zip(family.rows, cells, strict=True)
     ]
 
 
+class Turns(Rounds):
+    """Their load knows which server it meets next."""
+
+    def __init__(
+        self,
+        plan: schedule.Plan,
+        cells: list[schedule.Cell],
+        load: Meeting,
+        show: Callable[[str], None],
+    ) -> None:
+        super().__init__(plan, cells, load, show)
+        self._load = load
+
+    def job(self, cell: schedule.Cell, running: Up, seconds: float) -> Job:
+        self._load.meet(server(cell.contender.name))
+        return super().job(cell, running, seconds)
+
+
 def scenario(family: Family, connections: int) -> Scenario:
+    count = (family.connections or connections) * (family.streams or 1)
+
     def groups(offer: Offer) -> tuple[Group, ...]:
-        return (Group("kept", connections, offer.kept),)
+        return (Group("kept", count, offer.kept),)
 
     return Scenario(family.name, family.title, groups)
 

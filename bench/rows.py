@@ -41,6 +41,14 @@ class Family:
     baseline: str  # the row that the table's last column divides by
     rows: tuple[Row, ...]
     connections: int | None = None  # None: as asked for
+    streams: int = 0  # of HTTP/2 on each connection, by h2load; 0: HTTP/1.1, by wrk
+
+    def clients(self, connections: int) -> str:
+        """How many ask at once, in words; `connections` as they were asked for."""
+        count = self.connections or connections
+        if self.streams:
+            return f"{count} connections of {self.streams} streams"
+        return f"{count} keep-alive connections"
 
 
 @dataclass(frozen=True)
@@ -61,10 +69,11 @@ def family(  # noqa: PLR0917 - a line of the table below
     servers: tuple[str, ...],
     script: str | None = None,
     connections: int | None = None,
+    streams: int = 0,
 ) -> Family:
     rows = tuple(Row(f"{name}/{server}", server, path, script) for server in servers)
     baseline = next(row.name for row in rows if row.server.startswith("nginx"))
-    return Family(name, title, baseline, rows, connections)
+    return Family(name, title, baseline, rows, connections, streams)
 
 
 def applications(  # noqa: PLR0917 - as family()
@@ -75,10 +84,11 @@ def applications(  # noqa: PLR0917 - as family()
     connections: int | None = None,
     script: str | None = None,
     answer: str = "Hello, World!",
+    streams: int = 0,
 ) -> Family:
     everyone = (baseline, *servers)
     rows = tuple(Row(f"{name}/{each}", each, "/", script, answer) for each in everyone)
-    return Family(name, title, f"{name}/{baseline}", rows, connections)
+    return Family(name, title, f"{name}/{baseline}", rows, connections, streams)
 
 
 FILES = ("nginx", EPOLL)
@@ -111,6 +121,22 @@ FAMILIES = (
     family("log", "1 KiB file, access log on", "/1k.html", ("nginx-log", "epoll-log")),
     family("tls-1k", "1 KiB file, TLS, kept alive", "/1k.html", ("nginx-tls", "epoll-tls")),
     family("tls-10m", "10 MiB file, TLS", "/10m.bin", ("nginx-tls", "epoll-tls"), connections=8),
+    family(
+        "h2",
+        "1 KiB file, HTTP/2 over TLS (epoll-h1: HTTP/1.1 over TLS, 64 connections)",
+        "/1k.html",
+        ("nginx-h2", "epoll-h2", "uring-h2", "sigio-h2", "epoll-h1"),
+        connections=16,
+        streams=16,
+    ),
+    applications(
+        "h2-asgi",
+        "ASGI, hello world, HTTP/2 over TLS",
+        "asgi-granian-h2",
+        ("asgi-epoll-h2", "asgi-uring-h2", "asgi-sigio-h2", "hypercorn-h2"),
+        connections=16,
+        streams=16,
+    ),
     family("range", "64 KiB of 10 MiB", "/10m.bin", FILES, script="range.lua"),
     applications(
         "wsgi",
@@ -175,6 +201,14 @@ TARGETS = (
     Target("log/epoll-log", 1.00, "log/nginx-log"),
     Target("tls-1k/epoll-tls", 2.00, "tls-1k/nginx-tls"),
     Target("tls-10m/epoll-tls", 0.60, "tls-10m/nginx-tls", throughput=True),
+    Target("h2/epoll-h2", 1.00, "h2/nginx-h2"),
+    Target("h2/epoll-h2", 0.70, "h2/epoll-h1"),
+    Target("h2/uring-h2", 1.15, "h2/epoll-h2"),
+    Target("h2/sigio-h2", 1.15, "h2/epoll-h2"),
+    Target("h2-asgi/asgi-epoll-h2", 0.80, "h2-asgi/asgi-granian-h2"),
+    Target("h2-asgi/asgi-epoll-h2", 0.25, "h2-asgi/hypercorn-h2"),
+    Target("h2-asgi/asgi-uring-h2", 1.15, "h2-asgi/asgi-epoll-h2"),
+    Target("h2-asgi/asgi-sigio-h2", 1.15, "h2-asgi/asgi-epoll-h2"),
     Target("wsgi/wsgi-inline", 0.65, "wsgi/wsgi-granian"),
     Target("wsgi/wsgi-inline", 1.10, "wsgi/bjoern"),
     Target("wsgi/wsgi-thread", 1.00, "wsgi/wsgi-granian"),

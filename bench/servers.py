@@ -30,6 +30,7 @@ class Server:
     listens_on_port: bool = False  # it is told a port, rather than announcing one
     application: bool = False  # it runs in the environment of application servers
     scheme: str = "http"
+    http: str = "1.1"  # the version that it shall speak
     words: Mapping[str, str] = field(default_factory=dict, hash=False)  # for the template
 
 
@@ -61,7 +62,9 @@ def pair(name: str) -> Server:
     )
 
 
-def nginx(scheme: str = "http", *, log: str = "off", listen: str = "", tls: str = "") -> Server:
+def nginx(
+    scheme: str = "http", *, log: str = "off", listen: str = "", tls: str = "", http: str = "1.1"
+) -> Server:
     return Server(
         "nginx",
         "nginx",
@@ -69,6 +72,7 @@ def nginx(scheme: str = "http", *, log: str = "off", listen: str = "", tls: str 
         "nginx.conf",
         ("-v",),
         scheme=scheme,
+        http=http,
         words={"log": log, "listen": listen, "tls": tls},
     )
 
@@ -79,15 +83,27 @@ def with_options(*options: str, scheme: str = "http") -> Server:
     return replace(epoll, command=(*epoll.command, *options), scheme=scheme)
 
 
+TLS = ("--tls-cert", "{cert}", "--tls-key", "{key}")
+NGINX_TLS = "ssl_certificate @cert@; ssl_certificate_key @key@;"
+
+
+def secured(each: Server, *options: str, http: str = "2") -> Server:
+    """Ours over TLS, where a client that offers HTTP/2 gets it unless `options` leave it out."""
+    return replace(each, command=(*each.command, *TLS, *options), scheme="https", http=http)
+
+
 PEERS = {
     "floor": Server("gcc", "gcc libc6-dev", ("{files}{path}",)),
     "nginx": nginx(),
     "nginx-log": nginx(log="@folder@/access.log combined buffer=64k flush=1s"),
-    "nginx-tls": nginx(
-        "https", listen="ssl", tls="ssl_certificate @cert@; ssl_certificate_key @key@;"
-    ),
+    "nginx-tls": nginx("https", listen="ssl", tls=NGINX_TLS),
+    "nginx-h2": nginx("https", listen="ssl http2", tls=NGINX_TLS, http="2"),
     "epoll-log": with_options("--access-log", "{folder}/access.log"),
-    "epoll-tls": with_options("--tls-cert", "{cert}", "--tls-key", "{key}", scheme="https"),
+    "epoll-tls": with_options(*TLS, scheme="https"),
+    "epoll-h2": secured(pair("async+multiplexing:epoll")),
+    "uring-h2": secured(pair("async+aio:uring")),
+    "sigio-h2": secured(pair("async+sigio")),
+    "epoll-h1": secured(pair("async+multiplexing:epoll"), "--http", "1.1", http="1.1"),
     "lighttpd": Server("lighttpd", "lighttpd", ("-D", "-f", "{config}"), "lighttpd.conf", ("-v",)),
     "apache-prefork": apache("prefork", PROCESSES),
     "apache-worker": apache("worker"),
@@ -114,12 +130,13 @@ def ours(target: str, *options: str) -> Server:
     return Server("fivefold", "fivefold", (*fixed, *options), application=True)
 
 
-def granian(interface: str, target: str) -> Server:
+def granian(interface: str, target: str, *options: str) -> Server:
     quiet = ("--no-access-log", "--log-level", "warning", "--working-dir", APPS)
     # Its loop is named, because it would take whichever is installed.
     one = ("--workers", "1", "--runtime-threads", "1", "--blocking-threads", "1")
-    fixed = ("--port", "{port}", "--http", "1", "--loop", "uvloop", *one, *quiet)
-    return python_server("granian", "--interface", interface, *fixed, target)
+    fixed = ("--port", "{port}", "--loop", "uvloop", *one, *quiet)
+    http = options or ("--http", "1")
+    return python_server("granian", "--interface", interface, *http, *fixed, target)
 
 
 def uvicorn(target: str) -> Server:
@@ -127,6 +144,11 @@ def uvicorn(target: str) -> Server:
     # Both are what it chooses where they are installed; named, so that it fails where not.
     fast = ("--loop", "uvloop", "--http", "httptools")
     return python_server("uvicorn", "--port", "{port}", "--app-dir", APPS, *fast, *quiet, target)
+
+
+def over_http2(each: Server) -> Server:
+    """Its command says so, and names the certificate."""
+    return replace(each, scheme="https", http="2")
 
 
 EPOLL_OPTIONS = ("--serving", "async", "--io", "multiplexing:epoll")
@@ -147,6 +169,21 @@ PEERS |= {
     "asgi-uring": ours("hello:asgi", "--serving", "async", "--io", "aio:uring"),
     "asgi-granian": granian("asgi", "hello:asgi"),
     "uvicorn": uvicorn("hello:asgi"),
+    "asgi-epoll-h2": secured(ours("hello:asgi", *EPOLL_OPTIONS)),
+    "asgi-uring-h2": secured(ours("hello:asgi", "--serving", "async", "--io", "aio:uring")),
+    "asgi-sigio-h2": secured(ours("hello:asgi", "--serving", "async", "--io", "sigio")),
+    "asgi-granian-h2": over_http2(
+        granian(
+            *("asgi", "hello:asgi", "--http", "2"),
+            *("--ssl-certificate", "{cert}", "--ssl-keyfile", "{key}"),
+        )
+    ),
+    "hypercorn-h2": over_http2(
+        python_server(
+            *("hypercorn", "-b", "127.0.0.1:{port}", "--certfile", "{cert}", "--keyfile", "{key}"),
+            f"{APPS}/hello:asgi",
+        )
+    ),
     "hypercorn": python_server("hypercorn", "-b", "127.0.0.1:{port}", f"{APPS}/hello:asgi"),
     "starlette-epoll": ours("frameworks:starlette", *EPOLL_OPTIONS),
     "starlette-granian": granian("asgi", "frameworks:starlette"),
@@ -199,8 +236,10 @@ def missing(names: set[str]) -> list[str]:
     wanted = {server(name) for name in names}
     debian = [each for each in wanted if not each.application]
     packages = {each.package for each in debian if find(each.program) is None}
-    if find("wrk") is None:
-        packages.add("wrk")
+    loads = {"wrk": "wrk"}
+    if any(each.http == "2" for each in wanted):
+        loads |= {"h2load": "nghttp2-client", "curl": "curl"}
+    packages |= {package for program, package in loads.items() if find(program) is None}
     if any(each.scheme == "https" for each in wanted) and find("openssl") is None:
         packages.add("openssl")  # makes the certificate
     return sorted(packages)

@@ -34,8 +34,9 @@ GOOD = range(200, 400)
 class H2load(ExternalLoad):
     """In the place of a `Generator`. Raises `SettingsError` if h2load is not installed."""
 
-    def __init__(self, core: int) -> None:
+    def __init__(self, core: int, scheme: str = "http") -> None:
         super().__init__("h2load", core, "apt-get install nghttp2-client")
+        self._scheme = scheme
         self._seconds = 0
         self._times = Path()
         self._words: tuple[str, ...] = ()
@@ -46,14 +47,17 @@ class H2load(ExternalLoad):
         self._seconds = math.ceil(job.seconds)
         self._times = Path(self._folder.name, "times")
         self._times.unlink(missing_ok=True)
-        streams = min(STREAMS, group.count)
-        connections = math.ceil(group.count / streams)
         host, port = job.address
         self._words = (
-            *("-t1", f"-c{connections}", f"-m{streams}", f"-D{self._seconds}"),
+            *("-t1", *self.clients(group.count), f"-D{self._seconds}"),
             f"--log-file={self._times}",
-            *(f"http://{host}:{port}{path_of(ask)}" for ask in group.asks),
+            *(f"{self._scheme}://{host}:{port}{path_of(ask)}" for ask in group.asks),
         )
+
+    def clients(self, count: int) -> tuple[str, ...]:
+        """What asks for so much at once."""
+        streams = min(STREAMS, count)
+        return f"-c{math.ceil(count / streams)}", f"-m{streams}"
 
     def go(self) -> None:
         self._start(*self._words)
