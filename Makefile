@@ -79,7 +79,7 @@ clean:
 # Servers that others use, to do the same to them.
 .venv/peers: .venv/pip
 	$(PYTHON) -m venv $@
-	$@/bin/pip install --quiet --disable-pip-version-check gunicorn 'uvicorn[standard]'
+	$@/bin/pip install --quiet --disable-pip-version-check gunicorn 'uvicorn[standard]' hypercorn granian
 
 .venv/dev: .venv/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'

@@ -6,7 +6,7 @@ Rules of this file: data only.  All rows together take less than 30 minutes.  Wh
 
 from __future__ import annotations
 
-from . import accepting, balanced, cycles, ends, injected, limits, slow, upgrades
+from . import accepting, balanced, cycles, ends, floods, injected, limits, slow, upgrades
 from .outcome import Row
 from .servers import ENGINES
 
@@ -83,6 +83,16 @@ ROWS = (
         slow.slow,
         120.0,
         MODELS,
+    ),
+    Row(
+        "floods",
+        "hostile clients of HTTP/2, four connections a second: resets, endless heads, floods",
+        "0 lost, p99 of the others <= 2 x, <= 16 MiB for each connection",
+        floods.floods,
+        22.0,
+        ("async",),
+        ("hypercorn", "granian"),
+        7.5,
     ),
     Row(
         "idle",

@@ -6,6 +6,7 @@ Rules of this file: the servers are data; `up` starts one of them with the means
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import signal
@@ -65,8 +66,14 @@ def ours(serving: str, io: str = "auto", target: str = "operations:wsgi") -> Ser
     return replace(server, accepting_fails=(), idle_kib=3.0) if io == "aio:uring" else server
 
 
+NEVER_STUCK = ()
+"""It replaces no worker that does not move."""
+
 GUNICORN = ("-k", "gthread", "--threads", "16", "-w", str(WORKERS), "-b", "127.0.0.1:{port}")
 UVICORN = ("--workers", str(WORKERS), "--port", "{port}", "--app-dir", APPS, "--no-access-log")
+
+HYPERCORN = ("-w", str(WORKERS), "-b", "127.0.0.1:{port}")
+GRANIAN = ("--interface", "asgi", "--workers", str(WORKERS), "--http", "auto", "--port", "{port}")
 
 ENGINES = {
     "blocking": "blocking",
@@ -97,6 +104,14 @@ SERVERS: Mapping[str, Server] = {
         (str(PEERS / "uvicorn"), *UVICORN, "--log-level", "warning", "operations:asgi"),
         ("--timeout-worker-healthcheck", "2"),
         2.0,
+    ),
+    "hypercorn": Server(
+        (str(PEERS / "hypercorn"), *HYPERCORN, f"{APPS}/operations:asgi"), NEVER_STUCK, math.inf
+    ),
+    "granian": Server(
+        (str(PEERS / "granian"), *GRANIAN, "--no-ws", "--working-dir", APPS, "operations:asgi"),
+        NEVER_STUCK,
+        math.inf,
     ),
 }
 

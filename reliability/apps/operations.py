@@ -4,6 +4,7 @@ The environment says what shall happen when it is loaded: OPERATIONS_STARTS name
 a byte for each start, OPERATIONS_BROKEN one whose existence ends the process.
 """
 
+import asyncio
 import os
 import re
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 BODY = b"Hello, World!"
 LARGE = bytes(1 << 19)
+BLOCK = bytes(1 << 16)
 
 if starts := os.environ.get("OPERATIONS_STARTS"):
     with Path(starts).open("ab", buffering=0) as file:
@@ -42,13 +44,38 @@ def wsgi(environ, start_response):
     return [body]
 
 
+async def stubborn(receive, send):
+    """Does not look whether its client is still there."""
+    await asyncio.sleep(0.5)
+    await answer(send, BODY)
+
+
+async def endless(receive, send):
+    """As good as: a server need not say that its client has gone."""
+    await answer(send, *[BLOCK] * 100)
+
+
+async def silent(receive, send):
+    while (await receive())["type"] == "http.request":
+        pass
+
+
+AMONG_FLOODS = {"/stubborn": stubborn, "/endless": endless, "/silent": silent}
+"""What is asked for by clients that want no answer (`applications.asgi.counted` of the tests)."""
+
+
+async def lifespan(receive, send):
+    event = ""
+    while event != "lifespan.shutdown":
+        event = (await receive())["type"]
+        await send({"type": f"{event}.complete"})
+
+
 async def asgi(scope, receive, send):
-    if scope["type"] == "lifespan":
-        while True:
-            event = (await receive())["type"]
-            await send({"type": f"{event}.complete"})
-            if event == "lifespan.shutdown":
-                return
+    apart = lifespan if scope["type"] == "lifespan" else AMONG_FLOODS.get(scope["path"])
+    if apart is not None:
+        await apart(receive, send)
+        return
     body = BODY
     if scope["path"] == "/hang":
         hang()
@@ -64,6 +91,14 @@ async def asgi(scope, receive, send):
         body = b"%d" % length
     elif scope["path"] == "/pid":
         body = str(os.getpid()).encode()
-    fields = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
+    await answer(send, body)
+
+
+async def answer(send, *parts):
+    length = b"%d" % sum(map(len, parts))
+    fields = [(b"content-type", b"text/plain"), (b"content-length", length)]
     await send({"type": "http.response.start", "status": 200, "headers": fields})
-    await send({"type": "http.response.body", "body": body})
+    *first, last = parts
+    for part in first:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": last})
