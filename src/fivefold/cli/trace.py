@@ -15,6 +15,7 @@ from ..configuration.setting import AUTO
 from ..errors import SettingsError, TraceFailed, Unavailable
 from ..iomodels import MODELS as IO_MODELS
 from ..server.settings import Settings
+from ..serving import MODELS as SERVING_MODELS
 from ..tracing.attach.tracer import Attached, metrics_of
 from ..tracing.model import Trace
 from ..tracing.report.html.page import as_html
@@ -102,7 +103,7 @@ def traces_of_models(target: str | None, path: str | None, given: dict[str, Any]
     if given["all_io"] and given["io"] is not None:
         raise SettingsError("io: --all-io asks for every I/O model: give one of the two")
     tls = TlsSettings(tls_cert=given["tls_cert"], tls_key=given["tls_key"])
-    settings = Settings(target=target, chdir=given["chdir"], serving=given["serving"], tls=tls)
+    settings = Settings(target=target, chdir=given["chdir"], tls=tls)
     if not path.startswith("/"):
         raise SettingsError(f"path: {path!r} must begin with a slash")
     if given["first"] and given["warm_up"] is not None:
@@ -110,25 +111,37 @@ def traces_of_models(target: str | None, path: str | None, given: dict[str, Any]
     before = 0 if given["first"] else WARM_UP if given["warm_up"] is None else given["warm_up"]
     slow = SLOW_CLIENT_S if given["slow_client"] else 0.0
     manner = Manner(sends_late_s=given["client_sends_late"], reads_late_s=slow)
-    models = IO_MODELS if given["all_io"] else (given["io"] or AUTO,)
+    pairs = pairs_of(given)
     traces = []
-    for model in models:
+    for serving, io in pairs:
         try:
             session = Session(
-                dataclasses.replace(settings, io=model),
+                dataclasses.replace(settings, serving=serving, io=io),
                 privileged=not given["unprivileged"],
                 http2=given["http2"],
                 manner=manner,
             )
         except Unavailable as error:
-            if len(models) == 1:
+            if len(pairs) == 1:
                 raise
             click.echo(f"fivefold: {error}", err=True)
             continue
         with session:
             how = {name: given[name] for name in ("method", "cold")}
-            traces.append(session.request(path, **how, before=before))
+            handed = given["all_serving"]
+            traces.append(session.request(path, **how, before=before, hand_over=handed))
     return traces
+
+
+def pairs_of(given: dict[str, Any]) -> list[tuple[str, str]]:
+    """The serving models and I/O models that are traced, one after the other."""
+    if given["all_serving"] and given["serving"] != AUTO:
+        raise SettingsError("serving: --all-serving asks for each of them: give one of the two")
+    if given["all_serving"] and given["all_io"]:
+        raise SettingsError("all_io: --all-serving draws threads, not models: give one of the two")
+    serving = SERVING_MODELS if given["all_serving"] else (given["serving"],)
+    models = IO_MODELS if given["all_io"] else (given["io"] or AUTO,)
+    return [(one, io) for one in serving for io in models]
 
 
 def attached_traces(pid: int, given: dict[str, Any]) -> list[Trace]:
@@ -203,6 +216,11 @@ trace = click.Command(
         click.Option(["--io"], default=None, help="As for `serve`."),
         click.Option(
             ["--all-io"], is_flag=True, help="Trace it under all five I/O models, side by side."
+        ),
+        click.Option(
+            ["--all-serving"],
+            is_flag=True,
+            help="Trace it under process, thread and async, and how the connection is handed over.",
         ),
         click.Option(
             ["--cold", "--slow-disk"],

@@ -45,23 +45,21 @@ class LaneAxis:
 
 def drawn(traces: Sequence[Trace]) -> list[Drawn]:
     """The serving thread of each trace, or all lanes of those that have several."""
+    is_of_serving = any(lane.marks for trace in traces for lane in trace.lanes)
     return [
-        Drawn(title_of(trace, lane, alone=len(trace.lanes) == 1), lane)
+        Drawn(f"{trace.pair['serving']}: {lane.name}" if is_of_serving else io_of(trace), lane)
         for trace in traces
         for lane in trace.lanes
     ]
 
 
-def title_of(trace: Trace, lane: Lane, *, alone: bool) -> str:
-    return io_of(trace) if alone else f"{trace.pair['serving']}: {lane.name}"
-
-
-def axis_of(lanes: Iterable[Drawn]) -> LaneAxis:
+def axis_of(lanes: Sequence[Drawn]) -> LaneAxis:
     ends = [
         (one.start_us, one.start_us + one.duration_us)
         for each in lanes
         for one in each.lane.segments
     ]
+    ends += [(mark.at_us, mark.at_us) for each in lanes for mark in each.lane.marks]
     if not ends:
         return LaneAxis(0.0, 0.0)
     return LaneAxis(min(start for start, _ in ends), max(end for _, end in ends))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -45,7 +46,8 @@ class OwnObserver:
 
     def _accepted(self, conn: Connection) -> None:
         self._forget()
-        self._pipe().send({"accepted": conn.peer[1] if conn.peer else 0})
+        port = conn.peer[1] if conn.peer else 0
+        self._pipe().send({"accepted": port, "at_ns": time.monotonic_ns()})
 
     def _forget(self) -> None:
         if isinstance(self._content, Static) and self._forgets():

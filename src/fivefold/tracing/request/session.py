@@ -24,15 +24,18 @@ from ..attach.recorder import pair_of
 from ..control.pipe import READ_BYTES, EventPipe
 from ..kernel.belonging import of_exchange
 from ..kernel.capture import KernelTrace
-from ..model import Trace
+from ..model import Lane, Mark, Observation, Trace
 from ..steps.assembling import assembled, is_from_memory
 from ..steps.io_lane import io_lane
 from ..steps.summary import summed
+from ..steps.thread_lanes import ThreadLanes, ThreadsSpan
 from ..steps.timeline import Timeline
 from .cold import evict
 from .own_client import AT_ONCE, Manner, OwnClient
 from .recorded_server import OwnObserver
 from .sealing import trusting_context
+
+ARRIVED = "the connection comes to this thread (whose hands it went through: kernel's events)"
 
 SETTLE_S = 5.0
 """How long the server may take to report what it did: it writes at once, but may be slow."""
@@ -71,6 +74,8 @@ class Session:
         self._accepted: dict[int, Any] = {}
         self._over: dict[int, Recorded] = {}
         """By the port of their client."""
+        self._arrived_ns = 0
+        """When the last connection came to the thread that serves it."""
         self._served: Counter[int] = Counter()
         """How many requests each process has served."""
         self._orders = mmap.mmap(-1, mmap.PAGESIZE)
@@ -113,8 +118,10 @@ class Session:
         method: str = "GET",
         cold: bool = False,
         before: int = 0,
+        hand_over: bool = False,
     ) -> Trace:
-        """Trace one request; `before`: so many are sent first on its connection.
+        """Trace one request; `before`: so many are sent first on its connection; `hand_over`: then
+        another connection is made for it, to show how that comes to the thread that serves it.
 
         Raises `TraceFailed`.
         """
@@ -123,19 +130,23 @@ class Session:
         try:
             cooled = self._evict(target) if cold else None
             if self._kernel is not None:
-                self._kernel.client_port = client.port
                 self._kernel.resume()
+            connecting_ns = time.monotonic_ns()
+            if hand_over:
+                client.close()
+                client = self._connected()
             started = time.time()
             answer = client.ask(method, target, in_its_manner=True)
         finally:
             client.close()
         served = self._served.copy()
         over = self._exchange(client)
-        events = self._kernel.observations() if self._kernel is not None else []
+        events = self._events(client)
         kernel = of_exchange(events, over.seen, over.done["fd"], client=client.thread)
         timeline = Timeline([*answer.observations, *over.seen, *kernel])
         steps = assembled(timeline)
         pair = pair_of(self._server.services[0].composition.choice)
+        serving = io_lane(timeline, pair["engine"], over.done["descriptors"])
         return Trace(
             request={
                 "method": method,
@@ -152,9 +163,34 @@ class Session:
             privileged=self._kernel is not None,
             steps=steps,
             summary=summed(timeline, steps),
-            lanes=(io_lane(timeline, pair["engine"], over.done["descriptors"]),),
+            lanes=self._handed_over(serving, events, timeline, connecting_ns, client)
+            if hand_over
+            else (serving,),
             notes=(*self._notes(client, cooled), *shared_notes(over.done)),
         )
+
+    def _events(self, client: OwnClient) -> list[Observation]:
+        if self._kernel is None:
+            return []
+        self._kernel.client_port = client.port
+        return self._kernel.observations()
+
+    def _handed_over(
+        self,
+        serving: Lane,
+        events: list[Observation],
+        timeline: Timeline,
+        connecting_ns: int,
+        client: OwnClient,
+    ) -> tuple[Lane, ...]:
+        """The serving thread, and those that handed the connection over to it."""
+        if self._kernel is None:
+            arrived = Mark(timeline.us(self._arrived_ns), ARRIVED)
+            return (dataclasses.replace(serving, marks=(arrived,)),)
+        threads = self._kernel.tids - {client.thread}
+        span = ThreadsSpan(connecting_ns, timeline.end_ns, timeline.start_ns)
+        lanes = ThreadLanes(serving, events, threads, span)
+        return lanes.completed(), *lanes.others()
 
     def _warmed(self, asked: tuple[str, str], count: int) -> OwnClient:
         """A client that has sent the request so often on its connection, or for as long as
@@ -182,10 +218,11 @@ class Session:
         """A client whose connection a worker has already. Raises `TraceFailed`."""
         client = OwnClient(*self._address, tls=self._tls, http2=self._http2, manner=self._manner)
         try:
-            self._reported(client.port, self._accepted, "the connection")
+            arrived = self._reported(client.port, self._accepted, "the connection")
         except TraceFailed:
             client.close()
             raise
+        self._arrived_ns = arrived["at_ns"]
         return client
 
     def _exchange(self, client: OwnClient) -> Recorded:
