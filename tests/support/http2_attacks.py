@@ -39,6 +39,12 @@ MOST = 2**31 - 1
 
 PART_BYTES = 16_384
 
+BREAK = b""
+"""What follows is sent when a server has had time for what was before."""
+
+BATCH = 90
+"""Fewer streams than any server allows."""
+
 
 class Attack(NamedTuple):
     """`frames` follow the preface; `ends`: whether a server has to end the connection."""
@@ -52,11 +58,11 @@ class Attack(NamedTuple):
         return self.name
 
     def parts(self) -> Iterator[bytes]:
-        """The frames, some at a time."""
+        """The frames, some at a time; `BREAK` ends a part."""
         part = bytearray()
         for each in self.frames():
             part += each
-            if len(part) >= PART_BYTES:
+            if len(part) >= PART_BYTES or (part and each is BREAK):
                 yield bytes(part)
                 part.clear()
         if part:
@@ -70,7 +76,18 @@ def numbers(count: int) -> range:
 
 def resets(count: int) -> Iterator[bytes]:
     """A request and its reset: work that nobody waits for."""
-    return (request(n, "/stubborn") + reset(n) for n in numbers(count))
+    return (asks(n) + reset(n) for n in numbers(count))
+
+
+def begun(ask: Callable[[int], bytes], end: Callable[[int], bytes]) -> Iterator[bytes]:
+    """A thousand streams, each ended when a server is at work for it."""
+    every = numbers(STREAMS)
+    for first in range(0, STREAMS, BATCH):
+        batch = every[first : first + BATCH]
+        yield from (ask(n) for n in batch)
+        yield BREAK
+        yield from (end(n) for n in batch)
+        yield BREAK
 
 
 def made_to_reset(wrong: Callable[[int], bytes], ask: Callable[[int], bytes]) -> Iterator[bytes]:
@@ -161,7 +178,8 @@ DRIBBLE = again(window_update(1, 1), behind=request(1, "/endless"))
 
 ATTACKS = (
     Attack("rapid reset of 1,000 streams", lambda: resets(STREAMS), ends=False),
-    Attack("rapid reset, on and on", lambda: resets(ON_AND_ON), ends=True),
+    Attack("resets of what has begun", lambda: begun(asks, reset), ends=False),
+    Attack("rapid reset without end", lambda: resets(ON_AND_ON), ends=True),
     Attack("reset by an increment of 0", lambda: made_to_reset(no_increment, asks), ends=True),
     Attack(
         "reset by too large a window", lambda: made_to_reset(too_large_a_window, posts), ends=True
@@ -171,6 +189,9 @@ ATTACKS = (
     ),
     Attack(
         "reset by too long a body", lambda: made_to_reset(more_than_a_byte, posts_a_byte), ends=True
+    ),
+    Attack(
+        "reset by too long a body, later", lambda: begun(posts_a_byte, more_than_a_byte), ends=False
     ),
     Attack("a head without an end", continuations, ends=True),
     Attack("bombs of HPACK", bombs, ends=True),
