@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fivefold.tracing.model import Trace
 from fivefold.tracing.report.html.page import as_html
-from support.hand_made.traces import all_io, application, cold_file, warm_file
+from support.hand_made.traces import all_io, application, cold_file, hand_over, warm_file
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
@@ -61,11 +61,11 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
 def step(page: Page) -> int:
     """The current step, on which drawing, table and slider agree."""
     row = page.locator("tr[aria-current=step]").get_attribute("id")
-    arrow = page.locator(".arrow.now").get_attribute("id")
+    arrow = page.locator(".arrow.now:visible").get_attribute("data-step")
     assert row
     assert arrow
     number = int(row.rpartition("-")[2])
-    assert number == int(arrow.rpartition("-")[2]) == int(page.locator("#position").input_value())
+    assert number == int(arrow) == int(page.locator("#position").input_value())
     return number
 
 
@@ -171,9 +171,9 @@ def test_everything_can_be_reached_by_tab_and_shows_it(opened: Opened) -> None:
 
 def test_a_trace_is_chosen(opened: Opened) -> None:
     page = opened.show(cold_file(), application())
-    assert page.locator(".arrow.absent").count() == 0
+    assert page.locator(".arrow.absent:visible").count() == 0
     page.locator("#choice").select_option("1")
-    assert page.locator(".arrow.absent").count() == 7
+    assert page.locator(".arrow.absent:visible").count() == 7
     assert page.locator("tr[aria-current=step]").get_attribute("id") == "trace-1-step-1"
 
 
@@ -237,13 +237,95 @@ def test_printed_it_has_no_controls(opened: Opened) -> None:
     page.emulate_media(media="print")
     assert not page.locator("#controls").is_visible()
     assert not page.locator("#choice").is_visible()
-    assert page.locator("#drawing svg").is_visible()
+    assert page.locator("#drawing svg.wide").is_visible()
 
 
 def test_a_narrow_window_does_not_scroll_sideways(opened: Opened) -> None:
     opened.page.set_viewport_size({"width": 360, "height": 700})
     page = opened.show(*all_io())
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+OUTSIDE = """() => {
+  const page = document.documentElement.clientWidth;
+  return [...document.querySelectorAll("body *")].filter((one) => {
+    const box = one.getBoundingClientRect();
+    return box.width && (box.right > page + 1 || box.left < -1);
+  }).map((one) => one.outerHTML.slice(0, 200));
+}"""
+"""What is wider than the page, or beside it, drawn or written."""
+
+SCROLLED = """() => [...document.querySelectorAll("body, body *")]
+  .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth
+    && getComputedStyle(one).overflowX !== "visible")
+  .map((one) => one.className || one.tagName)"""
+"""What hides a part of itself behind its edge."""
+
+MEETING = """() => {
+  const texts = [...document.querySelectorAll("svg.path text, .lane h3, .lane dt, .lane dd")]
+    .map((one) => [one.textContent, one.getBoundingClientRect()])
+    .filter(([words, box]) => words.trim() && box.width);
+  const circles = [...document.querySelectorAll("svg.path circle")]
+    .map((one) => ["circle " + one.nextElementSibling.textContent, one.getBoundingClientRect()])
+    .filter(([, box]) => box.width);
+  const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
+    && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+  const found = [];
+  texts.forEach(([one, box], at) => {
+    texts.slice(at + 1).forEach(([other, its]) => {
+      if (meet(box, its)) found.push([one, other]);
+    });
+    circles.forEach(([name, circle]) => {
+      if (meet(box, circle) && name !== "circle " + one) found.push([one, name]);
+    });
+  });
+  return found;
+}"""
+"""Labels that lie on each other, or on the number of another arrow."""
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(360, "light"), (400, "dark"), (800, "light"), (1400, "dark")]
+)
+def test_nothing_is_cut_off_and_no_labels_meet(opened: Opened, width: int, scheme: str) -> None:
+    opened.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    opened.page.set_viewport_size({"width": width, "height": 900})
+    page = opened.show(*all_io(), cold_file(lanes=hand_over()))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(OUTSIDE) == []
+    assert page.evaluate(SCROLLED) == []
+    assert page.evaluate(MEETING) == []
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_the_drawing_has_the_times_of_the_request_that_is_chosen(
+    opened: Opened, width: int
+) -> None:
+    opened.page.set_viewport_size({"width": width, "height": 900})
+    page = opened.show(cold_file(), application())
+    time = page.locator('.arrow[data-step="6"] .time:visible')
+    assert page.locator("svg.path:visible").count() == 1
+    assert time.text_content() == "1.48 ms"
+    assert page.locator(".clock:visible rect").count() == 11
+    page.locator("#choice").select_option("1")
+    assert page.locator('.arrow[data-step="9"] .time:visible').text_content() == "12.4 ms"
+    assert time.count() == 0, "it took none"
+    assert page.locator(".clock:visible rect").count() == 4
+    page.locator("#position").fill("9")
+    assert page.locator(".clock:visible rect.now").get_attribute("data-step") == "9"
+
+
+def test_the_lanes_are_in_the_page(opened: Opened) -> None:
+    page = opened.show(*all_io())
+    lanes = page.locator(".lanes .lane")
+    assert lanes.count() == 5
+    assert "asleep in epoll_wait over 3 descriptors" in lanes.nth(2).inner_text()
+    wait = lanes.nth(0).locator("rect.wait-network").bounding_box()
+    strip = lanes.nth(0).locator("svg.strip").bounding_box()
+    assert wait
+    assert strip
+    assert wait["width"] / strip["width"] == pytest.approx(1000 / 1830, abs=0.02)
+    assert lanes.nth(1).locator("rect.tick").count() == 2
 
 
 def test_an_injected_target_stays_text(opened: Opened) -> None:

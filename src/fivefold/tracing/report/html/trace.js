@@ -8,6 +8,7 @@
   const last = Number(position.max);
   let shown = 0, step = 1, timer = null;
 
+  const arrows = (number) => document.querySelectorAll(`.arrow[data-step="${number}"]`);
   const row = (number) => by(`trace-${shown}-step-${number}`);
 
   function show(number) {
@@ -16,7 +17,8 @@
       element.removeAttribute("aria-current");
     });
     step = Math.min(Math.max(number, 1), last);
-    by(`arrow-${step}`).classList.add("now");
+    arrows(step).forEach((arrow) => arrow.classList.add("now"));
+    document.querySelectorAll(`.clock [data-step="${step}"]`).forEach((part) => part.classList.add("now"));
     row(step).classList.add("now");
     row(step).setAttribute("aria-current", "step");
     position.value = step;
@@ -26,8 +28,12 @@
 
   function choose(index) {
     shown = index;
-    traces[shown].steps.forEach((one) =>
-      by(`arrow-${one.step}`).classList.toggle("absent", !one.happened));
+    traces[shown].steps.forEach((one) => arrows(one.step).forEach((arrow) => {
+      arrow.classList.toggle("absent", !one.happened);
+      arrow.querySelector(".time").textContent = row(one.step).dataset.took;
+    }));
+    document.querySelectorAll(".clock").forEach((clock) =>
+      clock.toggleAttribute("hidden", clock.dataset.trace !== String(shown)));
     show(step);
   }
 

@@ -45,6 +45,11 @@ def says(step: Step) -> str:
     return f"{head} {times} Evidence: {seen}."
 
 
+def took(step: Step) -> str:
+    """The time at its arrow; nothing for a step that has none."""
+    return duration(step.duration_us) if step.happened else ""
+
+
 def evidence(step: Step, *, in_detail: bool) -> list[str]:
     """What says most, one line each, and how many more observations there are."""
     lines = [_observation(each, in_detail=in_detail) for each in chosen(step.evidence)]
