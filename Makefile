@@ -14,8 +14,8 @@ serve: .venv/serve
 # does not keep the others from being run.
 # Many start servers: where the environment lets Python write no bytecode, each would compile it.
 SIDE_BY_SIDE := $(BIN)/python -m pytest -n $$((2 * $$(nproc))) --dist loadfile -m "not alone"
-OF_PAIRS := tests/pairs tests/http2 tests/contract tests/serving tests/isolation
-OF_CONTENT := tests/content
+OF_PAIRS := $(addprefix tests/,pairs http2 contract serving isolation processes iomodels)
+OF_CONTENT := $(addprefix tests/content/,asgi wsgi static routing)
 test: .venv/dev .venv/locust
 	$(BIN)/python -m compileall -q src tests
 	@status=0; set -x; \
