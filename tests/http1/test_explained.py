@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from html import escape
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -107,3 +108,29 @@ def test_a_request_that_breaks_http_is_explained_in_its_form(tmp_path: Path) -> 
             answer.begin()
             assert answer.status == 400
             assert json.loads(answer.read())["status"] == 400
+
+
+def test_a_folder_that_is_elsewhere_links_there(tmp_path: Path) -> None:
+    (tmp_path / 'a"<b>').mkdir()
+    with running(str(tmp_path)) as url:
+        answer, body = asked(url, "/a%22%3Cb%3E?x='&y", Accept=BROWSER)
+        assert (answer.status, answer.headers["Content-Type"]) == (301, PAGE)
+        location = answer.headers["Location"]
+        assert f'<a href="{escape(location)}">{escape(location)}</a>' in body
+        answer, body = asked(url, "/a%22%3Cb%3E")
+        assert (answer.headers["Content-Type"], answer.headers["Vary"]) == (TEXT, "Accept")
+        assert body == "301 Moved Permanently\n\na%22%3Cb%3E/\n"
+        _, body = asked(url, "/a%22%3Cb%3E", Accept="application/json")
+        said = {"title": "Moved Permanently", "status": 301, "address": "a%22%3Cb%3E/"}
+        assert json.loads(body) == said
+
+
+def test_who_needs_a_password_reads_why(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text(f"ann:$2y$05${'x' * 53}\n")
+    with running(str(tmp_path), auth=str(tmp_path / "users")) as url:
+        answer, body = asked(url, "/", Accept=BROWSER)
+        assert (answer.status, answer.headers["Content-Type"]) == (401, PAGE)
+        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+        assert "Unauthorized" in body
+        answer, body = asked(url, "/")
+        assert (answer.headers["Content-Type"], body) == (TEXT, "401 Unauthorized\n")

@@ -7,7 +7,7 @@ import re
 from ..content.base import Content
 from ..errors import ProtocolError
 from ..http1.exchange import Exchange
-from ..http1.response import plain
+from ..http1.explaining.explained import moved
 
 HTTPS_PORT = 443
 
@@ -34,5 +34,5 @@ class PlainHttp(Content):
         port = b"" if self._port == HTTPS_PORT else b":%d" % self._port
         # 308 keeps the method and the body, where there may be one (RFC 9110, section 15.4.9).
         status = 301 if request.method in ("GET", "HEAD") else 308
-        location = (b"Location", b"https://%b%b%b" % (host, port, request.target))
-        await exchange.answer(plain(status, fields=[location]))
+        location = b"https://%b%b%b" % (host, port, request.target)
+        await exchange.answer(moved(exchange, status, location))

@@ -18,8 +18,9 @@ from time import monotonic
 from ...http1.answer import Answer
 from ...http1.bounded import Bounded
 from ...http1.exchange import Exchange
+from ...http1.explaining.explained import explained, refusal
 from ...http1.request import Request, fields_of
-from ...http1.response import plain
+from ...http1.response import Response
 from ...http1.stream import HttpConnection
 from ..application.forwarded import TrustedProxies
 from ..application.thread_pool import Threads, called
@@ -32,9 +33,7 @@ FIELD = re.compile(rb"\r\n(?i:authorization):[ \t]*([^\r]*)")
 
 BASIC = re.compile(rb"(?i:basic) +([A-Za-z0-9+/]+=*)[ \t]*")
 
-REFUSED = plain(401, fields=[(b"WWW-Authenticate", b'Basic realm="fivefold", charset="UTF-8"')])
-
-LATER = plain(503, "Too many logins at once.", fields=[RETRY])
+CHALLENGE = (b"WWW-Authenticate", b'Basic realm="fivefold", charset="UTF-8"')
 
 PATIENCE_S = 0.05
 """Less than a check takes: a request that waited longer was not alone, and is looked up again."""
@@ -90,7 +89,7 @@ class Guarded(Around):
             return await self._content.respond(exchange)
         user_and_password = credentials(exchange.request_head)
         if digest is None or user_and_password is None:
-            return await exchange.answer(REFUSED)
+            return await exchange.answer(refused(exchange))
         return await self._in_turn(exchange, digest, user_and_password)
 
     async def _in_turn(
@@ -101,17 +100,19 @@ class Guarded(Around):
         begun = monotonic()
         turn = await self._turns.enter(exchange.conn.io, address)
         if turn < 0:
-            return await exchange.answer(LATER)
+            return await exchange.answer(later(exchange))
         try:
             waited = monotonic() - begun > PATIENCE_S
             if waited and has_left(exchange.conn.fd):
-                return await exchange.answer(LATER)  # it may have ended its sending side only
+                return await exchange.answer(
+                    later(exchange)
+                )  # it may have ended its sending side only
             right = await self._is_right(exchange, digest, user_and_password)
         finally:
             self._turns.leave(turn, address)
         if right:
             return await self._content.respond(exchange)
-        return await exchange.answer(REFUSED)
+        return await exchange.answer(refused(exchange))
 
     async def _is_right(
         self, exchange: Exchange, digest: bytes, user_and_password: tuple[bytes, bytes]
@@ -133,6 +134,15 @@ class Guarded(Around):
         if len(found) != 1:
             return None
         return blake2b(found[0], digest_size=16, key=self._secret).digest()
+
+
+def refused(exchange: Exchange) -> Response:
+    return refusal(exchange, 401, fields=[CHALLENGE])
+
+
+def later(exchange: Exchange) -> Response:
+    detail = "Too many logins at once."
+    return explained(503, exchange.request_head, detail=detail, fields=[RETRY])
 
 
 def credentials(head: bytes) -> tuple[bytes, bytes] | None:

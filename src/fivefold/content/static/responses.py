@@ -13,8 +13,8 @@ from time import monotonic
 
 from ...errors import FileChanged
 from ...http1.exchange import Exchange
-from ...http1.explaining.explained import refusal
-from ...http1.response import Fields, Response, plain
+from ...http1.explaining.explained import moved, refusal
+from ...http1.response import Fields, Response
 from ..application.thread_pool import Threads
 from .file_responses import ByteRanges, FileResponses
 from .files.recent import Recent
@@ -108,8 +108,8 @@ class Responses:
         page = await self._page_of(path, exchange)
         if page is not None:
             return page
-        location = (b"Location", with_slash(exchange.request.target))
-        return plain(301, fields=[location, *self._policy.always])
+        location = with_slash(exchange.request.target)
+        return moved(exchange, 301, location, self._policy.always)
 
     async def _page_of(self, path: bytes, exchange: Exchange) -> Outcome | None:
         """`guide.html` for `guide`."""

@@ -20,7 +20,7 @@ from html import escape
 from http import HTTPStatus
 from importlib.resources import files
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import ProtocolError
 from ..exchange import Exchange
@@ -47,10 +47,12 @@ def explained(
     *,
     detail: str = "",
     hint: str = "",
+    address: str = "",
     fields: Sequence[tuple[bytes, bytes]] = (),
 ) -> Response:
-    """`head`: what has been read of the request's; it may be malformed, or not be there."""
-    kind, body = in_form(wanted(head), status, detail, hint)
+    """`head`: what has been read of the request's; it may be malformed, or not be there.
+    `address`: where it is instead, if it is elsewhere."""
+    kind, body = in_form(wanted(head), Said(status, detail, hint, address))
     policy = [POLICY] if kind.startswith("text/html") else []
     lines: Fields = [(b"Content-Type", kind.encode()), *fields, VARY, *policy]
     return Response(status, lines, body.encode(errors="backslashreplace"))
@@ -70,6 +72,15 @@ def refusal(exchange: Exchange, status: int, *, hint: str = "", fields: Any = ()
     """The same for an exchange; a `hint` is for developers on this machine alone."""
     hint = hint if hint and is_near(exchange) else ""
     return explained(status, exchange.request_head, hint=hint, fields=fields)
+
+
+def moved(
+    exchange: Exchange, status: int, location: bytes, fields: Sequence[tuple[bytes, bytes]] = ()
+) -> Response:
+    """It is elsewhere, for clients that do not follow by themselves (RFC 9110, section 15.4)."""
+    address = location.decode("latin-1")
+    lines = [(b"Location", location), *fields]
+    return explained(status, exchange.request_head, address=address, fields=lines)
 
 
 def is_near(exchange: Exchange) -> bool:
@@ -92,28 +103,44 @@ def wanted(head: bytes) -> str:
     return best
 
 
-def in_form(name: str, status: int, detail: str, hint: str) -> tuple[str, str]:
+class Said(NamedTuple):
+    """What a client is to know."""
+
+    status: int
+    detail: str = ""
+    hint: str = ""
+    address: str = ""
+
+    @property
+    def phrase(self) -> str:
+        return HTTPStatus(self.status).phrase
+
+
+def in_form(name: str, said: Said) -> tuple[str, str]:
     """The content type and the body."""
-    return FORMS[name](name, status, detail, hint)
+    return FORMS[name](name, said)
 
 
-def as_text(_: str, status: int, detail: str, hint: str) -> tuple[str, str]:
-    texts = [f"{status} {HTTPStatus(status).phrase}", *filter(None, (detail, hint))]
+def as_text(_: str, said: Said) -> tuple[str, str]:
+    texts = [f"{said.status} {said.phrase}", *filter(None, said[1:])]
     return "text/plain; charset=utf-8", "\n\n".join(texts) + "\n"
 
 
-def as_json(name: str, status: int, detail: str, hint: str) -> tuple[str, str]:
-    said: dict[str, object] = {"title": HTTPStatus(status).phrase, "status": status}
-    said |= {key: text for key, text in (("detail", detail), ("hint", hint)) if text}
-    return name, json.dumps(said) + "\n"
+def as_json(name: str, said: Said) -> tuple[str, str]:
+    about: dict[str, object] = {"title": said.phrase, "status": said.status}
+    about |= {key: text for key, text in said._asdict().items() if text and key != "status"}
+    return name, json.dumps(about) + "\n"
 
 
-def as_page(_: str, status: int, detail: str, hint: str) -> tuple[str, str]:
+def as_page(_: str, said: Said) -> tuple[str, str]:
+    address = escape(said.address)
+    detail = f"<p>{escape(said.detail)}</p>\n" if said.detail else ""
+    detail += f'<p><a href="{address}">{address}</a></p>\n' if address else ""
     page = PAGE.substitute(
-        status=status,
-        phrase=HTTPStatus(status).phrase,
-        detail=f"<p>{escape(detail)}</p>\n" if detail else "",
-        hint=f"<aside><p>{escape(hint)}</p></aside>\n" if hint else "",
+        status=said.status,
+        phrase=said.phrase,
+        detail=detail,
+        hint=f"<aside><p>{escape(said.hint)}</p></aside>\n" if said.hint else "",
     )
     return "text/html; charset=utf-8", page
 
