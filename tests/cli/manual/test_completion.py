@@ -69,6 +69,42 @@ def test_a_shell_reads_what_is_printed_for_it(shell: str) -> None:
         subprocess.run([shell, "-n"], input=script, text=True, check=True, timeout=60)
 
 
+ZSH = """
+compdef() { : }
+compadd() { print -l -- $completions }
+_describe() { print -l -- ${completions_with_descriptions%%:*} }
+_path_files() { print -- paths $1 }
+eval "$(fivefold completion zsh)"
+words=(fivefold serve --io e) CURRENT=4; _fivefold_completion
+words=(fivefold se) CURRENT=2; _fivefold_completion
+words=(fivefold serve --access-log '') CURRENT=4; _fivefold_completion
+"""
+"""The three ways in which zsh takes what it is offered are functions here: it completes only where
+somebody types."""
+
+FISH = """
+fivefold completion fish | source
+complete -C 'fivefold serve --io e' | string replace -r '\t.*' ''
+complete -C 'fivefold se' | string replace -r '\t.*' ''
+complete -C 'fivefold serve --access-log ' > /dev/null; and echo paths -f
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "script"), [(["zsh", "-f", "-c"], ZSH), (["fish", "-N", "-c"], FISH)]
+)
+def test_other_shells_complete_too(words: list[str], script: str, tmp_path: Path) -> None:
+    """CI has both; elsewhere they may be missing."""
+    if not shutil.which(words[0]):
+        return
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    environment = {"PATH": path, "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [*words, script], capture_output=True, text=True, check=True, timeout=60, env=environment
+    )
+    assert done.stdout.splitlines() == ["epoll", "serve", "paths -f"], done.stderr
+
+
 def test_another_shell_is_refused_with_the_choices() -> None:
     done = CliRunner().invoke(main, ["completion", "tcsh"])
     assert done.exit_code == 2
