@@ -106,7 +106,7 @@ class Segment:
     phase: str
     """`WAIT`, `COPY`, `WORK`, or `REST`: nothing is left to do for this exchange."""
     io: str
-    """`NETWORK`, `DISK`, or "" for what is neither."""
+    """`NETWORK`, `DISK`, `PROCESSOR` for a wait to run, or "" for none of these."""
     part: str
     """Of what: `REQUEST`, `FILE`, `RESPONSE`, or "" likewise."""
     start_us: float
@@ -120,7 +120,7 @@ class Segment:
 
 
 WAIT, COPY, WORK, REST = "wait", "copy", "work", "rest"
-NETWORK, DISK = "network", "disk"
+NETWORK, DISK, PROCESSOR = "network", "disk", "processor"
 REQUEST, FILE, RESPONSE = "request", "file", "response"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html import unescape
@@ -18,7 +19,8 @@ from fivefold.tracing.model import COPY, DISK, NETWORK, REQUEST, RESPONSE, WAIT,
 from fivefold.tracing.report.html.page import as_html
 from fivefold.tracing.request.own_client import Manner
 from fivefold.tracing.request.session import Session
-from support.witness import WITH_RIGHTS, worker_of
+from support.measured_again import measured_again
+from support.witness import WITH_RIGHTS, witness, worker_of
 
 LATE_S = 0.005
 LATE_US = LATE_S * 1e6
@@ -155,3 +157,48 @@ def test_a_time_that_is_none_is_a_clear_error(time: str, folder: Path) -> None:
     )
     assert done.returncode == 2
     assert "is no time like 5ms" in done.stderr
+
+
+WAITING_CALLS = {
+    "blocking": "recvfrom",
+    "poll": "poll",
+    "epoll": "epoll_wait",
+    "select": "select,pselect6",
+    "sigio": "rt_sigtimedwait",
+    "uring": "io_uring_enter",
+}
+TIMED = re.compile(r"^(?:\d+ +)?(?:<\.\.\. )?(\w+)[( ].*<(\d+\.\d+)>$", re.MULTILINE)
+
+
+@pytest.mark.alone
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize("privileged", [False, WITH_RIGHTS])
+@pytest.mark.parametrize("io", WAITING_CALLS)
+@measured_again
+def test_a_wait_is_as_long_as_strace_measured_that_call(
+    io: str,
+    privileged: bool,  # noqa: FBT001
+    folder: Path,
+    tmp_path: Path,
+) -> None:
+    held_back_s, log = 0.2, tmp_path / "strace"
+    # A server that accepts and serves in one thread looks at other clients between two calls.
+    serving = "thread" if io == "blocking" else "async"
+    settings = Settings(target=str(folder), serving=serving, io=io)
+    late = Manner(sends_late_s=held_back_s)
+    with Session(settings, privileged=privileged, manner=late) as session:
+        session.request("/large")
+        calls = WAITING_CALLS[io]
+        command = ["strace", "-f", "-T", "-e", f"trace={calls}", "-p", str(worker_of(session))]
+        with witness(command, "attached", log):
+            trace = session.request("/large")
+    (lane,) = trace.lanes
+    waits = [one for one in lane.segments if (one.part, one.phase) == (REQUEST, WAIT)]
+    longest = max(one.duration_us for one in waits)
+    measured = [
+        float(seconds) * 1e6
+        for name, seconds in TIMED.findall(log.read_text(errors="replace"))
+        if name in calls
+    ]
+    # What the server waited for before the request may be longer, or shorter.
+    assert [us for us in measured if us == pytest.approx(longest, rel=0.1)], (longest, measured)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..model import COPY, FILE, NETWORK, REQUEST, RESPONSE, REST, WAIT, WORK, Lane, Segment, Trace
+from ..model import COPY, FILE, REQUEST, RESPONSE, REST, WAIT, WORK, Lane, Segment, Trace
 from .labels import amount, duration, io_of
 
 PARTS = ((REQUEST, "request"), (FILE, "file"), (RESPONSE, "response"))
@@ -121,9 +121,7 @@ def summed_up(segments: Iterable[Segment]) -> list[tuple[str, Sum]]:
 def ink_of(segment: Segment) -> str:
     """Whose colour, and which character, it has."""
     if segment.phase == WAIT:
-        if not segment.io:
-            return "wait-other"
-        return "wait-network" if segment.io == NETWORK else "wait-disk"
+        return f"wait-{segment.io or 'other'}"
     return {COPY: "copy", REST: "rest"}.get(segment.phase, "work")
 
 
@@ -131,6 +129,7 @@ INKS = {
     "wait-network": "waits for the network",
     "wait-disk": "waits for the disk",
     "wait-other": "asleep",
+    "wait-processor": "wants a processor",
     "tick": "refused, or a signal",
     "copy": "copies",
     "work": "computes",
@@ -138,4 +137,4 @@ INKS = {
 }
 """What is drawn, and what the legend says of it; what comes later is drawn on top."""
 
-LAYERS = ("rest", "work", "wait-other", "wait-network", "wait-disk", "copy")
+LAYERS = ("rest", "work", "wait-other", "wait-processor", "wait-network", "wait-disk", "copy")

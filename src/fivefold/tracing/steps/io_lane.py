@@ -200,6 +200,9 @@ class _IoLane:
         since = self._timeline.start_ns
         label = self._label("recvfrom", since, self._received_ns)
         for copy in self._received():
+            if since > self._timeline.start_ns:  # until it asks again it has something to do
+                asked = self._timeline.first("recv.begin", after=since, before=copy.start_ns)
+                since = asked.at_ns if asked else since
             if copy.start_ns > since:
                 yield self._interval(since, copy.start_ns, REQUEST_WAIT, label)
             since = copy.end_ns

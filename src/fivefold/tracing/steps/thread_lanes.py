@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from ..kernel.belonging import ENTER, EXIT
 from ..kernel.off_cpu import off_cpu
-from ..model import WAIT, WORK, Lane, Mark, Observation, Segment
+from ..model import PROCESSOR, WAIT, WORK, Lane, Mark, Observation, Segment
 
 SWITCH = "sched:sched_switch"
 SCHEDULER = ("sched:sched_waking", SWITCH)
@@ -71,7 +71,7 @@ class ThreadLanes:
                 self._process_of.get(tid),
                 tid,
                 tuple(self._segments(tid, self._end_ns)),
-                tuple(mark for _, mark in self._deeds(tid)),
+                self._marks(tid),
             )
             for tid, roles in lanes
             if roles
@@ -87,7 +87,7 @@ class ThreadLanes:
             serving.process,
             serving.thread,
             (*self._segments(tid, self._zero_ns), *serving.segments),
-            tuple(mark for _, mark in self._deeds(tid)),
+            self._marks(tid),
         )
 
     def _us(self, at_ns: int) -> float:
@@ -101,6 +101,13 @@ class ThreadLanes:
     def _roles(self, tid: int) -> list[str]:
         done = {role for role, _ in self._deeds(tid)}
         return [role for role in ROLES if role in done]
+
+    def _marks(self, tid: int) -> tuple[Mark, ...]:
+        """The first of each: a thread that is awake already may be woken again."""
+        first: dict[str, Mark] = {}
+        for _, mark in self._deeds(tid):
+            first.setdefault(mark.label, mark)
+        return tuple(first.values())
 
     def _deeds(self, tid: int) -> Iterator[tuple[str, Mark]]:
         """What it did for the connection, by its role."""
@@ -132,7 +139,8 @@ class ThreadLanes:
             yield self._segment(at, until_ns, WORK, RUNS)
 
     def _segment(self, start: int, end: int, phase: str, label: str) -> Segment:
-        return Segment(phase, "", "", self._us(start), (end - start) / 1000, label)
+        io = PROCESSOR if label == RUNNABLE else ""
+        return Segment(phase, io, "", self._us(start), (end - start) / 1000, label)
 
     def _off_cpu(self, tid: int, until_ns: int) -> Iterator[tuple[int, int, str]]:
         first = self._first_seen(tid)
