@@ -22,7 +22,7 @@ from fivefold.tracing.request.session import Session
 from support.measured_again import measured_again
 from support.witness import WITH_RIGHTS, witness, worker_of
 
-LATE_S = 0.005
+LATE_S = 0.02
 LATE_US = LATE_S * 1e6
 LARGE = 300_000
 HUGE = 8_000_000
@@ -81,7 +81,7 @@ def test_a_request_that_is_sent_late_shows_what_the_model_waits_in(
         workers = processes_of_tree(session._server.pid)
     lane = check_lane(trace)
     assert lane.process in workers
-    assert of(lane, REQUEST, WAIT) >= LATE_US
+    assert of(lane, REQUEST, WAIT) > 0.5 * LATE_US
     assert 0 < of(lane, REQUEST, COPY) < of(lane, REQUEST, WAIT)
     page = unescape(as_html(trace))
     section = page[page.index("Wait, then copy") : page.index("The path of the request")]
