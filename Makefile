@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check format bench soak reliability pictures dist clean
+.PHONY: serve test check format bench soak reliability pictures site dist clean
 
 serve: .venv/serve
 	$(BIN)/fivefold serve examples/site
@@ -59,13 +59,17 @@ bench: .venv/serve
 pictures: .venv/dev
 	$(BIN)/python docs/pictures/draw.py
 
+# The documentation, into site/: `fivefold serve site` shows it. A warning is an error.
+site: .venv/dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 # The wheel and the source distribution, into dist/: HACKING.md, "Releasing".
 dist: .venv/dev
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
 clean:
-	rm -rf .venv bench/build bench/results dist
+	rm -rf .venv bench/build bench/results dist site
 
 # Debian ships python3 without ensurepip; root can fetch it, others are told how.
 .venv/pip:
