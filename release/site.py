@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 PAGES = {
     "README.md": "index.md",
+    "README.zh-CN.md": "zh.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "HACKING.md": "hacking.md",

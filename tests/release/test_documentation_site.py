@@ -62,4 +62,5 @@ def test_the_first_page_is_the_readme_with_links_of_the_site(site: Path) -> None
     assert 'href="benchmarks.html"' in page
     assert 'src="pictures/trace.png"' in page
     assert 'href="deploying.html"' in page
+    assert 'href="zh.html"' in page
     assert "](" not in page
