@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: serve test check format bench soak reliability pictures site dist clean
+.PHONY: serve test check format bench soak reliability pythons pictures site dist clean
 
 serve: .venv/serve
 	$(BIN)/fivefold serve examples/site
@@ -55,6 +55,14 @@ reliability: .venv/dev .venv/peers
 bench: .venv/serve
 	$(BIN)/python bench/run.py $(BENCH)
 
+# The tests that meet the interpreter most, with other versions of it, which must be on the PATH.
+PYTHONS ?= python3.12 python3.13
+pythons: $(PYTHONS:%=.venv/pythons/%)
+	for each in $(PYTHONS); do \
+	  .venv/pythons/$$each/bin/python -m pytest -n $$((2 * $$(nproc))) --dist loadfile -m "not alone" \
+	    tests/contract tests/pairs tests/content tests/iomodels || exit 1; \
+	done
+
 # Those of README.md, from the commands above them.
 pictures: .venv/dev
 	$(BIN)/python docs/pictures/draw.py
@@ -95,6 +103,11 @@ clean:
 .venv/peers: .venv/pip
 	$(PYTHON) -m venv $@
 	$@/bin/pip install --quiet --disable-pip-version-check gunicorn 'uvicorn[standard]' hypercorn granian
+
+.venv/pythons/%: .venv/pip pyproject.toml
+	$* -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
 
 .venv/dev: .venv/pip pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
