@@ -40,7 +40,9 @@ def holder() -> tuple[subprocess.Popen[str], Path]:
     """A process that holds an instance, and the instance."""
     process = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    return process, Path(process.stdout.readline().strip())
+    # Its path may lead through a descriptor of its own; there is one tracefs for all.
+    name = Path(process.stdout.readline().strip()).name
+    return process, (tracefs.root() or Path()) / "instances" / name
 
 
 def ended(process: subprocess.Popen[str], how: signal.Signals) -> None:
