@@ -8,7 +8,7 @@ from pathlib import Path
 import ngh2
 import pytest
 
-from support.servers.deployed import deployed
+from support.servers.deployed import deployed, until
 
 APPLICATION = """
 import asyncio
@@ -68,7 +68,12 @@ class Client:
         return found
 
 
-@pytest.mark.parametrize("io", ["multiplexing:epoll", "multiplexing:select", "sigio", "aio:uring"])
+every_kind = pytest.mark.parametrize(
+    "io", ["multiplexing:epoll", "multiplexing:select", "sigio", "aio:uring"]
+)
+
+
+@every_kind
 def test_an_application_that_has_sent_hears_that_its_client_leaves(io: str, tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(APPLICATION)
     with deployed(tmp_path, "shop:app", "--h2c", "--serving", "async", "--io", io) as server:
@@ -80,3 +85,19 @@ def test_an_application_that_has_sent_hears_that_its_client_leaves(io: str, tmp_
         while client.body(client.ask(b"/ends"), 1) != b"1":
             pass
         client.sock.close()
+
+
+@every_kind
+def test_who_takes_nothing_is_given_up_while_the_application_listens(
+    io: str, tmp_path: Path
+) -> None:
+    """The one that listens has no time of its own: it must not keep the other from seeing that
+    its time is over."""
+    (tmp_path / "shop.py").write_text(APPLICATION)
+    words = ("--h2c", "--serving", "async", "--io", io, "--send-s", "0.5")
+    with deployed(tmp_path, "shop:app", *words) as server:
+        hostile, good = Client(server.address), Client(server.address)
+        hostile.ask(b"/")  # its window is that of the RFC, and stays so
+        until(lambda: good.body(good.ask(b"/ends"), 1) == b"1", "the end of what nobody takes")
+        hostile.sock.close()
+        good.sock.close()

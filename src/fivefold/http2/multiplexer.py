@@ -89,8 +89,12 @@ class Multiplexer:
 
         Raises `PeerGone`, `DeadlineExceeded`.
         """
+
+        def has_news() -> bool:
+            return ready() or stream.is_over
+
         while True:
-            await self.outgoing.flushed(ready)
+            await self.outgoing.flushed(has_news)
             if ready():
                 return
             stream.check()

@@ -63,16 +63,17 @@ class Outgoing:
             self._is_due = True
             self._conn.io.spawn(self.now())
 
-    async def flushed(self, ready: Callable[[], bool] | None = None) -> None:
+    async def flushed(self, has_news: Callable[[], bool] | None = None) -> None:
         """Wait until all that may be sent now is with the kernel. Raises `PeerGone`.
 
-        Whoever is `ready` then goes on, whatever others have begun to send meanwhile: else one of
-        several streams would have the whole connection.  Who is not waits for those sends, too,
-        which may take what a window has let go.
+        Who has news then goes on, whatever others have begun to send meanwhile: else one of several
+        streams would have the whole connection, and one that looks again and again would keep all
+        from seeing that their time is over.  Who has none waits for those sends, too, which may
+        take what a window has let go.
         """
         own = self._begun + 1
         self.soon()  # where nothing overlaps it is over when this returns
-        while self._over < own or (ready and (self._is_due or self.busy) and not ready()):
+        while self._over < own or (has_news and (self._is_due or self.busy) and not has_news()):
             await self._turn()
         if self.failure is not None:
             raise PeerGone("the connection has ended")

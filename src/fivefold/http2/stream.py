@@ -146,6 +146,11 @@ class StreamConnection:
         """An interim response."""
         self.carrier.frames.inform(self.number, [(b":status", b"%d" % status), *fields])
 
+    @property
+    def is_over(self) -> bool:
+        """Whether `check` raises."""
+        return self.gone or self.deadline <= monotonic()
+
     def check(self) -> None:
         """Raises why nothing more can be waited for."""
         if self.gone:
