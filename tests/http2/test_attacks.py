@@ -59,11 +59,15 @@ def counts(client: Http2Client) -> tuple[int, int]:
 
 
 def sent(hostile: RawHttp2, attack: Attack, good: Http2Client) -> int:
-    """How many answers others had meanwhile. A server that reads no further has stopped it."""
+    """How many answers others had meanwhile. A server that reads no further has stopped it, unless
+    it has to end it."""
     hostile.begin(*attack.settings)
     answers = 0
     for part in attack.parts():
-        if not hostile.push(part):
+        taken = hostile.push(part)
+        if attack.ends:
+            until(lambda: hostile.push(b"") or hostile.refused, "room for what ends it")
+        elif not taken:
             break
         assert good.ask("/").body == b"ok"
         answers += 1

@@ -115,6 +115,8 @@ class RawHttp2(Client):
         self.passed: list[Frame] = []
         """Frames of other streams than the one that was waited for."""
         self._unsent = b""
+        self.refused = False
+        """Whether the server has closed while something was sent."""
 
     def begin(self, *pairs: tuple[int, int]) -> None:
         """The preface, SETTINGS (with no table, so that statuses can be read), and the server's."""
@@ -124,14 +126,15 @@ class RawHttp2(Client):
                 self.send(frame_ack())
 
     def push(self, data: bytes) -> bool:
-        """Send what the server takes at once; whether it takes all of it, and the rest of before.
-        A connection that has been closed takes nothing."""
+        """Send what the server takes at once; whether that is all of it, and the rest of before."""
         unsent = self._unsent + data
         try:
             while unsent:
                 unsent = unsent[self.sock.send(unsent, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            pass  # it reads no further, yet
         except OSError:
-            pass  # it reads no further, or has closed
+            self.refused = True
         self._unsent = unsent
         return not unsent
 
