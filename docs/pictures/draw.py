@@ -1,7 +1,7 @@
 """The pictures of README.md: what Chromium shows of the live page, a trace and a comparison.
 
-Run by `make pictures`, as root where the trace shall have the kernel's own evidence,
-on a machine that has nothing else to do.
+Run by `make pictures` (`draw.py compare` draws that one alone), as root where the trace shall have
+the kernel's own evidence, on a machine that has nothing else to do.
 """
 
 from __future__ import annotations
@@ -80,18 +80,21 @@ def clients(address: str) -> Iterator[None]:
         asking.join()
 
 
-def main() -> None:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Server(LIVE) as server,
-        sync_playwright() as playwright,
-    ):
+def draw_live(browser: Browser) -> None:
+    with Server(LIVE) as server, clients(server.addresses[0]):
+        draw(browser, "live", server.status.addresses[0], SECONDS)
+
+
+def main(names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        with clients(server.addresses[0]):
-            draw(browser, "live", server.status.addresses[0], SECONDS)
+        if not names or "live" in names:
+            draw_live(browser)
         for name, command in PAGES.items():
+            if names and name not in names:
+                continue
             page = Path(folder, f"{name}.html")
             ours = [sys.executable, "-m", "fivefold"]
             subprocess.run([*ours, *command, str(page)], check=True, cwd=ROOT)
@@ -100,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -201,3 +201,23 @@ def test_an_application_may_be_named_as_elsewhere_and_its_source_is_not_publishe
         assert done.exit_code == 2
         assert "PROJECT.wsgi:application" in done.stderr
     assert fivefold("serve", "--check-config", "--interface", "static").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("short", "meant"),
+    [
+        ("-q", {"log_level": "warning", "access_log": "off"}),
+        ("--quiet", {"log_level": "warning", "access_log": "off"}),
+        ("-v", {"log_level": "debug"}),
+        ("--no-access-log", {"access_log": "off"}),
+    ],
+)
+def test_one_word_stands_for_others(short: str, meant: dict[str, str]) -> None:
+    settings = printed(short)
+    flat = {**settings, **settings["log"]}  # type: ignore[dict-item]
+    assert {name: flat[name] for name in meant} == meant
+    assert printed(short, *(f"--{n.replace('_', '-')}={v}" for n, v in meant.items())) == settings
+    for name in meant:
+        done = fivefold("serve", short, f"--{name.replace('_', '-')}=error")
+        assert done.exit_code == 2
+        assert "is short for another value: give one" in done.stderr
