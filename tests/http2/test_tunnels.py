@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import socket
+import struct
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,10 +17,15 @@ from applications.wsgi import sample as wsgi_sample
 from support import TESTS
 from support.every_pair import pairs
 from support.http2_client import Http2Client
+from support.servers.deployed import until
 from support.servers.embedded import Site, hosting, open_gate
 from support.websocket.over_http2 import StreamSocket, connect_fields
 
 Pair = dict[str, Any]
+
+
+MANY_BYTES = 20_000
+"""More than a thousand small messages, each in a frame of its own."""
 
 
 @contextmanager
@@ -50,6 +59,13 @@ def test_messages_both_ways(pair: Pair) -> None:
         assert (said["type"], said["scheme"], said["path"]) == ("websocket", "ws", "/describe")
 
 
+def unread(sock: socket.socket) -> int:
+    """Bytes that have come and were not read (FIONREAD, tcp(7))."""
+    (size,) = struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, bytes(4)))
+    assert isinstance(size, int)
+    return size
+
+
 @pairs()
 def test_ends_of_all_kinds(pair: Pair) -> None:
     with hosting(websocket_sample.app, h2c=True, **pair) as site:
@@ -61,6 +77,7 @@ def test_ends_of_all_kinds(pair: Pair) -> None:
             pushing = StreamSocket(client, "/push")
             for number in range(100):
                 assert pushing.recv() == str(number)
+            until(lambda: unread(client.sock) > MANY_BYTES, "more than it reads")
             client.leave_stream(pushing.number)
             client.caught_up()
             assert site.notes.next() == "OSError"
