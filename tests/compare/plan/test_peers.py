@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,14 @@ FOLDERS = [name for name, peer in PEERS.items() if "static" in peer.serves]
 
 
 @pytest.fixture
-def public(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that workers of another account may enter."""
-    folder = tmp_path_factory.mktemp("public")
-    for each in (folder, *folder.parents):
-        if each == Path(tempfile.gettempdir()):
-            break
-        each.chmod(0o755)
-    (folder / "1k.bin").write_bytes((site / "1k.bin").read_bytes())
-    return folder
+def public(site: Path) -> Iterator[Path]:
+    """A folder that workers of another account may enter: each run of pytest closes the one that
+    it shares with all others of its user."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "1k.bin").write_bytes((site / "1k.bin").read_bytes())
+        yield folder
 
 
 @pytest.mark.parametrize("name", FOLDERS)
