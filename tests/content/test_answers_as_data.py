@@ -157,7 +157,7 @@ ASKS = re.compile(r"(isinstance\([^)]*|is (not )?)\b(Whole|HeadAndFile|Deferred)
 
 ASKING = {
     "http1/connection.py": "the loop that all requests pass saves a call",
-    "http2/connection.py": "the same for streams",
+    "http2/dispatcher.py": "the same for streams",
     "content/static/file_responses.py": "of what it keeps itself, before that is an answer",
 }
 

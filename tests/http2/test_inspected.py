@@ -18,6 +18,7 @@ from fivefold.cli.stacks import lines_of
 from fivefold.cli.top import overview
 from fivefold.tracing.attach.inspected import inspected
 from support.every_pair import pairs
+from support.raw_http2 import RawHttp2, request
 from support.servers.deployed import until
 from support.servers.logged import logged
 from support.streams import StreamAnswer, Streams
@@ -134,3 +135,23 @@ def test_others_of_the_connection_are_answered_meanwhile(io: str, tmp_path: Path
         assert client.answer(other).status == 200
         assert client.answer(late).status == 503
         assert client.get("/").status == 200
+
+
+@pytest.mark.parametrize("serving_model", ["thread", "process"])
+def test_requests_that_wait_for_their_turn_are_counted(
+    serving_model: str, fifo: Path, tmp_path: Path
+) -> None:
+    """Under a blocking engine, whose streams of a connection are answered one after the other."""
+    pair = {"serving": serving_model, "io": "blocking"}
+    with (
+        serving(wsgi, tmp_path / "log", pair) as server,
+        RawHttp2(address_of(server)) as client,
+    ):
+        client.begin()
+        client.send(request(1, f"/x?gate={quote(str(fifo))}") + request(3) + request(5))
+        process, connection, _ = seen(server, at_the_gate)
+        assert (connection["streams"], connection["waiting"]) == (1, 2)
+        assert "HTTP/2, 1 stream, 2 more wait for their turn\n" in "\n".join(lines_of(process))
+        with fifo.open("wb") as opened:
+            opened.write(b"x")
+        assert [client.status(number) for number in (1, 3, 5)] == [200] * 3

@@ -44,14 +44,16 @@ def test_the_access_log_has_a_line_for_each_stream(pair: Pair, site: Path, tmp_p
     settings |= {"access_log": str(log), "access_log_format": FORM, "request_id": True}
     with Server(Settings.of(settings)) as server, Streams(address_of(server)) as client:
         answers = [client.get(path) for path in ("/1k.bin", "/1k.bin", "/none")]
-    lines = [line.split("|") for line in log.read_text().splitlines()]
+    written = [line.split("|") for line in log.read_text().splitlines()]
+    assert len(written) == len(answers)
+    named = {line[4]: line for line in written}
+    # Not as they stand in the log: aio:posix may hear of the end of a send behind the next request.
+    lines = [named[answer.fields["x-request-id"]] for answer in answers]
     assert [line[:4] for line in lines] == [
         ["GET /1k.bin HTTP/2.0", "200", "1024", "complete"],
         ["GET /1k.bin HTTP/2.0", "200", "1024", "complete"],
         ["GET /none HTTP/2.0", "404", lines[2][2], "complete"],
     ]
-    assert [answer.fields["x-request-id"] for answer in answers] == [line[4] for line in lines]
-    assert len({line[4] for line in lines}) == len(lines)
     assert all(float(time) >= 0 for line in lines for time in line[5:8])
     # Whatever had lain in the kernel was the first request.
     assert [line[8] for line in lines[1:]] == ["-", "-"]

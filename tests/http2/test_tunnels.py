@@ -10,14 +10,17 @@ import struct
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from applications.asgi import websocket_sample
 from applications.wsgi import sample as wsgi_sample
 from support import TESTS
-from support.every_pair import pairs
+from support.every_pair import chosen_pairs, pairs
 from support.http2_client import Http2Client
-from support.servers.deployed import until
+from support.servers.deployed import deployed, until
 from support.servers.embedded import Site, hosting, open_gate
 from support.websocket.over_http2 import StreamSocket, connect_fields
 
@@ -186,3 +189,22 @@ def test_many_on_one_connection(pair: Pair) -> None:
             each.send(str(number))
         for number, each in reversed(list(enumerate(sockets))):
             assert each.recv() == str(number)
+
+
+@pytest.mark.parametrize(
+    "pair", chosen_pairs("async-epoll", "async-uring", "thread-blocking", "process-epoll")
+)
+def test_they_are_requests_to_whatever_counts_and_times(pair: Pair, tmp_path: Path) -> None:
+    arguments = ("--h2c", "--serving", pair["serving"], "--io", pair["io"], "--chdir", str(TESTS))
+    more = ("--trace-sample", "1/1", "--max-requests", "2")
+    target = "applications.asgi.websocket_sample:app"
+    with deployed(tmp_path, target, *arguments, *more) as server:
+        with Http2Client(server.address) as client:
+            for _ in range(2):
+                echo = StreamSocket(client, "/echo")
+                assert "app;dur=" in echo.field["server-timing"]
+                echo.close(1000)
+                client.whole(echo.number)
+        server.said("GET /echo 101 in ", times=2)
+        server.said("has had 2 requests (--max-requests)")
+        server.stop()

@@ -112,6 +112,7 @@ class RawHttp2(Client):
 
     def __init__(self, address: tuple[str, int], receive_buffer: int | None = None) -> None:
         super().__init__(address, receive_buffer)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.passed: list[Frame] = []
         """Frames of other streams than the one that was waited for."""
         self._unsent = b""

@@ -1,38 +1,28 @@
-"""The coroutine of a connection that speaks HTTP/2: requests in, responses out, in every pair.
+"""The coroutine of a connection that speaks HTTP/2: its life, from the preface to the farewell.
 
-A request that content has the whole answer to is answered in the loop, and all such answers of one
-receive leave together.  Each other one is served by a coroutine of its own: side by side where the
-I/O model overlaps, in turn where it does not (blocking).
+What it does with a request is in `dispatcher`, who waits for what in `flow.multiplexer`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
 
-from ..errors import DeadlineExceeded, PeerGone, ProtocolError
-from ..http1.answer import Responder, Whole
+from ..errors import DeadlineExceeded
+from ..http1.answer import Responder
 from ..http1.closing import close_at_once, closed, linger
-from ..http1.exchange import OVER, Exchange
-from ..http1.explaining.explained import refused
+from ..http1.exchange import OVER
 from ..http1.limits import Limits
-from ..http1.logged import NOTHING_SENT, AccessLogger, LoggedRequest
-from ..http1.request import Request
+from ..http1.logged import AccessLogger
 from ..http1.response import DateField
-from ..http1.slow_path import unforeseen
 from ..http1.stream import HttpConnection
 from ..iomodels.interface import Connection
 from ..isolation.reporting import logger, report
-from .body import StreamBody
-from .exchange import StreamExchange
-from .framing import CANCEL, INTERNAL, NO_ERROR, ClientError
-from .multiplexer import Multiplexer
+from .dispatcher import Dispatcher
+from .framing import ClientError
 from .offered import Http2Settings
-from .request import Asking, Requests
-from .response_fields import response_fields
+from .request import Requests
 from .stream import StreamConnection
-from .tunnel import Tunnel
 
 log = logger("fivefold.http")
 
@@ -55,7 +45,7 @@ class Http2:
         self.settings = settings
         self.access_logger = access_logger
         self.date = DateField()
-        self.requests = Requests(limits.body_bytes)
+        self.requests = Requests(limits)
         self.connections: set[HttpConnection] = set()
         """As those of `Http1`."""
 
@@ -93,13 +83,9 @@ class Http2Connection:
     def __init__(self, shared: Http2, conn: Connection) -> None:
         self._shared = shared
         self._conn = conn
-        self._streams = Multiplexer(conn, shared.limits, shared.settings, self._begin)
+        self._streams = Dispatcher(shared, conn).streams
         self._announced = False
         """Whether the client knows that the server stops."""
-        logger = shared.access_logger
-        self._access_log = None if logger is None else logger.log_of(conn)
-        self._quiet_since = monotonic()
-        """When the last exchange was over."""
 
     async def run(self) -> None:
         """Until client or server ends it, and all of its streams have ended. Raises `PeerGone`,
@@ -157,161 +143,14 @@ class Http2Connection:
         streams = list(self._streams.streams.values())
         return [(one, task) for one in streams if (task := one.task) is not None]
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn; from any thread or signal handler."""
+        return len(self._streams.asked)
+
     def close_streams(self) -> None:
         for stream in list(self._streams.streams.values()):
             task, stream.task = stream.task, None
             if task is not None:
                 task.close()
         self._streams.streams.clear()
-
-    # One request
-
-    def _begin(self, event: Any) -> None:
-        """Answer it, if that needs no waiting, or begin to."""
-        shared, streams, number = self._shared, self._streams, event.stream_id
-        now = monotonic()
-        stream: StreamConnection = StreamConnection(streams, number)
-        request, head = Request(), b""
-        try:
-            asking = shared.requests.of(event.headers, event.end_stream)
-            request, head = asking.request, asking.head
-            body = StreamBody(stream, request, shared.limits) if request.has_body else None
-            answer = (
-                None
-                if asking.opens_socket
-                else shared.content.answer_at_once(request, head, stream, now)
-            )
-        except BaseException as error:  # noqa: BLE001 - the edge of content
-            refusal = unforeseen(request, error)
-            self._refuse(stream, self._asked(stream, asking_or_none(request), head, now), refusal)
-            return
-        if type(answer) is Whole and self._send_whole(stream, asking, answer, now):
-            return
-        if asking.opens_socket:
-            stream = Tunnel(streams, number)
-        else:
-            stream.body = body
-        asked = self._asked(stream, request, head, now)
-        streams.add(stream)
-        respond = shared.content.respond if answer is None else answer.through
-        stream.task = task = self._serve(stream, asked, respond)
-        self._conn.io.spawn(task)
-
-    def _send_whole(
-        self, stream: StreamConnection, asking: Asking, answer: Whole, now: float
-    ) -> bool:
-        """Whether it fits: all of it leaves with what else this receive has asked for."""
-        head, request = answer.head, asking.request
-        if not head.is_ordinary or stream.adding or request.has_body or request.method == "HEAD":
-            return False
-        body = answer.body
-        size = len(body)
-        if not stream.has_room(size):
-            return False
-        begun = monotonic()  # content may have taken its time
-        fields = response_fields(stream, head, size, self._shared.date, begun)
-        try:
-            self._streams.frames.respond_whole(stream.number, fields, body)
-        except PeerGone:
-            size = -1  # the client has ended the stream with the bytes that began it
-        if self._access_log is not None:
-            asked = self._asked(stream, request, asking.head, now)
-            asked.begun = begun
-            status = NOTHING_SENT if size < 0 else head.status
-            self._log(asked, status, max(0, size), complete=size >= 0)
-        return True
-
-    async def _serve(
-        self,
-        stream: StreamConnection,
-        asked: LoggedRequest,
-        respond: Callable[[Exchange], Awaitable[None]],
-    ) -> None:
-        """Answer a request that may have to be waited for. Raises nothing but GeneratorExit."""
-        shared = self._shared
-        request, head = asked.request, asked.head
-        assert request is not None
-        exchange = StreamExchange(
-            stream, request, head, stream.request_body, shared.limits, shared.date
-        )
-        code = NO_ERROR
-        refusal: ProtocolError | None = None
-        try:
-            try:
-                await respond(exchange)
-                await stream.close()
-            except OVER:
-                raise
-            except BaseException as error:  # noqa: BLE001 - the edge of content
-                refusal = unforeseen(request, error)
-            if refusal is not None and not exchange.started:
-                await exchange.answer(refused(refusal, head))
-            elif refusal is not None:
-                code = INTERNAL
-        except OVER as error:
-            code = CANCEL if isinstance(error, DeadlineExceeded) else INTERNAL
-            if isinstance(error, GeneratorExit):
-                raise
-        finally:
-            self._end_stream(stream, exchange, asked, code)
-        self._streams.outgoing.soon()
-
-    def _end_stream(
-        self, stream: StreamConnection, exchange: StreamExchange, asked: LoggedRequest, code: int
-    ) -> None:
-        unfinished = not (exchange.finished or stream.has_ended)
-        body = stream.body
-        frames = self._streams.frames
-        if unfinished:
-            frames.reset(stream.number, code or INTERNAL)
-        elif body is not None and not body.finished:
-            frames.reset_when_left(stream.number)
-        if body is not None:
-            frames.read(stream.number, body.ahead)
-        self._streams.remove(stream)
-        stream.task = None
-        asked.begun, asked.name = exchange.begun_at or monotonic(), stream.request_id
-        self._log(asked, exchange.status or NOTHING_SENT, exchange.size, complete=not unfinished)
-
-    def _refuse(
-        self, stream: StreamConnection, asked: LoggedRequest, refusal: ProtocolError
-    ) -> None:
-        """Say why. The connection goes on: its framing is in no doubt."""
-        response = refused(refusal, asked.head)
-        assert isinstance(response.body, bytes)
-        fields = [(name.lower(), value) for name, value in response.fields]
-        length = (b"content-length", b"%d" % response.length)
-        asked.begun = monotonic()
-        try:
-            self._streams.frames.respond_whole(
-                stream.number,
-                [(b":status", b"%d" % refusal.status), length, *fields],
-                response.body,
-            )
-        except OVER:
-            return
-        self._streams.frames.reset_when_left(stream.number)
-        self._log(asked, refusal.status, response.length, complete=True)
-
-    def _asked(
-        self, stream: StreamConnection, request: Request | None, head: bytes, now: float
-    ) -> LoggedRequest:
-        """A connection waits for its next request while it has no stream; one that comes beside
-        others has not been waited for."""
-        since = now if self._streams.streams else self._quiet_since
-        return LoggedRequest(request, head, now, now, since, stream.request_id)
-
-    def _log(self, asked: LoggedRequest, status: int, size: int, *, complete: bool) -> None:
-        if self._access_log is not None:
-            self._quiet_since = self._access_log.record(asked, status, size, complete=complete)
-
-
-def asking_or_none(request: Request) -> Request | None:
-    return request if hasattr(request, "method") else None
-
-
-SERVED = tuple(
-    method.__code__
-    for method in (Http2Connection._begin, Http2Connection._serve)  # noqa: SLF001
-)
-"""Where one request is answered: the code has its stream as `stream`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
@@ -12,6 +14,15 @@ from ..http1.request import Request, fields_of
 from ..http1.response import BODILESS, DateField, FilePart, Response, ResponseHead, head_bytes
 from .response_fields import of_lines, response_fields
 from .stream import FILE_BYTES, StreamConnection
+
+
+@contextmanager
+def released(part: FilePart) -> Iterator[None]:
+    """Whatever happens, from before its head is given to a stream that may have ended."""
+    try:
+        yield
+    finally:
+        part.release()
 
 
 class StreamExchange(Exchange):
@@ -46,17 +57,22 @@ class StreamExchange(Exchange):
 
     async def pass_answer(self, answer: Any) -> None:
         """The whole response, as content had it."""
+        if answer.from_memory:
+            self._begin_answer(answer)
+            await self._send_body(b"" if self.silent else answer.body, end=True)
+        else:
+            with released(answer.part):
+                self._begin_answer(answer)
+                await self._send_part(answer.part, end=True)
+        self.finished = True
+
+    def _begin_answer(self, answer: Any) -> None:
         if self.conn.adding and answer.as_http1:
             lines = answer.as_http1[: head_bytes(answer.as_http1)]
             self._begin_with(answer.head, of_lines(lines), answer.size)
         else:
             self.start(answer.head)
             self._open(answer.size)
-        if answer.from_memory:
-            await self._send_body(b"" if self.silent else answer.body, end=True)
-        else:
-            await self._send_part(answer.part, end=True)
-        self.finished = True
 
     def as_one_message(self, data: bytes) -> bytes | None:
         """The whole response, given to the frames; there are no bytes for the connection."""
@@ -81,6 +97,8 @@ class StreamExchange(Exchange):
         if not more:
             self._check_length()
             if self._remaining and not self.silent:
+                if data:
+                    await self._send_body(data, end=False)
                 raise PeerGone("the response is shorter than it said")
         if self.silent:
             data = b""
@@ -108,37 +126,35 @@ class StreamExchange(Exchange):
     _trailers = b""
 
     async def send_file(self, part: FilePart, *, more: bool = False) -> None:
-        if not self.started:
-            self._open(None if more else part.count)
-        count = part.count if self._remaining is None else min(part.count, self._remaining)
-        if self._remaining is not None:
-            self._remaining -= count
-        part.count = count
-        whole = not more and not self._remaining
-        await self._send_part(part, end=whole)
+        with released(part):
+            if not self.started:
+                self._open(None if more else part.count)
+            count = part.count if self._remaining is None else min(part.count, self._remaining)
+            if self._remaining is not None:
+                self._remaining -= count
+            part.count = count
+            whole = not more and not self._remaining
+            await self._send_part(part, end=whole)
         if whole:
             self.finished = True
         elif not more:
             await self.write(b"", more=False)
 
     async def _send_part(self, part: FilePart, *, end: bool) -> None:
-        """Released whatever happens."""
         conn = self.conn
-        try:
-            offset, last = part.offset, part.offset + part.count
-            if self.silent or offset == last:
-                await self._send_body(b"", end=end)
-                return
-            while offset < last:
-                data = await conn.read_file(part.file, offset, min(last - offset, FILE_BYTES))
-                if not data:
-                    raise FileShrank(f"{last - offset} bytes are missing")
-                offset += len(data)
-                if offset == last and part.check is not None:
-                    part.check()  # before the end is said, which would make it good
-                await self._send_body(data, end=end and offset == last)
-        finally:
-            part.release()
+        offset, last = part.offset, part.offset + part.count
+        if self.silent or offset == last:
+            await self._send_body(b"", end=end)
+            return
+        while offset < last:
+            count = min(last - offset, conn.share(FILE_BYTES))
+            data = await conn.read_file(part.file, offset, count)
+            if not data:
+                raise FileShrank(f"{last - offset} bytes are missing")
+            offset += len(data)
+            if offset == last and part.check is not None:
+                part.check()  # before the end is said, which would make it good
+            await self._send_body(data, end=end and offset == last)
 
     async def inform(self, status: int, lines: bytes) -> None:
         if not self.started:

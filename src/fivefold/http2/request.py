@@ -11,8 +11,11 @@ Cost.         7 us for fields that have not been seen, 1 us for those that have.
 
 from __future__ import annotations
 
+import re
+
 from ..errors import ProtocolError
 from ..http1.bounded import Bounded
+from ..http1.limits import Limits
 from ..http1.request import (
     SELECTIVE,
     Request,
@@ -33,6 +36,8 @@ LONGEST_BYTES = 4096
 
 FIELD_BYTES = 160
 """Of a field besides its text: a tuple and two objects."""
+
+ENDS_A_WORD = re.compile(rb"[\x00-\x20\x7f]")
 
 VERSION = "2"
 
@@ -60,8 +65,8 @@ class Asking:
 class Requests:
     """Those that the connections of a worker have seen."""
 
-    def __init__(self, body_bytes: int) -> None:
-        self._body_bytes = body_bytes
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._known: Bounded[tuple[bool, Fields], Asking] = Bounded(KNOWN_BYTES, LONGEST_BYTES)
         self._known_as = self._known.get
 
@@ -70,14 +75,16 @@ class Requests:
         key = ends, fields
         known = self._known_as(key)
         if known is None:
-            known = examined(fields, ends=ends)
+            known = examined(fields, self._limits, ends=ends)
             size = len(known.head)
             self._known.remember(key, known, 3 * size + FIELD_BYTES * len(fields))
         return known
 
 
-def examined(fields: Fields, *, ends: bool) -> Asking:
+def examined(fields: Fields, limits: Limits, *, ends: bool) -> Asking:
     """Raises `ProtocolError`."""
+    if len(fields) > limits.header_count:
+        raise ProtocolError(431, "too many header fields")
     pseudo = dict(field for field in fields if field[0][:1] == b":")
     method, target = pseudo[b":method"], pseudo.get(b":path", b"")
     authority, protocol = pseudo.get(b":authority"), pseudo.get(b":protocol")
@@ -91,13 +98,15 @@ def examined(fields: Fields, *, ends: bool) -> Asking:
     elif not is_target(target, method):
         raise ProtocolError(400, "malformed request target")
     head = head_of(method, target, authority, fields, UPGRADED if opens_socket else b"")
+    if len(head) > limits.head_bytes:
+        raise ProtocolError(431, "request head too large")
     request = described(method, target, authority, head, has_body=not (ends or opens_socket))
     return Asking(request, head, opens_socket=opens_socket)
 
 
 def is_target(target: bytes, method: bytes) -> bool:
     """RFC 9113, section 8.3.1: a path, or the star of OPTIONS; nothing that ends a line's word."""
-    if not target.isascii() or any(byte <= 0x20 or byte == 0x7F for byte in target):  # noqa: PLR2004
+    if not target.isascii() or ENDS_A_WORD.search(target):
         return False
     return target.startswith(b"/") or (target == b"*" and method == b"OPTIONS")
 

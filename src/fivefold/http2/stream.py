@@ -12,14 +12,21 @@ from ..errors import DeadlineExceeded, PeerGone
 from ..http1.limits import Limits
 from ..iomodels.interface import Connection, Waiter
 from ..iomodels.lifetime import NEVER
+from .flow.outgoing import Outgoing
 from .framing import CANCEL, Framing
-from .outgoing import Outgoing
 
 PART_BYTES = 65536
 """Of a body, given to the frames at once: what a client's window holds by default."""
 
 FILE_BYTES = 262_144
 """Of a file, read at once."""
+
+AHEAD_BYTES = 4_194_304
+"""Of all bodies of a connection, in memory before its client takes them: a hundred streams whose
+client takes nothing hold as much as the sixteen that a browser has."""
+
+LEAST_BYTES = 16_384
+"""The share of a stream, however many there are: the largest frame that every client takes."""
 
 
 class Carrier(Protocol):
@@ -29,9 +36,12 @@ class Carrier(Protocol):
     frames: Framing
     outgoing: Outgoing
     limits: Limits
+    streams: dict[int, StreamConnection]
     room: int
 
     async def until(self, ready: Callable[[], bool], stream: StreamConnection) -> None: ...
+    async def left(self, stream: StreamConnection) -> None: ...
+    async def flushed(self, stream: StreamConnection) -> None: ...
     def end_stream(self, stream: StreamConnection) -> None: ...
     def end_body(self, stream: StreamConnection) -> None: ...
 
@@ -71,6 +81,11 @@ class StreamConnection:
     """Of its coroutines that wait: one that sends, perhaps, and one that listens."""
     gone = False
     """Whether the client has ended it, or the connection has."""
+    cut = False
+    """Whether that was before it had the whole response."""
+    _queued = _left = 0
+    """Of the part that it sends: how much had not left, and how much of all streams had, when that
+    was last looked at."""
 
     has_ended = False
     """Whether content has said all, by itself (`Tunnel`)."""
@@ -94,7 +109,7 @@ class StreamConnection:
         self.below.remembered = value
 
     async def read_file(self, file: Any, offset: int, count: int) -> bytes:
-        return await self.carrier.outgoing.read_file(file, offset, count)
+        return await self.carrier.outgoing.read_file(self, file, offset, count)
 
     async def yield_turn(self) -> None:
         await self.below.yield_turn()
@@ -155,13 +170,34 @@ class StreamConnection:
         """Raises why nothing more can be waited for."""
         if self.gone:
             raise PeerGone("the client has ended the stream")
-        if self.deadline <= monotonic():
+        now = monotonic()
+        if self.deadline <= now and not self._is_taken(now):
             raise DeadlineExceeded
 
-    async def parked(self) -> None:
-        """Until the stream is woken (`Multiplexer.wake`)."""
+    def _is_taken(self, now: float) -> bool:
+        """Whether its client takes what it sends, slowly: a part of it; or what goes before it of
+        other streams, and it would take this one's, too. Then it has as much time again."""
+        frames, number = self.carrier.frames, self.number
+        queued, left = frames.queued(number), frames.left
+        if not queued or left <= self._left:
+            return False
+        if queued == self._queued and frames.stream_window(number) <= 0:
+            return False
+        self._queued, self._left = queued, left
+        self.deadline = now + self.carrier.limits.send_s
+        return True
+
+    def share(self, most: int) -> int:
+        """How much of a body is read, or given to the frames, at once."""
+        each = AHEAD_BYTES // (len(self.carrier.streams) or 1)
+        return most if most <= each else max(LEAST_BYTES, each)
+
+    async def parked(self, others: list[Waiter] | None = None) -> None:
+        """Until the stream is woken (`Incoming.wake`), or those others are."""
         waiter = Waiter()
         self.waiters = (*self.waiters, waiter)
+        if others is not None:
+            others.append(waiter)
         try:
             await waiter
         finally:
@@ -189,17 +225,16 @@ class StreamConnection:
         frames, number = self.carrier.frames, self.number
         rest = memoryview(data)
         while True:
-            part, rest = rest[:PART_BYTES], rest[PART_BYTES:]
+            size = self.share(PART_BYTES)
+            part, rest = rest[:size], rest[size:]
             if self.gone:
                 raise PeerGone("the client has ended the stream")
             frames.send(number, part, end=end and not rest)
-            await self.until(self._has_left)
+            self._queued, self._left = len(part), frames.left
+            await self.carrier.left(self)
             if not rest:
                 return
             self.deadline = max(self.deadline, monotonic() + self.carrier.limits.send_s)
-
-    def _has_left(self) -> bool:
-        return not self.carrier.frames.queued(self.number)
 
     async def recv(self) -> bytes:
         """Nothing more comes: wait until the client leaves."""
@@ -212,13 +247,13 @@ class StreamConnection:
 
     async def send(self, *buffers: bytes) -> None:
         assert not any(buffers)
-        await self.carrier.outgoing.flushed()
+        await self.carrier.flushed(self)
 
     async def send_file(self, head: bytes, file: Any, offset: int, count: int) -> None:
         raise NotImplementedError
 
     async def settled(self) -> None:
-        await self.carrier.outgoing.flushed()
+        await self.carrier.flushed(self)
 
     def interrupt(self) -> None:
         self.carrier.end_stream(self)

@@ -89,7 +89,7 @@ class Tunnel(StreamConnection):
         if data:
             await self.send_body(data, end=False)
         else:
-            await self.carrier.outgoing.flushed()
+            await self.carrier.flushed(self)
 
     def respond(self, fields: Iterable[tuple[bytes, bytes]], status: int) -> None:
         """Of content that answers as to any request: its success would mean an open websocket.

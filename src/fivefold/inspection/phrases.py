@@ -25,7 +25,8 @@ def peer(connection: Document) -> str:
 def streams(connection: Document) -> str:
     """Of a connection of HTTP/2."""
     count = connection["streams"]
-    return f"HTTP/2, {count} stream{'' if count == 1 else 's'}"
+    waiting = f", {connection['waiting']} more wait for their turn" if connection["waiting"] else ""
+    return f"HTTP/2, {count} stream{'' if count == 1 else 's'}{waiting}"
 
 
 def stream(connection: Document) -> str:

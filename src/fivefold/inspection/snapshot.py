@@ -11,8 +11,9 @@ Form.         {"pid",
                    "disk" (whether that waits for a file), "idle", "new",
                    "tid" (of the thread that runs it now; None while its coroutine waits),
                    "request" (the request line that is being answered, or None), "request_s",
-                   "streams" (of HTTP/2: how many are served; else None), "stream" (the number of
-                   one, which is a row of its own behind that of its connection; else None),
+                   "streams" (of HTTP/2: how many are served; else None), "waiting" (how many
+                   requests beside them wait for their turn), "stream" (the number of one, which is
+                   a row of its own behind that of its connection; else None),
                    "stack"}]}
               A stack is a list of "FILE:LINE in FUNCTION", the outermost first; of a connection
               it goes on into its application, wherever that runs: task, loop or thread.
@@ -148,6 +149,8 @@ class ServedConnection:
 
     streams: list[tuple[Any, Any]] | None = None
     """Of a connection that carries streams: those that are served, each with its coroutine."""
+    waiting = 0
+    """How many requests beside them wait for their turn."""
     number: int | None = None
     """Of a stream."""
 
@@ -168,7 +171,8 @@ class ServedConnection:
         """Whether an application runs in the coroutine of the connection itself."""
         for at, frame in enumerate(self._frames):
             if is_carrier(frame):
-                self.streams = frame.f_locals["serving"].served()
+                carrier = frame.f_locals["serving"]
+                self.streams, self.waiting = carrier.served(), carrier.waiting
             elif frame.f_code in SERVES and self.streams is not None:
                 del self._frames[at:]  # a stream that is answered in turn: it has its own row
                 break
@@ -250,6 +254,7 @@ class ServedConnection:
             "request": None if asked_at is None else line_of(self._asked["head"]),
             "request_s": None if asked_at is None else now - asked_at,
             "streams": None if self.streams is None else len(self.streams),
+            "waiting": self.waiting,
             "stream": self.number,
             "stack": shown(self._frames),
         }

@@ -202,6 +202,9 @@ class Scheduler(ForeignLoopSupport):
             return
         parked.task = task
 
+    def spawn_now(self, task: Task) -> None:
+        self.start(task)
+
     def go_on(self, waiter: Waiter) -> None:
         """Resume at once, inside the model's wait."""
         task, waiter.task = waiter.task, None

@@ -10,7 +10,8 @@ from ..http1.connection import Http1
 from ..http1.exchange import Exchange
 from ..http1.limits import Limits
 from ..http1.logged import AccessLogger
-from ..http2.connection import PREFACE, SERVED, Http2
+from ..http2.connection import PREFACE, Http2
+from ..http2.dispatcher import SERVED
 from ..http2.offered import Http2Settings
 from ..iomodels.interface import Connection
 from ..isolation.reporting import logger

@@ -69,6 +69,9 @@ class ApplicationLoop(LoopModel):
     def spawn(self, task: Task) -> None:
         self.io.spawn(task)
 
+    def spawn_now(self, task: Task) -> None:
+        self.io.spawn_now(task)
+
     def run(self, main: Task) -> Any:
         outcome = Outcome()
         over: asyncio.Future[None] = self.loop.create_future()

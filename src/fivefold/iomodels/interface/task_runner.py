@@ -39,6 +39,10 @@ class TaskRunner(ABC):
         What it raises is logged, and ends it alone.
         """
 
+    def spawn_now(self, task: Task) -> None:
+        """Drive `task` at once until it waits, where that can be; from then on as `spawn`."""
+        self.spawn(task)
+
     @abstractmethod
     async def sleep(self, seconds: float) -> None:
         """Let others run for so long; precise to the model's own wait."""
