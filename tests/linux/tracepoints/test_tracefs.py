@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,36 @@ def test_not_mounted_says_how_to_mount(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tracefs.sweep() == []
     with pytest.raises(OSError, match="not mounted"):
         Instance(READS)
+
+
+def test_a_machine_that_records_without_end_is_read_up_to_the_moment_of_asking() -> None:
+    """The pipe stands for the kernel's: it never runs empty."""
+    out, into = os.pipe()
+    over = threading.Event()
+
+    def record() -> None:
+        while not over.is_set():
+            line = f"python-1 [000] ..... {time.monotonic():.6f}: sys_close(fd: 1)\n"
+            os.write(into, line.encode() * 100)
+
+    recorder = threading.Thread(target=record)
+    recorder.start()
+    watchdog = threading.Timer(20.0, over.set)
+    watchdog.start()
+    try:
+        parts = list(tracefs.chunks(out, time.monotonic()))
+        assert not over.is_set(), "it was read for as long as there was something"
+        assert parts
+    finally:
+        over.set()
+        watchdog.cancel()
+        os.set_blocking(out, False)
+        while recorder.is_alive():
+            with suppress(BlockingIOError):
+                os.read(out, 1 << 20)
+        recorder.join()
+        os.close(out)
+        os.close(into)
 
 
 def test_start_time_and_threads() -> None:

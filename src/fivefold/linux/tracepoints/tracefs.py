@@ -45,7 +45,11 @@ ROOTS = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
 
 _NAME = re.compile(r"fivefold-(\d+)-(\d+)-\d+")
 _LOST = ("overrun", "commit overrun", "dropped events")
+_STAMP = re.compile(rb" (\d+\.\d{6}): ")
 _numbers = itertools.count()
+
+LAST_LINES = 4096
+"""Bytes at the end of a part in which its last event stands."""
 
 
 def root() -> Path | None:
@@ -194,10 +198,12 @@ class Instance:
         self._write("trace", "")
 
     def read(self) -> str:
-        """What was recorded since the last read, without waiting for more."""
+        """What was recorded since the last read and before this one, without waiting for more: a
+        busy machine records faster than its text can be read, and would never be read out."""
+        until_s = time.monotonic()
         pipe = os.open(self.path / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            return b"".join(_chunks(pipe)).decode(errors="replace")
+            return b"".join(chunks(pipe, until_s)).decode(errors="replace")
         finally:
             os.close(pipe)
 
@@ -238,7 +244,11 @@ class Instance:
             os.close(file)
 
 
-def _chunks(pipe: int) -> Iterator[bytes]:
+def chunks(pipe: int, until_s: float) -> Iterator[bytes]:
+    """What is in the pipe, in order, up to the part whose last event is later."""
     with contextlib.suppress(BlockingIOError):
         while chunk := os.read(pipe, 65536):
             yield chunk
+            stamps = _STAMP.findall(chunk[-LAST_LINES:])
+            if stamps and float(stamps[-1]) > until_s:
+                return
