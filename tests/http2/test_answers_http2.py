@@ -3,11 +3,20 @@ failures half-way, names and times."""
 
 from __future__ import annotations
 
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from fivefold.errors import PeerGone
+from fivefold.http1.answer import HeadAndFile
+from fivefold.http1.limits import Limits
+from fivefold.http1.request import Request
+from fivefold.http1.response import DateField, FilePart, Response, ResponseHead
+from fivefold.http2.exchange import StreamExchange
+from fivefold.http2.stream import StreamConnection
 from support import TESTS
 from support.every_pair import chosen_pairs
 from support.http2_client import Http2Client
@@ -19,7 +28,9 @@ from support.raw_http2 import (
     RST_STREAM,
     RawHttp2,
     frame,
-    request,
+)
+from support.raw_http2 import (
+    request as asking,
 )
 from support.servers.folder import Serve
 
@@ -78,10 +89,10 @@ def test_a_body_of_another_length_ends_its_request(pair: Pair, serve: Serve) -> 
         client.begin()
         said = ("content-length", "4")
         for stream, body in ((1, b"lon"), (3, b"longer")):
-            client.send(request(stream, "/read", said, method="POST", ends=False))
+            client.send(asking(stream, "/read", said, method="POST", ends=False))
             client.send(frame(DATA, END_STREAM, stream, body))
             assert client.until(RST_STREAM, stream).code == PROTOCOL_ERROR
-        client.send(request(5, "/read", said, method="POST", ends=False))
+        client.send(asking(5, "/read", said, method="POST", ends=False))
         client.send(frame(DATA, END_STREAM, 5, b"four"))
         assert client.status(5) == 200
         assert not [found for found in client.passed if found.kind == HEADERS]
@@ -105,3 +116,33 @@ def test_names_and_times(pair: Pair, serve: Serve, tmp_path: Path) -> None:
         ]
         answers = [client.whole(number) for number in numbers]
         assert [answer.body.decode() for answer in answers] == [f"side-{n}" for n in range(10)]
+
+
+class EndedStream(StreamConnection):
+    """One that its client has reset before the head of its response."""
+
+    def respond(self, fields: Iterable[tuple[bytes, bytes]], status: int) -> None:
+        raise PeerGone("the stream is over")
+
+
+def test_a_file_is_given_back_when_its_stream_has_ended() -> None:
+    request = Request()
+    request.method, request.keep_alive, request.minor = "GET", True, 1
+    head = ResponseHead(200, [], 10)
+
+    def begun(part: FilePart, way: str) -> Coroutine[Any, Any, None]:
+        stream = EndedStream(SimpleNamespace(conn=None), 1)
+        exchange = StreamExchange(stream, request, b"", None, Limits(), DateField())
+        if way == "answer":
+            return exchange.answer(Response(200, [], part))
+        if way == "pass_answer":
+            return exchange.pass_answer(HeadAndFile(head, part, b""))
+        exchange.start(head)
+        return exchange.send_file(part)
+
+    for way in ("answer", "pass_answer", "send_file"):
+        given_back: list[str] = []
+        part = FilePart(None, 0, 10, lambda: given_back.append(way))  # noqa: B023
+        with pytest.raises(PeerGone):
+            begun(part, way).send(None)
+        assert given_back == [way]
