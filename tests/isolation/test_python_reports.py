@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -58,11 +59,13 @@ def test_every_line_is_an_entry_of_the_log(serving: str, tmp_path: Path) -> None
         for path in ("/warns", "/thread", "/destructor"):
             with Client(server.address) as client:
                 assert client.get(path).status == 200
-        with Client(server.address) as first, Client(server.address) as second:
-            for client in (first, second):  # under process two are stuck at once
+        at_once = 2 if serving == "process" else 1
+        with ExitStack() as stack:
+            clients = [stack.enter_context(Client(server.address)) for _ in range(at_once)]
+            for client in clients:
                 client.send(b"GET /regex HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
-            assert first.at_end()
-        server.said(" is here:", times=2 if serving == "process" else 1)
+            assert all(client.at_end() for client in clients)
+        server.said(" is here:", times=at_once)
         assert server.stop() == 0
     entries = [json.loads(line) for line in server.log.splitlines()]
     said = [entry for entry in entries if entry["logger"] == "fivefold.python"]
