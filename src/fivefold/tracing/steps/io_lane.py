@@ -53,6 +53,10 @@ TRAITS: dict[str, Traits] = {engine.engine: engine.traits for engine in engines(
 SLEEP_US = 20.0
 """A call of which less was asleep has not slept: two clocks were read."""
 
+SLEEP_BY_CLOCK_US = 500.0
+"""The same without the kernel's events: a thread that wants a processor has not got one for as
+long, and nothing tells that from a sleep."""
+
 CALL_NAMES = {"sendfile64": "sendfile"}
 REFUSABLE = frozenset(begun for begun, _ in CALLS)
 """Calls that models make which must not sleep: these are refused instead."""
@@ -252,7 +256,7 @@ class _IoLane:
         if self._traits.overlaps and part.begun.event in REFUSABLE:
             return []  # it is refused instead
         until = self._slept_until(part)
-        long_enough = (until - part.begun.at_ns) / 1000 > SLEEP_US
+        long_enough = (until - part.begun.at_ns) / 1000 > SLEEP_BY_CLOCK_US
         return [(part.begun.at_ns, until)] if long_enough else []
 
     def _slept_until(self, part: Part) -> int:
