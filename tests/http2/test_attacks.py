@@ -7,6 +7,7 @@ answers are counted, nothing is timed.  The server is a program of its own, whos
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,14 @@ def counts(client: Http2Client) -> tuple[int, int]:
     return now - 1, most - 1
 
 
+def is_held(server: int, client: int) -> bool:
+    """Whether the server has its end of a connection, whatever has become of the client's (proc(5):
+    /proc/net/tcp; TIME_WAIT belongs to nobody)."""
+    ends = (f":{server:04X}", f":{client:04X}")
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(x[1].endswith(ends[0]) and x[2].endswith(ends[1]) and x[3] != "06" for x in lines)
+
+
 def sent(hostile: RawHttp2, attack: Attack, good: Http2Client) -> int:
     """How many answers others had meanwhile. A server that reads no further has stopped it, unless
     it has to end it."""
@@ -83,7 +92,10 @@ def test_an_attack_is_bounded(server: Running, attack: Attack) -> None:
         if attack.ends:
             assert hostile.has_ended()
         assert counts(good)[1] <= STREAMS + 1
+        port = hostile.sock.getsockname()[1]
         hostile.sock.close()
+        # What it has sent may still lie in the kernel: only then nothing of it begins any more.
+        until(lambda: not is_held(server.address[1], port), "the end of its connection")
         until(lambda: counts(good)[0] == 0, "the end of what was asked for")
 
 
