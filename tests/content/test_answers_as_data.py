@@ -158,6 +158,7 @@ ASKS = re.compile(r"(isinstance\([^)]*|is (not )?)\b(Whole|HeadAndFile|Deferred)
 ASKING = {
     "http1/connection.py": "the loop that all requests pass saves a call",
     "http2/dispatcher.py": "the same for streams",
+    "tracing/attach/recorder.py": "a stream whose answer leaves at once has no coroutine to record",
     "content/static/file_responses.py": "of what it keeps itself, before that is an answer",
 }
 

@@ -16,6 +16,7 @@ import pytest
 from support.every_pair import chosen_pairs
 from support.raw_http2 import (
     DATA,
+    HEADERS,
     INITIAL_WINDOW_SIZE,
     PRIORITY_UPDATE,
     Frame,
@@ -65,6 +66,12 @@ class Windowed(RawHttp2):
         self.send(b"".join(requests))
         self.taken(FIRST_WINDOW)
 
+    def ask(self, stream: int, sent: bytes) -> None:
+        """Until the server has opened the file: its head needs no window."""
+        self.send(sent)
+        while self.until(HEADERS).stream != stream:
+            pass
+
     def taken(self, count: int) -> list[Frame]:
         """DATA of so many bytes."""
         found: list[Frame] = []
@@ -97,11 +104,11 @@ def of_each(frames: list[Frame]) -> Counter[int]:
 
 def test_what_is_urgent_overtakes_what_is_big(client: Windowed) -> None:
     client.start(*(request(n, BIG, priority("u=5, i")) for n in (1, 3, 5)))
-    client.send(request(7, SMALL, priority("u=1")))
+    client.ask(7, request(7, SMALL, priority("u=1")))
     first, *_ = client.more(20_000)
     assert (first.stream, len(first.payload), first.ends) == (7, 1024, True)
     # What says nothing has 3, and goes before what can wait.
-    client.send(request(9, SMALL))
+    client.ask(9, request(9, SMALL))
     assert client.more(20_000)[0].stream == 9
 
 
@@ -112,7 +119,7 @@ def test_an_update_changes_the_order(client: Windowed) -> None:
     assert set(of_each(client.more(20_000))) == {3}
     client.send(updated(3, b"u=7"))
     assert set(of_each(client.more(20_000))) == {1}
-    client.send(updated(5, b"u=0") + request(5, SMALL))  # of a stream to come
+    client.ask(5, updated(5, b"u=0") + request(5, SMALL))  # of a stream to come
     assert client.more(20_000)[0].stream == 5
 
 

@@ -40,6 +40,11 @@ class HttpConnection(Stream, Protocol):
     HTTP/1.1 (`respond` has the head), and it waits in `receive` and `send_body`."""
 
     @property
+    def keeps_place(self) -> bool:
+        """Whether a call of which its client wants nothing more still counts for the client's
+        limit: else one that takes each request back could have any number at work."""
+
+    @property
     def peer(self) -> tuple[str, int] | None: ...
     @property
     def local(self) -> tuple[str, int | None]: ...

@@ -38,6 +38,7 @@ class Carrier(Protocol):
     limits: Limits
     streams: dict[int, StreamConnection]
     room: int
+    ended: bool
 
     async def until(self, ready: Callable[[], bool], stream: StreamConnection) -> None: ...
     async def left(self, stream: StreamConnection) -> None: ...
@@ -107,6 +108,12 @@ class StreamConnection:
     @remembered.setter
     def remembered(self, value: Any) -> None:
         self.below.remembered = value
+
+    @property
+    def keeps_place(self) -> bool:
+        """As long as there are others: a client that resets what it asks for has no more calls at
+        work than one that waits. When the connection is over, none of them holds it."""
+        return not self.carrier.ended
 
     async def read_file(self, file: Any, offset: int, count: int) -> bytes:
         return await self.carrier.outgoing.read_file(self, file, offset, count)

@@ -33,7 +33,7 @@ def test_it_serves_the_same_folder(public: Path, name: str) -> None:
     if find(PEERS[name].program) is None:
         pytest.skip(f"needs {PEERS[name].package}")
     settings = Settings(target=str(public))
-    wishes = Wishes(settings, ("async",), ("epoll",), against=(name,), budget_s=1.0, rounds=1)
+    wishes = Wishes(settings, ("async",), ("epoll",), against=(name,), budget_s=3.0, rounds=1)
     plan = planned(wishes)
     ours, theirs = compared(plan, "it", lambda _: None)["rows"]
 

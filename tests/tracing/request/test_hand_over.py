@@ -69,7 +69,8 @@ def test_the_lanes_are_those_of_the_threads_that_strace_saw(
         return
     assert accepts.thread != serves.thread
     assert (accepts.process != serves.process) is (serving == "process")
-    assert f"wakes thread {serves.thread}" in words(accepts)
+    # None, if it was awake already: strace holds all of them now and then.
+    assert set(re.findall(r"wakes thread (\d+)", words(accepts))) <= {str(serves.thread)}
     if serving == "process":
         assert "hands the descriptor over by sendmsg" in words(accepts)
         assert (str(accepts.thread), found[1]) in SENT.findall(log)

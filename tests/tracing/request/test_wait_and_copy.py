@@ -105,11 +105,18 @@ def test_a_client_that_reads_late_is_waited_for_in_the_response(io: str, folder:
     assert moved >= HUGE
 
 
+TRIES = 5
+"""A page that somebody else holds at the moment of its eviction stays in memory."""
+
+
 @pytest.mark.parametrize("io", ["nonblocking", "epoll", "sigio"])
 def test_a_cold_file_is_waited_for_before_it_is_sent(io: str, folder: Path) -> None:
     settings = Settings(target=str(folder), serving="async", io=io)
     with Session(settings, privileged=False) as session:
-        trace = session.request("/large", cold=True)
+        for _ in range(TRIES):
+            trace = session.request("/large", cold=True)
+            if trace.steps[5].happened:
+                break
     lane = check_lane(trace)
     disk = [one for one in lane.segments if (one.io, one.phase) == (DISK, WAIT)]
     if not trace.steps[5].happened:

@@ -81,7 +81,9 @@ def test_the_client_and_other_threads_are_no_evidence_of_what_the_server_does(
 ) -> None:
     trace, _ = traced(serving, io, tmp_path / "site")
     shown = [(step.step, one) for step in trace.steps for one in step.evidence]
-    threads = {one.thread for number, one in shown if 3 <= number <= 9} - {None}
+    # A completion of io_uring is made by whoever's packet completes it.
+    served = [one for number, one in shown if 3 <= number <= 9 and "io_uring:" not in one.event]
+    threads = {one.thread for one in served} - {None}
     assert threads, "evidence names its thread"
     assert threading.get_native_id() not in threads
     assert len(threads) == 1, "one thread serves, and the file is in memory"

@@ -225,7 +225,8 @@ class HttpCycle:
         return waits and self._timed_out == self.mark
 
     def _is_settled(self) -> bool:
-        return (self._exchange.finished or self._gone or self._over) and not self.is_sending()
+        left = self._gone and not self._exchange.conn.keeps_place
+        return (self._exchange.finished or left or self._over) and not self.is_sending()
 
     def ended(self, error: BaseException | None) -> None:
         """The call is over, perhaps long after its response."""
@@ -286,6 +287,9 @@ class HttpCycle:
     def look(self) -> None:
         """Called now and then while the call goes on."""
         exchange = self._exchange
+        if self._gone:
+            self._go_on()  # a place that was kept may be nobody's any more
+            return
         if exchange.conn.closing and exchange.streams:
             self._end_receiving()
         if self._body is None or not self._body.is_being_read:

@@ -60,6 +60,8 @@ class Connection(Lifetime):
     """Whether it has had a request: kept where something is said of the first alone."""
     multiplexed: bool = False
     """Whether it is one of several streams on a connection (`http2.stream`)."""
+    keeps_place: bool = False
+    """Whether a call counts as its client's although that has left (`http2.stream`)."""
     unsent: int = 0
     """Of the send that is under way or has failed: bytes that the kernel has not taken; 0
     once all has been sent."""
