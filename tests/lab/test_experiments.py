@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import socket
+import time
 import urllib.error
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from fivefold.compare.measure.servers import POLL_S
 from fivefold.errors import SettingsError
 from fivefold.lab import experiments
 from fivefold.lab.experiments import EXPERIMENTS
@@ -47,6 +49,23 @@ def test_whom_a_crash_takes_along(pair: str, harmed: int, tmp_path: Path) -> Non
     assert found["other connections that it took along"] == f"{harmed} of 15"
     assert found["processes killed"] == "1"
     assert found["a new client was answered"].endswith(" s later")
+
+
+def test_a_server_that_is_gone_is_asked_in_vain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def refused(*_: object) -> None:
+        tries.append(1)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(experiments, "BACK_S", 0.2)
+    monkeypatch.setattr(experiments, "KeptClient", refused)
+    with closing(Side(tmp_path / "site")) as side:
+        side.take("thread+blocking")
+        assert experiments.answers_after(side.server, time.monotonic()) is None
+    assert 0 < len(tries) <= 0.2 / POLL_S + 1, "it spins"
 
 
 def test_a_hundred_clients_have_a_thread_each(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from ..compare.measure.harm_and_starts import (
     send,
     unanswered,
 )
-from ..compare.measure.servers import Running
+from ..compare.measure.servers import POLL_S, Running
 from ..linux.accounting import tree
 from ..linux.processes import threads_of
 from ..load.expected_answers import HOST
@@ -116,6 +116,7 @@ def answers_after(server: Running, since: float) -> float | None:
         try:
             client = KeptClient(server.address, SMALL)
         except OSError:
+            time.sleep(POLL_S)  # refused at once, by a server that is gone
             continue
         client.ask()
         is_answered = client.answered(time.monotonic() + 1)
