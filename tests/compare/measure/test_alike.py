@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from fivefold.compare.measure import rounds, run
 from fivefold.compare.measure.servers import Running
 from fivefold.compare.session import Wishes, compared, planned
+from fivefold.load.job import Expected
 from fivefold.server.settings import Settings
 
 
@@ -57,3 +59,17 @@ def test_every_server_was_asked_the_same_before_its_first_load(
     assert len(others) == sum(each.available for each in plan.contenders) - 1
     assert {each.removeprefix("GET ") for each in first} == set(plan.paths)
     assert all(each == first for each in others)
+
+
+def test_nobody_is_asked_where_the_right_answers_are_known(
+    site: Path, asked: dict[int, list[str]]
+) -> None:
+    """`make bench` knows them, and its servers may speak TLS alone."""
+    wishes = Wishes(
+        Settings(target=str(site)), ("async",), ("multiplexing",), budget_s=0.5, rounds=1
+    )
+    plan = planned(wishes)
+    known = {path: Expected(200, None, None) for path in plan.paths}
+    compared(replace(plan, expected=known), "it", lambda _: None)
+
+    assert not asked
