@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -19,7 +18,7 @@ from ..compare.report.terminal_table import text
 from ..compare.session import Wishes, compared, planned
 from ..errors import SettingsError
 from ..server.settings import Settings
-from .writing.output import STDOUT, write
+from .writing.output import Form, check_writable, write
 from .writing.progress import Progress
 
 
@@ -91,13 +90,14 @@ def run(
     TARGET is what `fivefold serve` takes.  Every answer is checked; Ctrl-C keeps what is
     finished.
     """
-    writable(json_file, "json")
-    writable(out, "out")
+    check_writable(json_file, "json")
+    check_writable(out, "out")
     found = read(report) if report else measured(target, given)
-    if STDOUT not in (json_file, out):
-        click.echo(text(found))
-    write(json_file, lambda: json.dumps(found, indent=1) + "\n")
-    write(out, lambda: as_html(found))
+    forms: list[Form] = [
+        (json_file, lambda: json.dumps(found, indent=1) + "\n"),
+        (out, lambda: as_html(found)),
+    ]
+    write(forms, otherwise=lambda: click.echo(text(found)))
     if found["interrupted"] and not report:
         sys.exit(128 + signal.SIGINT)
 
@@ -109,17 +109,6 @@ def measured(target: str, given: dict[str, Any]) -> Document:
         return compared(plan, target, progress.show)
     finally:
         progress.end()
-
-
-def writable(path: str | None, name: str) -> None:
-    """Known before three minutes of measuring, not after. Raises `SettingsError`."""
-    if path is None or path == STDOUT:
-        return
-    try:
-        with Path(path).open("a"):
-            pass
-    except OSError as error:
-        raise SettingsError(f"{name}: cannot write {path}: {error.strerror}") from None
 
 
 def option(word: str, text: str, **how: Any) -> click.Option:

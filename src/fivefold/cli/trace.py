@@ -13,7 +13,7 @@ import click
 
 from ..configuration.setting import AUTO
 from ..errors import SettingsError, TraceFailed, Unavailable
-from ..iomodels import MODELS as IO_MODELS
+from ..iomodels import models as io_models
 from ..server.settings import Settings
 from ..serving import MODELS as SERVING_MODELS
 from ..tracing.attach.tracer import Attached, metrics_of
@@ -27,7 +27,8 @@ from ..tracing.request.certificate import throw_away_certificate
 from ..tracing.request.own_client import Manner
 from ..tracing.request.session import WARM_UP, Session
 from ..transport.tls.options import TlsSettings
-from .writing.output import STDOUT, write
+from .writing.colour import wants_colour
+from .writing.output import Form, check_writable, write
 
 NARROW = 80
 """Columns, where there is no terminal to ask."""
@@ -76,17 +77,20 @@ def run(  # noqa: PLR0917 - click calls by keyword
             raise SettingsError("metrics: name the server with --attach PID")
         click.echo(metrics_of(attach), nl=False)
         return
+    for name, file in {"json": json_file, "perfetto": perfetto, "html": html}.items():
+        check_writable(file, name)
     if attach is None:
         traces = own_traces(target, path, given)
     elif target is None:
         traces = attached_traces(attach, given)
     else:
         raise SettingsError("attach: a running server has its target already: name none")
-    if STDOUT not in (json_file, perfetto, html):
-        show(traces)
-    write(json_file, lambda: json.dumps(listed([t.as_json() for t in traces]), indent=1))
-    write(perfetto, lambda: json.dumps(as_perfetto(traces)))
-    write(html, lambda: as_html(traces))
+    forms: list[Form] = [
+        (json_file, lambda: json.dumps(listed([t.as_json() for t in traces]), indent=1)),
+        (perfetto, lambda: json.dumps(as_perfetto(traces))),
+        (html, lambda: as_html(traces)),
+    ]
+    write(forms, otherwise=lambda: show(traces))
 
 
 def own_traces(target: str | None, path: str | None, given: dict[str, Any]) -> list[Trace]:
@@ -140,7 +144,7 @@ def pairs_of(given: dict[str, Any]) -> list[tuple[str, str]]:
     if given["all_serving"] and given["all_io"]:
         raise SettingsError("all_io: --all-serving draws threads, not models: give one of the two")
     serving = SERVING_MODELS if given["all_serving"] else (given["serving"],)
-    models = IO_MODELS if given["all_io"] else (given["io"] or AUTO,)
+    models = io_models() if given["all_io"] else (given["io"] or AUTO,)
     return [(one, io) for one in serving for io in models]
 
 
@@ -174,7 +178,7 @@ def listed(values: list[Any]) -> Any:
 
 def show(traces: Sequence[Trace]) -> None:
     terminal = sys.stdout.isatty()
-    colour = terminal and "NO_COLOR" not in os.environ
+    colour = wants_colour()
     how: dict[str, Any] = {
         "colour": colour,
         "width": os.get_terminal_size().columns if terminal else NARROW,
@@ -215,7 +219,7 @@ trace = click.Command(
         click.Option(["--serving"], default=AUTO, help="As for `serve`."),
         click.Option(["--io"], default=None, help="As for `serve`."),
         click.Option(
-            ["--all-io"], is_flag=True, help="Trace it under all five I/O models, side by side."
+            ["--all-io"], is_flag=True, help="Trace it under all I/O models, side by side."
         ),
         click.Option(
             ["--all-serving"],

@@ -40,7 +40,7 @@ ENVIRONMENT = {
     " line wins over it, and it over the file of --config.",
     "PORT, WEB_CONCURRENCY": "As platforms set them: the port of 0.0.0.0, the number of workers;"
     " where nothing else says so.",
-    "NO_COLOR": "No colours, also on a terminal.",
+    "NO_COLOR": "If it is not empty: no colours, on a terminal neither.",
 }
 
 VIEWER = "man"
