@@ -89,6 +89,10 @@ def test_it_has_its_word_everywhere(packages: Path) -> None:
     words = ["examples/site", "/", "--io", "lookout", "--unprivileged"]
     traced = python(packages, "-m", "fivefold", "trace", *words)
     assert "async x lookout" in traced.stdout, traced.stderr
+    everything = python(packages, "-m", "fivefold", "trace", *words[:2], "--all-io", words[-1])
+    assert "async x lookout" in everything.stdout, everything.stderr
+    offered = "from fivefold.lab.io_options import options; print([o.word for o in options()])"
+    assert "'lookout'" in python(packages, "-c", offered).stdout
     assert "lookout" not in choices()  # here it is not installed
 
 

@@ -22,12 +22,11 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ..errors import BindError
-from ..iomodels import ENGINES
-from ..iomodels import MODELS as IO_MODELS
 from ..pages import rendered
 from ..serving import MODELS as SERVING_MODELS
 from .both_sides import Laboratory
 from .experiments import EXPERIMENTS
+from .io_options import option_of, options
 
 TOKEN_BYTES = 16
 IDLE_S = 60.0
@@ -99,16 +98,17 @@ class Pages(BaseHTTPRequestHandler):
 
 
 def page(laboratory: Laboratory) -> str:
-    available = {
-        model: any(engine.available() is None for engine in ENGINES if engine.name == model)
-        for model in IO_MODELS
-    }
+    sides = [
+        side | {"serving": serving, "io": option_of(io)}
+        for side in laboratory.state()
+        for serving, _, io in [side["pair"].partition("+")]
+    ]
     return rendered(
         __package__,
         "lab",
-        sides=laboratory.state(),
+        sides=sides,
         serving=list(SERVING_MODELS),
-        io=available,
+        io=options(),
         experiments=list(EXPERIMENTS.values()),
     )
 
