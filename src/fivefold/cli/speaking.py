@@ -114,6 +114,11 @@ def speaking() -> Iterator[None]:
         log.level, log.propagate = before
 
 
+def speak_of_warnings() -> None:
+    """From now on: for a command whose server is a means, and comes and goes unmentioned."""
+    logger("fivefold").setLevel(logging.WARNING)
+
+
 def speak_as(settings: Settings) -> None:
     """From now on as `--log-level`, `--log-format` and `--log-config` say. Raises
     `SettingsError`."""

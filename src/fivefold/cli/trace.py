@@ -27,6 +27,7 @@ from ..tracing.request.certificate import throw_away_certificate
 from ..tracing.request.own_client import Manner
 from ..tracing.request.session import WARM_UP, Session
 from ..transport.tls.options import TlsSettings
+from .speaking import speak_of_warnings
 from .writing.colour import wants_colour
 from .writing.output import Form, check_writable, write
 
@@ -116,6 +117,7 @@ def traces_of_models(target: str | None, path: str | None, given: dict[str, Any]
     slow = SLOW_CLIENT_S if given["slow_client"] else 0.0
     manner = Manner(sends_late_s=given["client_sends_late"], reads_late_s=slow)
     pairs = pairs_of(given)
+    speak_of_warnings()
     traces = []
     for serving, io in pairs:
         try:
