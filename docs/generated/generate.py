@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 
+from fivefold.cli.compare import compare
 from fivefold.cli.habits.nginx import NGINX
 from fivefold.cli.habits.translation import PROGRAMS
 from fivefold.cli.habits.word import Program
-from fivefold.cli.manual.help_pages import records
-from fivefold.cli.manual.topics import TOPICS
+from fivefold.cli.manual.help_pages import HelpfulCommand, records
+from fivefold.cli.manual.topics import Topic
 from fivefold.cli.serve import serve
+from fivefold.cli.trace import trace
 from fivefold.server.settings import FIELDS
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -40,20 +42,30 @@ def coming_from() -> str:
 
 
 def reference() -> str:
-    """Every option of `fivefold serve` in the words of `--help`."""
+    """Every option of the commands that have many, in the words of `--help`."""
     path = DOCS / "reference.md"
     text = path.read_text("utf-8").partition("\n## ")[0]
-    context = click.Context(serve, info_name="serve")
-    for name, topic in TOPICS.items():
-        lines = [f"## {topic.title}", "", f"`fivefold serve --help {name}`", ""]
-        lines += ["| option | key | |", "|---|---|---|"]
-        for option in topic.options:
-            for word, meaning in records(context, [option]):
-                key = f"`{option}`" if option in FIELDS else ""
-                lines.append(f"| {cell(f'`{word}`')} | {key} | {cell(meaning)} |")
-        lines += ["", f"Example: `{topic.example}`", ""]
-        text += "\n" + "\n".join(lines)
+    for name, topic in serve.manual.topics.items():
+        text += section(serve, f"## {topic.title}", name, topic)
+    for command in (compare, trace):
+        text += f"\n## fivefold {command.name}\n\n{' '.join(str(command.help).split())}\n"
+        for name, topic in command.manual.topics.items():
+            text += section(command, f"### {topic.title}", name, topic)
     return text
+
+
+def section(command: HelpfulCommand, title: str, name: str, topic: Topic) -> str:
+    """One topic; only settings of `serve` are keys of a file as well."""
+    keys = FIELDS if command is serve else {}
+    lines = [title, "", f"`fivefold {command.name} --help {name}`", ""]
+    lines += ["| option | key | |", "|---|---|---|"] if keys else ["| option | |", "|---|---|"]
+    context = click.Context(command, info_name=command.name)
+    for option in topic.options:
+        for word, meaning in records(context, [option]):
+            key = f"`{option}`" if option in keys else ""
+            middle = f" {key} |" if keys else ""
+            lines.append(f"| {cell(f'`{word}`')} |{middle} {cell(meaning)} |")
+    return "\n" + "\n".join([*lines, "", f"Example: `{topic.example}`", ""])
 
 
 def cell(text: str) -> str:

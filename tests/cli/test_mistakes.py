@@ -29,6 +29,8 @@ FILES = {
     "nul.toml": 'target = "a\\u0000b"\n',
     "nuls.toml": 'header = ["*: a: \\u0000"]\n',
     "bind.toml": "bind = 8000\n",
+    "typo.toml": "[limits]\nkeep_alive = 5\n",
+    "where.toml": "[shop]\nworkers = 2\n",
     "log.toml": "version = 7\n",
     "report.json": "{}",
     "list.json": "[1, 2]",
@@ -81,8 +83,9 @@ site --no-such-option | site extra words | site --listing=maybe
 """
 
 OTHERS = """
-| serv site | -x | --bind :8000 | models extra | completion | completion tcsh | man extra
-trace nothing | trace site nothing | trace site /nothing --json /nothing/there
+trace | serv site | -x | --bind :8000 | models extra | completion | completion tcsh | man extra
+trace nothing | trace site nothing | trace site extra words
+trace site /nothing --json /nothing/there
 trace --attach 0 | trace --attach 99999999 | trace --attach x | trace --attach 1 --timeout 0
 trace site / --io quick | trace site / --serving fast | trace broken:app /
 compare nothing | compare site --io quick | compare site --serving fast
@@ -97,6 +100,35 @@ translate | translate 'gunicorn \"' | translate '' | translate nothing
 
 LINES = 5
 """click's usage, a hint and our line; what an application says at its import besides."""
+
+
+OF_PYTHON = ("Errno", "codec", "invalid literal", "openat2", "valid float", " a int", "<class")
+"""Words that say how it was noticed, not what is wrong."""
+
+SENTENCES = {
+    "nothing-there": "there is no folder 'nothing-there' in {folder}, and an application is named",
+    "site/index.html": "is a file, not a folder; to serve the folder in which it is, name 'site'",
+    "text.txt": "is a file, not a folder; to serve the folder in which it is, name '.'",
+    "number:app": "number:app is of type int, which cannot be called: name the application",
+    "'number:make()'": "number has no attribute 'make'",
+    "--workers x": "workers: 'x' is not a whole number, or auto (option --workers)",
+    "--head-s x": "head_s: 'x' is not a number (option --head-s)",
+    "--bind localhost": "(for example localhost:8000)",
+    "--bind '[::1'": "in brackets, and its port behind them, such as [::1]:8000",
+    "--tls-cert text.txt": "tls_cert: text.txt holds no certificate in PEM form",
+    "--tls-key text.txt": "tls_key: 1 named, but of tls_cert 0: give a key for each certificate",
+    "--config flat.toml": "limits is a table: write [limits], and its settings below it",
+    "--config hosts.toml": "nmae: there is no such setting of a host; do you mean name?",
+    "--config latin.toml": "cannot read latin.toml: line 1 is not UTF-8: save the file in this",
+    "--config bad.toml": "bad.toml is not TOML: Invalid value (at line 1, column 11)",
+    "--config typo.toml": "keep_alive: there is no such setting",
+    "--config where.toml": "shop: there is no such setting; `fivefold serve --help-all`",
+    "--env-file site": "env_file: 'site' is not a file",
+    "--log-config bad.toml": "it is not TOML (Invalid value (at line 1, column 11)); JSON belongs",
+    "-q --log-level debug": "--quiet means 'warning' here: give one of the two",
+    "site --spa nothing": "spa: cannot read 'nothing' in 'site': No such file or directory",
+}
+"""What is wrong, where, and what to do."""
 
 
 def split(text: str) -> list[str]:
@@ -127,6 +159,21 @@ def test_of_serve(line: str, folder: Path) -> None:
     assert status in {1, 2}, said
     assert "Traceback" not in said or "application" in said
     assert 0 < len(said.splitlines()) <= LINES, said
+    assert not [word for word in OF_PYTHON if word in said], said
+
+
+@pytest.mark.parametrize("line", SENTENCES)
+def test_the_line_says_what_where_and_what_to_do(line: str, folder: Path) -> None:
+    said = said_of(["serve", *shlex.split(line), "--check-config"])[1]
+    assert SENTENCES[line].format(folder=folder) in said
+
+
+def test_a_trace_that_cannot_be_written_is_not_begun(folder: Path) -> None:
+    words = ["trace", "site", "/", "--unprivileged", "--html"]
+    assert said_of([*words, "/nothing/there"]) == (
+        2,
+        "fivefold: html: cannot write /nothing/there: No such file or directory\n",
+    )
 
 
 @pytest.mark.parametrize("line", split(OTHERS))
@@ -135,4 +182,5 @@ def test_of_other_commands(line: str, folder: Path) -> None:
     assert status in {1, 2}, said
     assert "Traceback" not in said
     assert said
+    assert not [word for word in OF_PYTHON if word in said], said
     assert os.listdir(folder)  # the folder is ours again: no command has left it

@@ -220,4 +220,4 @@ def test_one_word_stands_for_others(short: str, meant: dict[str, str]) -> None:
     for name in meant:
         done = fivefold("serve", short, f"--{name.replace('_', '-')}=error")
         assert done.exit_code == 2
-        assert "is short for another value: give one" in done.stderr
+        assert "here: give one of the two" in done.stderr

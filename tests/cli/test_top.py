@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -141,6 +142,10 @@ def test_once_shows_a_real_server_and_says_when_there_is_none(tmp_path: Path) ->
             assert "fivefold-trace" in shown.stdout
             assert UNCOUNTED in shown.stdout
             assert "\x1b" not in shown.stdout
+            said = json.loads(fivefold("top", "--json", str(server.pid)).stdout)
+            assert (said["pid"], said["rates"]) == (server.pid, UNCOUNTED)
+            peers = [c["peer"] for one in said["processes"] for c in one["connections"]]
+            assert peers == ["{}:{}".format(*client.sock.getsockname())]
     gone = fivefold("top", "--once", str(server.pid))
     assert gone.returncode == 1
     assert len(gone.stderr.splitlines()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -144,6 +145,9 @@ def test_the_task_of_a_request_is_followed_wherever_it_runs(
         command = fivefold("stacks", str(process["pid"]))
         assert command.returncode == 0
         assert f"process {process['pid']} (" in command.stdout
+        read = json.loads(fivefold("stacks", "--json", str(server.pid)).stdout)
+        asks = [c["request"] for each in read for c in each["connections"]]
+        assert any(str(request).startswith("GET /later?gate=") for request in asks)
         with fifo.open("wb") as opened:
             opened.write(b"x")
         assert client.answer().body == b"x"

@@ -28,8 +28,8 @@ WRONG = {
     "unix:/does/not/exist": "its folder does not exist: make it first",
     f"unix:{__file__}/socket": "its folder is a file",
     "http://127.0.0.1:8000": "without http://",
-    "[::1:8000": "[::1 is not an IPv6 address, such as [::1]",
-    "[localhost]:8000": "[localhost] is not an IPv6 address",
+    "[::1:8000": "write an IPv6 address in brackets, and its port behind them",
+    "[localhost]:8000": "write an IPv6 address in brackets, and its port behind them",
     f"{'a' * 64}.example:8000": "cannot be the name of a host",
     "192.0.2.1:8000": "this machine has no such address: 0.0.0.0 is all that it has",
 }

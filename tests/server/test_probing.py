@@ -96,7 +96,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "no module": (["tell:app"], "there is no module 'tell' in"),
     "near": (["tell:app"], "did you mean tells?"),
     "no attribute": (["tells:ap"], "tells has no attribute 'ap'; did you mean app?"),
-    "not callable": (["tells:broken"], "not callable"),
+    "not callable": (["tells:broken"], "which cannot be called"),
     "a factory": (["tells:create_app"], "write module:create_app()"),
     "no folder to enter": (["tells:app", "--chdir", "none"], "chdir: there is no folder 'none'"),
     "no variables": (["tells:app", "--env-file", "none"], "env_file: there is no file 'none'"),

@@ -18,18 +18,24 @@ from .speaking import say, speaking
 USAGE, FAILURE = 2, 1
 
 COMMANDS = {
-    "compare": ".compare",
-    "completion": ".manual.completion",
-    "lab": ".lab",
-    "man": ".manual.man",
-    "models": ".models",
     "serve": ".serve",
-    "stacks": ".stacks",
-    "top": ".top",
+    "models": ".models",
+    "compare": ".compare",
     "trace": ".trace",
+    "lab": ".lab",
+    "top": ".top",
+    "stacks": ".stacks",
     "translate": ".translate",
+    "completion": ".manual.completion",
+    "man": ".manual.man",
 }
-"""Each in a module that has a function of its name."""
+"""Each in a module that has a function of its name; in the order in which one meets them."""
+
+EXAMPLES = """\b
+Examples:
+  fivefold serve FOLDER              http://127.0.0.1:8000 has its files
+  fivefold serve shop.wsgi:app       app, in the module shop.wsgi
+"""
 
 
 class Commands(click.Group):
@@ -77,10 +83,12 @@ def leave(error: FivefoldError, status: int) -> None:
     sys.exit(status)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(None, "-V", "--version", package_name="fivefold")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """A web server: 3 serving models x 5 I/O models, chosen by two flags."""
+    """Serve folders and Python applications: 3 serving models x 5 I/O models."""
     fill_standard_descriptors()
     ctx.with_resource(speaking())

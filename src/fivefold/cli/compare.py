@@ -18,6 +18,9 @@ from ..compare.report.terminal_table import text
 from ..compare.session import Wishes, compared, planned
 from ..errors import SettingsError
 from ..server.settings import Settings
+from .manual.compare_topics import COMPARE
+from .manual.help_pages import HelpfulCommand
+from .manual.setting_options import PATHS, of_paths
 from .writing.output import Form, check_writable, write
 from .writing.progress import Progress
 
@@ -85,10 +88,10 @@ def wishes(target: str, given: dict[str, Any]) -> Wishes:
 def run(
     target: str, json_file: str | None, out: str | None, report: str | None, **given: Any
 ) -> None:
-    """Measure which pair serves TARGET best: all that run here, in turns.
+    """Measure which serving model with which I/O model serves TARGET best: all pairs that run
+    here, in turns, under the same load.
 
-    TARGET is what `fivefold serve` takes.  Every answer is checked; Ctrl-C keeps what is
-    finished.
+    TARGET is what `fivefold serve` takes. Every answer is checked; Ctrl-C keeps what is finished.
     """
     check_writable(json_file, "json")
     check_writable(out, "out")
@@ -115,12 +118,14 @@ def option(word: str, text: str, **how: Any) -> click.Option:
     return click.Option([f"--{word}"], help=text, **how)
 
 
-compare = click.Command(
+compare = HelpfulCommand(
     "compare",
+    manual=COMPARE,
     callback=run,
     help=run.__doc__,
+    short_help="Measure which pair serves your target best.",
     params=[
-        click.Argument(["target"], default="."),
+        click.Argument(["target"], default=".", shell_complete=of_paths("file")),
         option("serving", "Serving models, separated by commas.  [default: all]", metavar="M,..."),
         option(
             "io", "I/O models or engines, separated by commas.  [default: all]", metavar="M,..."
@@ -149,22 +154,42 @@ compare = click.Command(
             metavar="SCENARIO=/PATH",
             multiple=True,
         ),
-        option("interface", "As for `serve`.", default="auto"),
-        option("chdir", "As for `serve`.", metavar="FOLDER"),
+        option(
+            "interface",
+            "What TARGET is: auto, static, wsgi or asgi.",
+            default="auto",
+            metavar="WORD",
+        ),
+        option(
+            "chdir",
+            "Enter this folder first, and look for the application there.",
+            metavar="FOLDER",
+            shell_complete=PATHS["FOLDER"],
+        ),
         option("quick", "Measure for about a minute instead of three.", is_flag=True),
         option(
-            "rounds", "Rounds of every row.  [default: as many as can show a difference]", type=int
+            "rounds",
+            "Rounds of every row.  [default: as many as can show a difference]",
+            type=int,
+            metavar="N",
         ),
         option(
             "seconds",
             "Length of the whole comparison, about.  [default: 180, quick: 60]",
             type=float,
+            metavar="S",
         ),
-        option("load", "What makes the load: own, wrk or locust.  [default: own]", default="own"),
+        option(
+            "load",
+            "What makes the load: own, wrk or locust.  [default: own]",
+            default="own",
+            metavar="own|wrk|locust",
+        ),
         option(
             "http",
             "1.1, or 2: HTTP/2 without TLS, by h2load, 16 streams on a connection.  [default: 1.1]",
             default="1.1",
+            metavar="1.1|2",
         ),
         option(
             "locust-workers",
@@ -172,8 +197,15 @@ compare = click.Command(
             " locust -f - --worker --master-host THIS_MACHINE.",
             type=int,
             default=0,
+            metavar="N",
         ),
-        option("rate", "Requests a second in the scenario `rate`.", type=float, default=1000.0),
+        option(
+            "rate",
+            "Requests a second in the scenario `rate`.  [default: 1000]",
+            type=float,
+            default=1000.0,
+            metavar="N",
+        ),
         click.Option(["--json", "json_file"], metavar="FILE", help="Write the result as JSON."),
         option("out", "Write the report, a page that needs nothing else.", metavar="FILE"),
         option("report", "Show a result that was written before.", metavar="FILE"),

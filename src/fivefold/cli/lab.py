@@ -17,7 +17,7 @@ AWAY = "/var/tmp"  # noqa: S108 - /tmp may be in memory, where no file is cold; 
 """Where the sites are, if it is there."""
 
 
-@click.command()
+@click.command(short_help="Watch two pairs side by side in a browser.")
 @click.option(
     "--left",
     default="process+blocking",
@@ -35,6 +35,7 @@ AWAY = "/var/tmp"  # noqa: S108 - /tmp may be in memory, where no file is cold; 
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="N",
     default=0,
     help="The page's port on 127.0.0.1.  [default: any that is free]",
 )

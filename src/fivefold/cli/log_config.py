@@ -53,8 +53,9 @@ def read(path: Path) -> dict[str, Any]:
     try:
         table = json_of(text) if path.suffix == ".json" else toml_of(text)
     except ValueError as error:
-        form = "JSON" if path.suffix == ".json" else "TOML, as which all but *.json is read"
-        raise ValueError(f"it is no {form}: {error}") from None
+        if path.suffix == ".json":
+            raise ValueError(f"it is not JSON: {error}") from None
+        raise ValueError(f"it is not TOML ({error}); JSON belongs in a file named *.json") from None
     if not isinstance(table, dict):
         raise ValueError("it holds no table for logging.config.dictConfig")  # noqa: TRY004
     return table

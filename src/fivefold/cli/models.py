@@ -100,7 +100,7 @@ def in_words(table: dict[str, Any]) -> list[str]:
     return lines
 
 
-@click.command()
+@click.command(short_help="List what can run on this machine; for what cannot, why.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models(as_json: bool) -> None:  # noqa: FBT001 - click calls by keyword
     """List the fifteen pairs, every engine and version of HTTP: available here, or why not."""

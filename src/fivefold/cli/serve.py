@@ -22,8 +22,10 @@ from ..processes.titles import title
 from ..server.service import Reread, Service
 from ..server.service_tables import OWN, SERVER_WIDE, services
 from ..server.settings import FIELDS, FILE_ONLY, GROUPS, Settings
-from .manual.help_pages import HelpfulCommand, show_all
+from .habits.answering import AnsweringCommand
+from .manual.help_pages import HelpfulCommand
 from .manual.setting_options import PATHS, of_paths, option
+from .manual.topics import SERVE
 from .sources import Sources
 from .speaking import speak_as
 from .starting import starting
@@ -56,7 +58,7 @@ def merged(given: dict[str, Any], config: str | None) -> Sources:
         for name, value in meanings.items() if given.pop(short) else ():
             if given[name] not in (None, value):
                 option = short.replace("_", "-")
-                raise SettingsError(f"{name}: --{option} is short for another value: give one")
+                raise SettingsError(f"{name}: --{option} means {value!r} here: give one of the two")
             given[name] = value
     sources.add_environment(os.environ)
     sources.add_options(given)
@@ -191,8 +193,13 @@ def sentence(service: Service) -> str:
     return f"serving {what} with {model.name} + {io}, {workers}, on {', '.join(service.addresses)}"
 
 
-serve = HelpfulCommand(
+class ServeCommand(HelpfulCommand, AnsweringCommand):
+    """With help by topic, and an answer to the words of other servers."""
+
+
+serve = ServeCommand(
     "serve",
+    manual=SERVE,
     callback=run,
     params=[
         *options(),
@@ -220,14 +227,7 @@ serve = HelpfulCommand(
         ),
         click.Option(["--check-config"], is_flag=True, help="Check the settings and exit."),
         click.Option(["--print-config"], is_flag=True, help="Print the settings and exit."),
-        click.Option(
-            ["--help-all"],
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=show_all,
-            help="Show the options of all topics.",
-        ),
     ],
     help=run.__doc__,
+    short_help="Serve a folder or an application.",
 )

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..configuration.setting import AUTO, from_text
 from ..errors import SettingsError
-from ..isolation.foreign_documents import toml_of
+from ..isolation.foreign_documents import toml_of, why_unread
 from ..linux.standard_descriptors import STDOUT
 from ..server.settings import FIELDS, FILE_ONLY, GROUPS, Settings
 from ..serving import MODELS
@@ -87,11 +87,15 @@ class Sources:
                 self.values[name] = from_text(FIELDS[name], text)
 
     def add_options(self, given: Mapping[str, Any]) -> None:
-        """Options of the command line; those that were not given are None or empty."""
+        """Options of the command line; those that were not given are None or empty. A text is
+        read as that of a variable is. Raises `SettingsError`."""
         for name, value in given.items():
             if value not in (None, ()):
                 place = ARGUMENTS.get(name, f"option --{name.replace('_', '-')}")
                 self.add({name: value}, place)
+                with self.blamed():
+                    if isinstance(value, str):
+                        self.values[name] = from_text(FIELDS[name], value)
 
     def add_address(self, host: str | None, port: int | None) -> None:
         """`--host` and `--port`, uvicorn's words for one address. Raises `SettingsError`."""
@@ -144,14 +148,16 @@ def from_file(path: str) -> dict[str, Any]:
     """The settings of a TOML file by name. Raises `SettingsError`."""
     try:
         table = toml_of(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"config: cannot read {path}: {error.strerror}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"config: cannot read {path}: {why_unread(error)}") from None
     except ValueError as error:
-        raise SettingsError(f"config: {path}: {error}") from None
+        raise SettingsError(f"config: {path} is not TOML: {error}") from None
     for name in GROUPS:
         group = table.pop(name, {})
         if not isinstance(group, dict):
-            raise SettingsError(f"config: {path}: `{name}` must be a table")
+            raise SettingsError(
+                f"config: {path}: {name} is a table: write [{name}], and its settings below it"
+            )
         table |= group
     for name in table.keys() - {*FIELDS, *FILE_ONLY}:
         refuse_by_meaning(name, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import click
@@ -9,15 +10,21 @@ import click
 from ..inspection.phrases import doing, peer, stack_of, stream, streams
 from ..inspection.snapshot import Document
 from ..tracing.attach.inspected import inspected
+from ..tracing.attach.running import only_server
 
 
-def run(pid: int) -> None:
+def run(pid: int | None, *, as_json: bool) -> None:
     """Print what a running server does: each thread with the call that it sleeps in, each task,
     each connection with what it waits for, and the Python stack of all of them.
 
-    PID is the server, or any process of it. See docs/stuck-requests.md.
+    PID is the server, or any process of it; the only server that runs here need not be named.
+    See docs/stuck-requests.md.
     """
-    for process in inspected(pid):
+    processes = inspected(only_server() if pid is None else pid)
+    if as_json:
+        click.echo(json.dumps(processes, indent=1))
+        return
+    for process in processes:
         click.echo("\n".join(map(harmless, lines_of(process))))
 
 
@@ -62,5 +69,9 @@ stacks = click.Command(
     "stacks",
     callback=run,
     help=run.__doc__,
-    params=[click.Argument(["pid"], type=int)],
+    short_help="Print where each thread and request of a server is.",
+    params=[
+        click.Argument(["pid"], type=int, required=False),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
+    ],
 )

@@ -11,6 +11,7 @@ Assumption.   Request lines are the client's to choose, and names of threads the
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import shutil
@@ -26,6 +27,7 @@ from ..inspection.phrases import doing, peer, streams
 from ..inspection.snapshot import Document
 from ..status.rates import Rates
 from ..tracing.attach.inspected import inspected
+from ..tracing.attach.running import only_server
 from .starting import Stopped, stop
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -44,16 +46,21 @@ ENDS = (b"q", b"Q", b"")
 """Keys; nothing, when the terminal is gone."""
 
 
-def run(pid: int, *, once: bool, interval_s: float) -> None:
+def run(pid: int | None, *, once: bool, as_json: bool, interval_s: float) -> None:
     """Show what a running server does: connections, the slowest requests first, and threads with
     the call that each sleeps in. q or Ctrl-C ends it.
 
-    PID is the server, or any process of it. See docs/status.md.
+    PID is the server, or any process of it; the only server that runs here need not be named.
+    See docs/status.md.
     """
-    if once or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    pid = only_server() if pid is None else pid
+    if once or as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         processes = inspected(pid)
         rates = Rates().look(one["pid"] for one in processes)
-        click.echo("\n".join(overview(pid, processes, rates)))
+        said = {"pid": pid, "rates": rates, "processes": processes}
+        click.echo(
+            json.dumps(said, indent=1) if as_json else "\n".join(overview(pid, processes, rates))
+        )
         return
     # Whoever ends the look on has not failed; a server that is gone is an error (`TraceFailed`).
     with contextlib.suppress(KeyboardInterrupt, Stopped), full_screen() as resized:
@@ -166,12 +173,15 @@ top = click.Command(
     "top",
     callback=run,
     help=run.__doc__,
+    short_help="Watch the connections and threads of a running server.",
     params=[
-        click.Argument(["pid"], type=int),
+        click.Argument(["pid"], type=int, required=False),
         click.Option(["--once"], is_flag=True, help="Print it once, whole, as plain text."),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print it once, as JSON."),
         click.Option(
             ["--interval-s"],
             type=click.FloatRange(0.1),
+            metavar="S",
             default=1.0,
             help="Seconds between two looks.  [default: 1.0]",
         ),

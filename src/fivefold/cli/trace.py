@@ -13,6 +13,7 @@ import click
 
 from ..configuration.setting import AUTO
 from ..errors import SettingsError, TraceFailed, Unavailable
+from ..iomodels import choices
 from ..iomodels import models as io_models
 from ..server.settings import Settings
 from ..serving import MODELS as SERVING_MODELS
@@ -27,6 +28,9 @@ from ..tracing.request.certificate import throw_away_certificate
 from ..tracing.request.own_client import Manner
 from ..tracing.request.session import WARM_UP, Session
 from ..transport.tls.options import TlsSettings
+from .manual.help_pages import HelpfulCommand
+from .manual.setting_options import PATHS, of_paths, of_words
+from .manual.trace_topics import TRACE
 from .speaking import speak_of_warnings
 from .writing.colour import wants_colour
 from .writing.output import Form, check_writable, write
@@ -68,10 +72,11 @@ def run(  # noqa: PLR0917 - click calls by keyword
     html: str | None,
     **given: Any,
 ) -> None:
-    """Trace one request: eleven steps, two I/Os, wait and copy, each with its evidence.
+    """Show where the time of one request goes: eleven steps from the client to the disk and back,
+    each with what proves it.
 
-    TARGET is what `fivefold serve` takes; PATH is what the request asks for.
-    Or --attach PID: the next requests to a server that runs already.
+    TARGET is what `fivefold serve` takes; PATH is what the request asks for, / unless you say
+    otherwise. With --attach PID it is the next request to a server that already runs.
     """
     if metrics:
         if attach is None:
@@ -103,8 +108,12 @@ def own_traces(target: str | None, path: str | None, given: dict[str, Any]) -> l
 
 
 def traces_of_models(target: str | None, path: str | None, given: dict[str, Any]) -> list[Trace]:
-    if target is None or path is None:
-        raise SettingsError("target: name a TARGET and a PATH, or a server with --attach PID")
+    if target is None:
+        raise SettingsError(
+            "target: name what to ask, as in `fivefold trace FOLDER /PATH`, or a server that runs"
+            " with --attach PID"
+        )
+    path = path or "/"
     if given["all_io"] and given["io"] is not None:
         raise SettingsError("io: --all-io asks for every I/O model: give one of the two")
     tls = TlsSettings(tls_cert=given["tls_cert"], tls_key=given["tls_key"])
@@ -194,22 +203,30 @@ def show(traces: Sequence[Trace]) -> None:
 
 
 def file_option(name: str, word: str, text: str) -> click.Option:
-    return click.Option([f"--{word}", name], metavar="FILE", default=None, help=text)
+    return click.Option(
+        [f"--{word}", name], metavar="FILE", default=None, help=text, shell_complete=PATHS["FILE"]
+    )
 
 
-trace = click.Command(
+trace = HelpfulCommand(
     "trace",
+    manual=TRACE,
     callback=run,
     help=run.__doc__,
+    short_help="Show where the time of one request goes.",
     params=[
-        click.Argument(["target"], required=False),
+        click.Argument(["target"], required=False, shell_complete=of_paths("file")),
         click.Argument(["path"], required=False),
         click.Option(["--attach"], type=int, metavar="PID", help="Trace a running `serve`."),
         click.Option(
             ["--match"], default="", metavar="GLOB", help="Trace only requests for paths like this."
         ),
         click.Option(
-            ["--count"], type=click.IntRange(1), default=1, help="How many requests to trace."
+            ["--count"],
+            type=click.IntRange(1),
+            default=1,
+            metavar="N",
+            help="How many requests to trace.",
         ),
         click.Option(
             ["--timeout"], type=float, metavar="S", help="How many seconds to wait for them."
@@ -217,9 +234,27 @@ trace = click.Command(
         click.Option(
             ["--metrics"], is_flag=True, help="Print the server's metrics for Prometheus."
         ),
-        click.Option(["--chdir"], default=None, metavar="FOLDER", help="As for `serve`."),
-        click.Option(["--serving"], default=AUTO, help="As for `serve`."),
-        click.Option(["--io"], default=None, help="As for `serve`."),
+        click.Option(
+            ["--chdir"],
+            default=None,
+            metavar="FOLDER",
+            help="Enter this folder first, and look for the application there.",
+            shell_complete=PATHS["FOLDER"],
+        ),
+        click.Option(
+            ["--serving"],
+            default=AUTO,
+            metavar="MODEL",
+            help="Who runs the connection: process, thread or async; by default as for `serve`.",
+            shell_complete=of_words([*SERVING_MODELS]),
+        ),
+        click.Option(
+            ["--io"],
+            default=None,
+            metavar="MODEL",
+            help="How the server waits: one of `fivefold models`; by default as for `serve`.",
+            shell_complete=of_words(choices()),
+        ),
         click.Option(
             ["--all-io"], is_flag=True, help="Trace it under all I/O models, side by side."
         ),
@@ -248,10 +283,13 @@ trace = click.Command(
         click.Option(
             ["--warm-up"],
             type=click.IntRange(0),
+            metavar="N",
             help=f"How many requests to send before it.  [default: {WARM_UP}]",
         ),
         click.Option(["--first"], is_flag=True, help="Trace the first request of a fresh server."),
-        click.Option(["--method"], default="GET", help="GET or HEAD.  [default: GET]"),
+        click.Option(
+            ["--method"], default="GET", metavar="GET|HEAD", help="GET or HEAD.  [default: GET]"
+        ),
         click.Option(["--http2"], is_flag=True, help="Ask by HTTP/2."),
         click.Option(
             ["--https"], is_flag=True, help="Ask over TLS, with a certificate made for it."
@@ -259,7 +297,12 @@ trace = click.Command(
         click.Option(
             ["--tls-cert"], metavar="FILE", multiple=True, help="Over TLS, with this certificate."
         ),
-        click.Option(["--tls-key"], metavar="FILE", multiple=True, help="As for `serve`."),
+        click.Option(
+            ["--tls-key"],
+            metavar="FILE",
+            multiple=True,
+            help="Its key, where that has a file of its own.",
+        ),
         click.Option(["--unprivileged"], is_flag=True, help="Do without the kernel's events."),
         file_option("json_file", "json", "Write the trace as JSON (docs/trace.md)."),
         file_option("perfetto", "perfetto", "Write the trace for ui.perfetto.dev."),

@@ -10,11 +10,15 @@ from .habits.translation import split, translated
 from .speaking import say
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command(
+    short_help="Print our command line for that of another server.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: command, line and notes.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def translate(command: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - click calls by keyword
-    """Print our command line for one of gunicorn, uvicorn, hypercorn, granian or http.server.
+    """Print our command line for one of gunicorn, uvicorn, hypercorn, granian, waitress, daphne or
+    http.server.
 
     What differs, or has no equivalent, is said on standard error.
     """

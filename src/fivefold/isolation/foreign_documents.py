@@ -6,6 +6,7 @@ Facts.        `json` and `tomllib` raise ValueError for what is malformed, and R
               and every `int` of them raises OverflowError; so it does of 1e999.
 Choice.       All of it is read here (a test looks for it).  What the values are is still to be
               checked by the caller: `number_of` and `object_of` do it for the usual ones.
+              Reading the file may fail, too: `why_unread` says for all of them how.
 Assumption.   The text has a bound, or its author could take our memory in other ways as well.
 """
 
@@ -49,6 +50,17 @@ def toml_of(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def why_unread(error: Exception) -> str:
+    """Why a file of text could not be read or understood, in words for its author: without the
+    numbers and names that Python's own sentence has."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return f"line {line} is not UTF-8: save the file in this coding"
+    return str(error)
 
 
 def _refused(constant: str) -> float:

@@ -91,7 +91,7 @@ class Address:
         if not colon:
             raise SettingsError(
                 f"bind: {text!r} is not HOST:PORT, unix:PATH, fd://N or systemd"
-                " (for example 127.0.0.1:8000)"
+                f" (for example {text or LOOPBACK}:8000)"
             )
         number = _number(text, port, "port")
         if number > 65535:  # noqa: PLR2004 - sixteen bits
@@ -127,7 +127,10 @@ def _host(text: str, host: str) -> str:
     inner = host.removeprefix("[").removesuffix("]")
     try:
         if host != inner and (f"[{inner}]" != host or not _is_ipv6(inner)):
-            raise SettingsError(f"bind: {text!r}: {host} is not an IPv6 address, such as [::1]")
+            raise SettingsError(
+                f"bind: {text!r}: write an IPv6 address in brackets, and its port behind them, such"
+                " as [::1]:8000; other hosts without brackets"
+            )
         inner.encode("idna")
     except UnicodeError:
         raise SettingsError(f"bind: {text!r}: {host!r} cannot be the name of a host") from None

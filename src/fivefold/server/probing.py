@@ -28,6 +28,7 @@ from ..content.application.loading import (
 from ..content.application.naming import refuse_source
 from ..errors import ApplicationError, SettingsError
 from ..isolation.descendants import descendants
+from ..isolation.foreign_documents import why_unread
 from ..isolation.reporting import logger
 from ..processes import stack
 from ..processes.forking import describe, forked
@@ -189,12 +190,14 @@ def variables(path: str) -> dict[str, str]:
     """
     from dotenv import dotenv_values  # noqa: PLC0415 - few need it
 
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise SettingsError(f"env_file: there is no file {path!r}")
+    if not Path(path).is_file():
+        raise SettingsError(f"env_file: {path!r} is not a file")
     try:
         values = dotenv_values(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"env_file: cannot read {path!r}: {error}") from None
+        raise SettingsError(f"env_file: cannot read {path!r}: {why_unread(error)}") from None
     return {
         name: value
         for name, value in values.items()

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import granian.cli
@@ -16,11 +17,15 @@ import pytest
 import uvicorn.main
 from click.testing import CliRunner, Result
 from gunicorn.config import Config
+from waitress.adjustments import Adjustments, asbool
 
 from fivefold.cli import main
 from fivefold.cli.habits.translation import PROGRAMS, translated
 from fivefold.cli.habits.word import Word
 from fivefold.cli.serve import merged, serve
+
+DAPHNE_HELP = Path(__file__).with_name("daphne-4.2.3-help.txt")
+"""It is not installed with the others: its Twisted wants a zope.interface that gevent refuses."""
 
 OLD_PYTHON = {"--tls-cert", "--tls-key", "--tls-password-file"}
 """Of `http.server`, since Python 3.14."""
@@ -56,14 +61,22 @@ def of_click(command: Any) -> Iterator[tuple[str, bool]]:
                 yield spelling, each.is_flag
 
 
-def http_server() -> Iterator[tuple[str, bool]]:
-    said = subprocess.run(
-        [sys.executable, "-m", "http.server", "--help"], capture_output=True, check=True, text=True
-    ).stdout
+def of_help(said: str) -> Iterator[tuple[str, bool]]:
+    """What `--help` says."""
     for line in said.splitlines():
         for part in line.strip().split(", ") if line.strip().startswith("-") else ():
             spelling, _, rest = part.partition(" ")
             yield spelling, not rest or rest.startswith(" ")
+
+
+def waitress() -> Iterator[tuple[str, bool]]:
+    """As its `parse_args` gives them to getopt."""
+    yield "--call", True
+    for name, kind in Adjustments._params:
+        spelling = name.replace("_", "-")
+        yield f"--{spelling}", kind is asbool
+        if kind is asbool:
+            yield f"--no-{spelling}", True
 
 
 def real(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
@@ -73,11 +86,16 @@ def real(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     elif name == "hypercorn":
         found = of_argparse(parser_of(lambda: hypercorn.__main__.main(["a:b"]), monkeypatch))
     elif name == "http.server":
-        found = http_server()
+        words = [sys.executable, "-m", name, "--help"]
+        found = of_help(subprocess.run(words, capture_output=True, check=True, text=True).stdout)
+    elif name == "daphne":
+        found = of_help(DAPHNE_HELP.read_text())
+    elif name == "waitress-serve":
+        found = waitress()
     else:
         found = of_click({"uvicorn": uvicorn.main, "granian": granian.cli.cli}[name])
     options = dict(found)
-    for asked in ("-h", "--help", "-v", "--version"):
+    for asked in ("-h", "--help", "--version", *(() if name == "daphne" else ("-v",))):
         options.pop(asked, None)
     return options
 
@@ -120,6 +138,13 @@ SAMPLES = {
     "--host": "127.0.0.1",
     "http.server -b": "127.0.0.1",
     "http.server --bind": "::1",
+    "daphne -b": "127.0.0.1",
+    "daphne --bind": "::1",
+    "--listen": "*:8080",
+    "--trusted-proxy": "10.0.0.1",
+    "--trusted-proxy-headers": "x-forwarded-for",
+    "--unix-socket-perms": "0600",
+    "--url-prefix": "/shop",
     "granian --http": "2",
     "--http-protocols": "h1,h2",
     "--directory": ".",
@@ -197,6 +222,41 @@ def test_a_command_line_becomes_ours(theirs: str, ours: str) -> None:
     assert translated(shlex.split(theirs)).command == ["fivefold", "serve", *shlex.split(ours)]
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("--listen=*:80 --threads=8", "--bind :80 --serving async --threads 8 a:b"),
+        ("--listen '127.0.0.1:80 [::1]:80'", "--bind 127.0.0.1:80 --bind [::1]:80 a:b"),
+        ("--call --port 80", "--port 80 --host 0.0.0.0 a:b()"),
+        ("", "--host 0.0.0.0 --port 8080 a:b"),
+        (
+            "--host ::1 --trusted-proxy-headers 'forwarded x-forwarded-by'",
+            "--host ::1 --forwarded-fields forwarded --port 8080 a:b",
+        ),
+    ],
+)
+@pytest.mark.parametrize("program", ["waitress-serve", "python3 -m waitress"])
+def test_waitress_listens_everywhere_unless_an_address_is_given(
+    program: str, theirs: str, ours: str
+) -> None:
+    done = translated(shlex.split(f"{program} {theirs} a:b"))
+    assert done.command == ["fivefold", "serve", *shlex.split(ours)]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("-b 0.0.0.0 -p 80", "--host 0.0.0.0 --port 80"),
+        ("-v 2 -u /run/x", "--access-log - --log-level debug --bind unix:/run/x"),
+        ("--verbosity=0 --fd 3", "--log-level warning --no-access-log --bind fd://3"),
+        ("-e tcp:80 --websocket-max-message-size 0", ""),
+    ],
+)
+def test_daphne_s_words_become_ours(theirs: str, ours: str) -> None:
+    done = translated(shlex.split(f"daphne {theirs} a:b"))
+    assert done.command == ["fivefold", "serve", *shlex.split(ours), "a:b"]
+
+
 def test_what_stands_before_the_command_stays() -> None:
     done = translated(shlex.split("A=1 uv run gunicorn -e B=2 --pythonpath lib a:b"))
     assert done.line() == "A=1 uv run env B=2 PYTHONPATH=lib fivefold serve a:b"
@@ -230,7 +290,7 @@ def test_programs_can_read_it() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("lighttpd -f x", "no server that is known here: gunicorn, uvicorn"),
+        ("lighttpd -f x", "name the whole command line of one of gunicorn, uvicorn"),
         ("gunicorn --nope a:b", "gunicorn has no option --nope"),
         ("gunicorn --log a:b", "gunicorn has no option --log"),
         ("gunicorn a:b -w", "-w needs a value"),

@@ -123,13 +123,16 @@ WRONG = {
     "imports a name that is not there": ("wants:app", "cannot import name 'apple'"),
     "not callable": (
         "shop.wsgi:number",
-        "shop.wsgi:number: a int is not an application: it is not callable",
+        "shop.wsgi:number is of type int, which cannot be called: name the application itself",
     ),
     "no factory": (
         "shop.wsgi:number()",
-        "shop.wsgi:number(): a int is not a factory: it is not callable",
+        "shop.wsgi:number() is of type int, which cannot be called: a factory is a function",
     ),
-    "makes nothing": ("shop.wsgi:create_nothing()", "create_nothing() made a NoneType"),
+    "makes nothing": (
+        "shop.wsgi:create_nothing()",
+        "create_nothing() has made an object of type NoneType",
+    ),
     "cannot make": (
         "shop.wsgi:create_late()",
         "shop.wsgi:create_late() failed: LookupError: no database ({folder}/shop/wsgi.py:",

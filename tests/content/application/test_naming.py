@@ -77,13 +77,13 @@ def test_a_file_is_understood_by_its_whole_path(home: str) -> None:
 
 
 def test_an_installed_module_is_understood_and_not_imported(home: str) -> None:
-    with pytest.raises(SettingsError, match=r"simple_server\.py binds none of application, app"):
+    with pytest.raises(SettingsError, match=r"simple_server\.py defines none of application, app"):
         named("wsgiref.simple_server", home)
 
 
 ANSWERED = {
-    "shop.empty": "add what it calls its application, as in shop.empty:NAME",
-    "shop/empty.py": "add what it calls its application, as in shop/empty.py:NAME",
+    "shop.empty": "say what it calls its application, as in shop.empty:NAME",
+    "shop/empty.py": "say what it calls its application, as in shop/empty.py:NAME",
     "shop/broken.py": "cannot read the application in 'shop/broken.py': invalid syntax",
     "not-a-name.py": "cannot be imported: 'not-a-name' is not a name of Python",
     "8000": "there is no folder '8000'; if it is where to listen: --bind 8000",

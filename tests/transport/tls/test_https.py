@@ -312,7 +312,7 @@ def test_wrong_settings(folder: Path, made: Made) -> None:
     (folder / "long").write_text("x" * 2000)
     cases = [
         ({"tls_cert": "none.pem"}, "tls_cert: cannot read none.pem: No such file"),
-        ({"tls_cert": made.cert}, "holds no private key"),
+        ({"tls_cert": made.cert}, "if it is in a file of its own, name that: tls_key"),
         ({"tls_cert": made.key, "tls_key": made.key}, "holds no certificate"),
         ({"tls_cert": made.cert, "tls_key": other.key}, "is not the key of the certificate"),
         ({"tls_cert": locked.cert, "tls_key": locked.key}, "is encrypted; name a file"),
@@ -336,7 +336,7 @@ def test_wrong_settings(folder: Path, made: Made) -> None:
             {"tls_cert": made.cert, "tls_key": made.key, "tls_client_ca": made.cert},
             "no client is asked for a certificate",
         ),
-        ({"tls_key": made.key}, "1 keys for 0 certificates"),
+        ({"tls_key": made.key}, "1 named, but of tls_cert 0"),
         ({"redirect_http": "127.0.0.1:0"}, "name a certificate: tls_cert"),
         ({"tls_client_auth": "required", "tls_cert": made.cert}, "name the authorities"),
         (

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterable
 
 from .nginx import NGINX
-from .translation import PROGRAMS
+from .translation import PROGRAMS, STARTED_BY
 from .word import Program, Word
 
 COMMON = Program(
@@ -59,7 +59,7 @@ COMMANDS = {
     "stacks": ("stack", "dump", "py-spy", "threads", "debug"),
     "top": ("ps", "status", "monitor", "live", "ctl"),
     "trace": ("strace", "profile", "explain", "request"),
-    "translate": ("migrate", "convert", *PROGRAMS),
+    "translate": ("migrate", "convert", *STARTED_BY),
 }
 """Words for commands, elsewhere; what is called by another server's name is to be translated."""
 

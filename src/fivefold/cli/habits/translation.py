@@ -9,19 +9,29 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from ...errors import SettingsError
+from .daphne import DAPHNE
 from .granian import GRANIAN
 from .gunicorn import GUNICORN
 from .http_server import HTTP_SERVER
 from .hypercorn import HYPERCORN
 from .uvicorn import UVICORN
+from .waitress import WAITRESS
 from .word import Ours, Program, Word
 
-PROGRAMS = {each.name: each for each in (GUNICORN, UVICORN, HYPERCORN, GRANIAN, HTTP_SERVER)}
+PROGRAMS = {
+    each.name: each
+    for each in (GUNICORN, UVICORN, HYPERCORN, GRANIAN, HTTP_SERVER, WAITRESS, DAPHNE)
+}
+STARTED_BY = {
+    name: program for program in PROGRAMS.values() for name in (program.name, *program.aliases)
+}
 
 VARIABLE = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 PYTHON = re.compile(r"python[0-9.]*")
 OWN = ("fivefold", "serve")
-FACTORY = "--factory"
+FACTORY = {"--factory", "--call"}
+ADDRESS = {"--host", "--port"}
+"""Of a program's defaults; --bind says both."""
 
 
 @dataclass
@@ -66,7 +76,7 @@ def translated(words: Sequence[str]) -> Translation:
         elif not ours.words and not ours.variables:
             done.notes.append(f"{word.spellings.split()[-1]}: see {word.ours or '--help-all'}")
     _add_defaults(program, given, options, done)
-    target = _target(program, arguments, factory=FACTORY in given)
+    target = _target(program, arguments, factory=bool(FACTORY & given))
     options += [each for each in _options(target) if each not in options]
     flat = [word for each in options for word in each]
     done.command = [*_prefix(before, variables), *OWN, *flat]
@@ -77,6 +87,7 @@ def _add_defaults(
     program: Program, given: set[str], options: list[tuple[str, ...]], done: Translation
 ) -> None:
     named = {each[0] for each in options}
+    named |= ADDRESS if "--bind" in named else set()
     options += [each for each in _options(program.defaults) if each[0] not in named]
     if program.default_note and not given & set(program.unless):
         done.notes.append(f"{program.name}: {program.default_note}")
@@ -114,13 +125,13 @@ def _program(words: Sequence[str]) -> tuple[list[str], Program, list[str]]:
     """What stands before the server's name, the server, and what stands behind it."""
     for index, word in enumerate(words):
         name = PurePath(word).name
-        if name in PROGRAMS:
+        if name in STARTED_BY:
             before = list(words[:index])
             if before[-1:] == ["-m"] and len(before) > 1 and PYTHON.fullmatch(before[-2]):
                 del before[-2:]
-            return before, PROGRAMS[name], list(words[index + 1 :])
+            return before, STARTED_BY[name], list(words[index + 1 :])
     raise SettingsError(
-        f"translate: no server that is known here: {', '.join(PROGRAMS)}; for example"
+        f"translate: name the whole command line of one of {', '.join(PROGRAMS)}; for example"
         " fivefold translate 'gunicorn -w 4 -k gthread app:app'"
     )
 

@@ -46,6 +46,8 @@ class Program:
 
     name: str
     words: Sequence[Word]
+    aliases: tuple[str, ...] = ()
+    """Other names of the same command, such as the module's behind `python -m`."""
     defaults: tuple[str, ...] = ()
     """What it does of itself, and we do not: added where none of these options is given."""
     default_note: str = ""
@@ -115,6 +117,8 @@ HTTP2 = (
 HTTP3 = "HTTP/3 is not spoken; let a proxy in front speak it"
 DAEMON = "it stays in the foreground, where systemd and containers want it (docs/operations.md)"
 STATSD = "Prometheus and people read --status HOST:PORT (docs/status.md)"
+SERVER_FIELD = "Server is always sent, without a version"
+LOOP_OF_IO = "a worker waits in the I/O model of --io"
 LOOP = "the event loop is asyncio's, and waits in the I/O model of --io"
 FIELDS_OF_LOG = "fields are written {like_this} here (docs/access-log.md)"
 NO_CONFIG = "a file of that server cannot be read here: write the settings into --config FILE, TOML"

@@ -21,7 +21,10 @@ SHELLS = {
 VARIABLE = "_FIVEFOLD_COMPLETE"
 
 
-@click.command(epilog="\b\n" + "\n".join(SHELLS.values()))
+@click.command(
+    short_help="Print what a shell reads to complete our commands.",
+    epilog="\b\n" + "\n".join(SHELLS.values()),
+)
 @click.argument("shell", type=click.Choice(list(SHELLS)))
 def completion(shell: str) -> None:
     """Print what SHELL reads to complete commands, options and their values."""

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator
 import click
 
 from ... import __version__
-from .help_pages import records
-from .topics import EXAMPLES, TOPICS
+from .help_pages import HelpfulCommand, records
+from .topics import Manual
 
 SIGNALS = {
     "SIGTERM, SIGINT": "Stop gently: wait for connections (--grace-s); a second SIGINT ends it.",
@@ -46,7 +46,7 @@ ENVIRONMENT = {
 VIEWER = "man"
 
 
-@click.command()
+@click.command(short_help="Show the manual page.")
 def man() -> None:
     """Show the manual page; where standard output is no terminal, print its source.
 
@@ -71,17 +71,16 @@ def source(root: click.Context) -> Iterator[str]:
     yield ".SH COMMANDS"
     for each in commands:
         yield from entry(f"fivefold {each.info_name}", each.command.get_short_help_str(200))
-    yield from options_of_serve(next(each for each in commands if each.info_name == "serve"))
     for each in commands:
-        if each.info_name != "serve":
-            yield from options(each)
+        yield from options(each)
     for title, table in tables():
         yield f".SH {title}"
         for word, text in table.items():
             yield from entry(word, text)
     yield ".SH EXAMPLES"
-    for example in (*EXAMPLES, *(topic.example for topic in TOPICS.values())):
-        yield from (".PP", ".nf", escaped(example), ".fi")
+    for each in commands:
+        for example in examples(each):
+            yield from (".PP", ".nf", escaped(example), ".fi")
 
 
 def tables() -> list[tuple[str, dict[str, str]]]:
@@ -98,24 +97,32 @@ def commands_of(root: click.Context) -> Iterator[click.Context]:
         yield click.Context(command, info_name=name, parent=root)
 
 
-def options_of_serve(serve: click.Context) -> Iterator[str]:
-    yield ".SH OPTIONS OF SERVE"
-    for name, topic in TOPICS.items():
-        yield f'.SS "{escaped(topic.title)} ({name})"'
-        for word, text in records(serve, topic.options):
-            yield from entry(word, text)
-    yield ".SS Help"
-    for word, text in records(serve, ["help_all"]):
-        yield from entry(word, text)
+def examples(context: click.Context) -> Iterator[str]:
+    if isinstance(context.command, HelpfulCommand):
+        manual = context.command.manual
+        yield from (*manual.examples, *(topic.example for topic in manual.topics.values()))
 
 
 def options(context: click.Context) -> Iterator[str]:
     yield f".SH OPTIONS OF {str(context.info_name).upper()}"
     yield paragraph(str(context.command.help))
+    if isinstance(context.command, HelpfulCommand):
+        yield from options_by_topic(context, context.command.manual)
+        return
     for parameter in context.command.get_params(context):
         record = parameter.get_help_record(context)
         if record is not None:
             yield from entry(*record)
+
+
+def options_by_topic(context: click.Context, manual: Manual) -> Iterator[str]:
+    for name, topic in manual.topics.items():
+        yield f'.SS "{escaped(topic.title)} ({name})"'
+        for word, text in records(context, topic.options):
+            yield from entry(word, text)
+    yield ".SS Help"
+    for word, text in records(context, ["help_all"]):
+        yield from entry(word, text)
 
 
 def section(title: str, lines: Iterable[str]) -> Iterator[str]:

@@ -9,15 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ...configuration.setting import AUTO, CHOICES, HELP, count
-
-TYPES: dict[str, Any] = {
-    "int": int,
-    "int | None": int,
-    "Count": count,
-    "float": float,
-    "float | None": float,
-}
+from ...configuration.setting import AUTO, CHOICES, HELP
 
 SHORT = {"bind": ("-b",), "workers": ("-w",)}
 """As gunicorn has them."""
@@ -71,7 +63,7 @@ def option(each: Field[Any]) -> click.Option:
     shown = " ".join(default) if isinstance(default, tuple) else default
     return click.Option(
         [each.name, *(f"--{spelling}" for spelling in spellings), *SHORT.get(each.name, ())],
-        type=TYPES.get(kind, str),
+        type=str,  # `Sources` reads it, as it reads variables, and says where it came from
         metavar=value_of(each),
         multiple=isinstance(default, tuple),
         default=None,
@@ -91,7 +83,7 @@ def value_of(each: Field[Any]) -> str:
         return "SECONDS"
     if each.name.endswith("_bytes"):
         return "BYTES"
-    return "N" if TYPES.get(str(each.type)) is int else "WORD"
+    return "N" if str(each.type).startswith("int") else "WORD"
 
 
 Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]

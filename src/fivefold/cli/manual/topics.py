@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -13,6 +14,16 @@ class Topic:
     options: tuple[str, ...]
     """By the names of their parameters."""
     example: str
+
+
+@dataclass(frozen=True)
+class Manual:
+    """What the help of a command is made of."""
+
+    topics: Mapping[str, Topic]
+    first: tuple[str, ...]
+    """The options that are asked for most, by the names of their parameters."""
+    examples: tuple[str, ...]
 
 
 TOPICS = {
@@ -147,3 +158,5 @@ EXAMPLES = (
     "fivefold serve shop.wsgi:app -b :8000 -w 4",
     "fivefold serve shop.asgi:app --reload",
 )
+
+SERVE = Manual(TOPICS, FIRST, EXAMPLES)

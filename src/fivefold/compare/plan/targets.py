@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...errors import SettingsError
+from ...isolation.foreign_documents import why_unread
 from ...load.expected_answers import HOST, learn
 from ...load.job import CLOSE, KEEP, Ask, Expected, request
 from .scenarios import Scenario
@@ -24,7 +25,7 @@ def paths_from(file: str) -> list[str]:
     try:
         lines = Path(file).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"paths: cannot read {file}: {error}") from None
+        raise SettingsError(f"paths: cannot read {file}: {why_unread(error)}") from None
     paths = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not paths:
         raise SettingsError(f"paths: {file} names no path: write one a line, /like/this")

@@ -15,7 +15,7 @@ from typing import Any
 
 from ... import __version__ as version
 from ...errors import SettingsError
-from ...isolation.foreign_documents import json_of
+from ...isolation.foreign_documents import json_of, why_unread
 from ...load.histogram import Histogram
 from ...load.tally import SATURATED
 from ..figures import FIGURES, Row, Spread, spread_of
@@ -166,7 +166,7 @@ def read(path: str) -> Document:
     try:
         found = json_of(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise SettingsError(f"report: cannot read {path}: {error}") from None
+        raise SettingsError(f"report: cannot read {path}: {why_unread(error)}") from None
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise SettingsError(
             f"report: {path} is not a result of `fivefold compare --json` of schema {SCHEMA}"

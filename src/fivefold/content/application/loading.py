@@ -59,7 +59,8 @@ def load(target: str, folder: str = ".") -> Any:
         found = made(found, target)
     elif not callable(found):
         raise ApplicationError(
-            f"{target}: a {type(found).__name__} is not an application: it is not callable"
+            f"{target} is of type {type(found).__name__}, which cannot be called: name the"
+            " application itself, or a factory with ()"
         )
     return found
 
@@ -103,14 +104,18 @@ def attribute(holder: Any, name: str, target: str) -> Any:
 def made(factory: Any, target: str) -> Any:
     if not callable(factory):
         raise ApplicationError(
-            f"{target}: a {type(factory).__name__} is not a factory: it is not callable"
+            f"{target} is of type {type(factory).__name__}, which cannot be called: a factory is a"
+            " function that makes the application"
         )
     try:
         application = factory()
     except BaseException as error:
         raise ApplicationError(f"{target} failed: {described(error)}") from error
     if not callable(application):
-        raise ApplicationError(f"{target} made a {type(application).__name__}: not callable")
+        raise ApplicationError(
+            f"{target} has made an object of type {type(application).__name__}, which cannot be"
+            " called: a factory returns the application"
+        )
     return application
 
 

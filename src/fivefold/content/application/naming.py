@@ -143,7 +143,7 @@ def _source(module: str, home: str) -> Path | None:
 
 
 def _attribute(source: Path, target: str) -> str:
-    """Raises `SettingsError` if the source binds none of the usual names."""
+    """Raises `SettingsError` if the source defines none of the usual names."""
     try:
         found = _bound(source)
     except (OSError, ValueError, SyntaxError) as error:
@@ -151,7 +151,7 @@ def _attribute(source: Path, target: str) -> str:
     if found:
         return found[0]
     raise SettingsError(
-        f"target: {os.fspath(source)} binds none of {', '.join(NAMES)}: add what it calls its"
+        f"target: {os.fspath(source)} defines none of {', '.join(NAMES)}: say what it calls its"
         f" application, as in {target}:NAME"
     )
 

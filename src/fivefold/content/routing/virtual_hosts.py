@@ -7,6 +7,7 @@ other name, or for none, gets the main content.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -62,7 +63,10 @@ class VirtualHost:
         known = {*OWN, *(each.name for each in fields(Rules))}
         unknown = table.keys() - known
         if unknown:
-            raise SettingsError(f"host: {min(unknown)}: there is no such setting of a host")
+            name = min(unknown)
+            near = difflib.get_close_matches(name, known)
+            hint = f"; do you mean {' or '.join(near)}?" if near else ""
+            raise SettingsError(f"host: {name}: there is no such setting of a host{hint}")
         if not table.get("name") or "target" not in table:
             raise SettingsError("host: each [[host]] needs a name and a target, a folder")
         own = {key: table[key] for key in OWN if key in table}

@@ -15,10 +15,16 @@ def opened(folder: str) -> int:
     try:
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except NotADirectoryError:
-        raise SettingsError(f"target: {folder!r} is not a folder") from None
-    except FileNotFoundError:
+        home = os.path.dirname(folder) or "."  # noqa: PTH120 - its spelling is the user's
         raise SettingsError(
-            f"target: there is no folder {folder!r}, and it is not module:attribute either"
+            f"target: {folder!r} is a file, not a folder; to serve the folder in which it is, name"
+            f" {home!r}"
+        ) from None
+    except FileNotFoundError:
+        where = "" if os.path.isabs(folder) else f" in {os.getcwd()}"  # noqa: PTH117, PTH109 - texts
+        raise SettingsError(
+            f"target: there is no folder {folder!r}{where}, and an application is named"
+            " module:attribute, for example shop.wsgi:app"
         ) from None
     except PermissionError:
         raise SettingsError(
@@ -42,7 +48,8 @@ def probe(folder: str, rules: Rules) -> None:
                 os.close(open_inside(fd, path))
             except OSError as error:
                 raise SettingsError(
-                    f"{name}: cannot read {os.fsdecode(path)!r} in {folder!r}: {error.strerror}"
+                    f"{name}: cannot read {os.fsdecode(path)!r} in {folder!r}:"
+                    f" {os.strerror(error.errno or 0)}"
                 ) from None
     finally:
         os.close(fd)

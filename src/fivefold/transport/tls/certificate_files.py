@@ -133,10 +133,11 @@ def because(error: ssl.SSLError, settings: TlsSettings, material: Material, at: 
         if material.password:
             return f"tls_key: the password in tls_key_password_file does not open {key}"
         return f"tls_key: {key} is encrypted; name a file with its password: tls_key_password_file"
-    if "PRIVATE KEY" not in key_text:
-        return f"tls_key: {key} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)"
     if "CERTIFICATE" not in cert_text:
         return f"tls_cert: {cert} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+    if "PRIVATE KEY" not in key_text:
+        own = "; if it is in a file of its own, name that: tls_key" if key == cert else ""
+        return f"tls_key: {key} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----){own}"
     return f"tls_cert: {cert} with {key} cannot be used: {error.reason or error}"
 
 

@@ -63,8 +63,8 @@ class TlsSettings:
             )
         if self.tls_key and len(self.tls_key) != len(self.tls_cert):
             raise SettingsError(
-                f"tls_key: there are {len(self.tls_key)} keys for {len(self.tls_cert)}"
-                " certificates; give one for each, in the same order"
+                f"tls_key: {len(self.tls_key)} named, but of tls_cert {len(self.tls_cert)}:"
+                " give a key for each certificate, in the same order"
             )
         if not self.tls_cert:
             self._check_unused()
@@ -72,7 +72,7 @@ class TlsSettings:
     def _check_unused(self) -> None:
         for name in ("tls_key_password_file", "tls_client_ca", "redirect_http"):
             if getattr(self, name):
-                raise SettingsError(f"{name}: is for HTTPS; name a certificate: tls_cert")
+                raise SettingsError(f"{name}: it is for HTTPS; name a certificate: tls_cert")
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
