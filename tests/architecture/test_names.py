@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import subprocess
 import tokenize
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from fivefold.iomodels import ENGINES, MODELS, resolve
 from fivefold.iomodels.interface import IOModel
 from fivefold.serving import MODELS as SERVING_MODELS
 from fivefold.serving.base import ServingModel
+from support.project_files import project_files
 
 SOURCE = Path(fivefold.__file__).parent
 STEVENS = ("blocking", "nonblocking", "multiplexing", "sigio", "aio")
@@ -89,8 +89,7 @@ def names_in(module: Path) -> set[str]:
 
 
 def test_no_name_holds_a_word_that_is_denied() -> None:
-    listed = subprocess.check_output(["git", "ls-files", "*.py"], cwd=CLONE, text=True)
-    files = [file for file in listed.splitlines() if (CLONE / file).exists()]
+    files = [str(file) for file in project_files(CLONE) if file.suffix == ".py"]
     assert files
     assert [file for file in files if denied(file)] == []
     names = [(file, name) for file in files for name in names_in(CLONE / file)]

@@ -94,7 +94,7 @@ compare site --paths urls.txt | compare site --paths empty.txt | compare --repor
 compare --report report.json --out a.html | compare --report list.json --out a.html
 compare --report half.json --out a.html | compare site --seconds 0 | compare site --rounds 0
 compare site --against http://example.org:80 | compare site --out /nothing/there/a.html
-stacks | stacks 0 | stacks 99999999 | stacks x | top 0 | top 99999999 | top 1 --interval-s 0
+stacks 0 | stacks 99999999 | stacks x | top 0 | top 99999999 | top 1 --interval-s 0
 translate | translate 'gunicorn \"' | translate '' | translate nothing
 """
 

@@ -1,10 +1,9 @@
-"""A copy of what git has, as it lies here, and a shell in it: where a reader types our commands."""
+"""A copy of the project, as it lies here, and a shell in it: where a reader types our commands."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,19 +11,16 @@ from pathlib import Path
 import pytest
 
 from support.document_shell import Shell
+from support.project_files import project_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def copied(folder: Path) -> Path:
     """`folder`, which has then what a clone of the present state would have."""
-    names = subprocess.check_output(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True
-    )
-    for name in names.splitlines():
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    for name in project_files(ROOT):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
     return folder
 
 
