@@ -86,7 +86,7 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def from_source(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `installed`, of the source distribution: pip builds it, with the tools that are here."""
     folder = tmp_path_factory.mktemp("from_source")
-    words = ["--no-deps", "--no-build-isolation", "--target", folder]
+    words = ["--no-deps", "--no-build-isolation", "--target", str(folder)]
     run(sys.executable, "-m", "pip", "install", *words, next(built.glob("*.tar.gz")))
     return folder
 
