@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import shutil
 import signal
 import socket
 import ssl
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from applications import gate
 from fivefold.iomodels import ENGINES
 from fivefold.serving import MODELS
 from support.client import Client
@@ -78,6 +81,27 @@ def test_so_it_is_over_tls(folder: Path, serving: str) -> None:
             context = ssl.create_default_context(cafile=made.cert)
             kept.sock = context.wrap_socket(kept.sock, server_hostname="localhost")
             last_answer(server, kept, iterative=False)
+        assert server.process.wait(60) == 0
+
+
+@pytest.mark.parametrize("target", ["gate:wsgi", "gate:asgi"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_an_answer_that_is_made_meanwhile_says_that_the_connection_ends(
+    tmp_path: Path, serving: str, target: str
+) -> None:
+    shutil.copy(gate.__file__, tmp_path)
+    closed = tmp_path / "closed"
+    os.mkfifo(closed)
+    with deployed(tmp_path, target, "--serving", serving) as server:
+        with Client(server.address) as kept:
+            kept.send(f"GET /?gate={closed} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
+            with closed.open("wb", buffering=0) as writer:  # once the application waits there
+                server.signal(signal.SIGTERM)
+                server.said("waiting for 1 connection")
+                writer.write(b"x")
+            last = kept.answer()
+            assert (last.status, last.fields.get("connection")) == (200, "close")
+            assert kept.sock.recv(1) == b""
         assert server.process.wait(60) == 0
 
 

@@ -110,7 +110,8 @@ class OpenConnections:
                 connection.abort()
             self.draining.have_been_cut(busy)
         if busy:
-            log.warning("%d connections have not ended in time (--grace-s), and are cut", busy)
+            what = "1 connection has" if busy == 1 else f"{busy} connections have"
+            log.warning("%s not ended in time (--grace-s): cut now", what)
 
 
 def opened(io: IOModel, sock: socket.socket) -> Connection | None:

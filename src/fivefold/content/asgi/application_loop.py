@@ -141,10 +141,8 @@ class ApplicationLoop(LoopModel):
         lifespan's shutdown takes away what they use."""
         left = self._wait(set(self.lent_tasks.running), self._grace.until() - monotonic())
         if left:
-            log.warning(
-                "%d calls of the application have not ended in time (--grace-s), and are cancelled",
-                len(left),
-            )
+            what = "1 call" if len(left) == 1 else f"{len(left)} calls"
+            log.warning("%s of the application cancelled: the grace time is over (--grace-s)", what)
             self._cancel(left, LAST_S)
 
     def _end_lifespan(self) -> bool:

@@ -83,7 +83,9 @@ class Wsgi(Content):
             descendants.end_if_copy(error)
             part = Failed(error)
         else:
-            if call.last and request.keep_alive and request.method != "HEAD":
+            # A server that stops meanwhile says so: an exchange does.
+            whole = call.last and request.keep_alive and not conn.closing
+            if whole and request.method != "HEAD":
                 answer = call.as_whole(part)
                 if answer is not None:
                     return answer
