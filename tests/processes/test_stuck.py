@@ -13,9 +13,10 @@ import pytest
 from fivefold.errors import SettingsError
 from fivefold.processes.pulse import LONGEST_LOOK_S, SECOND_LOOK_S, Pulse
 from fivefold.server.settings import Settings
+from fivefold.serving import MODELS
 from support.client import Client
 from support.process_tree import children_of
-from support.servers.deployed import CRASHES, deployed, until
+from support.servers.deployed import CRASHES, Deployed, deployed, until
 
 STUCK = """
 import asyncio, os, time
@@ -77,6 +78,42 @@ def test_a_worker_that_is_stuck_is_replaced_and_its_stack_is_shown(
         server.answers()
         assert server.get("/") != stuck
         assert server.stop() == 0
+
+
+def test_a_limit_of_requests_holds_where_the_gil_is_never_given_back(tmp_path: Path) -> None:
+    """The thread that ends requests has no turn there; all models at once, for it takes a while."""
+    (tmp_path / "crashes.py").write_text(CRASHES)
+    with contextlib.ExitStack() as stack:
+        for serving in MODELS:
+            (folder := tmp_path / serving).mkdir()
+            words = ("--chdir", "..", "--serving", serving, "--request-timeout-s", "0.5")
+            server = stack.enter_context(deployed(folder, "crashes:app", *words))
+            client = stack.enter_context(Client(server.address))
+            client.send(b"GET /regex HTTP/1.1\r\nHost: t\r\n\r\n")
+            stack.callback(is_replaced, server, client)
+
+
+def is_replaced(server: Deployed, client: Client) -> None:
+    assert client.at_end()
+    assert " is killed: it is stuck for " in server.log
+    assert "in holds_the_gil" in server.log
+    server.answers()
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "silence_s"),
+    [
+        ({}, None),
+        ({"stuck_s": 3.0}, 3.0),
+        ({"request_timeout_s": 30.0}, 40.0),
+        ({"request_timeout_s": 30.0, "stuck_s": 5.0}, 5.0),
+    ],
+)
+def test_a_limit_of_requests_is_one_of_silence(
+    given: dict[str, float], silence_s: float | None
+) -> None:
+    assert Settings.of({"target": ".", **given}).supervision.silence_s == silence_s
 
 
 def ask(client: Client, path: str) -> None:

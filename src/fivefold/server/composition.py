@@ -210,7 +210,7 @@ class Composition:
             fresh=settings.fresh,
             grace=self._grace,
             startup_s=settings.supervision.startup_s,
-            stuck_s=settings.supervision.stuck_s,
+            stuck_s=settings.supervision.silence_s,
             refusal=refusal(settings),
         )
         allow_descriptors(options.max_connections)
@@ -287,7 +287,7 @@ class Composition:
 
     @property
     def _tick_s(self) -> float:
-        tick_s, stuck_s = tick(self.settings.limits), self.settings.supervision.stuck_s
+        tick_s, stuck_s = tick(self.settings.limits), self.settings.supervision.silence_s
         return tick_s if stuck_s is None else min(tick_s, pause_s(stuck_s))
 
     def _new_io(self, content: Content, shared: Shared, ticked: Callable[[], None]) -> NewIO:

@@ -178,7 +178,7 @@ class SupervisedServer:
                 self._reopen_logs,
                 on_reload=lambda: reread is None or reconfigure(self.services, reread),
                 startup_s=settings.supervision.startup_s,
-                stuck_s=settings.supervision.stuck_s,
+                stuck_s=lambda row: self._service_at(row).settings.supervision.silence_s,
                 census=self.census,
                 upgrade=upgrade,
                 new_queues=lambda row: self._service_at(row).listening.more(row),

@@ -11,6 +11,9 @@ from ...errors import SettingsError
 LEAST_STUCK_S = 1.0
 """A worker shows that it lives once in a tick, which is up to a second (`upkeep.tick`)."""
 
+GENTLY_S = 10.0
+"""On top of `request_timeout_s`, for the gentle way: 503, and a successor that serves first."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SupervisionSettings:
@@ -26,7 +29,8 @@ class SupervisionSettings:
         None,
         "Replace a worker, or one process of it, that seems stuck for this long: it is stopped, or"
         " C code holds the GIL. Where one thread runs all connections, no handler may take as"
-        " long. By default the server replaces no worker for this.",
+        " long. By default ten seconds more than --request-timeout-s; without that, the server"
+        " replaces no worker for this.",
     )
     request_timeout_s: float | None = setting(
         None,
@@ -42,3 +46,13 @@ class SupervisionSettings:
                 f"stuck_s: {self.stuck_s:g} is too short: a busy machine may keep a worker"
                 f" for that long from showing that it lives; at least {LEAST_STUCK_S:g}"
             )
+
+    @property
+    def silence_s(self) -> float | None:
+        """How long a process may show no sign of life; None for ever.
+
+        Code that holds the GIL keeps the thread from looking that ends requests, too.
+        """
+        if self.stuck_s is not None or self.request_timeout_s is None:
+            return self.stuck_s
+        return self.request_timeout_s + GENTLY_S

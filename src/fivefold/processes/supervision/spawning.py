@@ -29,6 +29,9 @@ The sockets of the other slots are open, too."""
 Recycling = Callable[[list[socket.socket], Draining], Wear]
 """Of a new worker that will listen on these sockets, and say there how it ends."""
 
+Silence = Callable[[list[socket.socket]], float | None]
+"""How many seconds a worker that listens on these sockets may show no sign of life."""
+
 
 class Spawning:
     """What every new worker gets, and what it must not keep of its supervisor."""
@@ -40,7 +43,7 @@ class Spawning:
         guard: Guard,
         *,
         startup_s: float | None,
-        stuck_s: float | None,
+        stuck_s: Silence,
         recycling: Recycling,
     ) -> None:
         self._life = life
@@ -52,7 +55,8 @@ class Spawning:
 
     def worker(self, slot: Slot, generation: int, ends: Iterable[End]) -> Worker:
         """A new one for the slot; `ends`: what this process keeps for others. Raises OSError."""
-        pulse = None if self._stuck_s is None else Pulse(self._stuck_s)
+        stuck_s = self._stuck_s(slot.sockets)
+        pulse = None if stuck_s is None else Pulse(stuck_s)
         draining = Draining()
         wear = self._recycling(slot.sockets, draining)
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as theirs:

@@ -51,7 +51,7 @@ from .recycling import RecyclingSettings, Wear
 from .remaining import Remaining
 from .service_state import ServiceState
 from .slots import NewQueues, Slots
-from .spawning import Life, Recycling, Spawning
+from .spawning import Life, Recycling, Silence, Spawning
 from .upgrade import Upgrade
 from .worker import KILL_MARGIN_S
 
@@ -79,7 +79,7 @@ class Supervisor:
         *,
         on_reload: Callable[[], bool] = lambda: True,
         startup_s: float | None = None,
-        stuck_s: float | None = None,
+        stuck_s: Silence = lambda _: None,
         census: Census | None = None,
         upgrade: Upgrade | None = None,
         new_queues: NewQueues = list,
@@ -88,7 +88,7 @@ class Supervisor:
     ) -> None:
         """`on_reload`: called when workers are to be replaced; whether they shall be.
         `startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
-        `stuck_s`: how long it may then show no sign of life (`pulse`); the same.
+        `stuck_s`: how long one with these sockets may then show no sign of life (`pulse`), or None.
         `new_queues`: sockets for one more slot; by default it shares those of another.
         `recycling`: when a worker that serves is worn out (`recycling`); by default never.
         `become_users`: called in the guard, which needs no rights of this process."""

@@ -243,7 +243,7 @@ def test_a_handler_that_never_ends_is_cancelled_before_the_shutdown(model: str) 
     lines, log = record.read()
     assert "stopped" in lines[lines.index("cancelled") :], "the shutdown has its time after it"
     assert lines.count("started") == lines.count("stopped")
-    assert "1 calls of the application have not ended in time (--grace-s)" in log
+    assert "1 call of the application cancelled: the grace time is over (--grace-s)" in log
 
 
 @pytest.mark.parametrize("model", MODELS)
