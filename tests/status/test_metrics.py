@@ -188,11 +188,23 @@ def test_counts_outlive_whatever_has_counted(tmp_path: Path, serving: str) -> No
         died = int(MODELS[serving].traits.scales_by_workers)  # else it was no worker
         assert it.now()["fivefold_workers_died_total", ""] == died
         assert it.now()["fivefold_workers_started_total", ""] == 1 + died
+        it.until("fivefold_connection_processes_died_total", "", 1 - died)
         os.kill(worker, signal.SIGKILL)
         it.until("fivefold_workers_died_total", "", 1 + died)
         until(it.status.is_ready, "the next worker")
         it.server.answers()
         it.until("fivefold_requests_total", "wsgi/200", 3)
+
+
+@every_model
+def test_clients_that_are_refused(tmp_path: Path, serving: str) -> None:
+    full = ("--serving", serving, "--max-connections", "1", "--overload", "503")
+    with measured(tmp_path, *full) as it, Client(it.server.address) as only:
+        assert only.get("/").status == 200
+        for _ in range(2):
+            assert it.server.status("/") == 503
+        it.until("fivefold_connections_refused_total", "", 2)
+        assert it.now()["fivefold_connections_opened_total", ""] == 1
 
 
 @pytest.mark.parametrize("serving", ["thread", "process"])

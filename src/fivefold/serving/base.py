@@ -161,6 +161,12 @@ class ServingModel(ABC):
     def has_ended(self) -> None:  # noqa: B027 - most have nothing to do
         """A connection of this process has."""
 
+    def has_refused(self) -> None:  # noqa: B027 - for who counts (`Overlay`)
+        """A client beyond the limit, in the thread that accepts."""
+
+    def has_lost(self) -> None:  # noqa: B027 - the same
+        """A process of this worker has died unasked; only `process` has any."""
+
     def begin_anew(self) -> OpenConnections:
         """Connections of the calling process, which its parent does not serve."""
         self.open = OpenConnections()
@@ -193,6 +199,7 @@ class ServingModel(ABC):
             assert self.options.refusal is not None
             self._refusals = Refusals(self.options.refusal, refused_at_once())
         self._refusals.add(sock)
+        self.has_refused()
 
     def end_accepting(self) -> None:
         """Called at the end of `run`. Raises what ended the accepting, if something did."""

@@ -35,9 +35,11 @@ from .rows import (
     IDLE,
     LATE,
     LATE_SUM,
+    LOST,
     OPENED,
     QUEUE,
     QUEUE_SUM,
+    REFUSED,
     SIZE,
     SIZE_SUM,
     SIZES,
@@ -111,6 +113,16 @@ class ServerCollector:
         )
         yield CounterMetricFamily(
             "fivefold_connections_opened", "Connections that were served.", total[OPENED]
+        )
+        yield CounterMetricFamily(
+            "fivefold_connections_refused",
+            "Clients beyond the limit of connections, answered 503 unserved (--overload 503).",
+            total[REFUSED],
+        )
+        yield CounterMetricFamily(
+            "fivefold_connection_processes_died",
+            "Processes below a worker (--serving process) that no process had asked to end.",
+            total[LOST],
         )
         yield CounterMetricFamily(
             "fivefold_event_loop_late_seconds",

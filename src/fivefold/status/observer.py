@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from ..content.base import Content
 from ..content.kinds import BROKEN, KINDS
 from ..iomodels.interface import IOModel
+from ..iomodels.overlay import Overlay
 from ..server.choice import Choice
 from ..server.composition import Spoken
 from ..server.parent import Observer, SupervisedServer
@@ -19,7 +20,7 @@ from .engine_counters import EngineCounters
 from .health import live, readiness
 from .own_process import status_process
 from .routes import Route, StatusContent
-from .rows import Rows, beat
+from .rows import LOST, REFUSED, Rows, beat
 
 OTHER_THREADS = 8
 """Of a worker, besides those that have a connection: its main thread, spares."""
@@ -114,7 +115,12 @@ class StatusObserver:
             count(version, self._here)
 
     def serves(self, model: ServingModel) -> None:
-        """Nothing: what is counted is counted by threads."""
+        rows = self._here
+        Overlay(
+            model,
+            has_refused=lambda do: also(rows, REFUSED, do),
+            has_lost=lambda do: also(rows, LOST, do),
+        )
 
     def waits(self, io: IOModel) -> None:
         self._here.own().engine = EngineCounters(io)
@@ -126,6 +132,16 @@ class StatusObserver:
 
     def _tick(self) -> None:
         beat(self._here.own(), self._due_s)
+
+
+def also(rows: Rows, word: int, do: Callable[[], None]) -> Callable[[], None]:
+    """The same, counted."""
+
+    def counted() -> None:
+        rows.own().words[word] += 1
+        do()
+
+    return counted
 
 
 def most_rows(server: SupervisedServer) -> int:

@@ -65,7 +65,11 @@ DUE = IDLE + 1
 """When the next one is due: monotonic nanoseconds; 0 if the owner is no event loop."""
 LATE = DUE + 1
 """By how much the last one came too late."""
-ENGINE = LATE + 1
+REFUSED = LATE + 1
+"""Clients beyond the limit of connections, which were answered without being served."""
+LOST = REFUSED + 1
+"""Processes of a worker that died unasked: acceptors and connection processes."""
+ENGINE = LOST + 1
 """What its engine has counted: a word for each of `COUNTERS`."""
 WORDS = ENGINE + len(COUNTERS)
 

@@ -243,6 +243,7 @@ class Forker:
         """If none was ever idle, not even a clean end is what was asked for."""
         if status:
             log.error("a connection process (%d) %s", pid, describe(status))
+            self._model.has_lost()
         self._hear_children()  # what it has said counts more than its death
         if not status and self._proved:
             return
@@ -270,6 +271,7 @@ class Forker:
         self._pulses.ended(acceptor.pid)
         if not self._model.stopping:
             log.error("the acceptor %s", describe(status))
+            self._model.has_lost()
             now = monotonic()
             self._acceptor_backoff.crashed(now, now - acceptor.since)
 
