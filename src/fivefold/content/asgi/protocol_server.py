@@ -27,7 +27,7 @@ from ..application.client_certificate import extension
 from ..base import Content
 from .application_loop import ApplicationLoop
 from .call_end import report_end
-from .http import HttpCycle
+from .http.cycle import HttpCycle
 from .lifespan import Application
 from .loop_thread.near_end import HTTP_DISCONNECT, NearEnd, carried_apart
 from .loop_thread.own_thread import LoopThread

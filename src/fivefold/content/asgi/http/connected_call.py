@@ -1,13 +1,8 @@
-"""One HTTP exchange as an ASGI application sees it: `receive` and `send`.
+"""A call of an ASGI application and the connection that it answers, until they part.
 
-Back-pressure both ways: a part of the request is read when the application asks for it,
-and `send` returns when the kernel has taken the part.  Once the request is read,
-`receive` waits for the client to leave; what arrives meanwhile belongs to the next
-request and is kept for it.
-
-A call and its connection part as soon as they can: when the response is out the connection
-goes on to its next request, and what the call still does it does by itself; a client that
-has left takes its connection with it, and not the call.
+They do as soon as they can: when the response is out the connection goes on to its next request,
+and what the call still does it does by itself; a client that has left takes its connection with
+it, and not the call.
 """
 
 from __future__ import annotations
@@ -15,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from ...errors import (
+from ....errors import (
     ClientLeft,
     DeadlineExceeded,
     FileShrank,
@@ -23,17 +18,16 @@ from ...errors import (
     ProtocolError,
     RequestTimedOut,
 )
-from ...http1.exchange import Exchange
-from ...http1.explaining.explained import failed
-from ...iomodels.interface import Connection, Waiter
-from ...isolation.descendants import descendants
-from ...isolation.reporting import is_a, logger
-from .application_loop import ApplicationLoop
-from .call_end import path_of, report_end, unfinished
-from .client_watch import Watch
-from .messages import BODY, TRAILERS, Message, operation_of, remembered_head
+from ....http1.exchange import Exchange
+from ....http1.explaining.explained import failed
+from ....iomodels.interface import Connection, Waiter
+from ....isolation.descendants import descendants
+from ....isolation.reporting import is_a, logger
+from ..application_loop import ApplicationLoop
+from ..call_end import path_of, report_end, unfinished
+from ..client_watch import Watch
+from ..send_lock import Operation, SendLock
 from .request_body import AHEAD_BYTES, RequestBody
-from .send_lock import Operation, SendLock
 
 log = logger("fivefold.asgi")
 
@@ -41,8 +35,9 @@ RESET_S = 0.01
 """For the reset of a client that has gone; a later one is noticed at the next look."""
 
 
-class HttpCycle:
-    """`receive` and `send` of one exchange, and its connection while the call goes on."""
+class ConnectedCall:
+    """The connection's side of a call: what is known of both and of the client, and until when
+    the connection waits."""
 
     def __init__(self, exchange: Exchange, host: ApplicationLoop) -> None:
         self._exchange = exchange
@@ -81,100 +76,6 @@ class HttpCycle:
         """`_over`: the call has ended; `_parted`: the connection goes on without it."""
         self._waiter: Waiter | None = None
         """Of the connection, which waits until it may go on."""
-
-    # The application's side
-
-    async def receive(self) -> Message:
-        while not (self._disconnected or self._over or self._exchange.finished):
-            if self._complete:
-                await self._until_disconnect()
-            elif self._body is None:
-                self._complete = True
-                return {"type": "http.request", "body": b"", "more_body": False}
-            else:
-                message = await self._receive_part(self._body)
-                if message is not None:
-                    return message
-        return {"type": "http.disconnect"}
-
-    async def _receive_part(self, body: RequestBody) -> Message | None:
-        """The next part; None if there is none, or another task has taken it meanwhile."""
-        if self._watch is not None:
-            self._watch.stop()
-        try:
-            message = await body.part()
-        except ProtocolError as error:
-            self._refusal = error
-            self._end_receiving()
-        except (PeerGone, DeadlineExceeded):
-            self._left()
-        else:
-            self._complete = body.finished
-            return message
-        return None
-
-    async def _until_disconnect(self) -> None:
-        if self._disconnect is None:
-            self.has_waited = True
-            self._disconnect = self._host.loop.create_future()
-            self._watching().start()
-        if not self._disconnected:
-            # Shielded: several tasks may wait, and one of them be cancelled.
-            await asyncio.shield(self._disconnect)
-
-    async def send(self, message: Message) -> None:
-        kind = message["type"]
-        exchange = self._exchange
-        if kind == "http.response.start":
-            if exchange.has_head or exchange.started:
-                raise RuntimeError("http.response.start a second time, or after our own answer")
-            exchange.start(remembered_head(message))
-            self._trailers = bool(message.get("trailers", False))
-            return
-        if exchange.finished or exchange.exceeded:
-            raise RuntimeError(f"{kind} after the end of the response")
-        if self._gone or self._over or self._refusal is not None:
-            raise ClientLeft("the client left")
-        self._quiet = False
-        out = None
-        if kind == BODY and not self._trailers and not message.get("more_body"):
-            out = exchange.as_one_message(message.get("body", b""))
-            if out is not None and self._turns is None and exchange.conn.send_soon(out):
-                if self._waiter is not None:
-                    self._go_on()
-                return  # the usual case: the first part and last
-        if out is None:
-            operation = operation_of(exchange, kind, message, trailers=self._trailers)
-            if kind == TRAILERS:
-                self._trailers = bool(message.get("more_trailers", False))
-        else:
-            operation = exchange.conn.send(out)
-        await self._take_turn(operation)
-
-    async def _take_turn(self, operation: Operation) -> None:
-        """Begin an operation when no other task sends; begun, it goes on to its end."""
-        if self._turns is None:
-            self.has_waited = True
-            self._turns = SendLock(self._host)
-        await self._turns.take(operation, self._sending)
-
-    async def _sending(self, operation: Operation) -> None:
-        assert self._turns is not None
-        try:
-            await operation
-            self._check_client()
-        except (PeerGone, DeadlineExceeded, FileShrank) as error:
-            self._left()
-            raise ClientLeft(str(error)) from None
-        finally:
-            self._turns.pass_on()
-            self._go_on()
-
-    def _check_client(self) -> None:
-        if self._watch is not None and self._watch.is_gone():
-            raise PeerGone("the client has answered by a reset")
-
-    # The connection's side
 
     async def settled(self) -> None:
         """Until the connection may go on: the response is out, the client gone, or the call over.
@@ -258,6 +159,9 @@ class HttpCycle:
         """The connection has gone on: an application that listens learns that it is over."""
         self._end_receiving()
 
+    def is_sending(self) -> bool:
+        return self._turns is not None and self._turns.busy
+
     def _go_on(self) -> None:
         """Let the connection see whether it may go on."""
         waiter, self._waiter = self._waiter, None
@@ -310,9 +214,6 @@ class HttpCycle:
         if not (self._exchange.started and self.fill()):
             self._end_receiving()
 
-    def is_sending(self) -> bool:
-        return self._turns is not None and self._turns.busy
-
     def fill(self) -> bool:
         exchange = self._exchange
         if not self._quiet:
@@ -325,6 +226,22 @@ class HttpCycle:
         self._quiet = False
         self._host.spawn(self._filling())
         return True
+
+    async def _sending(self, operation: Operation) -> None:
+        assert self._turns is not None
+        try:
+            await operation
+            self._check_client()
+        except (PeerGone, DeadlineExceeded, FileShrank) as error:
+            self._left()
+            raise ClientLeft(str(error)) from None
+        finally:
+            self._turns.pass_on()
+            self._go_on()
+
+    def _check_client(self) -> None:
+        if self._watch is not None and self._watch.is_gone():
+            raise PeerGone("the client has answered by a reset")
 
     async def _filling(self) -> None:
         """Ask the client whether it is there, then tell the application that it has hung up."""

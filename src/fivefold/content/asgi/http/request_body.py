@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ...http1.body import Body
-from ...iomodels.asyncio_loop.bridge import await_in_task
-from ...iomodels.asyncio_loop.started import Started
-from ...iomodels.interface import IOModel
-from .messages import Message
-from .send_lock import SendLock
+from ....http1.body import Body
+from ....iomodels.asyncio_loop.bridge import await_in_task
+from ....iomodels.asyncio_loop.started import Started
+from ....iomodels.interface import IOModel
+from ..messages import Message
+from ..send_lock import SendLock
 
 AHEAD_BYTES = 65536
 """So much is read ahead of the application while we watch for the client's end; then no more."""
