@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from fivefold.errors import SettingsError
-from fivefold.server.overload import INTERNAL_ERROR, UNAVAILABLE, refusal
 from fivefold.server.settings import Settings
+from fivefold.server.worker.overload import INTERNAL_ERROR, UNAVAILABLE, refusal
 from fivefold.serving import refusing
 from fivefold.serving.refusing import Refusals
 from support.client import Client

@@ -28,12 +28,12 @@ from ..processes.supervision.upgrade import Upgrade
 from ..processes.titles import title
 from ..serving.base import ServingModel
 from . import reloading
-from .composition import WorkerObserver
 from .identity import Rights
 from .service import Reread, Service, reconfigure
 from .service_tables import services
 from .settings import Settings
 from .status_listening import StatusListening
+from .worker.observing import WorkerObserver
 
 log = logger("fivefold.server")
 

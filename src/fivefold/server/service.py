@@ -43,11 +43,12 @@ from ..processes.supervision.recycling import Wear
 from ..serving.base import ServingModel
 from .binding import Listening
 from .choice import Choice
-from .composition import Composition, WorkerObserver
 from .identity import Rights
 from .probing import check_home, interface
 from .service_tables import SERVER_WIDE, services
 from .settings import GROUPS, Settings
+from .worker.composition import Composition
+from .worker.observing import WorkerObserver
 
 log = logger("fivefold.server")
 

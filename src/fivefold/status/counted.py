@@ -16,7 +16,7 @@ from ..http1.request import Request
 from ..http1.response import head_bytes
 from ..http1.stream import HttpConnection
 from ..iomodels.overlay import Overlay
-from ..server.composition import Spoken
+from ..server.worker.observing import Spoken
 from .rows import (
     CLOSED,
     DURATION,

@@ -11,9 +11,9 @@ from ..content.kinds import BROKEN, KINDS
 from ..iomodels.interface import IOModel
 from ..iomodels.overlay import Overlay
 from ..server.choice import Choice
-from ..server.composition import Spoken
 from ..server.parent import Observer, SupervisedServer
 from ..server.service import Service
+from ..server.worker.observing import Spoken
 from ..serving.base import ServingModel
 from .counted import count
 from .engine_counters import EngineCounters

@@ -21,7 +21,7 @@ from ...http1.request import Request
 from ...iomodels.interface import Connection
 from ...iomodels.overlay import Overlay
 from ...server.choice import Choice
-from ...server.composition import Spoken
+from ...server.worker.observing import Spoken
 from ...serving.open_connections import Handler
 from .attribution import attributed, emit_for_working
 from .recording import Recording

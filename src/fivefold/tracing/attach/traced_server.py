@@ -26,9 +26,9 @@ from ...content.base import Content
 from ...inspection.asking import Inspection
 from ...iomodels.interface import IOModel
 from ...server.choice import Choice
-from ...server.composition import Spoken
 from ...server.parent import SupervisedServer
 from ...server.texts import interval
+from ...server.worker.observing import Spoken
 from ...serving.base import ServingModel
 from ..control.pipe import EventPipe
 from ..control.supervised import control_process

@@ -10,8 +10,8 @@ from ...content.base import Content
 from ...content.static.site import Static
 from ...iomodels.interface import Connection, IOModel
 from ...server.choice import Choice
-from ...server.composition import Spoken
 from ...server.parent import SupervisedServer
+from ...server.worker.observing import Spoken
 from ...serving.base import ServingModel
 from ..attach.recorder import Recorder
 from ..attach.recording import Recording, written

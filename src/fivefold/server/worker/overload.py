@@ -10,10 +10,10 @@ Choice.       A client that begins a TLS handshake gets an alert and not the 503
 
 from __future__ import annotations
 
-from ..http1.limits import QUEUE
-from ..http1.response import CLOSE, serialized
-from ..serving.refusing import Refusal
-from .settings import Settings
+from ...http1.limits import QUEUE
+from ...http1.response import CLOSE, serialized
+from ...serving.refusing import Refusal
+from ..settings import Settings
 
 RETRY_AFTER_S = 1
 """Another worker, or a place in this one, is free within a moment as a rule; a client that waits

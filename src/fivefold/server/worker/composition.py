@@ -4,81 +4,45 @@ from __future__ import annotations
 
 import math
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
-from ..accesslog.log import AccessLog
-from ..accesslog.shared import SharedLog
-from ..content import opentelemetry
-from ..content.application.broken import trace_of
-from ..content.application.forwarded import TrustedProxies
-from ..content.base import Content
-from ..content.kinds import BROKEN
-from ..content.routing.htpasswd import LastRead
-from ..content.static.files.kept import Shared
-from ..errors import ApplicationError, SettingsError
-from ..http1.connection import Http1
-from ..http1.logged import AccessLogger
-from ..http1.stream import HttpConnection
-from ..inspection.overdue_requests import OverdueRequests
-from ..inspection.slow_requests import SlowRequests
-from ..iomodels.interface import Connection, IOModel
-from ..iomodels.overlay import Overlay
-from ..isolation.descendants import descendants
-from ..isolation.reporting import logger
-from ..processes import ending
-from ..processes.grace import Grace
-from ..processes.pulse import pause_s
-from ..processes.ready_pipe import Announcement
-from ..serving.base import NewIO, ServingModel, ServingOptions
-from ..serving.open_connections import Handler
-from ..transport.plain_http import PlainHttp
-from ..transport.proxy_protocol import ProxyProtocol
-from ..transport.tls.certificates import Certificates
-from ..transport.tls.layer import Tls
-from . import reloading
-from .binding import Listening
-from .choice import Choice, opened
+from ...accesslog.log import AccessLog
+from ...accesslog.shared import SharedLog
+from ...content import opentelemetry
+from ...content.application.broken import trace_of
+from ...content.application.forwarded import TrustedProxies
+from ...content.base import Content
+from ...content.kinds import BROKEN
+from ...content.routing.htpasswd import LastRead
+from ...content.static.files.kept import Shared
+from ...errors import ApplicationError, SettingsError
+from ...inspection.overdue_requests import OverdueRequests
+from ...inspection.slow_requests import SlowRequests
+from ...iomodels.interface import IOModel
+from ...iomodels.overlay import Overlay
+from ...isolation.descendants import descendants
+from ...isolation.reporting import logger
+from ...processes import ending
+from ...processes.grace import Grace
+from ...processes.pulse import pause_s
+from ...processes.ready_pipe import Announcement
+from ...serving.base import NewIO, ServingOptions
+from ...serving.open_connections import Handler
+from ...transport.tls.certificates import Certificates
+from .. import reloading
+from ..binding import Listening
+from ..choice import Choice, opened
+from ..probing import enter
+from ..settings import Settings
+from .layers import Layers, queue_timed
+from .observing import WorkerObserver
 from .overload import refusal
-from .probing import enter
-from .settings import Settings
 from .upkeep import allow_descriptors, collect_less_often, tick, ticking
 
 log = logger("fivefold.server")
-
-
-class Spoken(Protocol):
-    """A version of HTTP as observers see it: what the connections of one worker share."""
-
-    access_logger: AccessLogger | None
-    """Is asked for each connection, and learns of each exchange."""
-    connections: set[HttpConnection]
-    """Those that are served now."""
-    multiplexes: bool
-    """Whether a connection has several exchanges at once: then each has a stream, which is a
-    connection to content."""
-
-    def serve(self, conn: Any) -> Coroutine[Any, Any, None]:
-        """The connection coroutine; looked up each time: an overlay may be in front of it."""
-
-
-class WorkerObserver(Protocol):
-    """Tracing and inspection, from within a worker."""
-
-    def install(self, content: Content, spoken: Sequence[Spoken], choice: Choice) -> None:
-        """Called before the worker's first connection, with what overlays may be put on (content,
-        and each version of HTTP), and with the pair that serves it."""
-
-    def serves(self, model: ServingModel) -> None:
-        """Called before it runs, with what has the connections."""
-
-    def waits(self, io: IOModel) -> None:
-        """Called in each process and thread that serves, before its first connection."""
-
-    def ticks(self, tick_s: float) -> Sequence[Callable[[], None]]:
-        """To be called at each tick of each of them, which is about every `tick_s`."""
 
 
 class Composition:
@@ -250,29 +214,13 @@ class Composition:
 
     def _handler(self, content: Content, access_log: AccessLog | None) -> Handler:
         """The connection coroutine, behind the layers that a connection passes first."""
-        settings = self.settings
-        spoken, handler = self._spoken(content, access_log)
+        layers = Layers(
+            self.settings, self.certificates, self._proxies, self._listening.https_port, access_log
+        )
+        spoken, handler = layers.spoken(content)
         self._observer.install(content, spoken, self.choice)
-        if self.certificates is not None:
-            plain = Http1(PlainHttp(self._listening.https_port), settings.limits, access_log)
-            handler = Tls(handler, self.certificates, plain, settings.limits).serve
-        if settings.proxy_protocol:
-            handler = ProxyProtocol(handler, self._proxies, settings.limits).serve
+        handler = layers.in_front_of(handler)
         return queue_timed(handler) if self.times_queue else handler
-
-    def _spoken(
-        self, content: Content, access_log: AccessLog | None
-    ) -> tuple[Sequence[Spoken], Handler]:
-        """The versions of HTTP, and the connection coroutine of the one that a client speaks."""
-        limits, chosen = self.settings.limits, self.settings.http2
-        http1 = Http1(content, limits, access_log)
-        if not chosen.has_2 or (self.certificates is None and not chosen.h2c):
-            return [http1], lambda conn: http1.serve(conn)  # noqa: PLW0108 - of that moment
-        # Only where it is spoken: libnghttp2 takes 29 ms and 3 MiB.
-        from ..transport.versions import versions  # noqa: PLC0415
-
-        both = versions(http1, content, limits, chosen, access_log)
-        return both.spoken, both.known if self.certificates is None else both.agreed
 
     def _ticks(self, on_ready: Announcement, access_log: AccessLog | None) -> Callable[[], None]:
         calls = [*self._observer.ticks(self._tick_s)]
@@ -318,13 +266,3 @@ def looked_for(settings: Settings) -> SlowRequests | None:
     if slow_s is None and overdue is None:
         return None
     return SlowRequests(math.inf if slow_s is None else slow_s, overdue)
-
-
-def queue_timed(handler: Handler) -> Handler:
-    """The connection coroutine of a server that says how long a request lay in the kernel."""
-
-    def serve(conn: Connection) -> Coroutine[Any, Any, None]:
-        conn.time_queue()
-        return handler(conn)
-
-    return serve

@@ -8,8 +8,8 @@ import gc
 import resource
 from collections.abc import Callable, Iterable
 
-from ..http1.limits import Limits
-from ..isolation.reporting import logger, report
+from ...http1.limits import Limits
+from ...isolation.reporting import logger, report
 
 log = logger("fivefold.server")
 
