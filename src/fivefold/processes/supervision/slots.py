@@ -3,9 +3,7 @@ ready or has died.
 
 The first worker starts alone; then all others at once, and the start has failed if none becomes
 ready at one of the addresses: that of a service.  Later a slot whose worker has died gets another
-one, with a pause (`backoff`).  Old workers are replaced one by one, whatever the reason:
-each leaves only when its successor accepts, so no client notices, and a successor that does not
-become ready leaves the old one serving.
+one, with a pause (`backoff`).  Old workers are replaced one by one (`replacement`).
 
 Slots come and go at the end of the row (SIGTTIN, SIGTTOU).  A queue is never closed while the
 server serves: the kernel would reset the clients in it.  That of a slot that is removed is adopted
@@ -27,6 +25,7 @@ from ..backoff import LONGEST_PAUSE_S, YOUNG_DEATHS, Backoff, spacing_s
 from ..census import Census
 from ..forking import describe, is_clean
 from .remaining import counted
+from .replacement import OUTDATED, Replacement
 from .slot import End, Slot
 from .worker import Worker
 
@@ -37,10 +36,6 @@ NewWorker = Callable[[Slot, int, list[End]], Worker]
 
 NewQueues = Callable[[list[socket.socket]], list[socket.socket]]
 """Sockets for one more slot, at the addresses of another one."""
-
-
-OUTDATED = -1
-"""The generation of a worker that is worn out, or does not listen to all queues of its slot."""
 
 
 class Slots:
@@ -59,8 +54,7 @@ class Slots:
         self._grace_s = grace_s
         self._census = census
         self._new_queues = new_queues
-        self._generation = 0
-        self._replacing = Backoff()
+        self._replacement = Replacement()
         self._proved = set[Any]()
         """Addresses of slots of which a worker was ever ready."""
         self.stopping = False
@@ -82,7 +76,7 @@ class Slots:
     def renewed(self) -> bool:
         """Whether no worker is left that was to be replaced."""
         workers = (slot.worker for slot in self._slots)
-        return self.complete and all(w.generation >= self._generation for w in workers if w)
+        return self.complete and not any(map(self._replacement.is_old, filter(None, workers)))
 
     @property
     def all_served(self) -> bool:
@@ -97,9 +91,7 @@ class Slots:
         times = [worker.due for worker in self]
         if not self.stopping:
             times += [slot.backoff.at for slot in self._slots if self._is_empty(slot)]
-            if self._next_to_replace() is not None:
-                times.append(self._replacing.at)
-            times += [worker.wear.due for _, worker in self._up_to_date()]
+            times.append(self._replacement.due(self._slots))
         return min(times, default=math.inf)
 
     def _cannot_now(self, slot: Slot) -> bool:
@@ -122,7 +114,7 @@ class Slots:
         if slot.backoff.succeeded():
             log.info("worker %d is ready: its slot is served again", worker.pid)
         if worker is slot.successor:
-            self._replacing.succeeded()
+            self._replacement.backoff.succeeded()
             slot.promote()
         self._dismiss(slot.leaving)
 
@@ -152,7 +144,7 @@ class Slots:
             slot.backoff.crashed(monotonic(), served_s, worker.ready_at - worker.started)
         else:
             said = worker.why or worker.pipe.reason
-            backoff = self._replacing if successor else slot.backoff
+            backoff = self._replacement.backoff if successor else slot.backoff
             reason = said or f"it {describe(status)} before it was ready"
             self._not_ready(slot, backoff, reason, said, monotonic() - worker.started)
 
@@ -160,8 +152,7 @@ class Slots:
 
     def renew(self) -> None:
         """Replace all workers that are here now."""
-        self._generation += 1
-        self._replacing = Backoff()
+        self._replacement.begin()
 
     def add(self) -> None:
         """One more slot."""
@@ -214,27 +205,10 @@ class Slots:
         for slot in self._slots:
             if self._is_empty(slot) and now >= slot.backoff.at:
                 slot.worker = self._started(slot, slot.backoff)
-        self._recycle(now)
-        self._replace(now)
-
-    def _recycle(self, now: float) -> None:
-        """Mark what is worn out. A slot has at most two workers for it: where long answers keep
-        the last one, the next has to wait."""
-        for slot, worker in self._up_to_date():
-            if now < worker.wear.due:
-                continue
-            reason = worker.wear.look(worker.pid, worker.ready_at)
-            if reason and not slot.leaving:
-                log.info("worker %d %s, and is replaced", worker.pid, reason)
-                worker.generation = OUTDATED
-
-    def _up_to_date(self) -> list[tuple[Slot, Worker]]:
-        """Those that serve and are not to be replaced."""
-        return [
-            (slot, slot.worker)
-            for slot in self._slots
-            if slot.worker is not None and slot.served and not self._is_old(slot)
-        ]
+        self._replacement.recycle(self._slots, now)
+        old = self._replacement.next_of(self._slots)
+        if old is not None and now >= self._replacement.backoff.at:
+            old.successor = self._started(old, self._replacement.backoff)
 
     def stop(self, *, is_outlived: bool) -> None:
         """Let all workers end; whether another server goes on serving on their sockets."""
@@ -257,38 +231,24 @@ class Slots:
         """A worker could not be started; `cause` is empty if it may be mere bad luck, and then
         the clients of an empty slot shall not wait long."""
         proved = slot.address in self._proved
-        is_patient = cause or backoff is self._replacing or not proved
+        replaces = backoff is self._replacement.backoff
+        is_patient = cause or replaces or not proved
         longest_s = LONGEST_PAUSE_S if is_patient else spacing_s(lasted_s, lasted_s)
         news = backoff.failed(monotonic(), reason, longest_s=longest_s)
         if not proved and (cause or backoff.failures >= YOUNG_DEATHS):
             self.failure = cause or f"no worker becomes ready: {reason}"
         elif news:
-            what = "an old worker stays" if backoff is self._replacing else "a worker is missing"
+            what = "an old worker stays" if replaces else "a worker is missing"
             log.error("%s, and its start is tried again: %s", what, reason)
 
     def _is_empty(self, slot: Slot) -> bool:
         """Whether it waits for a worker; until one was ready, only the first slot does."""
         return slot.worker is None and (bool(self._proved) or slot.number == 0)
 
-    def _is_old(self, slot: Slot) -> bool:
-        return slot.served and slot.worker is not None and slot.worker.generation < self._generation
-
-    def _replace(self, now: float) -> None:
-        """One by one: the old worker leaves only when its successor accepts."""
-        slot = self._next_to_replace()
-        if slot is not None and now >= self._replacing.at:
-            slot.successor = self._started(slot, self._replacing)
-
-    def _next_to_replace(self) -> Slot | None:
-        """None while a successor starts: its word ends the wait."""
-        if any(slot.successor for slot in self._slots):
-            return None
-        return next(filter(self._is_old, self._slots), None)
-
     def _started(self, slot: Slot, backoff: Backoff) -> Worker | None:
         try:
             ends = [end for each in self._slots for end in each.ends]
-            worker = self._new_worker(slot, self._generation, ends)
+            worker = self._new_worker(slot, self._replacement.generation, ends)
         except (OSError, MemoryError) as error:
             reason = f"no process can be had: {error or type(error).__name__}"
             self._not_ready(slot, backoff, reason, "", 0.0)
