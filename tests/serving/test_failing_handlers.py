@@ -20,7 +20,7 @@ import pytest
 
 from fivefold.accesslog.log import AccessLog
 from fivefold.http1.connection import Http1
-from fivefold.server.worker import layers
+from fivefold.server.worker import layering
 from fivefold.transport.layers import unread
 from support.client import Client
 from support.every_pair import pairs
@@ -50,7 +50,7 @@ class FailingHttp1(Http1):
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layers, "Http1", FailingHttp1)
+    monkeypatch.setattr(layering, "Http1", FailingHttp1)
 
 
 def fail(address: tuple[str, int], number: int) -> None:

@@ -37,7 +37,8 @@ from ..processes.forking import send
 from ..serving.base import ServingModel
 from ..serving.open_connections import OpenConnections
 from .merging import merged, seen_from_outside
-from .snapshot import Document, loops_of, snapshot
+from .snapshot import Document, snapshot
+from .working_tasks import loops_of
 
 SHOW = signal.SIGRTMIN + 14
 """`processes.stack` and `processes.stopping` have the two before it."""

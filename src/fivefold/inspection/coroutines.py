@@ -86,3 +86,10 @@ def shown(frames: list[FrameType]) -> list[str]:
         f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
         for frame in frames[-MOST_FRAMES:]
     ]
+
+
+def located(coroutine: Any, threads: RunningThreads) -> tuple[list[FrameType], int | None]:
+    """Its frames, and the thread that runs it now."""
+    frames = waiting_in(coroutine)
+    ident = threads.runs(frames[0]) if frames else None
+    return (frames, None) if ident is None else (threads.inwards(frames[0], ident), ident)

@@ -31,7 +31,7 @@ from typing import Any
 
 from ..iomodels.interface import Connection
 from ..serving.base import ServingModel
-from .snapshot import ServedConnection
+from .served_connections import ServedConnection
 
 HEARS_S = 1.0
 """So long a loop may be busy, and a machine, before the coroutine hears."""

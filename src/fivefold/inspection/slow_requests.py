@@ -29,7 +29,9 @@ from .coroutines import RunningThreads
 from .merging import seen_from_outside, state_of
 from .overdue_requests import OverdueRequests
 from .phrases import doing, peer, stack_of
-from .snapshot import Document, ServedConnection, loops_of, served_now, tasks_of
+from .served_connections import ServedConnection, served_now
+from .snapshot import Document
+from .working_tasks import loops_of, tasks_of
 
 log = logger("fivefold.slow")
 

@@ -37,7 +37,7 @@ from ..binding import Listening
 from ..choice import Choice, opened
 from ..probing import enter
 from ..settings import Settings
-from .layers import Layers, queue_timed
+from .layering import Layers, queue_timed
 from .observing import WorkerObserver
 from .overload import refusal
 from .upkeep import allow_descriptors, collect_less_often, tick, ticking

@@ -1,4 +1,4 @@
-"""What whoever observes a worker is called with, and when: tracing, inspection, the status."""
+"""What an observer of a worker is called with, and when: tracing, inspection, the status."""
 
 from __future__ import annotations
 
