@@ -15,6 +15,7 @@ from hypothesis import settings as properties
 
 from support import client
 from support.applicable import pytest_collection_modifyitems
+from support.chromium import browser
 from support.clone import clone, shell
 from support.engines.fixtures import engine, in_thread, io, overlapping, pair
 from support.listed_skips import VARIABLE, pytest_make_collect_report, pytest_runtest_makereport
@@ -22,6 +23,7 @@ from support.servers.database_fixtures import neighbour, postgres, redis
 from support.servers.folder import SIZES, Serve, serving
 
 __all__ = ["engine", "in_thread", "io", "overlapping", "pair"]  # the contract suite's fixtures
+__all__ += ["browser"]  # of all pages
 __all__ += ["clone", "shell"]  # the documents'
 __all__ += ["neighbour", "postgres", "redis"]  # other servers
 __all__ += ["pytest_collection_modifyitems"]

@@ -4,20 +4,19 @@ connection that it has (RFC 8441).  What was spoken is its own word, and the app
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from support.chromium import chromium, complaints_of, needs_chromium
 from support.every_pair import chosen_pairs
 from support.openssl import Made, fingerprint, self_signed
 from support.servers.folder import serving
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
 A_FEW = chosen_pairs(
     # Streams side by side; and in turn, which a websocket would hold for ever: no browser there.
@@ -56,12 +55,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture(scope="module")
 def browser(made: Made) -> Iterator[Browser]:
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    arguments.append(f"--ignore-certificate-errors-spki-list={fingerprint(made)}")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
+    with chromium(f"--ignore-certificate-errors-spki-list={fingerprint(made)}") as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +115,7 @@ SPOKEN = """performance.getEntriesByType("resource").map(
 
 
 def test_a_page_of_60_resources(url: str, page: Page) -> None:
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = complaints_of(page)
     page.goto(f"https://{url}/f/page.html", wait_until="load")
     spoken = dict(page.evaluate(SPOKEN))
     kinds = {".svg": IMAGES, ".css": STYLES, ".js": SCRIPTS}

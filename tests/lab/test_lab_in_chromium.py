@@ -3,26 +3,15 @@ is cut off on a phone."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from support.chromium import complaints_of, needs_chromium
 from support.servers.laboratory import lab
 
-CHROMIUM = shutil.which("chromium")
 PATIENCE_MS = 60_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +25,14 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     page.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = complaints_of(page)
     page.goto(address)
     yield page
     assert complaints == []
     page.close()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+@needs_chromium
 def test_an_experiment_is_seen_on_both_sides(page: Page) -> None:
     live = [page.frame_locator(f"[data-side='{side}'] iframe") for side in (0, 1)]
     for each in live:
@@ -58,7 +45,7 @@ def test_an_experiment_is_seen_on_both_sides(page: Page) -> None:
         expect(page.locator(f"[data-side='{side}'] .found")).to_contain_text("others were answered")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+@needs_chromium
 def test_another_pair_is_chosen(page: Page) -> None:
     page.locator("[data-side='1'] select[data-of='serving']").select_option("process")
     expect(page.locator("#says")).to_have_text("process+multiplexing serves.")
@@ -69,7 +56,7 @@ def test_another_pair_is_chosen(page: Page) -> None:
     expect(chosen).to_have_value("process")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+@needs_chromium
 @pytest.mark.parametrize("width", [400, 800, 1400])
 def test_nothing_is_cut_off(width: int, page: Page) -> None:
     page.set_viewport_size({"width": width, "height": 800})

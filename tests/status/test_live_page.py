@@ -4,22 +4,20 @@ else, in light and dark, on a desk and on a phone; and what it costs when viewer
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from fivefold.processes.census import Census
 from fivefold.status.live.looking import MOST_VIEWERS, LivePage, rest_s
+from support.chromium import complaints_of, needs_chromium
 from support.client import Client
 from support.servers.deployed import Deployed, deployed, until
 from support.status_client import tcp_address
-
-CHROMIUM = shutil.which("chromium")
 
 PHONE, TABLET, DESK = 400, 800, 1400
 """Widths of windows, in pixels of CSS."""
@@ -44,15 +42,6 @@ def app(environ, start_response):
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Deployed]:
     (tmp_path / "watched.py").write_text(APPLICATION)
@@ -63,14 +52,12 @@ def server(tmp_path: Path) -> Iterator[Deployed]:
         assert server.stop() == 0
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+@needs_chromium
 def test_the_page_shows_what_the_server_does(browser: Browser, server: Deployed) -> None:
     host, port = tcp_address(server)
     page = browser.new_page(viewport={"width": PHONE, "height": 800}, color_scheme="dark")
     page.set_default_timeout(60_000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = complaints_of(page)
     with Client(server.address) as client:
         long = b"&x=" + b"y" * 300
         client.send(b"GET /slow?<b>=1%b HTTP/1.1\r\nHost: a\r\n\r\n" % long)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Response, expect
 
 from fivefold import Server, Settings
+from support.chromium import chromium, complaints_of, needs_chromium
 from support.openssl import Made, fingerprint, self_signed
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
 SITE = Path(__file__).parents[3] / "examples" / "site"
 
@@ -31,13 +31,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture(scope="module")
 def browser(made: Made) -> Iterator[Browser]:
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     # It trusts this key: of a server with a certificate that is in error it keeps nothing.
-    arguments.append(f"--ignore-certificate-errors-spki-list={fingerprint(made)}")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
+    with chromium(f"--ignore-certificate-errors-spki-list={fingerprint(made)}") as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +78,7 @@ def answers(page: Page) -> list[Response]:
 
 def test_the_sample_site(url: str, page: Page) -> None:
     got = answers(page)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = complaints_of(page)
     page.goto(f"{url}/", wait_until="networkidle")
     expect(page.get_by_role("heading", level=1)).to_have_text("It works.")
     assert page.evaluate("document.fonts.check('16px \"DejaVu Sans Mono\"')")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from fivefold.compare.report.advice import advice
 from fivefold.compare.report.html.page import as_html
+from support.chromium import WatchedPage, needs_chromium
 from support.hand_made.rows import document, figure, row, unavailable
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
 USUAL = "async+multiplexing"
 
@@ -40,26 +38,12 @@ def several() -> dict[str, Any]:
     return document(*rows, advice=advice(rows, "./site", USUAL))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
-
-
-class Opened:
-    """A page, and whatever it complained about or asked the network for."""
+class Opened(WatchedPage):
+    """One that is shown from a file."""
 
     def __init__(self, page: Page, path: Path) -> None:
-        self.page, self.path = page, path
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-        page.on("request", lambda request: self.requests.append(request.url))
+        super().__init__(page)
+        self.path = path
 
     def show(self, found: dict[str, Any]) -> Page:
         self.path.write_text(as_html(found), "utf-8")
@@ -75,7 +59,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
     yield opened
     page.close()
     assert opened.complaints == []
-    assert {x for x in opened.requests if not x.startswith("data:")} <= {opened.path.as_uri()}
+    assert opened.fetched <= {opened.path.as_uri()}
 
 
 def test_everything_is_there(opened: Opened) -> None:

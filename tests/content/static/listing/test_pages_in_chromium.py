@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
+from support.chromium import complaints_of, needs_chromium
 from support.servers.folder import Serve
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
 AWKWARD = "<img src=x onerror=alert(1)>.txt"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -48,9 +36,7 @@ def test_it_can_be_read_in_light_and_dark_and_on_a_telephone(
 ) -> None:
     with serve(target=str(folder), listing=True) as (host, port):
         page = browser.new_page(color_scheme=scheme, viewport={"width": 360, "height": 640})
-        complaints: list[str] = []
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        complaints = complaints_of(page)
         page.goto(f"http://{host}:{port}/")
         text = brightness(page.evaluate("getComputedStyle(document.body).color"))
         assert (text > 382) is (scheme == "dark")

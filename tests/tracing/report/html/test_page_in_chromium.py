@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from fivefold.tracing.model import Trace
 from fivefold.tracing.report.html.page import as_html
+from support.chromium import WatchedPage, needs_chromium
 from support.hand_made.traces import all_io, application, cold_file, hand_over, warm_file
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
-
-
-class Opened:
-    """A page, and whatever it complained about or asked the network for."""
+class Opened(WatchedPage):
+    """One that is shown from a file."""
 
     def __init__(self, page: Page, path: Path) -> None:
-        self.page, self._path = page, path
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-        page.on("request", lambda request: self.requests.append(request.url))
+        super().__init__(page)
+        self._path = path
 
     def show(self, *traces: Trace) -> Page:
         self._path.write_text(as_html(traces), "utf-8")
@@ -55,7 +39,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
     yield opened
     page.close()
     assert opened.complaints == []
-    assert {url for url in opened.requests if not url.startswith("data:")} <= {path.as_uri()}
+    assert opened.fetched <= {path.as_uri()}
 
 
 def step(page: Page) -> int:
