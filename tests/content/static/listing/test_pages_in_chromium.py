@@ -21,6 +21,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "a folder" / "below").mkdir(parents=True)
     (tmp_path / "a folder" / "inner.txt").write_text("inner")
     (tmp_path / AWKWARD).write_text("awkward")
+    (tmp_path / "favicon.ico").touch()  # the browser asks for it, and complains if there is none
     (tmp_path / ("long-" * 40 + ".txt")).write_text("x" * 5000)
     return tmp_path
 
