@@ -197,7 +197,10 @@ def report_waiting(before: Tally, after: Tally) -> list[str]:
 def report(targets: list[Target], ledger: Ledger, times: Times) -> list[str]:
     """The table, on standard output; and what was not as it must be."""
     breaches = [f"a wrong answer: {wrong}" for wrong in ledger.wrong]
-    breaches += [f"not explained: {failure}" for failure in ledger.unexplained()]
+    breaches += [
+        f"not explained: {failure}; nearest: {ledger.nearest(failure)}"
+        for failure in ledger.unexplained()
+    ]
     print(f"{'server':10}{'clients':12}{'right':>9}{'failed':>9}")
     for (server, kind), count in sorted(ledger.right.items()):
         failed = sum((f.server, f.kind) == (server, kind) for f in ledger.failures)

@@ -64,7 +64,8 @@ class Asker:
         """It has heard something more of what it has asked for."""
         self.well, self.asked = self.asked, monotonic()
 
-    def newly_connected(self) -> None:
+    def connects(self) -> None:
+        """Before it does: once it is connected, a worker may have accepted it and been killed."""
         self.pid, self.well, self.asked = None, monotonic(), monotonic()
 
     def right(self) -> None:
@@ -96,7 +97,6 @@ def double(asker: Asker, wire: Wire) -> None:
 def kept(asker: Asker) -> None:
     """As many requests on a connection as it takes, with pauses."""
     with Wire(asker.address) as wire:
-        asker.newly_connected()
         for _ in range(200):
             double(asker, wire)
             asker.right()
@@ -184,7 +184,6 @@ def buying(asker: Asker) -> None:
         asker.customers, asker.bought, asker.uncertain = asker.customers + 1, 0, 0
     customer = f"customer{asker.number}-{asker.customers}"
     with Wire(asker.address) as wire:
-        asker.newly_connected()
         for _ in range(20):
             asker.uncertain += 1
             ask(asker, wire, f"/buy/{customer}")
@@ -215,7 +214,7 @@ OF_SHOP: dict[str, Callable[[Asker], None]] = {"buying": buying}
 def living(asker: Asker, conduct: Callable[[Asker], None], over: threading.Event) -> None:
     """One client, again and again; a thread."""
     while not over.is_set():
-        asker.newly_connected()
+        asker.connects()
         try:
             conduct(asker)
         except WrongAnswer as wrong:

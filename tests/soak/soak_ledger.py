@@ -75,6 +75,12 @@ class Ledger:
         with self._lock:
             self.kills.append(kill)
 
+    def nearest(self, failure: Failure) -> Kill | None:
+        """Where nothing explains it, this may."""
+        with self._lock:
+            mine = [kill for kill in self.kills if kill.server == failure.server]
+        return min(mine, key=lambda kill: abs(kill.at - failure.since), default=None)
+
     def unexplained(self) -> list[Failure]:
         with self._lock:
             return [f for f in self.failures if not any(map(f.is_explained_by, self.kills))]
