@@ -80,13 +80,18 @@ clean:
 	rm -rf .venv bench/build bench/results dist site
 
 # Debian ships python3 without ensurepip; root can fetch it, others are told how.
+INSTALL_VENV = [ "$$(id -u)" = 0 ] && echo "make: installing Debian's python3-venv, once" \
+	&& { said=$$(apt-get update -qq 2>&1 && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq python3-venv 2>&1 </dev/null) || { echo "$$said" >&2; false; }; }
+
 .venv/pip:
 	@$(PYTHON) -m venv .venv >/dev/null 2>&1 \
-	|| { rm -rf .venv; [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv; } \
+	|| { rm -rf .venv; $(INSTALL_VENV) && $(PYTHON) -m venv .venv; } \
 	|| { rm -rf .venv; echo "make: python3 cannot make a virtual environment: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
 
 .venv/serve: .venv/pip pyproject.toml
+	@echo "make: fetching what Fivefold needs into .venv, once"
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 

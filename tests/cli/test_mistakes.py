@@ -106,6 +106,9 @@ OF_PYTHON = ("Errno", "codec", "invalid literal", "openat2", "valid float", " a 
 """Words that say how it was noticed, not what is wrong."""
 
 SENTENCES = {
+    "site 8080": "unexpected extra argument (8080): a port is --port 8080",
+    "site --root x": "No such option '--root': --root is the argument TARGET here\n",
+    "site --autoindex": "No such option '--autoindex': nginx's autoindex is --listing here",
     "nothing-there": "there is no folder 'nothing-there' in {folder}, and an application is named",
     "site/index.html": "is a file, not a folder; to serve the folder in which it is, name 'site'",
     "text.txt": "is a file, not a folder; to serve the folder in which it is, name '.'",

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..content.kinds import KINDS
 from ..errors import Unavailable
 from ..iomodels import OFFERS, why_not
 from ..iomodels import models as io_models
@@ -18,7 +19,9 @@ from ..serving import MODELS as SERVING_MODELS
 
 H2_NOTE = "over TLS by ALPN, without TLS with --h2c; blocking answers its streams in turn"
 
-AUTO = {"folder": "async + multiplexing"}
+KIND_NAMES = {"static": "folder", "wsgi": "WSGI application", "asgi": "ASGI application"}
+
+AUTO = {name: f"{KINDS[kind].serving} + {KINDS[kind].io}" for kind, name in KIND_NAMES.items()}
 """What `auto` takes, by kind of content."""
 
 

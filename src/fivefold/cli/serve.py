@@ -18,6 +18,7 @@ from ..content.kinds import BROKEN
 from ..content.static.files.root import start_folder
 from ..errors import SettingsError
 from ..isolation.reporting import logger
+from ..linux.standard_descriptors import STDERR, STDIN
 from ..processes.titles import title
 from ..server.service import Reread, Service
 from ..server.service_tables import OWN, SERVER_WIDE, services
@@ -175,11 +176,14 @@ def announce(server: Server) -> None:
     for address in server.status.addresses:
         log.info("status on %s", address)
     for service in server.services:
-        log.info("%s", sentence(service))
+        where = f", on {', '.join(service.addresses)}" if len(server.services) > 1 else ""
+        log.info("%s%s", sentence(service), where)
+    if os.isatty(STDERR) and os.isatty(STDIN):
+        log.info("Ctrl-C stops it")
 
 
 def sentence(service: Service) -> str:
-    """What is served, how, and where."""
+    """What is served, and how."""
     settings, engine, model = service.settings, service.engine, service.model
     what = f"the {service.interface.upper()} application {settings.target}"
     if service.interface == BROKEN.name:
@@ -190,7 +194,7 @@ def sentence(service: Service) -> str:
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
     if not model.traits.scales_by_workers:
         workers = "a process for each connection"
-    return f"serving {what} with {model.name} + {io}, {workers}, on {', '.join(service.addresses)}"
+    return f"serving {what} with {model.name} + {io}, {workers}"
 
 
 class ServeCommand(HelpfulCommand, AnsweringCommand):

@@ -195,9 +195,10 @@ def show(traces: Sequence[Trace]) -> None:
         "width": os.get_terminal_size().columns if terminal else NARROW,
         "encoding": sys.stdout.encoding or "ascii",
     }
+    compared = len({io_of(trace) for trace in traces}) > 1
     for trace in traces:
-        click.echo(timeline(trace, **how), color=colour)
-    if len({io_of(trace) for trace in traces}) > 1:
+        click.echo(timeline(trace, **how, alone=not compared), color=colour)
+    if compared:
         click.echo(side_by_side(traces, **how), color=colour)
     click.echo(lanes(traces, **how), color=colour)
 

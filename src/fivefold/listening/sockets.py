@@ -33,7 +33,7 @@ MOST_DESCRIPTORS = 2**31 - 1
 IP = (socket.AF_INET, socket.AF_INET6)
 
 IP_REMEDIES = {
-    errno.EADDRINUSE: "another program listens there: stop it, or choose another port",
+    errno.EADDRINUSE: "another program listens there: stop it, or choose another port (--port)",
     errno.EACCES: "ports below 1024 need privileges: choose a higher one"
     " (or grant CAP_NET_BIND_SERVICE)",
     errno.EADDRNOTAVAIL: "this machine has no such address: 0.0.0.0 is all that it has",

@@ -66,7 +66,10 @@ def test_who_fails_before_the_first_message_has_no_lifespan(
         assert served(site)
         lines = site.log.splitlines()
         assert lines
-        assert all(line.startswith("the application has no lifespan: ") for line in lines)
+        assert all(
+            line.startswith("the application has no start-up and shutdown of its own (lifespan)")
+            for line in lines
+        )
         assert name == "cancels_itself" or "lifespans.py:" in site.log
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 
 import click
 
 from ...content.application.naming import ADDRESS
+
+PORT = re.compile(r"Got unexpected extra argument \((\d+)\)")
+"""click's sentence, for what http.server's users write behind their folder."""
 
 SERVE, TRANSLATE = "serve", "translate"
 
@@ -26,6 +30,13 @@ class AnsweringCommand(click.Command):
                 raise
             raise click.UsageError(
                 f"No such option {error.option_name!r}: {'; '.join(meanings)}", ctx
+            ) from None
+        except click.UsageError as error:
+            port = PORT.fullmatch(error.message)
+            if port is None:
+                raise
+            raise click.UsageError(
+                f"Got unexpected extra argument ({port[1]}): a port is --port {port[1]}", ctx
             ) from None
 
 

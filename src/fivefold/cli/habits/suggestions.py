@@ -68,12 +68,17 @@ def by_meaning(text: str) -> list[str]:
     """A sentence for each meaning that an option, a key or a directive has elsewhere."""
     spelling = text.lstrip("-").replace("_", "-")
     found: dict[str, list[str]] = {}
-    for program in (*PROGRAMS.values(), NGINX, COMMON):
+    for program in (*PROGRAMS.values(), COMMON, NGINX):
+        if program is NGINX and found:
+            break  # its directives are no options: only what nobody else knows is one of them
         for word in _named(program, text, spelling):
             found.setdefault(_meaning(word), []).append(program.name)
     if any(meaning.startswith("is ") for meaning in found):
         found = {meaning: names for meaning, names in found.items() if meaning.startswith("is ")}
-    return [f"{_owners(names)}{text} {meaning}" for meaning, names in found.items()]
+    return [
+        f"{_owners(names)}{spelling if names == [NGINX.name] else text} {meaning}"
+        for meaning, names in found.items()
+    ]
 
 
 def _named(program: Program, text: str, spelling: str) -> Iterable[Word]:

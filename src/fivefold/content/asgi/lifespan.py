@@ -103,7 +103,11 @@ class Lifespan:
                 what,
             )
         else:
-            log.info("the application has no lifespan: %s", described(error))
+            log.info(
+                "the application has no start-up and shutdown of its own (lifespan), which is no"
+                " fault: %s",
+                described(error),
+            )
         if error is not None:
             log.debug("what the application raised at its start", exc_info=error)
 

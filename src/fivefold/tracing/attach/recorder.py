@@ -115,7 +115,9 @@ class Recorder:
             answer = inner(request, head, conn, now)
             if answer is None:
                 return None
-            detail = {"from": "memory"} if answer.complete and answer.from_memory else {}
+            # A whole answer of an application is made now: its bytes are not there yet.
+            ready = answer.complete and answer.from_memory and answer.as_http1
+            detail = {"from": "memory"} if ready else {}
             if not answer.complete or is_sent_in_parts(conn, answer):
                 return Deferred(answering(answer.through, recording, detail))
             status = answer.head.status if isinstance(answer, Whole) else 0

@@ -7,7 +7,7 @@ client's to choose, and must not be able to move the cursor of the reader's term
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from ..model import Step, Trace
 from .labels import (
@@ -38,10 +38,14 @@ LABEL = 22
 LONGEST_REQUEST = 400
 
 
-def timeline(trace: Trace, *, colour: bool, width: int = 80, encoding: str = "utf-8") -> str:
-    """One trace: its request, its steps on a common time axis, its summary, its notes."""
+def timeline(
+    trace: Trace, *, colour: bool, width: int = 80, encoding: str = "utf-8", alone: bool = True
+) -> str:
+    """One trace: its request, its steps on a common time axis, its summary, and its notes, unless
+    others come and `side_by_side` has those of all."""
     paper = Paper(max(width, NARROWEST), colour, encoding)
-    return paper.printed(_timeline(trace, paper))
+    notes = _notes(trace, paper) if alone else ()
+    return paper.printed(chain(_timeline(trace, paper), notes))
 
 
 def side_by_side(
@@ -57,11 +61,12 @@ def _timeline(trace: Trace, paper: Paper) -> Iterator[str]:
     yield ""
     span = span_us([trace])
     yield _heading(span, paper)
+    above = None
     for step in trace.steps:
-        yield from _step(step, span, paper)
+        yield from _step(step, above, span, paper)
+        above = step.why_not
     yield ""
     yield from _summary(trace, paper)
-    yield from _notes(trace, paper)
 
 
 def _header(trace: Trace, paper: Paper) -> Iterator[str]:
@@ -91,11 +96,13 @@ def _bar_width(paper: Paper) -> int:
     return paper.width - BEFORE_BAR - EVIDENCE - 2
 
 
-def _step(step: Step, span: float, paper: Paper) -> Iterator[str]:
+def _step(step: Step, above: str | None, span: float, paper: Paper) -> Iterator[str]:
+    """`above`: why the step before it has no time; the same reason is not said again."""
     first = f"{step.step:>{NUMBER}} {short_name(step):<{NAME}}"
     if not step.happened:
         first += "  "
         why = step.why_not or "it is not known why"
+        why = "likewise" if why == above else why
         for line in paper.wrapped(f"- {why}", first=first, indent=" " * (len(first) + 2)):
             yield paper.paint(line, "faint")
         return
@@ -159,9 +166,13 @@ def _side_by_side(traces: tuple[Trace, ...], paper: Paper) -> Iterator[str]:
     for trace in traces:
         yield f"{_io(trace):<{LABEL}} {amount(trace.summary.bytes_copied):>{TIME + 2}}"
     yield from paper.wrapped(FIGURES_OVERLAP)
+    shared = [note for note in traces[0].notes if all(note in trace.notes for trace in traces)]
+    for note in shared:
+        yield from paper.wrapped(note, first="note: ", indent="  ")
     for trace in traces:
         for note in trace.notes:
-            yield from paper.wrapped(note, first=f"note: {_io(trace).strip()}: ", indent="  ")
+            if note not in shared:
+                yield from paper.wrapped(note, first=f"note: {_io(trace).strip()}: ", indent="  ")
 
 
 def _io(trace: Trace) -> str:
