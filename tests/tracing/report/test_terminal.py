@@ -73,9 +73,10 @@ def test_the_header_says_request_pair_and_rights() -> None:
     assert "not privileged" in timeline(unprivileged(), colour=False)
 
 
-def test_a_step_that_did_not_happen_says_why() -> None:
+def test_a_step_that_did_not_happen_says_why_and_a_reason_is_said_once() -> None:
     text = " ".join(timeline(warm_file(), colour=False).split())
-    assert text.count(IN_MEMORY) == 3
+    assert text.count(IN_MEMORY) == 1
+    assert text.count(" - likewise ") == 2
     assert NO_COPY in text
 
 
@@ -104,6 +105,15 @@ def test_side_by_side_has_a_row_for_each_model_under_each_figure() -> None:
     text = side_by_side(all_io(), colour=False)
     assert len(re.findall(r"^  multiplexing \(epoll\) +[\d.]+ ", text, re.MULTILINE)) == 8
     assert len(re.findall(r"^  aio \(uring\) ", text, re.MULTILINE)) == 8
+
+
+def test_a_note_of_all_is_said_once_and_without_a_name() -> None:
+    traces = [cold_file(notes=("the same", "its own")), warm_file(notes=("the same",))]
+    said = side_by_side(traces, colour=False)
+    assert said.count("the same") == 1
+    assert "\nnote: the same\n" in said
+    assert "note: blocking: its own" in said
+    assert "note: " not in timeline(traces[0], colour=False, alone=False)
 
 
 def test_side_by_side_has_one_axis() -> None:

@@ -68,6 +68,21 @@ def test_a_cold_file_is_read_by_a_warm_server(serving: str, folder: Path) -> Non
     assert {"open.enter", "open.exit"} <= seen, "the server had forgotten the file"
 
 
+@pytest.mark.parametrize("serving", MODELS)
+def test_an_application_s_answer_is_made_anew_each_time(serving: str, folder: Path) -> None:
+    (folder / "hello.py").write_text(
+        "def app(environ, start):\n"
+        '    start("200 OK", [("Content-Length", "5")])\n'
+        '    return [b"hello"]\n'
+    )
+    settings = Settings(target="hello:app", chdir=str(folder), serving=serving)
+    with Session(settings, privileged=False) as session:
+        trace = session.request("/", before=2)
+    assert not trace.request["from_memory"]
+    assert "an application answered" in str(trace.steps[3].why_not)
+    assert "from memory:" not in timeline(trace, colour=False)
+
+
 def test_first_and_warm_up_contradict(folder: Path) -> None:
     command = [sys.executable, "-m", "fivefold", "trace", str(folder), "/small"]
     done = subprocess.run(
