@@ -17,7 +17,6 @@ from ..http1.exchange import OVER, Exchange
 from ..http1.explaining.explained import refused
 from ..http1.limits import Limits
 from ..http1.logged import NOTHING_SENT, AccessLogger, LoggedRequest
-from ..http1.request import Request
 from ..http1.response import DateField
 from ..http1.slow_path import unforeseen
 from ..iomodels.interface import Connection
@@ -26,7 +25,7 @@ from .exchange import StreamExchange
 from .flow.multiplexer import Multiplexer
 from .framing import CANCEL, INTERNAL, NO_ERROR
 from .offered import Http2Settings
-from .request import Asking, Requests
+from .request import UNREAD, Asking, Requests
 from .response_fields import response_fields
 from .stream import StreamConnection
 from .tunnel import Tunnel
@@ -60,36 +59,38 @@ class Dispatcher:
         shared, streams, number = self._shared, self.streams, event.stream_id
         now = monotonic()
         stream: StreamConnection = StreamConnection(streams, number)
-        request, head = Request(), b""
+        asking = UNREAD
         try:
             asking = shared.requests.of(event.headers, event.end_stream)
-            request, head = asking.request, asking.head
             if asking.opens_socket:
                 stream = Tunnel(streams, number)
-            elif request.has_body:
-                stream.body = StreamBody(stream, request, shared.limits)
-            answer = shared.content.answer_at_once(request, head, stream, now)
+            elif asking.request.has_body:
+                stream.body = StreamBody(stream, asking.request, shared.limits)
+            answer = shared.content.answer_at_once(asking.request, asking.head, stream, now)
         except BaseException as error:  # noqa: BLE001 - the edge of content
-            refusal = unforeseen(request, error)
-            self._refuse(stream, self._asked(stream, asking_or_none(request), head, now), refusal)
+            refusal = unforeseen(asking.request, error)
+            self._refuse(stream, asking, now, refusal)
             return
         if type(answer) is Whole and self._send_whole(stream, asking, answer, now):
             return
-        asked = self._asked(stream, request, head, now)
+        since = self._since(now)
         streams.add(stream)
         respond = shared.content.respond if answer is None else answer.through
-        stream.task = task = self._serve(stream, asked, respond)
+        stream.task = task = self._serve(stream, asking, now, since, respond)
         self._conn.io.spawn(task)
+
+    def _since(self, now: float) -> float:
+        """A connection waits for its next request while it has no stream; one that comes beside
+        others has not been waited for."""
+        return now if self.streams.streams else self._quiet_since
 
     def _send_whole(
         self, stream: StreamConnection, asking: Asking, answer: Whole, now: float
     ) -> bool:
         """Whether it fits: all of it leaves with what else this receive has asked for."""
-        head, request = answer.head, asking.request
-        if not head.is_ordinary or stream.adding or request.has_body or request.method == "HEAD":
+        head = answer.head
+        if not (head.is_ordinary and asking.takes_whole) or stream.adding:
             return False
-        if asking.opens_socket:
-            return False  # the tunnel knows what an answer means there
         body = answer.body
         size = len(body)
         if not stream.has_room(size):
@@ -101,35 +102,36 @@ class Dispatcher:
         except PeerGone:
             size = -1  # the client has ended the stream with the bytes that began it
         if self._access_log is not None:
-            asked = self._asked(stream, request, asking.head, now)
-            asked.begun = begun
             status = NOTHING_SENT if size < 0 else head.status
+            asked = asking.logged(now, begun, self._since(now), stream.request_id)
             self._log(asked, status, max(0, size), complete=size >= 0)
         return True
 
     async def _serve(
         self,
         stream: StreamConnection,
-        asked: LoggedRequest,
+        asking: Asking,
+        now: float,
+        since: float,
         respond: Callable[[Exchange], Awaitable[None]],
     ) -> None:
-        """Answer a request that may have to be waited for. Raises nothing but GeneratorExit."""
-        shared = self._shared
-        request, head = asked.request, asked.head
-        assert request is not None
+        """Answer a request that may have to be waited for, and that has come `now`; since when
+        that was waited for. Raises nothing but GeneratorExit."""
+        shared, head = self._shared, asking.head
         exchange = StreamExchange(
-            stream, request, head, stream.request_body, shared.limits, shared.date
+            stream, asking.request, head, stream.request_body, shared.limits, shared.date
         )
         code = NO_ERROR
         refusal: ProtocolError | None = None
         try:
             try:
                 await respond(exchange)
-                await stream.close()
+                if stream.carries_socket:
+                    await stream.close()
             except OVER:
                 raise
             except BaseException as error:  # noqa: BLE001 - the edge of content
-                refusal = unforeseen(request, error)
+                refusal = unforeseen(asking.request, error)
             if refusal is not None and not exchange.started:
                 await exchange.answer(refused(refusal, head))
             elif refusal is not None:
@@ -139,16 +141,18 @@ class Dispatcher:
             if isinstance(error, GeneratorExit):
                 raise
         finally:
-            self._end_stream(stream, exchange, asked, code)
+            self._end_stream(stream, exchange, code)
+            if self._access_log is not None:
+                begun, complete = exchange.begun_at or monotonic(), is_complete(stream, exchange)
+                asked = asking.logged(now, begun, since, stream.request_id)
+                status = exchange.status or NOTHING_SENT
+                self._log(asked, status, exchange.size, complete=complete)
         self.streams.outgoing.soon()
 
-    def _end_stream(
-        self, stream: StreamConnection, exchange: StreamExchange, asked: LoggedRequest, code: int
-    ) -> None:
-        unfinished = not (exchange.finished or stream.has_ended)
+    def _end_stream(self, stream: StreamConnection, exchange: StreamExchange, code: int) -> None:
         body = stream.body
         frames = self.streams.frames
-        if unfinished:
+        if not is_complete(stream, exchange):
             frames.reset(stream.number, code or INTERNAL)
         elif body is not None and not body.finished:
             frames.reset_when_left(stream.number)
@@ -156,18 +160,16 @@ class Dispatcher:
             frames.read(stream.number, body.ahead)
         self.streams.remove(stream)
         stream.task = None
-        asked.begun, asked.name = exchange.begun_at or monotonic(), stream.request_id
-        self._log(asked, exchange.status or NOTHING_SENT, exchange.size, complete=not unfinished)
 
     def _refuse(
-        self, stream: StreamConnection, asked: LoggedRequest, refusal: ProtocolError
+        self, stream: StreamConnection, asking: Asking, now: float, refusal: ProtocolError
     ) -> None:
         """Say why. The connection goes on: its framing is in no doubt."""
-        response = refused(refusal, asked.head)
+        response = refused(refusal, asking.head)
         assert isinstance(response.body, bytes)
         fields = [(name.lower(), value) for name, value in response.fields]
         length = (b"content-length", b"%d" % response.length)
-        asked.begun = monotonic()
+        asked = asking.logged(now, monotonic(), self._since(now), stream.request_id)
         try:
             self.streams.frames.respond_whole(
                 stream.number,
@@ -179,21 +181,14 @@ class Dispatcher:
         self.streams.frames.reset_when_left(stream.number)
         self._log(asked, refusal.status, response.length, complete=True)
 
-    def _asked(
-        self, stream: StreamConnection, request: Request | None, head: bytes, now: float
-    ) -> LoggedRequest:
-        """A connection waits for its next request while it has no stream; one that comes beside
-        others has not been waited for."""
-        since = now if self.streams.streams else self._quiet_since
-        return LoggedRequest(request, head, now, now, since, stream.request_id)
-
     def _log(self, asked: LoggedRequest, status: int, size: int, *, complete: bool) -> None:
         if self._access_log is not None:
             self._quiet_since = self._access_log.record(asked, status, size, complete=complete)
 
 
-def asking_or_none(request: Request) -> Request | None:
-    return request if hasattr(request, "method") else None
+def is_complete(stream: StreamConnection, exchange: StreamExchange) -> bool:
+    """Whether all has been said."""
+    return exchange.finished or stream.has_ended
 
 
 SERVED = tuple(

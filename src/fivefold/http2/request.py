@@ -16,6 +16,7 @@ import re
 from ..errors import ProtocolError
 from ..http1.bounded import Bounded
 from ..http1.limits import Limits
+from ..http1.logged import LoggedRequest
 from ..http1.request import (
     SELECTIVE,
     Request,
@@ -53,13 +54,28 @@ proves nothing there, and its answer is left out."""
 class Asking:
     """A request and its head."""
 
-    __slots__ = ("head", "opens_socket", "request")
+    __slots__ = ("head", "opens_socket", "request", "takes_whole")
 
     def __init__(self, request: Request, head: bytes, *, opens_socket: bool) -> None:
         self.request = request
         self.head = head
         self.opens_socket = opens_socket
         """Whether it is an extended CONNECT for a websocket."""
+        is_read = hasattr(request, "method")
+        self.takes_whole = (
+            is_read and not (opens_socket or request.has_body) and request.method != "HEAD"
+        )
+        """Whether a response with its body is all that it needs: not where a tunnel knows what that
+        means, nor where more of the request is to come."""
+
+    def logged(self, now: float, begun: float, since: float, name: str) -> LoggedRequest:
+        """As the access log sees it."""
+        request = self.request if self is not UNREAD else None
+        return LoggedRequest(request, self.head, now, begun, since, name)
+
+
+UNREAD = Asking(Request(), b"", opens_socket=False)
+"""One that nobody could make sense of."""
 
 
 class Requests:

@@ -52,6 +52,10 @@ def below(name: str) -> Any:
     return property(attrgetter(f"below.{name}"))
 
 
+def remember(self: StreamConnection, value: Any) -> None:
+    self.below.remembered = value
+
+
 class StreamConnection:
     """An `http1.stream.HttpConnection`. Raises `PeerGone`, `DeadlineExceeded`."""
 
@@ -69,6 +73,8 @@ class StreamConnection:
     has_asked = below("has_asked")
     note_request = below("note_request")
     abort = below("abort")
+    remembered = property(attrgetter("below.remembered"), remember)
+    """What content knows of the connection is known of all its streams."""
     idle = new = False
     multiplexed = True
     unsent = 0
@@ -88,6 +94,8 @@ class StreamConnection:
     """Of the part that it sends: how much had not left, and how much of all streams had, when that
     was last looked at."""
 
+    carries_socket = False
+    """Whether it is a `Tunnel`, which knows what an answer means there."""
     has_ended = False
     """Whether content has said all, by itself (`Tunnel`)."""
     body: Any = None
@@ -99,15 +107,6 @@ class StreamConnection:
         self.carrier = carrier
         self.number = number
         self.below = carrier.conn
-
-    @property
-    def remembered(self) -> Any:
-        """What content knows of the connection is known of all its streams."""
-        return self.below.remembered
-
-    @remembered.setter
-    def remembered(self, value: Any) -> None:
-        self.below.remembered = value
 
     @property
     def keeps_place(self) -> bool:

@@ -25,6 +25,7 @@ PROOF = b"sec-websocket-accept"
 class Tunnel(StreamConnection):
     """Raises what `StreamConnection` raises."""
 
+    carries_socket = True
     _answered = False
     _ended = False
     """Whether the client says nothing more."""

@@ -225,8 +225,8 @@ def asked_in(frame: FrameType) -> dict[str, Any]:
     """What is asked where requests are served: `conn`, `request`, `head`, `now`; nothing before
     that is known."""
     found = frame.f_locals
-    asked = found.get("asked")
-    known = found if asked is None else {n: getattr(asked, n) for n in ("request", "head", "now")}
+    asking = found.get("asking")  # of a stream
+    known = found if asking is None else found | {"request": asking.request, "head": asking.head}
     names = ("request", "head", "now")
     return {name: known.get(name) for name in names} | {"conn": found.get(SERVES[frame.f_code])}
 

@@ -23,7 +23,6 @@ from ...iomodels.asyncio_loop.engines import loop_engine
 from ...iomodels.interface import IOModel
 from ...isolation.descendants import descendants
 from ...processes.grace import Grace
-from ..application.client_certificate import extension
 from ..base import Content
 from .application_loop import ApplicationLoop
 from .call_end import report_end
@@ -31,7 +30,7 @@ from .http.cycle import HttpCycle
 from .lifespan import Application
 from .loop_thread.near_end import HTTP_DISCONNECT, NearEnd, carried_apart
 from .loop_thread.own_thread import LoopThread
-from .scope import Scope, Scopes
+from .scope import Ends, Scope, Scopes
 from .websocket.application_side import WebSocket
 from .websocket.handshake import is_websocket
 
@@ -104,8 +103,8 @@ class Asgi(Content):
     def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
         conn = exchange.conn
         host = conn.io
-        if conn.tls is not None and conn.remembered is None:
-            conn.remembered = extension(conn.tls)
+        if conn.remembered is None:
+            conn.remembered = Ends(conn)
         if b"connection" in exchange.request.obeyed and is_websocket(exchange):
             return self._websocket(exchange, host)
         if host.there is not None:

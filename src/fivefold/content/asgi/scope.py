@@ -7,6 +7,8 @@ from urllib.parse import unquote_to_bytes
 
 from ...http1.exchange import Exchange
 from ...http1.request import fields_of
+from ...http1.stream import HttpConnection
+from ..application.client_certificate import extension
 from ..application.forwarded import TrustedProxies
 from ..application.known_heads import KnownHeads
 
@@ -28,10 +30,16 @@ LIFESPANS = ("auto", "on", "off")
 ask.  Here, because settings must not import asyncio."""
 
 
-def http_extensions() -> dict[str, dict[str, Any]]:
-    """Those that an application uses only by its own decision. What one request writes there no
-    other one reads: so they are written out, which takes a tenth of copying them (1 us)."""
-    return {"http.response.trailers": {}, "http.response.early_hint": {}}
+class Ends:
+    """What applications are told of a connection, whichever request it carries: looked up once."""
+
+    __slots__ = ("client", "server", "state", "tls")
+
+    def __init__(self, conn: HttpConnection) -> None:
+        """Raises `ProtocolError` for a client whose certificate cannot be told."""
+        self.client, self.server = conn.peer, conn.local
+        self.state: dict[str, Any] = conn.io.state
+        self.tls = None if conn.tls is None else extension(conn.tls)
 
 
 class Scopes:
@@ -56,9 +64,16 @@ class Scopes:
         scope = known.copy()
         # Middleware changes these in place.
         scope["headers"] = known["headers"].copy()
-        name_request(scope, exchange.request_id)
+        if exchange.request_id:
+            name_request(scope, exchange.request_id)
         scope["asgi"] = VERSIONS.copy()
-        scope["extensions"] = announced = http_extensions()
+        # Those that an application uses only by its own decision. What one request writes there no
+        # other one reads: so they are written out, which takes a tenth of copying them (1 us).
+        announced: dict[str, dict[str, Any]] = {
+            "http.response.trailers": {},
+            "http.response.early_hint": {},
+        }
+        scope["extensions"] = announced
         for name in self._files:
             announced[name] = {}
         self._add_ends(scope, exchange)
@@ -68,7 +83,8 @@ class Scopes:
         scope = self._described(exchange)
         del scope["method"]
         scope["type"] = "websocket"
-        name_request(scope, exchange.request_id)
+        if exchange.request_id:
+            name_request(scope, exchange.request_id)
         offered = [v for k, v in scope["headers"] if k == b"sec-websocket-protocol"]
         names = b",".join(offered).decode("latin-1").split(",")
         scope["subprotocols"] = [name.strip() for name in names if name.strip()]
@@ -105,14 +121,14 @@ class Scopes:
         return [(name, host if name == b"host" else value) for name, value in fields]
 
     def _add_ends(self, scope: Scope, exchange: Exchange) -> None:
-        conn = exchange.conn
-        scope["client"], scope["server"] = conn.peer, conn.local
-        scope["state"] = conn.io.state.copy()
-        if conn.remembered is not None:  # of its keys
-            scope["extensions"]["tls"] = conn.remembered.copy()
+        ends: Ends = exchange.conn.remembered
+        scope["client"], scope["server"] = ends.client, ends.server
+        scope["state"] = ends.state.copy()
+        if ends.tls is not None:  # of its keys
+            scope["extensions"]["tls"] = ends.tls.copy()
         if self._proxies.none:
             return
-        forwarded = self._proxies.forwarded(conn, scope["headers"])
+        forwarded = self._proxies.forwarded(exchange.conn, scope["headers"])
         scope["client"], scope["scheme"] = forwarded.client, forwarded.scheme
         if forwarded.host is not None:
             host = forwarded.host.encode("latin-1")
@@ -122,7 +138,6 @@ class Scopes:
 
 
 def name_request(scope: Scope, name: str) -> None:
-    """Put its name, where it has one, in place of what the client may have sent as such."""
-    if name:
-        fields = [field for field in scope["headers"] if field[0] != REQUEST_ID]
-        scope["headers"] = [*fields, (REQUEST_ID, name.encode("ascii"))]
+    """Put its name in place of what the client may have sent as such."""
+    fields = [field for field in scope["headers"] if field[0] != REQUEST_ID]
+    scope["headers"] = [*fields, (REQUEST_ID, name.encode("ascii"))]

@@ -19,7 +19,7 @@ from ...errors import PeerGone
 from ...http1.limits import Limits
 from ...iomodels.interface import Connection
 from .. import framing
-from ..framing import REFUSED, Framing
+from ..framing import REFUSED, Asked, Closed, Framing
 from ..offered import Http2Settings
 from ..stream import AHEAD_BYTES, StreamConnection
 
@@ -67,13 +67,22 @@ class Incoming(ABC):
 
     def take(self, data: bytes) -> None:
         """What has come. Raises `ClientError`."""
-        handlers = self._handlers
+        handlers, streams, asked = self._handlers, self.streams, self.asked
+        event: Any
         for event in self.frames.receive(data):
-            handle = handlers.get(type(event))
+            kind = type(event)
+            if kind is Asked and event.end_stream:
+                asked.append(event)
+                continue
+            if kind is Closed and event.stream_id not in streams and not event.error_code:
+                continue  # of each answer that has left whole: without another call
+            handle = handlers.get(kind)
             if handle is not None:
                 handle(event)
-        if len(self.asked) + len(self.streams) > self._most:
-            self._refuse_surplus()
+        if asked:
+            self.frames.last = asked[-1].stream_id
+            if len(asked) + len(streams) > self._most:
+                self._refuse_surplus()
         self.room = self.frames.takes(AHEAD_BYTES)
 
     def _refuse_surplus(self) -> None:
@@ -88,10 +97,9 @@ class Incoming(ABC):
             self._replay(number)
 
     def _asked(self, event: ngh2.RequestReceived) -> None:
-        self.frames.last = event.stream_id
+        """With a body to come."""
         self.asked.append(event)
-        if not event.end_stream:
-            self._early[event.stream_id] = []
+        self._early[event.stream_id] = []
 
     def _came(self, event: ngh2.DataReceived) -> None:
         self.frames.came(len(event.data))
@@ -182,7 +190,8 @@ class Incoming(ABC):
             while self.asked and self._has_place:
                 event = self.asked.popleft()
                 self._begin(event)
-                self._replay(event.stream_id)
+                if self._early:
+                    self._replay(event.stream_id)
         finally:
             self._begins = False
 
@@ -203,7 +212,8 @@ class Incoming(ABC):
 
     def add(self, stream: StreamConnection) -> None:
         self.streams[stream.number] = stream
-        self._replay(stream.number)
+        if self._early:
+            self._replay(stream.number)
 
     def end_body(self, stream: StreamConnection) -> None:
         """Nothing follows what has been sent on it."""
