@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from fivefold.cli import COMMANDS, main
+from fivefold.cli.manual import man as man_page
 from fivefold.cli.manual.man import escaped, tables
 from fivefold.cli.serve import serve
 
@@ -59,6 +61,21 @@ def test_man_shows_it_without_a_word(page: str) -> None:
         )
         assert done.stderr == ""
         assert "OPTIONS OF SERVE" in done.stdout
+
+
+def test_without_man_a_terminal_gets_a_sentence_and_not_the_source(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(man_page, "shutil", SimpleNamespace(which=lambda _: None))
+    monkeypatch.setattr(man_page, "sys", SimpleNamespace(stdout=SimpleNamespace(isatty=always)))
+    done = CliRunner().invoke(main, ["man"])
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "the program man is not installed (Debian's man-db)" in done.stderr
+
+
+def always() -> bool:
+    return True
 
 
 @pytest.mark.parametrize(

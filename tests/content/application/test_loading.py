@@ -92,7 +92,7 @@ def test_what_a_target_names(folder: str, target: str, found: str) -> None:
 
 
 WRONG = {
-    "no module": ("nowhere:app", "there is no module 'nowhere' in {folder}"),
+    "no module": ("nowhere:app", "there is no module 'nowhere' in {folder}; --chdir looks in"),
     "a near module": ("shpo:app", "there is no module 'shpo' in {folder}; did you mean shop?"),
     "no submodule": ("shop.wsgo:app", "no module 'shop.wsgo' in package shop; did you mean wsgi?"),
     "no package": ("shpo.wsgi:app", "there is no module 'shpo' in {folder}; did you mean shop?"),

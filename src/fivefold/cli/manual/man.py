@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from ... import __version__
+from ...errors import SettingsError
 from .help_pages import HelpfulCommand, records
 from .topics import Manual
 
@@ -53,10 +54,15 @@ def man() -> None:
     `fivefold man > fivefold.1` in a folder man1 of your MANPATH installs it.
     """
     page = "\n".join(source(click.get_current_context().find_root())) + "\n"
-    if sys.stdout.isatty() and shutil.which(VIEWER):
+    if not sys.stdout.isatty():
+        sys.stdout.write(page)
+    elif shutil.which(VIEWER):
         subprocess.run([VIEWER, "-l", "-"], input=page, text=True, check=False)  # noqa: S603 - ours
     else:
-        sys.stdout.write(page)
+        raise SettingsError(
+            "man: the program man is not installed (Debian's man-db); `fivefold serve --help-all`"
+            " has the options, and `fivefold man > fivefold.1` writes the page"
+        )
 
 
 def source(root: click.Context) -> Iterator[str]:

@@ -85,7 +85,8 @@ def missing(name: str, folder: str) -> str:
     where = f"package {package}" if package else folder
     path = list(sys.modules[package].__path__) if package else [folder]
     names = [module.name for module in pkgutil.iter_modules(path)]
-    return f"there is no module {name!r} in {where}{near(last, names)}"
+    hint = near(last, names) or ("" if package else "; --chdir looks in another folder")
+    return f"there is no module {name!r} in {where}{hint}"
 
 
 def attribute(holder: Any, name: str, target: str) -> Any:

@@ -40,7 +40,7 @@ class Attached:
         self._pid = pid
         self._pattern = pattern
         self._count = count
-        self.unprivileged = tracefs.available() if privileged else "not asked for"
+        self.unprivileged = tracefs.available() if privileged else "--unprivileged asks for none"
         self.processes = 0
         """How many of the server's processes tell us what they do."""
         self._resources = contextlib.ExitStack()

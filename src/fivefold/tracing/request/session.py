@@ -68,7 +68,7 @@ class Session:
         self._alpn = "h2" if http2 else "http/1.1"
         self._resources = contextlib.ExitStack()
         self._kernel: KernelTrace | None = None
-        self.unprivileged = tracefs.available() if privileged else "not asked for"
+        self.unprivileged = tracefs.available() if privileged else "--unprivileged asks for none"
         """Why the kernel's trace events cannot be used; None if they are."""
         self._exchanges = Exchanges()
         self._accepted: dict[int, Any] = {}
