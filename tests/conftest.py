@@ -19,12 +19,16 @@ from support.chromium import browser
 from support.clone import clone, shell
 from support.engines.fixtures import engine, in_thread, io, overlapping, pair
 from support.listed_skips import VARIABLE, pytest_make_collect_report, pytest_runtest_makereport
+from support.openssl import made
+from support.ruled_folder import ruled_folder
 from support.servers.database_fixtures import neighbour, postgres, redis
 from support.servers.folder import SIZES, Serve, serving
 
 __all__ = ["engine", "in_thread", "io", "overlapping", "pair"]  # the contract suite's fixtures
 __all__ += ["browser"]  # of all pages
 __all__ += ["clone", "shell"]  # the documents'
+__all__ += ["made"]  # a certificate
+__all__ += ["ruled_folder"]  # of the pairs, by both versions of HTTP
 __all__ += ["neighbour", "postgres", "redis"]  # other servers
 __all__ += ["pytest_collection_modifyitems"]
 __all__ += ["pytest_make_collect_report", "pytest_runtest_makereport"]
@@ -58,8 +62,8 @@ def clients_closed() -> Iterator[None]:
     """Else the sockets of a failed test would be found by whichever test collects garbage."""
     before = set(client.MADE)  # of fixtures that live longer
     yield
-    for made in set(client.MADE) - before:
-        made.sock.close()
+    for left in set(client.MADE) - before:
+        left.sock.close()
 
 
 @pytest.fixture(scope="session")

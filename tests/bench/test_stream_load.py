@@ -14,7 +14,7 @@ import pytest
 from fivefold.errors import LoadFailed
 from fivefold.load.expected_answers import HOST
 from fivefold.load.job import Ask, Group, Job, request
-from support.openssl import Made, self_signed
+from support.openssl import Made
 from support.servers.folder import serving
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
@@ -35,11 +35,6 @@ PROGRAMS = ("h2load", "curl")
 needs_programs = pytest.mark.skipif(
     not all(map(shutil.which, PROGRAMS)), reason="needs curl and h2load (nghttp2-client)"
 )
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Made:
-    return self_signed(tmp_path, "localhost")
 
 
 @pytest.fixture

@@ -11,15 +11,10 @@ import pytest
 from support import TESTS
 from support.client import TIMEOUT_S
 from support.every_pair import pairs
-from support.openssl import Made, self_signed
+from support.openssl import Made
 from support.servers.folder import Serve
 
 Pair = dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 def curl(made: Made, *words: str) -> bytes:

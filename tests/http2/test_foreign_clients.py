@@ -22,7 +22,7 @@ import pytest
 from support import TESTS
 from support.client import TIMEOUT_S
 from support.every_pair import chosen_pairs
-from support.openssl import Made, self_signed
+from support.openssl import Made
 from support.servers.folder import serving
 
 A_FEW = chosen_pairs(
@@ -39,11 +39,6 @@ RESOURCES = 40
 def pair(request: pytest.FixtureRequest) -> dict[str, str]:
     given: dict[str, str] = request.param
     return given
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from support import TESTS
-from support.frame_cases import GOES_ON, IGNORED, OF_CONNECTIONS, OF_STREAMS, Case
+from support.frame_cases.case import Case
+from support.frame_cases.harmless import GOES_ON, IGNORED
+from support.frame_cases.of_connections import OF_CONNECTIONS
+from support.frame_cases.of_streams import OF_STREAMS
 from support.raw_http2 import GOAWAY, RST_STREAM, RawHttp2, request
 from support.servers.folder import serving
 

@@ -3,7 +3,6 @@ connection that it has (RFC 8441).  What was spoken is its own word, and the app
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from playwright.sync_api import Browser, Page
 
 from support.chromium import chromium, complaints_of, needs_chromium
 from support.every_pair import chosen_pairs
-from support.openssl import Made, fingerprint, self_signed
+from support.film import GAP_BYTES, add_film
+from support.openssl import Made, fingerprint
 from support.servers.folder import serving
 
 pytestmark = needs_chromium
@@ -23,11 +23,6 @@ A_FEW = chosen_pairs(
     "async-epoll",
     "thread-sigio",
 )
-
-FILM = Path(__file__).parents[2] / "examples" / "site" / "media" / "life.mp4"
-
-GAP_BYTES = 60 << 20
-"""More than a browser reads of a film that nobody plays."""
 
 IMAGES, STYLES, SCRIPTS = 40, 10, 10
 
@@ -46,11 +41,6 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     said = f"HTTP/{scope['http_version']} from {scope['client'][1]}"
     while (message := await receive())["type"] == "websocket.receive":
         await send({"type": "websocket.send", "text": f"{message['text']}: {said}"})
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 @pytest.fixture(scope="module")
@@ -77,21 +67,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     head = "<!doctype html><title>page</title><link rel=icon href=data:,>"
     begin = "<script>const ran = []</script>"
     (folder / "page.html").write_text(head + begin + "".join(links))
-    (folder / "film.html").write_text(
-        "<!doctype html><title>film</title><video src=long.mp4 preload=metadata muted></video>"
-    )
-    write_film(folder / "long.mp4")
+    add_film(folder)
     return folder
-
-
-def write_film(path: Path) -> None:
-    """The film of the sample site, with its index far behind the pictures."""
-    film = FILM.read_bytes()
-    index = film.rindex(b"moov") - 4
-    with path.open("wb") as file:
-        file.write(film[:index] + GAP_BYTES.to_bytes(4, "big") + b"free")
-        file.seek(GAP_BYTES - 8, os.SEEK_CUR)
-        file.write(film[index:])
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from applications.asgi import sample as asgi_sample
 from applications.wsgi import sample as wsgi_sample
 from support.every_pair import pairs
 from support.http2_client import Http2Client
+from support.ruled_folder import RULES, TEXT
 from support.servers.embedded import Site, hosting
 from support.servers.folder import SIZES, Serve
 
@@ -154,36 +155,9 @@ def client_of(site: Site) -> Http2Client:
     return Http2Client(site.address)
 
 
-TEXT = b"Five ways to wait, three ways to serve.\n" * 5000
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "app.html").write_text("application")
-    (tmp_path / "404.html").write_text("not here")
-    (tmp_path / "long.txt").write_bytes(TEXT)
-    (tmp_path / "both.css").write_bytes(b"p {}")
-    (tmp_path / "both.css.br").write_bytes(b"shorter")
-    (tmp_path / "many").mkdir()
-    for number in range(600):  # more than one batch
-        (tmp_path / "many" / f"{number:03}").touch()
-    return tmp_path
-
-
-RULES = {
-    "compress": True,
-    "listing": True,
-    "spa": "app.html",
-    "error_page": "404=404.html",
-    "header": "*.css: X-Style: yes",
-    "cache_control": "*.css: max-age=60",
-    "cors": "*",
-}
-
-
 @pairs()
-def test_rules_codings_and_listings(pair: Pair, folder: Path, serve: Serve) -> None:
-    settings = {"target": str(folder), "h2c": True, **RULES, **pair}
+def test_rules_codings_and_listings(pair: Pair, ruled_folder: Path, serve: Serve) -> None:
+    settings = {"target": str(ruled_folder), "h2c": True, **RULES, **pair}
     with serve(**settings) as address, Http2Client(address) as client:
         for _ in range(2):
             packed = client.ask("/long.txt", fields=[("accept-encoding", "gzip")])
@@ -209,10 +183,15 @@ def test_rules_codings_and_listings(pair: Pair, folder: Path, serve: Serve) -> N
 
 
 @pairs()
-def test_a_file_that_is_written_to_while_it_is_sent(pair: Pair, folder: Path, serve: Serve) -> None:
-    big = folder / "big"
+def test_a_file_that_is_written_to_while_it_is_sent(
+    pair: Pair, ruled_folder: Path, serve: Serve
+) -> None:
+    big = ruled_folder / "big"
     big.write_bytes(b"a" * 30_000_000)
-    with serve(target=str(folder), h2c=True, **pair) as address, Http2Client(address) as client:
+    with (
+        serve(target=str(ruled_folder), h2c=True, **pair) as address,
+        Http2Client(address) as client,
+    ):
         number = client.begin("/big")
         client.more(number)
         with big.open("r+b") as file:

@@ -11,41 +11,15 @@ import pytest
 
 from support.client import Client
 from support.every_pair import pairs
+from support.ruled_folder import RULES, TEXT
 from support.servers.folder import Serve
 
 Pair = dict[str, str]
 
-TEXT = b"Five ways to wait, three ways to serve.\n" * 5000
-"""200,000 bytes: compressed on the fly it is sent from memory, as it is from the page cache."""
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "app.html").write_text("application")
-    (tmp_path / "404.html").write_text("not here")
-    (tmp_path / "long.txt").write_bytes(TEXT)
-    (tmp_path / "both.css").write_bytes(b"p {}")
-    (tmp_path / "both.css.br").write_bytes(b"shorter")
-    (tmp_path / "many").mkdir()
-    for number in range(600):  # more than one batch
-        (tmp_path / "many" / f"{number:03}").touch()
-    return tmp_path
-
-
-RULES = {
-    "compress": True,
-    "listing": True,
-    "spa": "app.html",
-    "error_page": "404=404.html",
-    "header": "*.css: X-Style: yes",
-    "cache_control": "*.css: max-age=60",
-    "cors": "*",
-}
-
 
 @pairs()
-def test_rules_codings_and_listings(pair: Pair, folder: Path, serve: Serve) -> None:
-    with serve(target=str(folder), **RULES, **pair) as address:
+def test_rules_codings_and_listings(pair: Pair, ruled_folder: Path, serve: Serve) -> None:
+    with serve(target=str(ruled_folder), **RULES, **pair) as address:
         with Client(address) as client:
             for _ in range(2):
                 packed = client.get("/long.txt", accept_encoding="gzip")
@@ -73,10 +47,12 @@ def test_rules_codings_and_listings(pair: Pair, folder: Path, serve: Serve) -> N
 
 
 @pairs()
-def test_a_file_that_is_written_to_while_it_is_sent(pair: Pair, folder: Path, serve: Serve) -> None:
-    big = folder / "big"
+def test_a_file_that_is_written_to_while_it_is_sent(
+    pair: Pair, ruled_folder: Path, serve: Serve
+) -> None:
+    big = ruled_folder / "big"
     big.write_bytes(b"a" * 30_000_000)
-    with serve(target=str(folder), **pair) as address, Client(address) as client:
+    with serve(target=str(ruled_folder), **pair) as address, Client(address) as client:
         client.send(b"GET /big HTTP/1.1\r\nHost: t\r\n\r\n")
         client._received = client.exactly(1)
         with big.open("r+b") as file:

@@ -13,16 +13,11 @@ from fivefold.serving import MODELS
 from support import TESTS
 from support.client import Client
 from support.every_pair import pairs
-from support.openssl import Made, self_signed
+from support.openssl import Made
 from support.proxy_header import BINARY
 from support.servers.folder import Serve
 
 Pair = dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 def get(client: Client) -> str:

@@ -15,17 +15,12 @@ import pytest
 from support import TESTS
 from support.client import TIMEOUT_S, Client
 from support.every_pair import pairs
-from support.openssl import Made, self_signed
+from support.openssl import Made
 from support.servers.folder import Serve
 
 Pair = dict[str, str]
 
 GET = b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 def trusting(made: Made) -> ssl.SSLContext:

@@ -53,6 +53,12 @@ def self_signed(
     return made
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """For localhost; to be read only."""
+    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
+
+
 def fingerprint(made: Made) -> str:
     """Of the public key, as browsers pin it (RFC 7469, section 2.4)."""
     command = ["openssl", "pkey", "-in", made.key, "-pubout", "-outform", "DER"]

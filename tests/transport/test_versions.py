@@ -18,16 +18,11 @@ from fivefold.http2.offered import VERSIONS
 from support.client import TIMEOUT_S, Client
 from support.every_pair import chosen_pairs
 from support.http2_client import Http2Client
-from support.openssl import Made, self_signed
+from support.openssl import Made
 from support.raw_http2 import PREFACE, SETTINGS, RawHttp2, frame, request, settings
 from support.servers.folder import Serve, serving
 
 H2, H1 = "h2", "http/1.1"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@ parts, a reload that changes nothing."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,19 +13,10 @@ from playwright.sync_api import Browser, Page, Response, expect
 
 from fivefold import Server, Settings
 from support.chromium import chromium, complaints_of, needs_chromium
-from support.openssl import Made, fingerprint, self_signed
+from support.film import GAP_BYTES, SITE, add_film
+from support.openssl import Made, fingerprint
 
 pytestmark = needs_chromium
-
-SITE = Path(__file__).parents[3] / "examples" / "site"
-
-GAP_BYTES = 60 << 20
-"""More than a browser reads of a film that nobody plays."""
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample site, and its film with the index far behind the pictures."""
     folder = tmp_path_factory.mktemp("site") / "site"
     shutil.copytree(SITE, folder)
-    film = (SITE / "media" / "life.mp4").read_bytes()
-    index = film.rindex(b"moov") - 4
-    with (folder / "long.mp4").open("wb") as file:
-        file.write(film[:index] + GAP_BYTES.to_bytes(4, "big") + b"free")
-        file.seek(GAP_BYTES - 8, os.SEEK_CUR)
-        file.write(film[index:])
-    (folder / "film.html").write_text(
-        "<!doctype html><title>film</title><video src=long.mp4 preload=metadata muted></video>"
-    )
+    add_film(folder)
     return folder
 
 

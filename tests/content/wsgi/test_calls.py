@@ -22,7 +22,7 @@ from fivefold.content.wsgi.input import spool_folder
 from fivefold.iomodels import ENGINES
 from support import TESTS
 from support.every_pair import pairs
-from support.openssl import Made, self_signed
+from support.openssl import Made
 from support.servers.embedded import MODELS, WSGI_WAYS, Site, hosting, open_gate
 from support.wire import Wire
 
@@ -180,11 +180,6 @@ def test_a_client_that_takes_nothing_of_what_is_written(pair: Pair) -> None:
         with site.wire() as wire:
             assert wire.ask("/write-sized").body == b"1234567890"
         assert site.log == ""
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 @everywhere()

@@ -7,8 +7,6 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,57 +14,18 @@ import pytest
 from websockets.sync.client import connect
 
 from fivefold import Server, Settings
-from fivefold.content.application.client_certificate import escaped
-from fivefold.errors import SettingsError
 from fivefold.iomodels import ENGINES
 from fivefold.iomodels.interface import IOModel
 from fivefold.serving import MODELS
 from support import TESTS
 from support.client import TIMEOUT_S, Client
-from support.openssl import Made, client_of, self_signed
+from support.openssl import Made, self_signed
 from support.servers.folder import Serve
 from support.servers.logged import logged
+from support.tls_clients import s_client, shaken, status
 
 ALERT = b"\x15"
 """RFC 8446, section 5.1: the type of a record."""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tls")
-
-
-@pytest.fixture(scope="module")
-def made(folder: Path) -> Made:
-    return self_signed(folder, "localhost")
-
-
-def curl(made: Made, *words: str) -> str:
-    command = ["curl", "-sS", "-m", str(TIMEOUT_S), "--cacert", made.cert, *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-def s_client(address: tuple[str, int], *words: str) -> str:
-    """What openssl says of a connection; it leaves at once."""
-    command = ["openssl", "s_client", "-connect", "{}:{}".format(*address), *words]
-    done = subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL)
-    return (done.stdout + done.stderr).decode("latin-1")
-
-
-@contextmanager
-def shaken(
-    address: tuple[str, int], context: ssl.SSLContext, name: str = "localhost"
-) -> Iterator[ssl.SSLSocket]:
-    with (
-        socket.create_connection(address, timeout=TIMEOUT_S) as sock,
-        context.wrap_socket(sock, server_hostname=name) as secure,
-    ):
-        yield secure
-
-
-def status(secure: ssl.SSLSocket) -> bytes:
-    secure.sendall(b"GET /1.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    return secure.recv(65536)[:12]
 
 
 def test_versions(made: Made, serve: Serve) -> None:
@@ -97,8 +56,8 @@ def test_protocols_resumption_and_renegotiation(made: Made, serve: Serve) -> Non
         assert b"no renegotiation" in done.stderr
 
 
-def test_a_name_chooses_the_certificate(folder: Path, made: Made, serve: Serve) -> None:
-    other = self_signed(folder, "other.example", "*.other.example")
+def test_a_name_chooses_the_certificate(tmp_path: Path, made: Made, serve: Serve) -> None:
+    other = self_signed(tmp_path, "other.example", "*.other.example")
     with serve(tls_cert=(made.cert, other.cert), tls_key=(made.key, other.key)) as address:
         trust = ssl.create_default_context(cafile=made.cert)
         trust.load_verify_locations(other.cert)
@@ -172,73 +131,6 @@ def hello(name: bytes) -> bytes:
     return sent.replace(stand_in.encode(), name)
 
 
-@pytest.mark.parametrize("auth", ["optional", "required"])
-def test_client_certificates(auth: str, folder: Path, made: Made, serve: Serve) -> None:
-    mary = client_of(made, folder, "mary")
-    settings = {"tls_client_ca": made.cert, "tls_client_auth": auth}
-    files = {"tls_cert": made.cert, "tls_key": made.key}
-    with serve(target="applications.wsgi.mirror:app", chdir=TESTS, **settings, **files) as (
-        host,
-        port,
-    ):
-        url = f"https://{host}:{port}/"
-        said = curl(made, "--cert", mary.cert, "--key", mary.key, url)
-        assert said.endswith("SUCCESS CN=mary")
-        if auth == "optional":
-            assert curl(made, url).endswith("NONE")
-        else:
-            with pytest.raises(subprocess.CalledProcessError) as failed:
-                curl(made, url)
-            assert "certificate required" in failed.value.stderr
-        stranger = self_signed(folder, "stranger")
-        with pytest.raises(subprocess.CalledProcessError):
-            curl(made, "--cert", stranger.cert, "--key", stranger.key, url)
-
-
-@pytest.mark.parametrize("target", ["applications.wsgi.mirror:app", "applications.asgi.sample:app"])
-@pytest.mark.parametrize("serving", MODELS)
-def test_a_client_whose_name_is_no_text_is_refused(
-    serving: str,
-    target: str,
-    folder: Path,
-    made: Made,
-    serve: Serve,
-    tmp_path: Path,
-) -> None:
-    """It was a traceback for each request, as many as it likes."""
-    odd = client_of(made, folder, f"odd-{serving}", "subjectAltName=DER:30:06:82:04:6d:fc:6c:6c")
-    settings = {"tls_client_ca": made.cert, "tls_client_auth": "optional", "serving": serving}
-    files = {"tls_cert": made.cert, "tls_key": made.key}
-    log = tmp_path / "log"
-    with (
-        logged(log),
-        serve(target=target, chdir=TESTS, **settings, **files) as (host, port),
-    ):
-        url = f"https://{host}:{port}/"
-        said = curl(made, "--cert", odd.cert, "--key", odd.key, "-i", url)
-        assert said.split()[1] == "400"
-        assert "has a name that is not text" in said
-        assert "is not text" not in curl(made, "-i", url)
-    assert "UnicodeDecodeError" not in log.read_text()
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("mary", "mary"),
-        ('a,b+c"d\\e<f>g;h', 'a\\,b\\+c\\"d\\\\e\\<f\\>g\\;h'),
-        (" a b ", "\\ a b\\ "),
-        (" ", "\\ "),
-        ("#a#b", "\\#a#b"),
-        ("a\r\nX: y\0\x7f", "a\\0D\\0AX: y\\00\\7F"),
-        ("Zoë", "Zoë"),
-    ],
-)
-def test_a_name_cannot_end_the_line_that_it_is_written_into(value: str, text: str) -> None:
-    """RFC 4514, section 2.4."""
-    assert escaped(value) == text
-
-
 def test_a_new_certificate_is_taken_without_a_restart(tmp_path: Path, serve: Serve) -> None:
     made = self_signed(tmp_path, "localhost")
 
@@ -303,66 +195,3 @@ def test_plain_http_is_sent_on(made: Made, tmp_path: Path) -> None:
     lines = log.read_text().splitlines()
     assert lines[0] == "301 GET //evil.example/a?b=c HTTP/1.1"
     assert [line[:3] for line in lines] == ["301", "308", "301", "400", "400"]
-
-
-def test_wrong_settings(folder: Path, made: Made) -> None:
-    locked = self_signed(folder, "locked", password="sesame")
-    other = self_signed(folder, "second")
-    (folder / "word").write_text("wrong\n")
-    (folder / "long").write_text("x" * 2000)
-    cases = [
-        ({"tls_cert": "none.pem"}, "tls_cert: cannot read none.pem: No such file"),
-        ({"tls_cert": made.cert}, "if it is in a file of its own, name that: tls_key"),
-        ({"tls_cert": made.key, "tls_key": made.key}, "holds no certificate"),
-        ({"tls_cert": made.cert, "tls_key": other.key}, "is not the key of the certificate"),
-        ({"tls_cert": locked.cert, "tls_key": locked.key}, "is encrypted; name a file"),
-        (
-            {
-                "tls_cert": locked.cert,
-                "tls_key": locked.key,
-                "tls_key_password_file": str(folder / "word"),
-            },
-            "does not open",
-        ),
-        (
-            {
-                "tls_cert": locked.cert,
-                "tls_key": locked.key,
-                "tls_key_password_file": str(folder / "long"),
-            },
-            "tls_key_password_file: password cannot be longer",
-        ),
-        (
-            {"tls_cert": made.cert, "tls_key": made.key, "tls_client_ca": made.cert},
-            "no client is asked for a certificate",
-        ),
-        ({"tls_key": made.key}, "1 named, but of tls_cert 0"),
-        ({"redirect_http": "127.0.0.1:0"}, "name a certificate: tls_cert"),
-        ({"tls_client_auth": "required", "tls_cert": made.cert}, "name the authorities"),
-        (
-            {
-                "tls_client_auth": "required",
-                "tls_client_ca": str(folder / "word"),
-                "tls_cert": made.cert,
-                "tls_key": made.key,
-            },
-            "tls_client_ca: cannot use",
-        ),
-        ({"tls_min": "1.1"}, "choose from 1.2, 1.3"),
-    ]
-    for values, wanted in cases:
-        with pytest.raises(SettingsError, match=wanted):
-            Server(Settings.of(values))
-
-
-def test_the_right_password_and_an_old_certificate(folder: Path) -> None:
-    (folder / "sesame").write_text("sesame\n")
-    old = self_signed(folder, "old", password="sesame", days=0)
-    files = ["--tls-cert", old.cert, "--tls-key", old.key]
-    words = ["serve", "--check-config", *files, "--tls-key-password-file", str(folder / "sesame")]
-    done = subprocess.run(
-        [sys.executable, "-m", "fivefold", *words], check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0
-    assert "has expired" in done.stderr
-    assert len(done.stderr.splitlines()) == 1

@@ -12,15 +12,9 @@ from fivefold.serving import MODELS
 from support.applicable import only
 from support.client import Client
 from support.every_pair import pairs
-from support.openssl import Made, self_signed
+from support.openssl import Made
 from support.process_tree import memory_of_tree
 from support.servers.started import running
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
-
 
 PASSES = 8
 
