@@ -65,7 +65,7 @@ class Untimed:
 AS_IT_IS = (Traced.respond, TwoIos)
 WAYS: dict[str, tuple[dict[str, str] | None, tuple[Any, Any]]] = {
     "without --otel": (None, AS_IT_IS),
-    "no span, the file is read for each": (KEPT, (answer, Untimed)),
+    "no span, a file is looked up for each": (KEPT, (answer, Untimed)),
     "and attributes, the client's trace": (KEPT, (describe, Untimed)),
     "--otel, sampled out": (KEPT | {"OTEL_TRACES_SAMPLER": "always_off"}, AS_IT_IS),
     "a span whose I/Os are not timed": (KEPT, (Traced.respond, Untimed)),

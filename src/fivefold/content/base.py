@@ -36,6 +36,11 @@ class Content:
         """
         return None
 
+    def at_hand(self, exchange: Exchange) -> Answer | None:
+        """For content around this one that has to have an exchange: the response, if it needs
+        neither an application nor a path looked up; else None, and `respond` is to be asked."""
+        return None
+
     def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
         """Answer through the exchange. Raises `ProtocolError` for a refusal."""
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 
 from applications.traced import asgi, wsgi
 from fivefold import Server, Settings
+from fivefold.content.static.site import Static
+from fivefold.http1.exchange import Exchange
 from fivefold.serving import MODELS
 from support.client import Client
 from support.every_pair import pairs
@@ -113,6 +116,39 @@ def test_each_request_is_one_span_and_the_application_is_below_it(
     )
     assert first.attributes["fivefold.queue_ms"] >= 0
     assert "fivefold.queue_ms" not in others[0].attributes
+
+
+@pytest.mark.parametrize("names", [{}, {"request_id": True}], ids=["", "named"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_file_in_memory_is_looked_up_once(
+    serving: str, names: dict[str, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_text("file")
+    os.utime(tmp_path / "a", (1e9, 1e9))  # young files are trusted for a moment only
+    looked_up = tmp_path / "looked up"
+    respond = Static.respond
+
+    def noted(site: Static, exchange: Exchange) -> Any:
+        with looked_up.open("a") as notes:
+            notes.write("x")
+        return respond(site, exchange)
+
+    monkeypatch.setattr(Static, "respond", noted)
+    settings = {"serving": serving, "mount": (f"/files={tmp_path}",), **names}
+    with (
+        traced(wsgi, monkeypatch, **settings) as (address, collector),
+        Client(address) as client,
+    ):
+        answers = [client.get("/files/a") for _ in range(4)]
+        client.send(b"GET /files/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        answers.append(client.answer())
+        assert client.at_end()
+    assert looked_up.read_text() == "x"
+    assert [(answer.status, answer.body) for answer in answers] == [(200, b"file")] * 5
+    assert len({answer.fields.get("x-request-id") for answer in answers}) == (5 if names else 1)
+    spans = [span.attributes for span in by_path(collector)["/files/a"]]
+    assert [span["http.response.status_code"] for span in spans] == [200] * 5
+    assert all(span["fivefold.network.copy_ms"] > 0 for span in spans)
 
 
 @pairs()

@@ -15,9 +15,12 @@ Cost.         docs/opentelemetry.md.  Nothing where it is off: then this is not 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from time import monotonic
 from weakref import WeakSet
 
 from ...http1.exchange import OVER, Exchange
+from ...http1.response import DateField
 from ...http1.slow_path import unforeseen
 from ...http1.stream import HttpConnection
 from ...iomodels.interface import IOModel
@@ -36,6 +39,7 @@ class Traced(Around):
         super().__init__(content)
         self._tracers = Tracers()
         self._attributes = Attributes(proxies, pair)
+        self._date = DateField()
         self._answered: WeakSet[HttpConnection] = WeakSet()
         """Connections whose next request is not the first: it did not lie in their queue. Not
         `has_asked`, which content around this one, or a sampler, has set by now."""
@@ -53,7 +57,7 @@ class Traced(Around):
         attributes, parent = self._attributes.of(exchange, queued_s)
         span = exchange.span = ServerSpan(self._tracers.tracer, attributes, parent, conn)
         try:
-            await self._content.respond(exchange)
+            await self._response(exchange)
         except OVER as error:
             span.cut(error)
             raise
@@ -61,3 +65,14 @@ class Traced(Around):
             raise span.refused(unforeseen(exchange.request, error), error) from None
         finally:
             span.end(finished=exchange.finished, request_id=exchange.request_id)
+
+    def _response(self, exchange: Exchange) -> Awaitable[None]:
+        """What is at hand needs no file to be read, and runs no application."""
+        conn = exchange.conn
+        # A server that stops lets content build the whole exchange, which says `close`.
+        answer = None if conn.closing else self._content.at_hand(exchange)
+        if answer is None:
+            return self._content.respond(exchange)
+        if conn.adding:
+            answer = answer.with_fields(conn, self._date.at(monotonic()))
+        return answer.through(exchange)

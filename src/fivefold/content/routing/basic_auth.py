@@ -83,6 +83,11 @@ class Guarded(Around):
             return None
         return self._content.answer_at_once(request, head, conn, now)
 
+    def at_hand(self, exchange: Exchange) -> Answer | None:
+        if not self._is_known(self._digest(exchange.request_head)):
+            return None
+        return self._content.at_hand(exchange)
+
     async def respond(self, exchange: Exchange) -> None:
         digest = self._digest(exchange.request_head)
         if self._is_known(digest):

@@ -48,9 +48,15 @@ class Router(Around):
         owner = self._known_owner(key) or self._remembered(key)
         return owner.answer_at_once(request, head, conn, now)
 
+    def at_hand(self, exchange: Exchange) -> Answer | None:
+        return self._owner_for(exchange).at_hand(exchange)
+
     def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+        return self._owner_for(exchange).respond(exchange)
+
+    def _owner_for(self, exchange: Exchange) -> Content:
         key = self._key(exchange.request)
-        return (self._known_owner(key) or self._remembered(key)).respond(exchange)
+        return self._known_owner(key) or self._remembered(key)
 
     def _remembered(self, key: bytes) -> Content:
         owner = self._owner(key)

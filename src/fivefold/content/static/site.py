@@ -112,6 +112,13 @@ class Static(Content):
             return HeadAndFile(entry.head, entry.file_part(0, entry.size), entry.as_http1)
         return entry.answer
 
+    def at_hand(self, exchange: Exchange) -> Answer | None:
+        if exchange.body is not None:
+            return None
+        return self.answer_at_once(
+            exchange.request, exchange.request_head, exchange.conn, monotonic()
+        )
+
     def _look(self, now: float) -> None:
         """Once a second: whether the path of the folder leads to another one."""
         self._look_at = self._file_responses.second_of(now)
