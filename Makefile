@@ -38,8 +38,8 @@ format: .venv/check
 
 # What takes too long for every day: deaths again and again in each serving model; `compare` of a
 # server with itself, 40 times; a day in the life of a shop and a service (MINUTES=3 for trying,
-# SOAK='--shop process --service thread'); 500 reloads and 1,000 starts of each model (at most 80
-# minutes, whatever MINUTES says, and as root).
+# SOAK='--shop process --service thread'); 500 reloads and 1,000 starts of each model (at most an
+# hour each, whatever MINUTES says, and as root).
 MINUTES ?= 20
 soak: .venv/dev
 	FIVEFOLD_SOAK=1 $(BIN)/python -m pytest tests/processes/test_deaths.py
