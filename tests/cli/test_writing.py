@@ -92,6 +92,11 @@ def test_a_comparison_is_written_though_nobody_reads_standard_output(
     assert "Traceback" not in done.stderr
 
 
+def test_a_trace_says_nothing_besides_itself(target: Path) -> None:
+    done = run("trace", target, "/", "--unprivileged")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("command", [("trace", "/"), ("compare", "--report", "result.json")])
 def test_what_cannot_be_written_is_said_before_the_work(
     command: tuple[str, ...], target: Path, tmp_path: Path

@@ -5,6 +5,7 @@ Only here does anything print, configure logging or choose an exit status.
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 
@@ -36,6 +37,10 @@ Examples:
   fivefold serve FOLDER              http://127.0.0.1:8000 has its files
   fivefold serve shop.wsgi:app       app, in the module shop.wsgi
 """
+
+SPEAKS_FROM = {"serve": logging.INFO}
+"""From which level on a command's server speaks: where it serves a moment for a result that is
+shown, its starts and stops are no news."""
 
 
 class Commands(click.Group):
@@ -91,4 +96,4 @@ def leave(error: FivefoldError, status: int) -> None:
 def main(ctx: click.Context) -> None:
     """Serve folders and Python applications: 3 serving models x 5 I/O models."""
     fill_standard_descriptors()
-    ctx.with_resource(speaking())
+    ctx.with_resource(speaking(SPEAKS_FROM.get(ctx.invoked_subcommand or "", logging.WARNING)))

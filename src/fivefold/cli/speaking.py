@@ -98,11 +98,11 @@ class StandardError(logging.Handler):
 
 
 @contextmanager
-def speaking() -> Iterator[None]:
-    """Everything from INFO on is said on standard error, until the end of the block."""
+def speaking(level: int = logging.INFO) -> Iterator[None]:
+    """Everything from `level` on is said on standard error, until the end of the block."""
     log, handler = logger("fivefold"), StandardError()
     before = log.level, log.propagate
-    log.setLevel(logging.INFO)
+    log.setLevel(level)
     log.propagate = False
     log.addHandler(handler)
     handlers = log.handlers[:-1]

@@ -33,7 +33,7 @@ class ServedTimeline(Timeline):
         self._server_port = server_port
         super().__init__(o for o in observations if o.at_ns >= since_ns)
         until = max(self.end_ns, *(o.at_ns for o in self.all if o.source != "tracefs"))
-        self.all = [o for o in self.all if o.at_ns <= until]
+        self._keep([o for o in self.all if o.at_ns <= until])
 
     def _bounds(self, everything: list[Observation]) -> tuple[int, int]:
         got = [o.at_ns for o in everything if o.event == "recv.end"]

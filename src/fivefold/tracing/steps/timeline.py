@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from ...errors import TraceFailed
@@ -18,13 +20,26 @@ class Timeline:
         everything = sorted(observations, key=lambda o: o.at_ns)
         self.start_ns, self.end_ns = self._bounds(everything)
         # A moment longer: the server may notice later than the client that it is done.
-        self.all = [o for o in everything if o.at_ns >= self.start_ns]
+        self.all: list[Observation] = []
+        self._times: list[int] = []
+        self._places: dict[str, list[int]] = {}
+        """Where in `all` the observations of each event are: a slow client makes a hundred
+        thousand of them, and each call asks."""
+        # A moment longer: the server may notice later than the client that it is done.
+        self._keep([o for o in everything if o.at_ns >= self.start_ns])
         self._process_of: dict[int, int] = {
             o.detail["tid"]: o.detail["pid"]
             for o in everything
             if "pid" in o.detail and not o.event.startswith("sched:")
         }
         """Of the threads that did something; the scheduler also names those in their way."""
+
+    def _keep(self, seen: list[Observation]) -> None:
+        """These alone, in their order."""
+        self.all, self._places = seen, {}
+        self._times = [one.at_ns for one in seen]
+        for place, one in enumerate(seen):
+            self._places.setdefault(one.event, []).append(place)
 
     def _bounds(self, everything: list[Observation]) -> tuple[int, int]:
         """When it began and ended. Raises `TraceFailed`."""
@@ -36,12 +51,20 @@ class Timeline:
 
     def of(self, *events: str, after: int = 0, before: int | None = None) -> list[Observation]:
         """Those of these events, in order; a call may return after the client has its data."""
-        end = self.all[-1].at_ns if before is None else before
-        return [o for o in self.all if o.event in events and after <= o.at_ns <= end]
+        places = heapq.merge(*(self._between(event, after, before) for event in {*events}))
+        return [self.all[place] for place in places]
+
+    def _between(self, event: str, after: int, before: int | None) -> list[int]:
+        """The places of an event in a span of time."""
+        places = self._places.get(event, [])
+        begin = bisect_left(places, after, key=self._times.__getitem__)
+        if before is None:
+            return places[begin:]
+        return places[begin : bisect_right(places, before, key=self._times.__getitem__)]
 
     def within(self, after: int, before: int) -> list[Observation]:
         """Everything between two moments."""
-        return [o for o in self.all if after <= o.at_ns <= before]
+        return self.all[bisect_left(self._times, after) : bisect_right(self._times, before)]
 
     def first(self, *events: str, after: int = 0, before: int | None = None) -> Observation | None:
         return next(iter(self.of(*events, after=after, before=before)), None)

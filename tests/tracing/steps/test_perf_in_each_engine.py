@@ -1,0 +1,199 @@
+"""A whole request in each engine, told by perf(1), too: the same calls, in the same order, at the
+same times; and waits that agree within a tenth.
+
+perf has a ring of its own, and the scheduler's word for when a thread slept.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fivefold import Settings
+from fivefold.iomodels import ENGINES
+from fivefold.linux.processes import processes_of_tree
+from fivefold.linux.tracepoints import tracefs
+from fivefold.serving import MODELS
+from fivefold.tracing.kernel.events import recorded
+from fivefold.tracing.model import REQUEST, RESPONSE, WAIT, Trace
+from fivefold.tracing.request.own_client import AT_ONCE, Manner
+from fivefold.tracing.request.session import Session
+from fivefold.tracing.steps.assembling import assembled
+from fivefold.tracing.steps.timeline import Timeline
+from support.measured_again import measured_again
+from support.perf import ENTER, EXIT, Told, asleep_ns, perf, refused_ns, told_by_perf
+
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available())),
+    pytest.mark.skipif(shutil.which("perf") is None, reason="perf is not installed"),
+]
+
+WATCHED = [event for event in recorded("threads") if event.startswith(ENTER)]
+MOVING = [f"{EXIT}{name}" for name in ("recvfrom", "sendto", "sendfile64")]
+"""Whose results tell whether a try was refused."""
+
+WITNESSES = {"nonblocking": refused_ns}
+"""By engine, how perf has its waits: one is awake while it waits, the others sleep."""
+
+LARGE, HUGE = 300_000, 6_000_000
+LATE_S = 0.03
+ONE_EVENT_NS = 50_000
+"""The kernel tells each ring of an event in its turn, under the same thread."""
+
+Call = tuple[str, int]
+"""Name, and when it was entered (monotonic nanoseconds)."""
+
+CASES = [("async", engine) for engine in ENGINES] + [
+    (serving, engine)
+    for serving in MODELS
+    if serving != "async"
+    for engine in ENGINES
+    if engine.engine in {"blocking", "epoll"}
+]
+IN_EACH = pytest.mark.parametrize(
+    ("serving", "engine"), CASES, ids=[f"{serving}-{e.engine}" for serving, e in CASES]
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "large").write_bytes(os.urandom(LARGE))
+    (folder / "huge").write_bytes(bytes(HUGE))
+    return folder
+
+
+@pytest.fixture
+def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
+    """What the traces were made of."""
+    seen: list[Timeline] = []
+
+    def spied(timeline: Timeline) -> Any:
+        seen.append(timeline)
+        return assembled(timeline)
+
+    monkeypatch.setattr("fivefold.tracing.request.session.assembled", spied)
+    return seen
+
+
+class Traced:
+    """One request, as we tell of it and as perf does."""
+
+    def __init__(self, trace: Trace, timeline: Timeline, told: list[Told]) -> None:
+        """`told`: by perf, without what serving threads wrote to the tracer."""
+        self.trace, self.timeline, self.told = trace, timeline, told
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        path: str,
+        timelines: list[Timeline],
+        data: Path,
+        manner: Manner = AT_ONCE,
+    ) -> Traced:
+        with Session(settings, manner=manner) as session:
+            session.request(path)
+            with perf([*WATCHED, *MOVING], processes_of_tree(session._server.pid), data):
+                trace = session.request(path)
+            assert not [note for note in trace.notes if "lost" in note]
+            records = f"fd: 0x{session._pipe.writing_end:08x},"
+        told = [one for one in told_by_perf(data) if not one.fields.startswith(records)]
+        return cls(trace, timelines[-1], told)
+
+    @property
+    def ours(self) -> dict[int, list[Call]]:
+        """By thread; of threads of the server."""
+        begin, end = self.timeline.start_ns, self.timeline.end_ns
+        threads = {one.thread for one in self.told}
+        return self.by_thread(
+            (seen.detail["tid"], seen.event, seen.at_ns)
+            for seen in self.timeline.within(begin, end)
+            if seen.event in WATCHED and seen.detail["tid"] in threads
+        )
+
+    @property
+    def theirs(self) -> dict[int, list[Call]]:
+        """Without what the tracer did itself, when it read its counters."""
+        begin, end = self.timeline.start_ns, self.timeline.end_ns
+        reading = [
+            (one.detail["tid"], one.at_ns, one.detail["until_ns"])
+            for one in self.timeline.of("accounting")
+        ]
+        return self.by_thread(
+            (one.thread, one.event, one.at_ns)
+            for one in self.told
+            if one.event in WATCHED
+            and begin <= one.at_ns <= end
+            and not any(tid == one.thread and a <= one.at_ns <= b for tid, a, b in reading)
+        )
+
+    @staticmethod
+    def by_thread(calls: Iterator[tuple[int, str, int]]) -> dict[int, list[Call]]:
+        found: dict[int, list[Call]] = {}
+        for tid, event, at_ns in calls:
+            found.setdefault(tid, []).append((event.removeprefix(ENTER), at_ns))
+        return found
+
+    def waited(self, part: str) -> tuple[float, float]:
+        """Microseconds of waiting in a part: in our lane, and as perf has it."""
+        lane = self.trace.lanes[0]
+        assert lane.thread is not None
+        waits = [one for one in lane.segments if (one.phase, one.part) == (WAIT, part)]
+        assert waits
+        start_ns = self.timeline.start_ns
+        begin = start_ns + round(waits[0].start_us * 1000)
+        end = start_ns + round((waits[-1].start_us + waits[-1].duration_us) * 1000)
+        by_perf = WITNESSES.get(self.trace.pair["engine"], asleep_ns)
+        waited = by_perf(self.told, lane.thread, begin, end)
+        return sum(one.duration_us for one in waits), waited / 1000
+
+
+def settings_of(serving: str, engine: Any, folder: Path) -> Settings:
+    if engine.available() is not None:
+        pytest.skip(engine.available())
+    return Settings(target=str(folder), serving=serving, io=engine.engine)
+
+
+@IN_EACH
+def test_perf_saw_the_same_calls_of_every_thread_in_the_same_order_at_the_same_times(
+    serving: str, engine: Any, folder: Path, tmp_path: Path, timelines: list[Timeline]
+) -> None:
+    settings = settings_of(serving, engine, folder)
+    traced = Traced.of(settings, "/large", timelines, tmp_path / "perf.data")
+    ours, theirs = traced.ours, traced.theirs
+    assert traced.trace.lanes[0].thread in ours
+    for tid, calls in ours.items():
+        assert [name for name, _ in calls] == [name for name, _ in theirs[tid]]
+        for (_, mine_ns), (_, perfs_ns) in zip(calls, theirs[tid], strict=True):
+            assert abs(mine_ns - perfs_ns) < ONE_EVENT_NS
+
+
+@IN_EACH
+@measured_again
+def test_the_wait_for_a_client_that_sends_late_is_as_perf_has_it(
+    serving: str, engine: Any, folder: Path, tmp_path: Path, timelines: list[Timeline]
+) -> None:
+    settings, late = settings_of(serving, engine, folder), Manner(sends_late_s=LATE_S)
+    traced = Traced.of(settings, "/large", timelines, tmp_path / "perf.data", late)
+    ours, perfs = traced.waited(REQUEST)
+    assert ours == pytest.approx(perfs, rel=0.1)
+    assert perfs > 0.5 * LATE_S * 1e6
+
+
+@IN_EACH
+@measured_again
+def test_the_wait_for_a_client_that_reads_late_is_as_perf_has_it(
+    serving: str, engine: Any, folder: Path, tmp_path: Path, timelines: list[Timeline]
+) -> None:
+    settings, slow = settings_of(serving, engine, folder), Manner(reads_late_s=LATE_S)
+    traced = Traced.of(settings, "/huge", timelines, tmp_path / "perf.data", slow)
+    ours, perfs = traced.waited(RESPONSE)
+    assert ours == pytest.approx(perfs, rel=0.1)
+    assert perfs > 0.5 * LATE_S * 1e6
