@@ -21,7 +21,7 @@ LINE = re.compile(rf"^ *(\d+) +(\d+\.\d+): +(\w+:\w+|{SWITCH}):? *(.*?) *$")
 
 
 @dataclass(frozen=True)
-class Told:
+class PerfEvent:
     """One event: the thread under which it happened, its time on the monotonic clock."""
 
     thread: int
@@ -31,7 +31,7 @@ class Told:
 
 
 @contextlib.contextmanager
-def perf(events: Collection[str], pids: Collection[int], data: Path) -> Iterator[None]:
+def perf(names: Collection[str], pids: Collection[int], data: Path) -> Iterator[None]:
     """It records these events of these processes until the block ends."""
     control, acknowledged = data.with_name("control"), data.with_name("acknowledged")
     for each in (control, acknowledged):
@@ -39,7 +39,7 @@ def perf(events: Collection[str], pids: Collection[int], data: Path) -> Iterator
         os.mkfifo(each)
     fifos = f"--control=fifo:{control},{acknowledged}"
     command = ["perf", "record", "-q", "-k", "mono", "-m", "4M", "--switch-events"]
-    named = ["-e", ",".join(events), "-p", ",".join(map(str, pids)), "-o", str(data)]
+    named = ["-e", ",".join(names), "-p", ",".join(map(str, pids)), "-o", str(data)]
     asked = [*seeing_tracefs(command), "-D", "-1", fifos, *named]
     with subprocess.Popen(asked, stderr=subprocess.PIPE) as process:
         try:
@@ -54,7 +54,7 @@ def perf(events: Collection[str], pids: Collection[int], data: Path) -> Iterator
             process.stderr.read()
 
 
-def told_by_perf(data: Path) -> list[Told]:
+def events_of(data: Path) -> list[PerfEvent]:
     """In the order in which it happened."""
     fields = ["-F", "tid,time,event,trace", "--show-switch-events"]
     printing = ["perf", "script", "-i", str(data), "--ns", *fields]
@@ -62,7 +62,7 @@ def told_by_perf(data: Path) -> list[Told]:
         seeing_tracefs(printing), capture_output=True, text=True, check=True
     ).stdout
     found = [
-        Told(int(m[1]), nanoseconds(m[2]), m[3], m[4])
+        PerfEvent(int(m[1]), nanoseconds(m[2]), m[3], m[4])
         for m in map(LINE.match, printed.splitlines())
         if m
     ]
@@ -74,11 +74,11 @@ def nanoseconds(seconds: str) -> int:
     return int(whole) * 1_000_000_000 + int(part.ljust(9, "0"))
 
 
-def asleep_ns(told: Collection[Told], thread: int, begin_ns: int, end_ns: int) -> int:
+def asleep_ns(events: Collection[PerfEvent], thread: int, begin_ns: int, end_ns: int) -> int:
     """How long a thread slept between two moments, by the scheduler; not how long it wanted to
     run."""
     total, since = 0, None
-    for one in told:
+    for one in events:
         if one.thread != thread or one.event != SWITCH:
             continue
         if one.fields == OUT:
@@ -94,11 +94,11 @@ REFUSED = "0xfffffffffffffff5"
 """-EAGAIN."""
 
 
-def refused_ns(told: Collection[Told], thread: int, begin_ns: int, end_ns: int) -> int:
+def refused_ns(events: Collection[PerfEvent], thread: int, begin_ns: int, end_ns: int) -> int:
     """How long a thread that tries again and again was refused between two moments: from the first
     try in vain until the one that was not."""
     total, since, entered = 0, None, 0
-    for one in told:
+    for one in events:
         if one.thread != thread or not one.event.startswith((ENTER, EXIT)):
             continue
         if one.event.startswith(ENTER):

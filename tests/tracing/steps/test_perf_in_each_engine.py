@@ -26,7 +26,7 @@ from fivefold.tracing.request.session import Session
 from fivefold.tracing.steps.assembling import assembled
 from fivefold.tracing.steps.timeline import Timeline
 from support.measured_again import measured_again
-from support.perf import ENTER, EXIT, Told, asleep_ns, perf, refused_ns, told_by_perf
+from support.perf import ENTER, EXIT, PerfEvent, asleep_ns, perf, refused_ns, events_of
 
 pytestmark = [
     pytest.mark.alone,
@@ -85,9 +85,9 @@ def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
 class Traced:
     """One request, as we tell of it and as perf does."""
 
-    def __init__(self, trace: Trace, timeline: Timeline, told: list[Told]) -> None:
-        """`told`: by perf, without what serving threads wrote to the tracer."""
-        self.trace, self.timeline, self.told = trace, timeline, told
+    def __init__(self, trace: Trace, timeline: Timeline, events: list[PerfEvent]) -> None:
+        """`events`: by perf, without what serving threads wrote to the tracer."""
+        self.trace, self.timeline, self.witnessed = trace, timeline, events
 
     @classmethod
     def of(
@@ -104,14 +104,14 @@ class Traced:
                 trace = session.request(path)
             assert not [note for note in trace.notes if "lost" in note]
             records = f"fd: 0x{session._pipe.writing_end:08x},"
-        told = [one for one in told_by_perf(data) if not one.fields.startswith(records)]
-        return cls(trace, timelines[-1], told)
+        events = [one for one in events_of(data) if not one.fields.startswith(records)]
+        return cls(trace, timelines[-1], events)
 
     @property
     def ours(self) -> dict[int, list[Call]]:
         """By thread; of threads of the server."""
         begin, end = self.timeline.start_ns, self.timeline.end_ns
-        threads = {one.thread for one in self.told}
+        threads = {one.thread for one in self.witnessed}
         return self.by_thread(
             (seen.detail["tid"], seen.event, seen.at_ns)
             for seen in self.timeline.within(begin, end)
@@ -128,7 +128,7 @@ class Traced:
         ]
         return self.by_thread(
             (one.thread, one.event, one.at_ns)
-            for one in self.told
+            for one in self.witnessed
             if one.event in WATCHED
             and begin <= one.at_ns <= end
             and not any(tid == one.thread and a <= one.at_ns <= b for tid, a, b in reading)
@@ -151,7 +151,7 @@ class Traced:
         begin = start_ns + round(waits[0].start_us * 1000)
         end = start_ns + round((waits[-1].start_us + waits[-1].duration_us) * 1000)
         by_perf = WITNESSES.get(self.trace.pair["engine"], asleep_ns)
-        waited = by_perf(self.told, lane.thread, begin, end)
+        waited = by_perf(self.witnessed, lane.thread, begin, end)
         return sum(one.duration_us for one in waits), waited / 1000
 
 
