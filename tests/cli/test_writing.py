@@ -92,7 +92,7 @@ def test_a_comparison_is_written_though_nobody_reads_standard_output(
     assert "Traceback" not in done.stderr
 
 
-def test_a_trace_says_nothing_besides_itself(target: Path) -> None:
+def test_a_trace_says_nothing_but_what_it_saw(target: Path) -> None:
     done = run("trace", target, "/", "--unprivileged")
     assert (done.returncode, done.stderr) == (0, "")
 

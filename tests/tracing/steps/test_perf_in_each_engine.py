@@ -26,7 +26,7 @@ from fivefold.tracing.request.session import Session
 from fivefold.tracing.steps.assembling import assembled
 from fivefold.tracing.steps.timeline import Timeline
 from support.measured_again import measured_again
-from support.perf import ENTER, EXIT, PerfEvent, asleep_ns, perf, refused_ns, events_of
+from support.perf import ENTER, EXIT, PerfEvent, asleep_ns, events_of, perf, refused_ns
 
 pytestmark = [
     pytest.mark.alone,
