@@ -23,6 +23,11 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of: {', '.join(names)}")
     parser.add_argument("--seconds", type=float, help="for each server, instead of the full length")
     parser.add_argument("--server", action="append", help="only this one; repeatable")
+    parser.add_argument(
+        "--real-time",
+        action="store_true",
+        help="servers and clients go before all else, slowhttptest included: what is theirs shows",
+    )
     parser.add_argument("--markdown", type=Path, help="a file for the table")
     chosen = parser.parse_args(words)
     for wanted, known in ((chosen.rows, names), (chosen.server or [], list(SERVERS))):
@@ -58,6 +63,8 @@ def main(words: Sequence[str] | None = None) -> int:
     if os.geteuid():
         print("reliability: needs root, for limits, mounts and strace", file=sys.stderr)
         return 2
+    if chosen.real_time:  # inherited by all that is started (sched(7)), but attackers
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     results: list[tuple[Row, str, Outcome]] = []
     begun = time.monotonic()
     for row in ROWS:

@@ -55,7 +55,8 @@ def deadlines() -> tuple[str, ...]:
 @contextmanager
 def attacking(trial: Trial, running: Running, way: str) -> Iterator[None]:
     """slowhttptest, until the block ends."""
-    command = ["prlimit", "--nofile=8192:", program("slowhttptest", "slowhttptest"), *WAYS[way]]
+    command = ["chrt", "--other", "0"]  # what servers and clients leave, under `--real-time`
+    command += ["prlimit", "--nofile=8192:", program("slowhttptest", "slowhttptest"), *WAYS[way]]
     command += ["-c", str(CONNECTIONS), "-r", str(RATE), "-p", "20", "-l", "240"]
     command += ["-u", "http://{}:{}{}".format(*running.address, PATHS[way])]
     with (trial.folder / "attack").open("wb") as log:
