@@ -75,6 +75,18 @@ def test_an_exchange_goes_on_and_its_connection_waits_no_longer_than_a_last_call
     assert left(life) <= LAST_CALL_S
 
 
+def test_a_protocol_that_can_say_that_it_ends_says_so_at_once() -> None:
+    life = Listening()
+    life.heard()
+    life.give_last_call(0.0)
+    life.begin_waiting(monotonic() + LONG_S)
+    life.finish()
+    assert left(life) <= 0.0
+    life.give_last_call(LAST_CALL_S)
+    life.begin_waiting(monotonic() + LONG_S)
+    assert 0.0 < left(life) <= LAST_CALL_S
+
+
 def test_a_last_call_prolongs_nothing() -> None:
     life = Listening()
     life.begin_waiting(7.0)

@@ -17,6 +17,7 @@ from ..http1.logged import AccessLogger
 from ..http1.response import DateField
 from ..http1.stream import HttpConnection
 from ..iomodels.interface import Connection
+from ..iomodels.lifetime import LAST_CALL_S
 from ..isolation.reporting import logger, report
 from .dispatcher import Dispatcher
 from .framing import ClientError
@@ -84,18 +85,17 @@ class Http2Connection:
         self._shared = shared
         self._conn = conn
         self._streams = Dispatcher(shared, conn).streams
-        self._announced = False
-        """Whether the client knows that the server stops."""
 
     async def run(self) -> None:
         """Until client or server ends it, and all of its streams have ended. Raises `PeerGone`,
         `DeadlineExceeded`."""
         streams, limits, conn = self._streams, self._shared.limits, self._conn
         conn.expect_progress(limits.send_s)
+        conn.give_last_call(0.0)
         wait_s = limits.first_byte_s
         while not (streams.ended and not streams.streams and not streams.asked):
             if conn.closing:
-                if self._announced and not streams.streams and not streams.asked:
+                if streams.frames.announced and not streams.streams and not streams.asked:
                     return
                 self._announce()
             if streams.asked:
@@ -106,9 +106,10 @@ class Http2Connection:
             raise streams.failure
 
     def _announce(self) -> None:
-        if not self._announced:
-            self._announced = True
+        """From now on the client has as long as one of HTTP/1.1 for what is on its way."""
+        if not self._streams.frames.announced:
             self._streams.frames.announce_end()
+            self._conn.give_last_call(LAST_CALL_S)
             self._streams.wake_all()
 
     async def end(self, failure: BaseException | None) -> None:

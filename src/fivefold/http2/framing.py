@@ -109,6 +109,8 @@ class Framing:
         """Bytes of bodies that have ever been given to the library."""
         self.last = 0
         """The last stream that has been begun."""
+        self.announced = False
+        """Whether the client knows that the server stops."""
 
     def receive(self, data: bytes) -> list[ngh2.Event]:
         """What has come, as events."""
@@ -253,6 +255,7 @@ class Framing:
 
     def announce_end(self) -> None:
         """The client shall begin nothing more here; what is on its way is served."""
+        self.announced = True
         try:
             self._session.send_shutdown_notice()
         except ngh2.NGH2Error:

@@ -50,6 +50,7 @@ class Lifetime(ABC):
     """Whether the server stops: the present exchange is the last."""
     interruptible: bool = False
     """Whether `finish` ends a receive at once, and not after a last call."""
+    last_call_s: float = LAST_CALL_S
 
     def wait_until(self, deadline: float) -> None:
         """From now on operations give up at `deadline`."""
@@ -87,6 +88,11 @@ class Lifetime(ABC):
         """The wait is over."""
         self.idle = self.new = self.interruptible = False
 
+    def give_last_call(self, seconds: float) -> None:
+        """How long it may be without a request once the server stops: 0 for a protocol that has
+        still to tell its peer so, and then goes on reading."""
+        self.last_call_s = seconds
+
     def finish(self) -> None:
         """The server stops: end after the present exchange; from any thread."""
         if self.closing:
@@ -100,7 +106,7 @@ class Lifetime(ABC):
             self._last_call()
 
     def _last_call(self) -> None:
-        self.deadline = min(self.deadline, monotonic() + LAST_CALL_S)
+        self.deadline = min(self.deadline, monotonic() + self.last_call_s)
 
     async def next_bytes(self, seconds: float) -> bytes:
         """What comes within that time from a peer that owes us nothing, or b"" at the end.

@@ -142,6 +142,8 @@ class Multiplexer(Incoming):
             if data is None:
                 if self._expire() or self.streams or self.outgoing.busy or self.ended:
                     return
+                if conn.closing and not self.frames.announced:
+                    return  # which the client is told first
                 data = await conn.last_words()
             conn.heard()
             if data:
