@@ -16,6 +16,9 @@ from support.wire import Wire
 
 Pair = dict[str, Any]
 
+SHORT_S = 0.2
+"""The grace of a server whose handlers wait for ever: what it would wait for at its stop."""
+
 CHUNK = b"5\r\nbegun\r\n"
 
 
@@ -56,7 +59,7 @@ LEAVERS: list[tuple[str, dict[str, Any]]] = [
 @pairs()
 def test_leavers_keep_nobody_out(pair: Pair) -> None:
     """More of them than connections: each must give its connection back."""
-    with hosting(asgi_leavers.app, max_connections=6, **pair) as site:
+    with hosting(asgi_leavers.app, max_connections=6, grace_s=SHORT_S, **pair) as site:
         for path, request in LEAVERS:
             waiting(site, path, **request).sock.close()
         for path in ("/begun", "/silent"):
@@ -66,7 +69,7 @@ def test_leavers_keep_nobody_out(pair: Pair) -> None:
 
 def test_a_leaver_behind_bytes_that_nobody_reads(model: dict[str, Any]) -> None:
     """What came of the next request hides the end of the stream."""
-    with hosting(asgi_leavers.app, max_connections=1, **model) as site:
+    with hosting(asgi_leavers.app, max_connections=1, grace_s=SHORT_S, **model) as site:
         with waiting(site, "/begun") as wire:
             wire.send(b"x" * 100_000)
         assert served(site)
@@ -76,7 +79,9 @@ def test_a_leaver_behind_bytes_that_nobody_reads(model: dict[str, Any]) -> None:
 def test_leavers_at_a_unix_socket(model: str, tmp_path: Path) -> None:
     path = tmp_path / "socket"
     bind = ("127.0.0.1:0", f"unix:{path}")
-    with hosting(asgi_leavers.app, bind=bind, max_connections=2, **MODELS[model]) as site:
+    with hosting(
+        asgi_leavers.app, bind=bind, max_connections=2, grace_s=SHORT_S, **MODELS[model]
+    ) as site:
         for target in (b"begun", b"silent", b"sized", b"begun"):
             with socket.socket(socket.AF_UNIX) as sock:
                 sock.connect(os.fspath(path))

@@ -84,7 +84,7 @@ def test_who_is_in_the_middle_of_something(pair: Pair) -> None:
 def test_what_does_not_end_is_cut_and_said(pair: Pair) -> None:
     """By a cancellation, before the lifespan takes away what it uses."""
     with kept() as files:
-        with hosting(asgi_stops.app, grace_s=1.0, **pair, prepare=files.keep) as site:
+        with hosting(asgi_stops.app, grace_s=0.3, **pair, prepare=files.keep) as site:
             wire = begun(site, "/deaf")
             site.terminate()
             with wire, pytest.raises((EOFError, ConnectionResetError)):

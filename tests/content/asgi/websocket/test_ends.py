@@ -101,7 +101,7 @@ def answered(site: Site) -> bool:
 @pairs()
 def test_leavers_keep_nobody_out(pair: Pair) -> None:
     """Their applications go on waiting; of connections there is one."""
-    with hosting(websocket_ends.app, max_connections=1, grace_s=1.0, **pair) as site:
+    with hosting(websocket_ends.app, max_connections=1, grace_s=0.2, **pair) as site:
         for path in ("/mute", "/deaf", "/denying"):
             for leave in (Wire.leave, lambda wire: wire.sock.close()):
                 wire = site.wire()
