@@ -11,9 +11,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from fivefold.cli import compare as command
 
 FIVEFOLD = (sys.executable, "-m", "fivefold", "compare")
 
@@ -146,6 +149,18 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(
     assert process.returncode == 128 + signal.SIGINT
     assert "Interrupted" in printed
     assert any(row["available"] for row in json.loads(out.read_text())["rows"])
+
+
+def test_a_time_that_is_too_short_is_answered_before_it_has_passed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "wishes", lambda *_: None)
+    monkeypatch.setattr(command, "planned", lambda _: SimpleNamespace(expected_s=82.0))
+    monkeypatch.setattr(command, "compared", lambda *_: {})
+    for seconds, is_said in ((2.0, True), (60.0, False), (None, False)):
+        command.measured("site", {"seconds": seconds})
+        said = "s are too few for what is asked, which takes about 1:22;"
+        assert (said in capsys.readouterr().err) is is_said
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ WRONG = {
     "[::1:8000": "write an IPv6 address in brackets, and its port behind them",
     "[localhost]:8000": "write an IPv6 address in brackets, and its port behind them",
     f"{'a' * 64}.example:8000": "cannot be the name of a host",
-    "192.0.2.1:8000": "this machine has no such address: 0.0.0.0 is all that it has",
+    "192.0.2.1:8000": "this machine has no such address; 0.0.0.0 stands for all that it has",
 }
 
 COMMAND = (sys.executable, "-m", "fivefold", "serve")

@@ -21,8 +21,12 @@ from ..server.settings import Settings
 from .manual.compare_topics import COMPARE
 from .manual.help_pages import HelpfulCommand
 from .manual.setting_options import PATHS, of_paths
+from .speaking import say
 from .writing.output import Form, check_writable, write
-from .writing.progress import Progress
+from .writing.progress import Progress, clock
+
+MUCH = 1.5
+"""How much longer than asked for is worth a word."""
 
 
 def words(name: str, given: str | None) -> tuple[str, ...]:
@@ -107,6 +111,11 @@ def run(
 
 def measured(target: str, given: dict[str, Any]) -> Document:
     plan = planned(wishes(target, given))
+    if given["seconds"] and plan.expected_s > MUCH * given["seconds"]:
+        say(
+            f"fivefold: {given['seconds']:g} s are too few for what is asked, which takes about"
+            f" {clock(plan.expected_s)}; name fewer with --serving and --io, or give --rounds"
+        )
     progress = Progress(plan.expected_s)
     try:
         return compared(plan, target, progress.show)

@@ -119,7 +119,7 @@ def traces_of_models(target: str | None, path: str | None, given: dict[str, Any]
     tls = TlsSettings(tls_cert=given["tls_cert"], tls_key=given["tls_key"])
     settings = Settings(target=target, chdir=given["chdir"], tls=tls)
     if not path.startswith("/"):
-        raise SettingsError(f"path: {path!r} must begin with a slash")
+        raise SettingsError(f"path: {path!r} must begin with a slash: /{path}")
     if given["first"] and given["warm_up"] is not None:
         raise SettingsError("first: --first asks for no request before it: give one of the two")
     before = 0 if given["first"] else WARM_UP if given["warm_up"] is None else given["warm_up"]

@@ -14,7 +14,10 @@ from ..errors import BindError
 from .handing_down import HandedDown
 from .sockets import Address, bind
 
-NAME_REMEDY = "name an address of this machine, such as 127.0.0.1 or [::1]; 0.0.0.0 is all of IPv4"
+NAME_REMEDY = (
+    "name an address of this machine, such as 127.0.0.1 or [::1]; 0.0.0.0 stands for all its IPv4"
+    " addresses"
+)
 
 ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 """An address of another machine, or IPv6 where there is none: another one may do."""

@@ -36,7 +36,7 @@ IP_REMEDIES = {
     errno.EADDRINUSE: "another program listens there: stop it, or choose another port (--port)",
     errno.EACCES: "ports below 1024 need privileges: choose a higher one"
     " (or grant CAP_NET_BIND_SERVICE)",
-    errno.EADDRNOTAVAIL: "this machine has no such address: 0.0.0.0 is all that it has",
+    errno.EADDRNOTAVAIL: "this machine has no such address; 0.0.0.0 stands for all that it has",
     errno.EAFNOSUPPORT: "this machine has no addresses of this kind",
 }
 

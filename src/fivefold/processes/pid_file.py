@@ -60,7 +60,7 @@ class PidFile:
             return
         folder = self._path.parent
         if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-            why = "it may not be written" if folder.is_dir() else "there is no such folder"
+            why = "this user may not write there" if folder.is_dir() else "there is no such folder"
             raise SettingsError(f"pid_file: no file can be made in {folder}: {why}")
         with contextlib.suppress(FileNotFoundError), stale(self._path):
             pass

@@ -111,7 +111,7 @@ WRONG = {
     "the same, of a factory": ("makes:app()", "makes:app() failed: Timeout: 1 second"),
     "an attribute that fails": ("looks:app", "looks:app failed: KeyError: 'app'"),
     "wrong syntax": ("syntax:app", "importing syntax failed: SyntaxError: "),
-    "where": ("syntax:app", "(syntax.py, line 2)"),
+    "where": ("syntax:app", "SyntaxError: invalid syntax ({folder}/syntax.py:2)"),
     "imports what is not there": (
         "needs:app",
         "ModuleNotFoundError: No module named 'nowhere_to_be_found' ({folder}/needs.py:2)",

@@ -38,6 +38,10 @@ TOO_FEW = {
 """What a callable may be that takes fewer arguments than any application."""
 
 
+SYNTAX_ERRORS = (SyntaxError, IndentationError, TabError)
+"""Of Python itself: a class of the application's may have attributes of any kind."""
+
+
 def names_application(target: str) -> bool:
     """Whether a target is `module:attribute`, or `module:factory()`, and not a folder."""
     return TARGET.fullmatch(target) is not None and not Path(target).exists()
@@ -129,6 +133,10 @@ def described(error: BaseException) -> str:
         for frame in traceback.extract_tb(traceback_of(error))
         if frame.filename != __file__ and "importlib" not in frame.filename
     ]
+    if type(error) in SYNTAX_ERRORS:
+        # Its own text names the file without its folder, and no frame of it was ever run.
+        said = f"{type(error).__name__}: {error.msg}"  # type: ignore[attr-defined]
+        places = [f" ({error.filename}:{error.lineno})"]  # type: ignore[attr-defined]
     return said + (places[-1] if places else "")
 
 
