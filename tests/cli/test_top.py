@@ -54,7 +54,7 @@ def test_the_slowest_request_is_first_and_idle_connections_are_last() -> None:
     fast = connection("GET /fast HTTP/1.1", 0.1, "copying out")
     slow = connection("GET /slow HTTP/1.1", 8.0, "in the application")
     lines = overview(10, [process(1, idle, fast, slow)], "")
-    assert lines[0] == "fivefold 10: 1 processes, 1 threads, 3 connections"
+    assert lines[0] == "fivefold 10: 1 process, 1 thread, 3 connections"
     assert [line.split()[0] for line in lines[3:6]] == ["8.00", "0.10", "9.00"]
     assert "in the application" in lines[3]
     assert lines[3].endswith("10.0.0.1:4711          GET /slow HTTP/1.1")

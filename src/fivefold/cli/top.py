@@ -23,7 +23,7 @@ from time import monotonic
 
 import click
 
-from ..inspection.phrases import doing, peer, streams
+from ..inspection.phrases import counted, doing, peer, streams
 from ..inspection.snapshot import Document
 from ..status.rates import Rates
 from ..tracing.attach.inspected import inspected
@@ -133,8 +133,9 @@ def overview(pid: int, processes: list[Document], rates: str, rows: int | None =
     open_now = sum(conn["stream"] is None for _, conn in served)
     stuck = ", ".join(str(one["pid"]) for one in processes if one["raw"])
     first = [
-        f"fivefold {pid}: {len(processes)} processes, {len(threads)} threads,"
-        f" {open_now} connections"
+        f"fivefold {pid}: {counted(len(processes), 'process', 'processes')},"
+        f" {counted(len(threads), 'thread', 'threads')},"
+        f" {counted(open_now, 'connection', 'connections')}"
         + (f"; without an answer, so connections unknown: {stuck}" if stuck else ""),
         rates,
     ]

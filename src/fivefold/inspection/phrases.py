@@ -8,6 +8,11 @@ STATES = {"D": "waits for a disk", "T": "is stopped", "": "has just begun"}
 """Of threads, by their letter (proc(5)); most of those that are left sleep."""
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """ "1 process", "2 processes"."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def doing(thread: Document) -> str:
     """What the kernel says of a thread."""
     if thread["state"] == "R":
