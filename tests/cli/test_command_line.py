@@ -16,6 +16,7 @@ import pytest
 from fivefold import Settings
 from fivefold.errors import SettingsError
 from support.command_line import COMMAND, fivefold
+from support.servers.deployed import deployed
 
 WRONG = {
     "unknown serving model": (["--serving", "fibre"], "serving: 'fibre' is unknown"),
@@ -159,6 +160,18 @@ def test_a_wrong_environment_is_named(environment: dict[str, str], message: str)
 def test_what_a_file_holds_instead_of_a_text(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name}: 5 is not a text: put it in quotes"):
         Settings.of({name: 5})
+
+
+@pytest.mark.parametrize(("io", "each"), [("blocking", 2), ("multiplexing:epoll", 1)])
+def test_a_thread_that_hears_of_one_address_has_a_worker_for_each(
+    io: str, each: int, site: Path
+) -> None:
+    words = ("--serving", "thread", "--io", io, "--bind", "127.0.0.1:0", "--bind", "[::1]:0")
+    with deployed(site, str(site), *words) as server:
+        server.said("serving the folder")
+        assert (", 1 worker for each address\n" in server.log) == (each > 1)
+        assert len(server.workers()) == each
+        assert server.stop() == 0
 
 
 def test_curl_gets_the_bytes_over_ipv4_ipv6_and_a_unix_socket(site: Path, tmp_path: Path) -> None:

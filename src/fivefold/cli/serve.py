@@ -192,6 +192,8 @@ def sentence(service: Service) -> str:
         what = f"the folder {Path(settings.chdir or '', settings.target).absolute()}"
     io = engine.name if engine.name == engine.engine else f"{engine.name}:{engine.engine}"
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
+    if len(service.listening.slots) > int(settings.workers):
+        workers += " for each address"  # a thread that sleeps in accept(2) hears of one only
     if not model.traits.scales_by_workers:
         workers = "a process for each connection"
     return f"serving {what} with {model.name} + {io}, {workers}"
