@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from time import monotonic_ns
 
-from .client import Client, kind_of
+from .client import CONNECT, Client, kind_of
 from .client_loop import ClientLoop
 from .job import Group
 
@@ -30,13 +30,19 @@ class Idle(Client):
 
 
 class Once(Client):
-    """One request after `after_s`; whatever becomes of it is not counted."""
+    """One request after `after_s`; what becomes of it is no figure, but tells whether it had the
+    effect that it was sent for."""
 
     def start(self) -> None:
         self.loop.at(monotonic_ns() + int(self.group.after_s * 1e9), self.begin)
 
     def answered(self, now: int) -> None:
-        """It had its effect."""
+        """It had its effect, or none."""
+
+    def fail(self, kind: str) -> None:
+        if kind != CONNECT and self.ask is not None:
+            self.tally.cut_off += 1
+        super().fail(kind)
 
     def broken(self) -> None:
         """As intended, perhaps."""
@@ -139,11 +145,13 @@ class Scheduled(Client):
             super().broken()
 
 
+ONCE = "once"
+
 KINDS: dict[str, type[Client]] = {
     "kept": Client,
     "fresh": Fresh,
     "idle": Idle,
-    "once": Once,
+    ONCE: Once,
     "slow": Slow,
     "scheduled": Scheduled,
 }

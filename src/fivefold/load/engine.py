@@ -7,7 +7,7 @@ from time import monotonic_ns, process_time
 from typing import Self
 
 from .client import Client
-from .client_kinds import KINDS
+from .client_kinds import KINDS, ONCE
 from .client_loop import ClientLoop
 from .job import Job
 from .tally import STALLED_SHARE, Tally
@@ -95,6 +95,8 @@ def take_stock(loop: ClientLoop, clients: list[Client], now: int, begun: int) ->
     for group, schedule in loop.schedules.items():
         if group.counted:
             open_asks += schedule.overdue(now)
+    once = [client for client in clients if client.group.kind == ONCE]
+    tally.kept_waiting = sum(client.ask is not None for client in once)
     tally.unanswered = len(open_asks)
     tally.stalled = sum(due < now - STALLED_SHARE * (now - begun) for due in open_asks)
     tally.oldest_unanswered_ns = max((now - due for due in open_asks), default=0)

@@ -26,6 +26,11 @@ def crash(environ: Environ) -> bytes:
     os.abort()
 
 
+def crash_late(environ: Environ) -> bytes:
+    time.sleep(0.5)
+    os.abort()
+
+
 def hang(environ: Environ) -> bytes:
     threading.Event().wait()
     return b""
@@ -49,5 +54,5 @@ def large(environ: Environ) -> bytes:
 
 
 DOES: dict[str, Callable[[Environ], bytes]] = {
-    f"/{each.__name__}": each for each in (crash, hang, sleep, compute, upload, large)
+    f"/{each.__name__}": each for each in (crash, crash_late, hang, sleep, compute, upload, large)
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,42 @@ WRONG = {"errors": figure(3, 0), "wrong": {"status": 3}}
         ("idle", {"clients_left": 5}, False),
         ("blocking", {"clients_left": 5}, True),
         ("blocking", WRONG, False),
+        ("crash", {"rounds_unharmed": 1}, False),
+        ("hang", {"rounds_unharmed": 5}, False),
     ],
 )
 def test_a_fault_counts_where_the_scenario_is_not_about_it(
     scenario: str, fault: dict[str, Any], *, sound: bool
 ) -> None:
     assert is_sound(row("async+multiplexing", 10, scenario=scenario, **fault)) is sound
+
+
+def harmed(scenario: str, path: str, rounds: int = 1) -> dict[str, Any]:
+    settings = Settings(target="applications.wsgi.harmful:app", chdir=TESTS)
+    wishes = Wishes(settings, ("thread",), ("epoll",), budget_s=1.0, rounds=rounds)
+    wishes = replace(wishes, scenarios=(scenario,), special={scenario: path})
+    document = compared(planned(wishes), "it", lambda _: None)
+    (found,) = [each for each in document["rows"] if each["name"] == "thread+epoll"]
+    return {**found, "advice": document["advice"][0]}
+
+
+@pytest.mark.parametrize(("scenario", "path"), [("crash", "/crash"), ("hang", "/hang")])
+def test_harm_that_was_done_is_evidence(scenario: str, path: str) -> None:
+    found = harmed(scenario, path)
+    assert found["rounds_unharmed"] == 0
+    assert is_sound(found)
+
+
+@pytest.mark.parametrize("scenario", ["crash", "hang"])
+def test_a_request_that_is_answered_is_no_evidence_of_isolation(scenario: str) -> None:
+    found = harmed(scenario, "/sleep")
+    assert found["rounds_unharmed"] == found["rounds"]
+    assert f"in 1 of 1 rounds the request of --path-for {scenario}" in reasons_against(found)[0]
+    assert found["advice"]["take"] is None
+
+
+def test_a_round_lasts_until_the_crash_has_come() -> None:
+    found = harmed("crash", "/crash_late", rounds=3)
+    assert found["seconds"] > 0.5
+    assert found["rounds_unharmed"] < 3
+    assert found["lost"]["max"] > 0

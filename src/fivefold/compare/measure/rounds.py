@@ -112,8 +112,8 @@ class Rounds:
         Raises as `sample`.
         """
         found = self.once(cell, cell.seconds)
-        if unserved(found.tally) and LEFT in cell.scenario.faults and not cell.examined.unserved:
-            cell.seconds = min(2 * cell.seconds, LONGEST_S)  # clients are slower than they were
+        if is_too_short(cell, found):
+            cell.seconds = min(2 * cell.seconds, LONGEST_S)
             found = self.once(cell, cell.seconds)
         if not is_disturbed(found) or self.repeats < 1:
             return found
@@ -166,6 +166,16 @@ class Rounds:
         except (DidNotStart, LoadFailed) as error:
             for cell in cells:
                 cell.problem = cell.problem or str(error)
+
+
+def is_too_short(cell: Cell, found: Sample) -> bool:
+    """Whether a longer round may tell more: clients are slower than they were, or what shall do
+    harm had not done it yet."""
+    tally = found.tally
+    if cell.scenario.is_unharmed(tally):
+        return tally.kept_waiting > 0
+    is_left_out = LEFT in cell.scenario.faults and not cell.examined.unserved
+    return is_left_out and unserved(tally) > 0
 
 
 def drop_from_memory(folder: str) -> None:

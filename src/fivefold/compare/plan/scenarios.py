@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ...configuration.setting import one_of
 from ...load.job import Ask, Group
+from ...load.tally import Tally
 
 ACTIVE = 16
 """Clients that ask while others idle, are slow or do harm."""
@@ -24,6 +25,8 @@ WRONG, LOST, LEFT = "errors", "lost", "clients_left"
 """What is held against a pair: wrong answers, requests that were never answered, clients that
 were not served in a round as long as any may be.  Each is a figure of a row."""
 FAULTS = (WRONG, LOST, LEFT)
+UNHARMED = "rounds_unharmed"
+"""Likewise, where harm is done: rounds that prove nothing, because it was not."""
 COUNTED_ROUNDS = 5
 """Where harm is counted: it is the same in each round, and each needs a server of its own."""
 HARM_AFTER = 0.5
@@ -73,6 +76,12 @@ class Scenario:
     faults: tuple[str, ...] = FAULTS
     """Which of them exclude a pair: not those that the scenario is about."""
     most_rounds: int | None = None
+    harm: str | None = None
+    """Which count of a `Tally` shows that the harm was done; None where none is."""
+
+    def is_unharmed(self, tally: Tally) -> bool:
+        """Whether a round proves nothing, because the harm that it is about was not done."""
+        return self.harm is not None and not getattr(tally, self.harm)
 
 
 def steady(offer: Offer) -> tuple[Group, ...]:
@@ -208,7 +217,8 @@ SCENARIOS: dict[str, Scenario] = {
             known_answer=False,
             question="What if one request crashes: how many of the others does it take along?",
             decides=LOST,
-            faults=(),
+            faults=(UNHARMED,),
+            harm="cut_off",
             most_rounds=COUNTED_ROUNDS,
         ),
         Scenario(
@@ -220,7 +230,8 @@ SCENARIOS: dict[str, Scenario] = {
             known_answer=False,
             question="What if one request hangs: how many of the others wait with it?",
             decides="requests_stalled",
-            faults=(WRONG, LOST),
+            faults=(WRONG, LOST, UNHARMED),
+            harm="kept_waiting",
             most_rounds=COUNTED_ROUNDS,
         ),
     )

@@ -106,7 +106,7 @@ def answered(
     criterion = deciding(scenario, sound)
     sound = [row for row in sound if criterion.of(row) is not None]
     if not sound:
-        text = "No pair answered every request correctly; none is advised."
+        text = "None can be advised: each has something against it."
         return Sentence(scenario, scenario, question, None, text, (), excluded)
     ranked = tuple(criterion.best_first(sound))
     found = chosen(Answers(scenario, criterion, ranked, usual, target, excluded))

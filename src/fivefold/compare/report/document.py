@@ -21,6 +21,7 @@ from ...load.tally import SATURATED
 from ..figures import FIGURES, Row, Spread, spread_of
 from ..measure.disturbance import is_disturbed, warning
 from ..measure.harm_and_starts import Probe
+from ..plan.scenarios import UNHARMED
 from ..plan.schedule import Cell, Plan
 from .advice import advice, command
 from .claims import claims
@@ -67,6 +68,7 @@ def row_of(cell: Cell) -> Row:
         "rounds": len(cell.samples),
         "seconds": rounded(cell.seconds),
         "clients_left": cell.examined.unserved,
+        UNHARMED: sum(cell.scenario.is_unharmed(sample.tally) for sample in cell.samples),
         "load_busy": figure([sample.tally.busy for sample in cell.samples]),
     }
     for each in FIGURES:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from ...serving import MODELS as SERVING_MODELS
 from ..figures import Row
-from ..plan.scenarios import LEFT, LOST, SCENARIOS, WRONG
+from ..plan.scenarios import LEFT, LOST, SCENARIOS, UNHARMED, WRONG
 from ..plan.schedule import LONGEST_S
 from .columns import three
 
@@ -40,7 +40,23 @@ def left(row: Row) -> str | None:
     return f"{count} clients got no answer in {LONGEST_S:g} s{why}"
 
 
-REASONS: dict[str, Callable[[Row], str | None]] = {WRONG: wrong, LOST: lost, LEFT: left}
+def unharmed(row: Row) -> str | None:
+    count = row.get(UNHARMED, 0)  # not in a document of before there was this
+    if not count:
+        return None
+    name = row["scenario"]
+    return (
+        f"in {count} of {row['rounds']} rounds the request of --path-for {name} did no harm, so"
+        " nothing is known: it was answered, or the round was over before it began"
+    )
+
+
+REASONS: dict[str, Callable[[Row], str | None]] = {
+    WRONG: wrong,
+    LOST: lost,
+    LEFT: left,
+    UNHARMED: unharmed,
+}
 
 
 def reasons_against(row: Row) -> list[str]:
