@@ -13,7 +13,8 @@ serve: .venv/serve
 # heap (270 MB) take nearly twice the processor time of a part of them (70 MB).  A part that fails
 # does not keep the others from being run.
 # Many start servers: where the environment lets Python write no bytecode, each would compile it.
-SIDE_BY_SIDE := $(BIN)/python -m pytest -n $$((2 * $$(nproc))) --dist loadfile -m "not alone"
+# Long files are begun first (tests/support/long_files.py).
+SIDE_BY_SIDE := $(BIN)/python -m pytest -n $$((2 * $$(nproc))) --dist loadfile --no-loadscope-reorder -m "not alone"
 OF_PAIRS := $(addprefix tests/,pairs http2 contract serving isolation processes iomodels)
 OF_CONTENT := $(addprefix tests/content/,asgi wsgi static routing)
 test: .venv/dev .venv/locust

@@ -14,11 +14,12 @@ from hypothesis import HealthCheck
 from hypothesis import settings as properties
 
 from support import client
-from support.applicable import pytest_collection_modifyitems
+from support.applicable import keep_what_applies
 from support.chromium import browser
 from support.clone import clone, shell
 from support.engines.fixtures import engine, in_thread, io, overlapping, pair
 from support.listed_skips import VARIABLE, pytest_make_collect_report, pytest_runtest_makereport
+from support.long_files import begin_first
 from support.openssl import made
 from support.ruled_folder import ruled_folder
 from support.servers.database_fixtures import neighbour, postgres, redis
@@ -30,7 +31,6 @@ __all__ += ["clone", "shell"]  # the documents'
 __all__ += ["made"]  # a certificate
 __all__ += ["ruled_folder"]  # of the pairs, by both versions of HTTP
 __all__ += ["neighbour", "postgres", "redis"]  # other servers
-__all__ += ["pytest_collection_modifyitems"]
 __all__ += ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 # How long an example takes is the machine's affair, which other tests share.
@@ -40,6 +40,12 @@ properties.load_profile("shared")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores it for what runs in the background; the tests of Ctrl-C mean it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    keep_what_applies(config, items)
+    if hasattr(config, "workerinput"):  # one worker of several
+        begin_first(items)
 
 
 def pytest_collection_finish() -> None:
