@@ -159,6 +159,38 @@ def test_a_narrow_window_does_not_scroll_sideways(opened: Opened) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+CLAIMS = [
+    {
+        "claim": "cost",
+        "figure": "ms to a new one's answer",
+        "figures": {"process": "8.12", "thread": "0.512", "async": "0.301"},
+        "verdict": "not confirmed here",
+    },
+    {
+        "claim": "speed",
+        "figure": "requests a second",
+        "figures": {"process": "25000", "thread": "66700", "async": "100000"},
+        "verdict": "refuted here",
+    },
+]
+
+
+@pytest.mark.parametrize("width", [360, 400, 800, 1400])
+def test_what_stands_side_by_side_is_whole_at_every_width(opened: Opened, width: int) -> None:
+    opened.page.set_viewport_size({"width": width, "height": 800})
+    page = opened.show(several() | {"claims": CLAIMS})
+    for each in page.get_by_role("region", name="Side by side").all():
+        assert each.evaluate("e => e.scrollWidth <= e.clientWidth")
+    claims = page.get_by_role("region", name="Side by side: claims")
+    cells = claims.locator("tbody td")
+    assert cells.all_inner_texts()[3::4] == ["not confirmed", "refuted"]
+    for verdict in (cells.nth(3), cells.nth(7)):
+        box = verdict.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+
+
 def test_what_is_injected_stays_text(opened: Opened) -> None:
     evil = "</script><script>alert(1)</script><img src=//example.test/x onerror=alert(2)>"
     found = several()
