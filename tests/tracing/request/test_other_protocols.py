@@ -167,10 +167,44 @@ def test_a_stream_to_a_running_server_is_traced(
     check(trace)
     assert (trace.request["status"], trace.request["http"]) == (200, "2")
     assert trace.request["bytes"] >= LARGE
-    (shared,) = [note for note in trace.notes if note.startswith("HTTP/2:")]
+    (shared,) = [note for note in trace.notes if note.startswith("HTTP/2: reads")]
     alone = "no other one was open" in shared
     assert alone or f"{count - 1} other streams" in shared
     assert alone or count > 1
+
+
+PARTS = re.compile(
+    r"of ([\d,]+) bytes sent meanwhile ([\d,]+) were this stream's, .*\(([\d,]+) bytes"
+)
+
+
+@pytest.mark.parametrize(("serving", "io"), [("async", "epoll"), ("async", "uring"), PAIRS[-1]])
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_streams_share_of_the_sends_is_said_in_bytes(
+    serving: str, io: str, count: int, folder: Path
+) -> None:
+    settings = Settings(
+        target=str(folder),
+        bind=("127.0.0.1:0",),
+        serving=serving,
+        io=io,
+        http2=Http2Settings(h2c=True),
+    )
+    with Server(settings) as server:
+        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
+        with Attached(server.pid, pattern="/large", privileged=False) as attached:
+            by_h2((host, int(port)), "/large", count)
+            (trace,) = attached.traces(PATIENCE_S)
+    found = [match for note in trace.notes if (match := PARTS.search(note))]
+    if count == 1:
+        assert not found
+    for match in found:
+        whole, own, others = (int(each.replace(",", "")) for each in match.groups())
+        # By what the client has taken of each: the frames' heads come to it.
+        assert LARGE < own < 1.01 * LARGE
+        assert 0 < others < 1.01 * LARGE * (count - 1)
+        assert own + others <= whole
+    assert found or count == 1 or io == "blocking"  # which answers one after the other
 
 
 def test_the_command_makes_a_certificate_where_none_is_given(folder: Path) -> None:

@@ -35,7 +35,22 @@ def shared_notes(done: dict[str, Any]) -> list[str]:
     if others is None:
         return []
     said = ALONE if not others else f"{others} other streams were begun meanwhile"
-    return [SHARED.format(said)]
+    return [SHARED.format(said), *parts_sent(done.get("sent") or {})]
+
+
+PARTS = (
+    "HTTP/2: of {whole:,} bytes sent meanwhile {own:,} were this stream's, {share:.3g} %: of the"
+    " copies and of the waits for room the rest belongs to other streams ({others:,} bytes) and to"
+    " the connection ({connection:,})"
+)
+
+
+def parts_sent(sent: dict[str, int]) -> list[str]:
+    """Whose bytes the sends were; nothing where they were all of one stream."""
+    whole = sum(sent.values())
+    if not sent.get("others") or not whole:
+        return []
+    return [PARTS.format(whole=whole, share=100 * sent["own"] / whole, **sent)]
 
 
 class Exchanges:

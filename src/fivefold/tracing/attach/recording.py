@@ -52,6 +52,9 @@ class Recording:
         """Of the response, where its first bytes do not say it (HTTP/2)."""
         self.others: int | None = None
         """How many other streams were begun meanwhile; None where there is but one exchange."""
+        self.sent: dict[str, int] | None = None
+        """Bytes that were given to the kernel meanwhile, by whose they were (`StreamRecording`);
+        None where all are of one exchange."""
         self.request: Request | None = None
         """The request that is traced; None between requests, and for those not asked for."""
         self.head = b""
@@ -189,6 +192,7 @@ def written(recording: Recording, generation: int, pipe: EventPipe, about: dict[
         "http": "1.1" if recording.others is None else "2",
         "tls": tls.version() if (tls := conn.tls) is not None else None,
         "others": recording.others,
+        "sent": recording.sent,
         "descriptors": 0 if working.model is None else working.model.watching,
         "since_ns": recording.since_ns,
         "dropped": recording.dropped,

@@ -7,18 +7,30 @@ Choice.       One stream at a time is traced: from the receive that brought its 
               answered and sent.  Those that are begun meanwhile are counted, and not traced.
               Waiting in `recv` is then no part of the stream: its request is here.  The calls stay,
               because they are what the thread does.
+              What is sent meanwhile is counted by the stream that each frame names, so a trace says
+              which part of the copies and of the waits for room was its own.
+Assumption.   A send begins with a frame's head and ends with a frame's end, as the library of the
+              frames makes them; what is cut would count for the stream whose frame it began.
 Cost.         Of streams side by side only some are traced; what is read and sent for the others
               meanwhile is in the trace, and a note says so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from ...http1.request import Request
-from .recording import GIVEN, TAKEN, Recording
+from .recording import GIVEN, TAKEN, Operation, Recording
 
 READING = ("recv.", "recvfrom.")
+
+OWN, OTHERS, CONNECTION = "own", "others", "connection"
+"""Whose frames are sent; the third are about all streams, such as settings and pings."""
+
+FRAME_HEAD = 9
+"""Bytes (RFC 9113, section 4.1): three of length, two of kind and flags, four of the stream."""
+STREAM_BITS = 0x7FFFFFFF
 
 
 class StreamRecording(Recording):
@@ -30,6 +42,21 @@ class StreamRecording(Recording):
         self._sends = False
         super().__init__(*arguments)
         self.others = 0
+        self.sent = dict.fromkeys((OWN, OTHERS, CONNECTION), 0)
+
+    def _sending(self, send: Operation) -> Operation:
+        def sending(first: bytes, *others: Any) -> Coroutine[Any, Any, None]:
+            self._share(first)
+            return send(first, *others)
+
+        return super()._sending(sending)
+
+    def _share(self, data: bytes) -> None:
+        if self._stream is None or self.sent is None:
+            return
+        for number, size in frames_in(data):
+            whose = OWN if number == self._stream.number else OTHERS if number else CONNECTION
+            self.sent[whose] += size
 
     def emit(self, event: str, detail: dict[str, Any]) -> None:
         if self._stream is None:
@@ -72,3 +99,14 @@ class StreamRecording(Recording):
             super().over()
             self._stream = None
             self.others = 0
+            self.sent = dict.fromkeys((OWN, OTHERS, CONNECTION), 0)
+
+
+def frames_in(data: bytes) -> Iterator[tuple[int, int]]:
+    """The stream of each frame, and its bytes with its head."""
+    at = 0
+    while at < len(data):
+        size = FRAME_HEAD + int.from_bytes(data[at : at + 3])
+        number = int.from_bytes(data[at + 5 : at + FRAME_HEAD]) & STREAM_BITS
+        yield number, min(size, len(data) - at)
+        at += size
