@@ -175,25 +175,15 @@ def test_perf_saw_the_same_calls_of_every_thread_in_the_same_order_at_the_same_t
             assert abs(mine_ns - perfs_ns) < ONE_EVENT_NS
 
 
-@IN_EACH
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.engine)
 @measured_again
-def test_the_wait_for_a_client_that_sends_late_is_as_perf_has_it(
-    serving: str, engine: Any, folder: Path, tmp_path: Path, timelines: list[Timeline]
+def test_the_waits_for_a_client_that_sends_and_reads_late_are_as_perf_has_them(
+    engine: Any, folder: Path, tmp_path: Path, timelines: list[Timeline]
 ) -> None:
-    settings, late = settings_of(serving, engine, folder), Manner(sends_late_s=LATE_S)
-    traced = Traced.of(settings, "/large", timelines, tmp_path / "perf.data", late)
-    ours, perfs = traced.waited(REQUEST)
-    assert ours == pytest.approx(perfs, rel=0.1)
-    assert perfs > 0.5 * LATE_S * 1e6
-
-
-@IN_EACH
-@measured_again
-def test_the_wait_for_a_client_that_reads_late_is_as_perf_has_it(
-    serving: str, engine: Any, folder: Path, tmp_path: Path, timelines: list[Timeline]
-) -> None:
-    settings, slow = settings_of(serving, engine, folder), Manner(reads_late_s=LATE_S)
-    traced = Traced.of(settings, "/huge", timelines, tmp_path / "perf.data", slow)
-    ours, perfs = traced.waited(RESPONSE)
-    assert ours == pytest.approx(perfs, rel=0.1)
-    assert perfs > 0.5 * LATE_S * 1e6
+    settings = settings_of("async", engine, folder)
+    late = Manner(sends_late_s=LATE_S, reads_late_s=LATE_S)
+    traced = Traced.of(settings, "/huge", timelines, tmp_path / "perf.data", late)
+    for part in (REQUEST, RESPONSE):
+        ours, perfs = traced.waited(part)
+        assert ours == pytest.approx(perfs, rel=0.1)
+        assert perfs > 0.5 * LATE_S * 1e6
