@@ -51,6 +51,13 @@ class Upgraded:
         self.pids.append(pid)
         return pid
 
+    def try_one(self) -> None:
+        """Start a new one, and end it again."""
+        before = self.server.log.count("and this one goes on")
+        self.stop(self.upgrade())
+        # Another one is refused until the old server has heard of the end.
+        until(lambda: self.server.log.count("and this one goes on") > before, "its parent's word")
+
     def stop(self, pid: int) -> None:
         """Until it has ended, and so has all that it waits for."""
         os.kill(pid, signal.SIGTERM)
@@ -125,8 +132,7 @@ def test_no_request_is_lost_when_it_is_taken_back_and_when_it_is_done(
 ) -> None:
     with upgraded(tmp_path, "--serving", serving) as servers:
         with Clients(servers.server.address) as clients:
-            servers.stop(servers.upgrade())
-            servers.server.said("and this one goes on")
+            servers.try_one()
             servers.pids.pop()
             servers.upgrade()
             assert servers.server.stop() == 0
@@ -165,8 +171,7 @@ def reaches(path: Path) -> bool:
 def test_the_file_of_a_unix_socket_stays_as_long_as_a_server_listens(tmp_path: Path) -> None:
     path, status = tmp_path / "s", tmp_path / "status"
     with upgraded(tmp_path, "--bind", f"unix:{path}", "--status", f"unix:{status}") as servers:
-        servers.stop(servers.upgrade())
-        servers.server.said("and this one goes on")
+        servers.try_one()
         assert reaches(path)
         assert reaches(status)
         servers.pids.pop()
@@ -216,7 +221,7 @@ def test_addresses_come_and_go_and_ports_stay(tmp_path: Path) -> None:
     with upgraded(tmp_path, "--config", "settings.toml", bind="") as servers:
         first = ports()
         name("new")
-        servers.stop(servers.upgrade())
+        servers.try_one()
         servers.pids.pop()
         assert (ports(), reaches(old), new.exists()) == (first, True, False)
         servers.upgrade()
