@@ -91,6 +91,6 @@ def test_a_file_that_is_nested_too_deeply_is_one_line(tmp_path: Path) -> None:
     line = said_by("serve", "--config", str(toml), "--check-config")
     assert line.startswith(f"fivefold: config: {toml} is not TOML: it is nested too deeply")
     line = said_by("serve", str(tmp_path), "--log-config", str(log), "--check-config")
-    assert line.startswith(f"fivefold: log_config: {log}: it is no JSON: it is nested too deeply")
+    assert line.startswith(f"fivefold: log_config: {log}: it is not JSON: it is nested too deeply")
     line = said_by("compare", "--report", str(result))
     assert line.startswith(f"fivefold: report: cannot read {result}: it is nested too deeply")
