@@ -101,7 +101,7 @@ def test_a_stream_is_followed_into_its_application(pair: Pair, fifo: Path, tmp_p
         assert f"connection {stream['fd']} stream {number} from " in printed
         assert "HTTP/2, 1 stream\n" in printed
         shown = "\n".join(overview(server.pid, [process], ""))
-        assert "1 connections" in shown
+        assert "1 connection" in shown
         assert "HTTP/2, 1 stream" in shown
         with fifo.open("wb") as opened:
             opened.write(b"x")

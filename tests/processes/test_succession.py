@@ -14,6 +14,7 @@ from fivefold.iomodels import ENGINES
 from fivefold.processes.supervision.succession import Succession
 from fivefold.serving.process.acceptor import SPARES
 from support.client import Client
+from support.held_back import until_stopped
 from support.process_tree import children_of, is_alive, is_gone, wait_until_gone
 from support.servers.deployed import CRASHES, Deployed, deployed, port_is_free, until
 
@@ -43,6 +44,8 @@ def without_forker(server: Deployed) -> tuple[int, list[int]]:
     """Kills it, and keeps its successor from being ready: the acceptor, and the children."""
     server.answers()
     (forker,) = server.workers()
+    os.kill(forker, signal.SIGSTOP)
+    until_stopped([forker])  # it may be about to fork a spare one
     acceptor, *children = children_of(forker)
     os.mkfifo(server.folder / "gate")
     os.kill(forker, signal.SIGKILL)
