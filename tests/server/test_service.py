@@ -91,7 +91,7 @@ def test_new_workers_have_the_new_settings_and_a_broken_file_changes_nothing(
         assert "new workers have other settings: server_timing, target\n" in server.log
         assert "SIGHUP: log_level: a change needs SIGUSR2, and is left out\n" in server.log
         reread(server, 'target = "two"\nserver_timing = yes\n', UNCHANGED)
-        assert f"config: {tmp_path}/server.toml: " in server.log
+        assert f"config: {tmp_path}/server.toml is not TOML: " in server.log
         assert "(at line 2, column 17)" in server.log
         reread(server, 'target = "three"\n', UNCHANGED)
         assert "three" in server.log
