@@ -24,12 +24,14 @@ from support.openssl import made
 from support.ruled_folder import ruled_folder
 from support.servers.database_fixtures import neighbour, postgres, redis
 from support.servers.folder import SIZES, Serve, serving
+from support.timelines import timelines
 
 __all__ = ["engine", "in_thread", "io", "overlapping", "pair"]  # the contract suite's fixtures
 __all__ += ["browser"]  # of all pages
 __all__ += ["clone", "shell"]  # the documents'
 __all__ += ["made"]  # a certificate
 __all__ += ["ruled_folder"]  # of the pairs, by both versions of HTTP
+__all__ += ["timelines"]  # of traces that have a witness
 __all__ += ["neighbour", "postgres", "redis"]  # other servers
 __all__ += ["pytest_make_collect_report", "pytest_runtest_makereport"]
 

@@ -31,15 +31,14 @@ class PerfEvent:
 
 
 @contextlib.contextmanager
-def perf(names: Collection[str], pids: Collection[int], data: Path) -> Iterator[None]:
-    """It records these events of these processes until the block ends."""
+def recording(command: list[str], pids: Collection[int], data: Path) -> Iterator[None]:
+    """A command of perf looks at these processes from now on, until the block ends."""
     control, acknowledged = data.with_name("control"), data.with_name("acknowledged")
     for each in (control, acknowledged):
         each.unlink(missing_ok=True)
         os.mkfifo(each)
     fifos = f"--control=fifo:{control},{acknowledged}"
-    command = ["perf", "record", "-q", "-k", "mono", "-m", "4M", "--switch-events"]
-    named = ["-e", ",".join(names), "-p", ",".join(map(str, pids)), "-o", str(data)]
+    named = ["-p", ",".join(map(str, pids)), "-o", str(data)]
     asked = [*seeing_tracefs(command), "-D", "-1", fifos, *named]
     with subprocess.Popen(asked, stderr=subprocess.PIPE) as process:
         try:
@@ -52,6 +51,14 @@ def perf(names: Collection[str], pids: Collection[int], data: Path) -> Iterator[
             process.send_signal(signal.SIGINT)
             assert process.stderr is not None
             process.stderr.read()
+
+
+def perf(
+    names: Collection[str], pids: Collection[int], data: Path
+) -> contextlib.AbstractContextManager[None]:
+    """It records these events of these processes until the block ends."""
+    command = ["perf", "record", "-q", "-k", "mono", "-m", "4M", "--switch-events"]
+    return recording([*command, "-e", ",".join(names)], pids, data)
 
 
 def events_of(data: Path) -> list[PerfEvent]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +21,10 @@ from fivefold.linux.timestamping import realtime_offset_ns
 from fivefold.linux.tracepoints import tracefs
 from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.request.session import Session
-from fivefold.tracing.steps.assembling import INDISTINCT, assembled
+from fivefold.tracing.steps.assembling import INDISTINCT
 from fivefold.tracing.steps.timeline import Timeline
 from support.every_pair import pairs
+from support.perf import recording
 from support.witness import WITH_RIGHTS, seeing_tracefs, witness, worker_of
 
 pytestmark = pytest.mark.alone
@@ -44,19 +43,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "small").write_bytes(bytes(5000))
     (tmp_path / "large").write_bytes(bytes(300_000))
     return tmp_path
-
-
-@pytest.fixture
-def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
-    """What the traces were made of."""
-    seen: list[Timeline] = []
-
-    def spied(timeline: Timeline) -> Any:
-        seen.append(timeline)
-        return assembled(timeline)
-
-    monkeypatch.setattr("fivefold.tracing.request.session.assembled", spied)
-    return seen
 
 
 def seen_by_us(timeline: Timeline) -> list[tuple[Call, int, int]]:
@@ -125,7 +111,7 @@ def test_perf_saw_the_same_calls_as_the_kernels_events(
         session.request("/large")
         worker = worker_of(session)
         command = ["perf", "record", "-q", "-k", "mono", "-e", ",".join(events)]
-        with perf(command, worker, data):
+        with recording(command, [worker], data):
             session.request("/large")
     printed = subprocess.run(
         seeing_tracefs(["perf", "script", "-i", str(data), "--ns", "-F", "time,event"]),
@@ -149,26 +135,6 @@ def test_perf_saw_the_same_calls_as_the_kernels_events(
     assert [name for name, _ in ours] == [name for name, _ in within]
     for (_, mine_ns), (_, yours_ns) in zip(ours, within, strict=True):
         assert abs(mine_ns - yours_ns) <= CLOCKS_APART_NS
-
-
-@contextlib.contextmanager
-def perf(command: list[str], worker: int, data: Path) -> Iterator[None]:
-    control, acknowledged = data.with_name("control"), data.with_name("acknowledged")
-    os.mkfifo(control)
-    os.mkfifo(acknowledged)
-    fifos = f"--control=fifo:{control},{acknowledged}"
-    asked = [*seeing_tracefs(command), "-D", "-1", fifos, "-p", str(worker), "-o", str(data)]
-    with subprocess.Popen(asked, stderr=subprocess.PIPE) as process:
-        try:
-            with control.open("w") as orders, acknowledged.open() as hearing:
-                orders.write("enable\n")
-                orders.flush()
-                assert "ack" in hearing.readline()
-                yield
-        finally:
-            process.send_signal(signal.SIGINT)
-            assert process.stderr is not None
-            process.stderr.read()
 
 
 def computing(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:

@@ -23,7 +23,6 @@ from fivefold.tracing.kernel.events import recorded
 from fivefold.tracing.model import REQUEST, RESPONSE, WAIT, Trace
 from fivefold.tracing.request.own_client import AT_ONCE, Manner
 from fivefold.tracing.request.session import Session
-from fivefold.tracing.steps.assembling import assembled
 from fivefold.tracing.steps.timeline import Timeline
 from support.measured_again import measured_again
 from support.perf import ENTER, EXIT, PerfEvent, asleep_ns, events_of, perf, refused_ns
@@ -67,19 +66,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "large").write_bytes(os.urandom(LARGE))
     (folder / "huge").write_bytes(bytes(HUGE))
     return folder
-
-
-@pytest.fixture
-def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
-    """What the traces were made of."""
-    seen: list[Timeline] = []
-
-    def spied(timeline: Timeline) -> Any:
-        seen.append(timeline)
-        return assembled(timeline)
-
-    monkeypatch.setattr("fivefold.tracing.request.session.assembled", spied)
-    return seen
 
 
 class Traced:

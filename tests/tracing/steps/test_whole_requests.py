@@ -20,7 +20,6 @@ from fivefold.linux.tracepoints import tracefs
 from fivefold.serving import MODELS
 from fivefold.tracing.kernel.events import recorded
 from fivefold.tracing.request.session import Session
-from fivefold.tracing.steps.assembling import assembled
 from fivefold.tracing.steps.timeline import Timeline
 from support.witness import witness
 
@@ -79,19 +78,6 @@ def seen_by_the_kernel(timeline: Timeline, tids: set[int]) -> dict[int, list[Cal
             calls = threads.setdefault(seen.detail["tid"], [])
             calls.append((name_of(seen.event), seen.at_ns))
     return threads
-
-
-@pytest.fixture
-def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
-    """What the traces were made of."""
-    seen: list[Timeline] = []
-
-    def spied(timeline: Timeline) -> Any:
-        seen.append(timeline)
-        return assembled(timeline)
-
-    monkeypatch.setattr("fivefold.tracing.request.session.assembled", spied)
-    return seen
 
 
 CASES = [("async", engine) for engine in ENGINES] + [
