@@ -13,6 +13,7 @@ from websockets.sync.client import connect
 
 from fivefold import Server, Settings
 from support.client import TIMEOUT_S, Client
+from support.servers.embedded import address_of
 
 FORMAT = "{method} {target} {status} {bytes} {end}"
 
@@ -73,11 +74,6 @@ def serving(application: Any, log: Path, way: dict[str, Any]) -> Server:
         **way,
     }
     return Server(Settings.of(values))
-
-
-def address_of(server: Server) -> tuple[str, int]:
-    host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-    return host, int(port)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)

@@ -18,6 +18,7 @@ from fivefold.accesslog.writer import LogFile, Writer
 from fivefold.errors import SettingsError
 from fivefold.linux.processes import processes_of_tree
 from support.client import TIMEOUT_S, Client
+from support.servers.embedded import address_of
 from support.servers.folder import Serve
 
 LINE = "x" * 99 + "\n"
@@ -174,8 +175,7 @@ def test_sigusr1_to_the_whole_tree_harms_nobody(serving: str, site: Path, tmp_pa
     """As `systemctl kill -s USR1` sends it; also where there is no log."""
     settings = Settings(target=str(site), bind=("127.0.0.1:0",), serving=serving)
     with Server(settings) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
         for pid in processes_of_tree(server.pid):
             os.kill(pid, signal.SIGUSR1)
-        with Client((host, int(port))) as client:
+        with Client(address_of(server)) as client:
             assert client.get("/1.bin").status == 200

@@ -24,6 +24,7 @@ from fivefold.status.rows import DURATION, DURATION_SUM, STATUSES, WORDS
 from support.client import Client
 from support.command_line import fivefold
 from support.servers.deployed import until
+from support.servers.embedded import address_of
 
 PATIENCE_S = 30.0
 
@@ -89,8 +90,7 @@ def serving(folder: Path, **more: Any) -> Server:
 def ask(server: Server, times: int) -> None:
     """Waits until so many more are counted: an answer may come before."""
     before = requests(server)
-    host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-    with Client((host, int(port))) as client:
+    with Client(address_of(server)) as client:
         for _ in range(times):
             assert client.get("/").status == 200
     until(lambda: requests(server) == before + times, "as many counted as were answered")
@@ -130,22 +130,20 @@ def test_percentiles_are_bounds() -> None:
 
 
 def test_once_shows_a_real_server_and_says_when_there_is_none(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        with Client((host, int(port))) as client:
-            assert client.get("/").body == b"hello"
-            shown = fivefold("top", str(server.pid))  # its output is no terminal
-            assert shown.returncode == 0
-            assert "idle                            {}:{}".format(*client.sock.getsockname()) in (
-                shown.stdout
-            )
-            assert "fivefold-trace" in shown.stdout
-            assert UNCOUNTED in shown.stdout
-            assert "\x1b" not in shown.stdout
-            said = json.loads(fivefold("top", "--json", str(server.pid)).stdout)
-            assert (said["pid"], said["rates"]) == (server.pid, UNCOUNTED)
-            peers = [c["peer"] for one in said["processes"] for c in one["connections"]]
-            assert peers == ["{}:{}".format(*client.sock.getsockname())]
+    with serving(tmp_path) as server, Client(address_of(server)) as client:
+        assert client.get("/").body == b"hello"
+        shown = fivefold("top", str(server.pid))  # its output is no terminal
+        assert shown.returncode == 0
+        assert "idle                            {}:{}".format(*client.sock.getsockname()) in (
+            shown.stdout
+        )
+        assert "fivefold-trace" in shown.stdout
+        assert UNCOUNTED in shown.stdout
+        assert "\x1b" not in shown.stdout
+        said = json.loads(fivefold("top", "--json", str(server.pid)).stdout)
+        assert (said["pid"], said["rates"]) == (server.pid, UNCOUNTED)
+        peers = [c["peer"] for one in said["processes"] for c in one["connections"]]
+        assert peers == ["{}:{}".format(*client.sock.getsockname())]
     gone = fivefold("top", "--once", str(server.pid))
     assert gone.returncode == 1
     assert len(gone.stderr.splitlines()) == 1

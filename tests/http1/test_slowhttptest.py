@@ -14,6 +14,7 @@ from fivefold import Server, Settings
 from fivefold.serving import MODELS
 from support import TESTS
 from support.client import TIMEOUT_S, Client
+from support.servers.embedded import address_of
 
 CONNECTIONS = 20
 
@@ -40,7 +41,6 @@ def test_it_has_no_connection_left(tmp_path: Path) -> None:
         running = []
         for serving in MODELS:
             server = stack.enter_context(Server(Settings.of({**values, "serving": serving})))
-            host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
             for way in WAYS.values():
                 count = ["-c", str(CONNECTIONS), "-r", str(CONNECTIONS)]
                 times = ["-i", "2", "-l", str(LONGEST_S), "-p", "2"]
@@ -53,7 +53,7 @@ def test_it_has_no_connection_left(tmp_path: Path) -> None:
                         cwd=tmp_path,
                     )
                 )
-            with Client((host, int(port))) as client:
+            with Client(address_of(server)) as client:
                 assert client.get("/").status == 200
         for each in running:
             said = re.sub(r"\x1b\[[0-9;]*m", "", each.communicate(timeout=TIMEOUT_S)[0])

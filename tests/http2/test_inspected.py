@@ -20,6 +20,7 @@ from fivefold.tracing.attach.inspected import inspected
 from support.every_pair import pairs
 from support.raw_http2 import RawHttp2, request
 from support.servers.deployed import until
+from support.servers.embedded import address_of
 from support.servers.logged import logged
 from support.streams import StreamAnswer, Streams
 
@@ -49,11 +50,6 @@ def serving(target: Any, log: Path, pair: Pair, **settings: Any) -> Iterator[Ser
     given = {"target": target, "bind": "127.0.0.1:0", "grace_s": 0.5, "h2c": True}
     with logged(log), Server(Settings.of({**given, **pair, **settings})) as server:
         yield server
-
-
-def address_of(server: Server) -> tuple[str, int]:
-    host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-    return host, int(port)
 
 
 def asked(server: Server, target: str) -> StreamAnswer:

@@ -14,6 +14,7 @@ from fivefold.serving import MODELS
 from support.every_pair import pairs
 from support.servers.collector import collecting
 from support.servers.deployed import deployed, until
+from support.servers.embedded import address_of
 from support.status_client import Status
 from support.streams import Streams
 
@@ -30,11 +31,6 @@ def app(environ, start_response):
     start_response("200 OK", [])
     return [b"here"]
 """
-
-
-def address_of(server: Server) -> tuple[str, int]:
-    host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-    return host, int(port)
 
 
 @pairs()

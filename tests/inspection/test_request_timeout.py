@@ -22,6 +22,7 @@ from support.client import Answer, Client, until
 from support.every_pair import pairs
 from support.process_tree import wait_until_gone
 from support.servers.deployed import deployed
+from support.servers.embedded import address_of
 from support.servers.logged import logged
 from support.websocket.raw import frame
 
@@ -47,8 +48,7 @@ ASGI_PAIRS = pytest.mark.parametrize(
 def serving(target: Any, log: Path, pair: Pair, **settings: Any) -> Iterator[tuple[str, int]]:
     given = {"target": target, "bind": "127.0.0.1:0", "grace_s": 0.1, **pair, **settings}
     with logged(log), Server(Settings.of({"request_timeout_s": LIMIT_S} | given)) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        yield host, int(port)
+        yield address_of(server)
 
 
 def asked(address: tuple[str, int], path: str, **fields: str) -> Answer:

@@ -22,6 +22,7 @@ from fivefold.tracing.attach.inspected import inspected
 from support.client import Client
 from support.command_line import fivefold
 from support.every_pair import pairs
+from support.servers.embedded import address_of
 from support.servers.logged import logged
 
 PATIENCE_S = 30.0
@@ -83,11 +84,6 @@ def slow_ones(log: Path, *, least: int) -> list[str]:
         assert time.monotonic() < until, log.read_text()
         time.sleep(0.02)
     return found
-
-
-def address_of(server: Server) -> tuple[str, int]:
-    host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-    return host, int(port)
 
 
 @pairs()

@@ -15,6 +15,7 @@ from fivefold import Server, Settings
 from fivefold.serving import MODELS
 from support.client import Client
 from support.every_pair import pairs
+from support.servers.embedded import address_of
 from support.servers.folder import SIZES, Serve, serving
 
 Pair = dict[str, str]
@@ -128,8 +129,7 @@ def test_sigterm_under_load_loses_no_accepted_request(pair: Pair, site: Path) ->
             broken.append(repr(error))
 
     with Server(settings) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        threads = [threading.Thread(target=load, args=((host, int(port)),)) for _ in range(4)]
+        threads = [threading.Thread(target=load, args=(address_of(server),)) for _ in range(4)]
         for thread in threads:
             thread.start()
         for _ in range(40):

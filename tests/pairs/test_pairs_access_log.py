@@ -20,6 +20,7 @@ from fivefold.iomodels import ENGINES
 from fivefold.serving import MODELS
 from support.client import TIMEOUT_S, Client
 from support.every_pair import pairs
+from support.servers.embedded import address_of
 
 Pair = dict[str, str]
 
@@ -37,11 +38,6 @@ def logging_to(log: Path, site: Path, **settings: Any) -> Server:
         **settings,
     }
     return Server(Settings.of(values))
-
-
-def address_of(server: Server) -> tuple[str, int]:
-    host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-    return host, int(port)
 
 
 def curl(server: Server, *paths: str) -> list[str]:

@@ -19,6 +19,7 @@ from fivefold.accesslog.writer import KEPT_BYTES
 from fivefold.iomodels import ENGINES
 from fivefold.serving import MODELS
 from support.client import TIMEOUT_S, Client
+from support.servers.embedded import address_of
 from support.servers.logged import logged
 
 F_SETPIPE_SZ = 1031
@@ -60,9 +61,8 @@ def test_it_holds_up_nobody_and_is_bounded(site: Path, tmp_path: Path) -> None:
                 pair = {"serving": serving, "io": engine.engine}
                 settings = Settings.of({"target": str(site), "grace_s": 90.0, **values, **pair})
                 server = servers.enter_context(Server(settings))
-                host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
                 names.append((name, server.pid))
-                asked((host, int(port)), REQUESTS)
+                asked(address_of(server), REQUESTS)
         begun = monotonic()
         for _, pid in names:
             os.kill(pid, signal.SIGTERM)
@@ -86,14 +86,13 @@ def test_what_is_kept_is_written_when_somebody_reads(
         values = {"access_log": str(tmp_path / "log"), "bind": "127.0.0.1:0", "serving": serving}
         form = {"access_log_format": "{status} {user_agent}"}
         with Server(Settings.of({"target": str(site), **values, **form})) as server:
-            host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-            asked((host, int(port)), REQUESTS)
+            asked(address_of(server), REQUESTS)
             os.set_blocking(end, True)
             kept = b""
             line = f"200 {AGENT}\n".encode()
             while len(kept) < KEPT_BYTES - 65536 - len(line):
                 kept += os.read(end, 65536)
-            with Client((host, int(port))) as client:
+            with Client(address_of(server)) as client:
                 assert client.get("/1.bin", User_Agent="last").status == 200
             while not kept.endswith(b"200 last\n"):
                 kept += os.read(end, 65536)

@@ -25,6 +25,7 @@ from support.nobody import NOBODY, as_nobody, only_root
 from support.openssl import self_signed
 from support.process_tree import descendants_of, is_alive
 from support.servers.deployed import Deployed, asked_at, deployed, until
+from support.servers.embedded import address_of
 
 IDS = ("Uid", "Gid", "Groups")
 
@@ -285,8 +286,7 @@ def test_a_program_that_embeds_the_server_keeps_its_umask(tmp_path: Path) -> Non
         settings["bind"] = ("127.0.0.1:0", f"unix:{path}")
         with Server(Settings.of(settings)) as server:
             assert path.stat().st_mode & 0o777 == 0o700
-            host, _, port = server.addresses[0].removeprefix("http://").partition(":")
-            with Client((host, int(port))) as client:
+            with Client(address_of(server)) as client:
                 assert client.get("/").body.startswith(b"77 ")
         assert os.umask(0o022) == 0o022
     finally:

@@ -17,6 +17,7 @@ from fivefold.tracing.model import Trace
 from fivefold.tracing.request.own_client import Manner
 from fivefold.tracing.request.session import Session
 from support.every_pair import pairs
+from support.servers.embedded import address_of
 from support.witness import THROTTLE, WITH_RIGHTS, disk_of, throttled, worker_of
 
 pytestmark = pytest.mark.alone
@@ -132,17 +133,16 @@ def test_a_client_that_reads_slowly_is_in_the_last_steps_with_rights(
 ) -> None:
     (tmp_path / "huge").write_bytes(bytes(HUGE))
     values = {"target": str(tmp_path), "bind": "127.0.0.1:0", "serving": "async", "io": io}
-    with Server(Settings.of(values)) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        with (
-            Attached(server.pid) as attached,
-            socket.create_connection((host, int(port))) as client,
-        ):
-            client.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            time.sleep(HELD_BACK_S)
-            while client.recv(1 << 20):
-                pass
-            trace = next(attached.traces(20.0))
+    with (
+        Server(Settings.of(values)) as server,
+        Attached(server.pid) as attached,
+        socket.create_connection(address_of(server)) as client,
+    ):
+        client.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        time.sleep(HELD_BACK_S)
+        while client.recv(1 << 20):
+            pass
+        trace = next(attached.traces(20.0))
     assert trace.privileged
     found = shares(trace)
     assert sum(step.duration_us for step in trace.steps[8:]) > 0.5 * trace.summary.total_us

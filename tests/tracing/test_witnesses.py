@@ -25,6 +25,7 @@ from fivefold.tracing.steps.assembling import INDISTINCT
 from fivefold.tracing.steps.timeline import Timeline
 from support.every_pair import pairs
 from support.perf import recording
+from support.servers.embedded import address_of
 from support.witness import WITH_RIGHTS, seeing_tracefs, witness, worker_of
 
 pytestmark = pytest.mark.alone
@@ -184,17 +185,16 @@ def test_a_client_that_reads_slowly_shows_in_the_last_steps_as_wait(
     pair: dict[str, str], huge: Path
 ) -> None:
     values = {"target": str(huge), "bind": "127.0.0.1:0", **pair}
-    with Server(Settings.of(values)) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        with (
-            Attached(server.pid, privileged=False) as attached,
-            socket.create_connection((host, int(port))) as client,
-        ):
-            client.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            time.sleep(HELD_BACK_S)  # the slowness itself; nothing is waited for
-            while client.recv(1 << 20):
-                pass
-            trace = next(attached.traces(20.0))
+    with (
+        Server(Settings.of(values)) as server,
+        Attached(server.pid, privileged=False) as attached,
+        socket.create_connection(address_of(server)) as client,
+    ):
+        client.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        time.sleep(HELD_BACK_S)  # the slowness itself; nothing is waited for
+        while client.recv(1 << 20):
+            pass
+        trace = next(attached.traces(20.0))
     last = sum(step.duration_us for step in trace.steps[8:])
     assert last > 0.5 * HELD_BACK_S * 1e6
     assert last > 0.5 * trace.summary.total_us

@@ -35,8 +35,6 @@ class Tally:
     clients: int = 0
     clients_served: int = 0
     """Clients that got at least one answer."""
-    cut_off: int = 0
-    """Requests of clients that ask once whose connection ended without an answer."""
     kept_waiting: int = 0
     """Requests of such clients that were sent, and still open at the end."""
     connected: int = 0
@@ -77,7 +75,6 @@ SUMMED = (
     "stalled",
     "clients",
     "clients_served",
-    "cut_off",
     "kept_waiting",
     "connected",
 )

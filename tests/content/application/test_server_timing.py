@@ -13,6 +13,7 @@ from fivefold import Server, Settings
 from fivefold.content.server_timing import with_times
 from fivefold.serving import MODELS
 from support.client import Client
+from support.servers.embedded import address_of
 
 TIMES = re.compile(r"read;dur=(\d+\.\d{3}), app;dur=(\d+\.\d{3})(?:, queue;dur=\d+\.\d{3})?")
 
@@ -40,16 +41,14 @@ def test_each_response_has_its_times(tmp_path: Path, serving: str, sampled: str 
         server_timing=True,
         trace_sample=sampled,
     )
-    with Server(settings) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        with Client((host, int(port))) as client:
-            for path in ("/", "/", "/files/a", "/files/a", "/files/none"):
-                # The client fails by itself if a field comes twice.
-                assert TIMES.fullmatch(client.get(path).fields["server-timing"]), path
-            begun = monotonic()
-            held = TIMES.fullmatch(client.get("/held").fields["server-timing"])
-            assert held
-            assert HELD_S * 1000 <= float(held[2]) <= (monotonic() - begun) * 1000
+    with Server(settings) as server, Client(address_of(server)) as client:
+        for path in ("/", "/", "/files/a", "/files/a", "/files/none"):
+            # The client fails by itself if a field comes twice.
+            assert TIMES.fullmatch(client.get(path).fields["server-timing"]), path
+        begun = monotonic()
+        held = TIMES.fullmatch(client.get("/held").fields["server-timing"])
+        assert held
+        assert HELD_S * 1000 <= float(held[2]) <= (monotonic() - begun) * 1000
 
 
 def test_an_application_keeps_times_of_its_own() -> None:

@@ -20,6 +20,7 @@ from fivefold.serving import MODELS
 from support.client import Client
 from support.every_pair import pairs
 from support.servers.collector import ERROR, Collector, Span, collecting
+from support.servers.embedded import address_of
 from support.websocket.raw import TEXT, RawWebSocket, closing, frame
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -40,8 +41,7 @@ def traced(target: Any, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Ite
         values = {"target": target, "bind": "127.0.0.1:0", "grace_s": 10.0, "otel": True}
         with Server(Settings.of(values | settings)) as server:
             collector.begin()
-            host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-            yield (host, int(port)), collector
+            yield address_of(server), collector
 
 
 def by_path(collector: Collector) -> dict[str, list[Span]]:

@@ -17,6 +17,7 @@ from fivefold.errors import SettingsError
 from fivefold.serving import MODELS
 from support.client import Client, basic
 from support.process_tree import wait_until_gone, workers_of
+from support.servers.embedded import address_of
 from support.servers.folder import Serve
 
 bcrypt = pytest.importorskip("bcrypt")
@@ -177,8 +178,7 @@ def test_a_worker_starts_while_the_file_is_broken(serving: str, file: Path, site
     authorization = basic("ann", "s:cret ü")
     settings = {"target": str(site), "bind": "127.0.0.1:0", "auth": str(file), "serving": serving}
     with Server(Settings.of({**settings, "grace_s": 2.0})) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        address = (host, int(port))
+        address = address_of(server)
         with Client(address) as client:
             assert client.get("/1k.bin", authorization=authorization).status == 200
         broken(file)

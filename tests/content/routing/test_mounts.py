@@ -17,6 +17,7 @@ from fivefold.content.static.paths import relative_path
 from fivefold.errors import SettingsError
 from support.client import Client
 from support.every_pair import pairs
+from support.servers.embedded import address_of
 
 
 def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -58,13 +59,8 @@ def client(folders: Path) -> Iterator[Client]:
         mount=(f"/static={folders}/static", f"/static/deep/={folders}/deep"),
         max_connections=4,
     )
-    with Server(settings) as server, Client(address(server)) as connected:
+    with Server(settings) as server, Client(address_of(server)) as connected:
         yield connected
-
-
-def address(server: Server) -> tuple[str, int]:
-    host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-    return host, int(port)
 
 
 FOUND = {
@@ -145,7 +141,7 @@ def test_a_mount_shadows_a_folder_of_the_same_name_whatever_the_spelling(folders
         bind=("127.0.0.1:0",),
         mount=(f"/static={folders}/static",),
     )
-    with Server(settings) as server, Client(address(server)) as client:
+    with Server(settings) as server, Client(address_of(server)) as client:
         for target in ("/static/a.txt", "//static/a.txt", "/static%2fa.txt", "/./static/a.txt"):
             assert client.get(target).body == b"a"
         assert client.get("/b.txt").body == b"main b"
@@ -159,7 +155,7 @@ def test_every_pair_mounts_next_to_an_application(
     settings = Settings.of(
         {"target": target, "bind": "127.0.0.1:0", "mount": f"/static={folders}/static", **pair}
     )
-    with Server(settings) as server, Client(address(server)) as client:
+    with Server(settings) as server, Client(address_of(server)) as client:
         for _ in range(2):
             assert client.get("/static/a.txt").body == b"a"
             assert client.get("/x").status == 200
@@ -196,7 +192,7 @@ def test_folders_are_looked_for_in_the_folder_that_is_entered(folders: Path) -> 
     settings = Settings(
         target="main", chdir=os.fspath(folders), bind=("127.0.0.1:0",), mount=("/deep=deep",)
     )
-    with Server(settings) as server, Client(address(server)) as client:
+    with Server(settings) as server, Client(address_of(server)) as client:
         assert client.get("/deep/a.txt").body == b"deep a"
         assert client.get("/b.txt").body == b"main b"
 

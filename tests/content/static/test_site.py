@@ -23,6 +23,7 @@ from fivefold.content.static.representations.validators import validators_of
 from fivefold.content.static.rules import DEFAULT
 from support import TESTS
 from support.client import Client
+from support.servers.embedded import address_of
 from support.servers.folder import SIZES, Serve
 
 
@@ -34,10 +35,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(folder: Path) -> Iterator[Client]:
-    with Server(Settings.of({"target": str(folder), "bind": "127.0.0.1:0"})) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        with Client((host, int(port))) as connection:
-            yield connection
+    settings = Settings.of({"target": str(folder), "bind": "127.0.0.1:0"})
+    with Server(settings) as server, Client(address_of(server)) as connection:
+        yield connection
 
 
 def test_index_types_and_validators(serve: Serve) -> None:

@@ -131,6 +131,20 @@ def open_gate(path: Path) -> None:
         sleep(0.001)
 
 
+def address_of(server: Server) -> tuple[str, int]:
+    """Where the first of its TCP listeners is."""
+    host, _, port = server.addresses[0].rpartition("//")[2].rpartition(":")
+    return host, int(port)
+
+
+@contextmanager
+def running(**settings: Any) -> Iterator[tuple[Server, tuple[str, int]]]:
+    """A server that says nothing to its test."""
+    values = {"bind": "127.0.0.1:0", "grace_s": 10.0, **settings}
+    with Server(Settings.of(values)) as server:
+        yield server, address_of(server)
+
+
 @contextmanager
 def hosting(
     target: Any,
@@ -149,11 +163,9 @@ def hosting(
         handler = logging.FileHandler(folder / "log")
         logger = logging.getLogger("fivefold")
         logger.addHandler(handler)
-        values = {"target": target, "bind": "127.0.0.1:0", "grace_s": 10.0, **settings}
         try:
-            with Server(Settings.of(values)) as server:
-                host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-                yield Site((host, int(port)), folder, notes, way, server)
+            with running(target=target, **settings) as (server, address):
+                yield Site(address, folder, notes, way, server)
         finally:
             logger.removeHandler(handler)
             handler.close()

@@ -1,4 +1,4 @@
-"""The static files that sample applications send."""
+"""Files to serve: those that sample applications send, and a small and a large one."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ def prepare(folder: str) -> None:
     static = Path(folder, "static")
     static.mkdir()
     (static / "site.css").write_text(CSS)
+
+
+def small_and_large(folder: Path) -> Path:
+    (folder / "small").write_bytes(bytes(5000))
+    (folder / "large").write_bytes(bytes(300_000))
+    return folder

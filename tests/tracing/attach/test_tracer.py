@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,8 @@ from support.every_pair import pairs
 from support.measured_again import measured_again
 from support.nobody import as_nobody, only_root
 from support.process_tree import CONTROL, children_of, name_of
+from support.servers.embedded import running
+from support.servers.static_files import small_and_large
 
 HELD_BACK_S = 0.2
 PATIENCE_S = 20.0
@@ -47,17 +48,7 @@ def hello(environ: dict[str, Any], start: Callable[..., Any]) -> Iterator[bytes]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "small").write_bytes(bytes(5000))
-    (tmp_path / "large").write_bytes(bytes(300_000))
-    return tmp_path
-
-
-@contextmanager
-def running(**settings: Any) -> Iterator[tuple[Server, tuple[str, int]]]:
-    values = {"bind": "127.0.0.1:0", "grace_s": 10.0, **settings}
-    with Server(Settings.of(values)) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        yield server, (host, int(port))
+    return small_and_large(tmp_path)
 
 
 def control_socket(pid: int) -> Path:

@@ -15,6 +15,7 @@ import fivefold.tracing
 from fivefold import Server, Settings
 from fivefold.tracing.attach.tracer import Attached
 from support.client import Client
+from support.servers.embedded import address_of
 
 TRACING = (fivefold.tracing.__path__[0], fivefold.inspection.__path__[0])
 PATIENCE_S = 20.0
@@ -54,8 +55,7 @@ def is_traced(files: list[str]) -> bool:
 def test_a_new_connection_does_not_pass_through_tracing(io: str) -> None:
     values = {"target": says_what_was_called, "bind": "127.0.0.1:0", "serving": "async", "io": io}
     with Server(Settings.of(values)) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        address = host, int(port)
+        address = address_of(server)
         called(address)
         before = called(address)
         with Attached(server.pid, privileged=False) as attached:

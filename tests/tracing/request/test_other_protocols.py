@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from fivefold import Server, Settings
-from fivefold.http2.offered import Http2Settings
+from fivefold import Settings
 from fivefold.iomodels import ENGINES
 from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.model import Trace
@@ -25,6 +24,7 @@ from fivefold.tracing.steps.timeline import Timeline
 from fivefold.transport.tls.options import TlsSettings
 from support.http2_client import Http2Client
 from support.openssl import self_signed
+from support.servers.embedded import running
 from support.witness import witness, worker_of
 
 LARGE = 700_000
@@ -147,23 +147,23 @@ def by_h2(address: tuple[str, int], path: str, count: int) -> None:
             assert client.whole(number).status == 200
 
 
+def traced_while(ask: Callable[..., None], count: int, folder: Path, **pair: str) -> Trace:
+    """The trace that a running server gives of one of these requests."""
+    with (
+        running(target=str(folder), h2c=True, **pair) as (server, address),
+        Attached(server.pid, pattern="/large", privileged=False) as attached,
+    ):
+        ask(address, "/large", count)
+        (trace,) = attached.traces(PATIENCE_S)
+    return trace
+
+
 @pytest.mark.parametrize(("ask", "count"), [(by_curl, 1), (by_h2, 3)])
 @pytest.mark.parametrize(("serving", "io"), [("async", "epoll"), ("thread", "sigio"), PAIRS[-1]])
 def test_a_stream_to_a_running_server_is_traced(
     serving: str, io: str, ask: Callable[..., None], count: int, folder: Path
 ) -> None:
-    settings = Settings(
-        target=str(folder),
-        bind=("127.0.0.1:0",),
-        serving=serving,
-        io=io,
-        http2=Http2Settings(h2c=True),
-    )
-    with Server(settings) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        with Attached(server.pid, pattern="/large", privileged=False) as attached:
-            ask((host, int(port)), "/large", count)
-            (trace,) = attached.traces(PATIENCE_S)
+    trace = traced_while(ask, count, folder, serving=serving, io=io)
     check(trace)
     assert (trace.request["status"], trace.request["http"]) == (200, "2")
     assert trace.request["bytes"] >= LARGE
@@ -183,18 +183,7 @@ PARTS = re.compile(
 def test_what_streams_share_of_the_sends_is_said_in_bytes(
     serving: str, io: str, count: int, folder: Path
 ) -> None:
-    settings = Settings(
-        target=str(folder),
-        bind=("127.0.0.1:0",),
-        serving=serving,
-        io=io,
-        http2=Http2Settings(h2c=True),
-    )
-    with Server(settings) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        with Attached(server.pid, pattern="/large", privileged=False) as attached:
-            by_h2((host, int(port)), "/large", count)
-            (trace,) = attached.traces(PATIENCE_S)
+    trace = traced_while(by_h2, count, folder, serving=serving, io=io)
     found = [match for note in trace.notes if (match := PARTS.search(note))]
     if count == 1:
         assert not found

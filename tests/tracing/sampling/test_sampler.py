@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fivefold import Server, Settings
+from fivefold import Settings
 from fivefold.errors import SettingsError
 from fivefold.server.texts import interval
 from fivefold.tracing.attach.tracer import Attached, metrics_of
@@ -21,6 +20,8 @@ from fivefold.tracing.sampling.prometheus import Metrics
 from fivefold.tracing.sampling.sinks import in_words
 from support.client import Answer, Client
 from support.every_pair import pairs
+from support.servers.embedded import running
+from support.servers.static_files import small_and_large
 
 PATIENCE_S = 20.0
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -52,17 +53,7 @@ def hello(environ: dict[str, Any], start: Callable[..., Any]) -> Iterator[bytes]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "small").write_bytes(bytes(5000))
-    (tmp_path / "large").write_bytes(bytes(300_000))
-    return tmp_path
-
-
-@contextmanager
-def running(**settings: Any) -> Iterator[tuple[Server, tuple[str, int]]]:
-    values = {"bind": "127.0.0.1:0", "grace_s": 10.0, **settings}
-    with Server(Settings.of(values)) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
-        yield server, (host, int(port))
+    return small_and_large(tmp_path)
 
 
 def sampled(answer: Answer) -> bool:

@@ -21,6 +21,7 @@ from fivefold.transport.tls.options import TlsSettings
 from support.client import TIMEOUT_S
 from support.openssl import EC, Made, openssl, self_signed
 from support.process_tree import workers_of
+from support.servers.embedded import address_of
 from support.servers.logged import logged
 
 Address = tuple[str, int]
@@ -52,8 +53,7 @@ def serving(made: Made, site: Path, **settings: object) -> Iterator[tuple[Server
     files = {"tls_cert": made.cert, "tls_key": made.key}
     values = {"target": str(site), "bind": "127.0.0.1:0", "grace_s": 5.0, **files, **settings}
     with Server(Settings.of(values)) as server:
-        host, _, port = server.addresses[0].removeprefix("https://").rpartition(":")
-        yield server, (host, int(port))
+        yield server, address_of(server)
 
 
 @pytest.mark.parametrize("settings", [*({"serving": name} for name in MODELS), {"workers": 3}])

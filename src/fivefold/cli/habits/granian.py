@@ -19,7 +19,6 @@ RUST = "there is no Rust runtime whose threads were to be counted"
 OFTEN = "workers are looked at once a second"
 KINDS = {"asgi": "asgi", "asginl": "asgi", "wsgi": "wsgi"}
 RESPAWN = "a worker that ends is always replaced"
-REFRESH = "files are told from others by the application's folder and --reload-exclude"
 HTTP = {"auto": "1.1,2", "1": "1.1", "2": "2"}
 VERSIONS = {"tls1.2": "1.2", "tls1.3": "1.3"}
 METRICS = "for Prometheus at /metrics there (docs/status.md)"

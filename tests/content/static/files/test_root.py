@@ -19,6 +19,7 @@ from fivefold import Server, Settings
 from support.client import TIMEOUT_S, Answer, Client, until
 from support.every_pair import pairs
 from support.process_tree import children_of
+from support.servers.embedded import address_of
 from support.servers.folder import Serve
 
 Pair = dict[str, str]
@@ -84,13 +85,12 @@ def test_a_folder_that_is_away_is_503_and_comes_back(how: str, current: Path, se
 def test_a_worker_that_starts_while_the_folder_is_away_waits_for_it(current: Path) -> None:
     settings = Settings.of({"target": str(current), "bind": "127.0.0.1:0"})
     with Server(settings) as server:
-        host, _, port = server.addresses[0].removeprefix("http://").rpartition(":")
         current.unlink()
         for worker in children_of(server.pid):
             os.kill(worker, signal.SIGKILL)
 
         def ask() -> Answer:
-            with Client((host, int(port))) as client:
+            with Client(address_of(server)) as client:
                 try:
                     return client.get("/")
                 except (EOFError, ConnectionResetError):
