@@ -106,6 +106,23 @@ def test_the_second_time_says_nothing_new() -> None:
     assert life.deadline == NEVER
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_who_has_less_time_is_asked_again(*, waits: bool) -> None:
+    life = Listening()
+    life.finish()
+    if not waits:
+        life.heard()
+        life.allow(LONG_S)
+    life.finish(LAST_CALL_S / 4)
+    if not waits:
+        assert left(life) > LONG_S - 100
+        life.begin_waiting(monotonic() + LONG_S)
+    assert left(life) <= LAST_CALL_S / 4
+    life.give_last_call(LAST_CALL_S)
+    life.begin_waiting(monotonic() + LONG_S)
+    assert left(life) <= LAST_CALL_S / 4, "whatever the protocol wants"
+
+
 def test_content_that_listens_is_interrupted_as_long_as_it_does() -> None:
     life = Listening()
     life.begin_listening()

@@ -101,6 +101,39 @@ def guards_of(folder: Path) -> list[int]:
     return found
 
 
+STREAM = """
+import asyncio
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            await asyncio.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("drains", [False, True], ids=["at-once", "while-it-drains"])
+@pytest.mark.parametrize("serving", MODELS)
+def test_an_orphan_has_less_time_than_the_grace_time(
+    serving: str, folder: Path, *, drains: bool
+) -> None:
+    (folder / "stream.py").write_text(STREAM)
+    arguments = ("stream:app", "--serving", serving, "--grace-s", "600")
+    with deployed(folder, *arguments) as server, Client(server.address) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert client.sock.recv(1)
+        below = server.descendants()
+        if drains:
+            server.signal(signal.SIGTERM)
+            server.said("waiting for 1 connection")
+        server.process.kill()
+        server.process.wait()
+        for pid in below:
+            until(lambda: is_gone(pid), f"the end of {pid}")  # noqa: B023
+        assert "cut now" in server.log
+
+
 @pairs()
 def test_workers_finish_what_they_have_when_the_supervisor_is_killed(
     pair: dict[str, str], folder: Path

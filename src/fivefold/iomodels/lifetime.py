@@ -51,6 +51,8 @@ class Lifetime(ABC):
     interruptible: bool = False
     """Whether `finish` ends a receive at once, and not after a last call."""
     last_call_s: float = LAST_CALL_S
+    longest_call_s: float = NEVER
+    """How long a last call may be at most, whatever the protocol wants."""
 
     def wait_until(self, deadline: float) -> None:
         """From now on operations give up at `deadline`."""
@@ -93,20 +95,25 @@ class Lifetime(ABC):
         still to tell its peer so, and then goes on reading."""
         self.last_call_s = seconds
 
-    def finish(self) -> None:
-        """The server stops: end after the present exchange; from any thread."""
-        if self.closing:
+    def finish(self, longest_call_s: float = NEVER) -> None:
+        """The server stops: end after the present exchange; from any thread. Again only if it has
+        less time than it was given."""
+        if self.closing and longest_call_s >= self.longest_call_s:
             return
+        was_closing = self.closing
         # Before the look at `idle`; `begin_waiting` sets and looks the other way round. So one of
         # the two threads sees the other's mark, whichever comes first.
+        self.longest_call_s = longest_call_s
         self.closing = True
         if self.interruptible:
-            self.interrupt()
+            if not was_closing:
+                self.interrupt()
         elif self.new or self.idle:
             self._last_call()
 
     def _last_call(self) -> None:
-        self.deadline = min(self.deadline, monotonic() + self.last_call_s)
+        call_s = min(self.last_call_s, self.longest_call_s)
+        self.deadline = min(self.deadline, monotonic() + call_s)
 
     async def next_bytes(self, seconds: float) -> bytes:
         """What comes within that time from a peer that owes us nothing, or b"" at the end.

@@ -3,32 +3,102 @@
 First what it serves may come to an end by itself (the grace time, `--grace-s`); what has not by
 then is cut.  After that the application may end (`--lifespan-s`).  All parts of a process that
 have to do with it look at the same clock.
+
+Orphans have less.  When the supervisor has been killed, nobody replaces its workers, nobody says
+what they wait for, and whoever starts the server anew wants to have it alone: all of a worker is
+gone within two seconds, `ORPHANED_S` says how.
+
+Facts.        A process learns of its parent's death by LEAVE (PR_SET_PDEATHSIG), and getppid(2) is
+              another number by then.  Under `process` only the forker is a child of the supervisor.
+Choice.       A page that the forks of a worker share has the moment at which its first process,
+              which knows its supervisor's number, has seen that it is an orphan.
+Assumption.   That process lives.  If it was killed as well, what is left of it ends by the grace
+              time of everybody; a worker whose loop stands still is the guard's
+              (`supervision.guard`).
+Cost.         4 KiB for each worker.
 """
 
 from __future__ import annotations
 
+import math
+import mmap
+import os
+import struct
 from time import monotonic
+from typing import NamedTuple
+
+MOMENT = struct.Struct("@d")
+
+
+class OrphanTimes(NamedTuple):
+    """Seconds from the death of the supervisor on."""
+
+    last_call: float
+    """Until a connection without a request may be closed, at the next tick of its model."""
+    cut: float
+    """Until what is still served is cut."""
+    end: float
+    """Until the application must have ended; what is left shows where it is, and is killed."""
+
+
+ORPHANED_S = OrphanTimes(last_call=0.4, cut=1.0, end=1.3)
 
 
 class Grace:
     """Of one process. A forked one goes on with what its parent was told."""
 
-    def __init__(self, grace_s: float = 30.0, shutdown_s: float = 0.0) -> None:
+    def __init__(
+        self, grace_s: float = 30.0, shutdown_s: float = 0.0, *, supervisor: int | None = None
+    ) -> None:
+        """`supervisor`: the process whose child the calling one was born as; None if its end is
+        no reason for ours. Raises OSError (no memory)."""
         self.grace_s = grace_s
         self.shutdown_s = shutdown_s
         """How long content may take to end after the grace time; 0 if it has nothing to end."""
         self._began_at: float | None = None
+        self._supervisor, self._made_in = supervisor, os.getpid()
+        self._orphaned = mmap.mmap(-1, MOMENT.size)
+        MOMENT.pack_into(self._orphaned, 0, math.inf)
 
     def begin(self) -> None:
-        """It was asked to end; the first time counts. From any thread or signal handler."""
+        """It was asked to end; the first time counts, and that its supervisor has died is seen
+        each time. From any thread or signal handler."""
+        now = monotonic()
         if self._began_at is None:
-            self._began_at = monotonic()
+            self._began_at = now
+        is_ours = self._supervisor is not None and os.getpid() == self._made_in
+        if is_ours and not self.is_orphaned and os.getppid() != self._supervisor:
+            MOMENT.pack_into(self._orphaned, 0, now)
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether it ends because its supervisor has died."""
+        return self._orphaned_at < math.inf
+
+    @property
+    def why_over(self) -> str:
+        """Why what is served is cut, for the log."""
+        return (
+            "the supervisor was killed"
+            if self.is_orphaned
+            else "the grace time is over (--grace-s)"
+        )
+
+    @property
+    def _orphaned_at(self) -> float:
+        return float(MOMENT.unpack_from(self._orphaned)[0])
+
+    @property
+    def last_call_s(self) -> float:
+        """How long a connection may be without a request from now on, at most."""
+        return ORPHANED_S.last_call if self.is_orphaned else math.inf
 
     def until(self) -> float:
         """When it cuts what it serves, in monotonic seconds; as if it had just been asked, if
         no call has asked."""
-        return (monotonic() if self._began_at is None else self._began_at) + self.grace_s
+        ours = (monotonic() if self._began_at is None else self._began_at) + self.grace_s
+        return min(ours, self._orphaned_at + ORPHANED_S.cut)
 
     def end(self) -> float:
         """When the application must have ended, too."""
-        return self.until() + self.shutdown_s
+        return min(self.until() + self.shutdown_s, self._orphaned_at + ORPHANED_S.end)

@@ -40,17 +40,20 @@ class Announcement:
         *,
         succession: Succession | None = None,
         demand: Demand | None = None,
+        supervisor: int | None = None,
     ) -> None:
         """`alive` is called by what shows that the child is not stuck, from "ready" on (`pulse`);
         `draining`: what the parent may see of its end; `requests`: of what it answers, if it
         wants to know; `succession`: how what is left of the child hears of its successor, if it
-        will have one; `demand`: how many connections its predecessor served."""
+        will have one; `demand`: how many connections its predecessor served; `supervisor`: the
+        process that forks it, if the child shall end with it."""
         self._pipe = pipe
         self.alive = alive
         self.draining = draining or Draining()
         self.requests = requests
         self.succession = succession
         self.demand = demand or Demand()
+        self.supervisor = supervisor
 
     def __call__(self) -> None:
         self.alive()

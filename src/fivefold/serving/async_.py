@@ -15,6 +15,7 @@ because it keeps all others waiting.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -64,8 +65,8 @@ class Async(ServingModel):
     def stop(self) -> None:
         # Here and not only when it is drained: an iterative server gets there once the client
         # has gone whom it serves now.
-        self.open.finish()
         super().stop()
+        self.finish_connections()
 
     def _affordable(self, traits: Traits) -> Limit:
         """As the engine can, too."""
@@ -106,12 +107,13 @@ class Async(ServingModel):
     async def _drain(self, io: IOModel, listeners: list[Listener]) -> None:
         """Serve the clients that are connected already, then let all go."""
         await self.close_listeners(listeners, self._start)
-        self.open.finish()
-        await self._until_gone(io, self.options.grace.until())
+        self.finish_connections()
+        await self._until_gone(io, self.options.grace.until)
         self.open.cut()
-        await self._until_gone(io, monotonic() + CUT_S)
+        over = monotonic() + CUT_S
+        await self._until_gone(io, lambda: over)
 
-    async def _until_gone(self, io: IOModel, until: float) -> None:
-        """Until no connection is left, or it is `until`."""
-        while self._attended and monotonic() < until:
+    async def _until_gone(self, io: IOModel, until: Callable[[], float]) -> None:
+        """Until no connection is left, or it is `until`, which may come to be earlier."""
+        while self._attended and monotonic() < until():
             await io.sleep(DRAIN_STEP_S)

@@ -141,11 +141,16 @@ class ServingModel(ABC):
         """Serve until `stop` is called, then until connections have ended or grace is over."""
 
     def stop(self) -> None:
-        """Ask for the end; from a signal handler or any thread, at any moment."""
+        """Ask for the end; from a signal handler or any thread, at any moment. Again when there
+        is less time than there was (`Grace`)."""
         self.options.grace.begin()
         self.stopping = True
         if self._io is not None:
             self._io.wake()
+
+    def finish_connections(self) -> None:
+        """Let those of this process end after their exchange, in the time that it has."""
+        self.open.finish(self.options.grace.last_call_s)
 
     # runs in: the thread that ends requests (`inspection.overdue_requests`)
 

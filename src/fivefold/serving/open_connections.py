@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..errors import LimitReached
 from ..iomodels.interface import Connection, IOModel
+from ..iomodels.lifetime import NEVER
 from ..isolation.descendants import descendants
 from ..isolation.reporting import logger, report
 from ..processes.draining import Draining
@@ -44,6 +45,7 @@ class OpenConnections:
         self._connections: dict[Connection, Coroutine[Any, Any, None]] = {}
         self._cut: set[Connection] = set()
         self._closing = False
+        self._longest_call_s = NEVER
         # Re-entrant: a signal handler may call `finish` in the middle of `add`.
         self._lock = threading.RLock()
         descendants.give_up(self._give_up)
@@ -79,7 +81,7 @@ class OpenConnections:
         with self._lock:
             self._connections[connection] = serving
             if self._closing:
-                connection.finish()
+                connection.finish(self._longest_call_s)
                 self.draining.left(len(self._connections))
 
     def _discard(self, connection: Connection) -> None:
@@ -92,13 +94,13 @@ class OpenConnections:
         for connection in self._connections:
             connection.give_up()
 
-    def finish(self) -> None:
+    def finish(self, longest_call_s: float = NEVER) -> None:
         """Let each connection end after its exchange (`Lifetime.finish`)."""
         with self._lock:
-            self._closing = True
+            self._closing, self._longest_call_s = True, longest_call_s
             self.draining.left(len(self._connections))
             for connection in self._connections:
-                connection.finish()
+                connection.finish(longest_call_s)
 
     def cut(self) -> None:
         """End all of them, exchange or not: grace is over."""

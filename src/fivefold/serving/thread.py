@@ -82,8 +82,8 @@ class Thread(ServingModel):
         self.end_accepting()
 
     def stop(self) -> None:
-        self.open.finish()  # the main thread may take a tick to hear of it
         super().stop()
+        self.finish_connections()  # the main thread may take a tick to hear of it
         self._idle.put(None)  # the main thread may be waiting for an idle thread
 
     async def _main(self, io: IOModel) -> None:
@@ -140,7 +140,7 @@ class Thread(ServingModel):
             if mailbox is not None:
                 return mailbox
             if self.stopping:
-                self.open.finish()  # so that a thread becomes idle
+                self.finish_connections()  # so that a thread becomes idle
         return None
 
     def _next_idle(self) -> Client | None:
@@ -169,7 +169,7 @@ class Thread(ServingModel):
             time.sleep(EXHAUSTED_PAUSE_S)
 
     def _drain(self) -> None:
-        self.open.finish()
+        self.finish_connections()
         while self._threads and monotonic() < self.options.grace.until():
             self._dismiss_one(max(0.0, self.options.grace.until() - monotonic()))
         self.open.cut()

@@ -142,7 +142,7 @@ class ApplicationLoop(LoopModel):
         left = self._wait(set(self.lent_tasks.running), self._grace.until() - monotonic())
         if left:
             what = "1 call" if len(left) == 1 else f"{len(left)} calls"
-            log.warning("%s of the application cancelled: the grace time is over (--grace-s)", what)
+            log.warning("%s of the application cancelled: %s", what, self._grace.why_over)
             self._cancel(left, LAST_S)
 
     def _end_lifespan(self) -> bool:

@@ -9,8 +9,8 @@ Facts.        A worker gets SIGTERM when its supervisor dies (prctl(2), PR_SET_P
 Choice.       A small process that waits for the end of a pipe whose other end is the
               supervisor's alone.  It knows the workers by descriptors of processes
               (pidfd_open(2)), which are never another's.  When the pipe ends, they have the
-              time that a supervisor would give them, and whatever is stopped goes on; who is
-              there still shows its stack and is killed, with those that it has forked (the
+              time of orphans (`grace`), and whatever is stopped goes on; who is there still
+              shows its stack, all at once, and is killed, with those that it has forked (the
               connection processes of a forker).  Its parent has ended, so it is no child of the
               supervisor, which waits for its own only.
 Cost.         A process that sleeps: 2.0 MB of its own (USS; PSS is 6.6 MB, of which the rest
@@ -27,7 +27,6 @@ import os
 import select
 import signal
 import struct
-import time
 from collections.abc import Callable, Iterable
 from time import monotonic
 
@@ -36,6 +35,7 @@ from ...linux.process_control import be_called
 from ...linux.processes import forks_of, processes_of_tree
 from .. import stack
 from ..forking import forked, reap
+from ..grace import ORPHANED_S
 
 log = logger("fivefold.supervisor")
 
@@ -58,10 +58,8 @@ MOST_DESCRIPTORS = 2**31 - 1
 class Guard:
     """The supervisor's end."""
 
-    def __init__(self, patience_s: float, become_users: Callable[[], None] = lambda: None) -> None:
-        """`patience_s`: how long workers may take to end; `become_users`: gives up the rights of
-        the supervisor that workers do not have either."""
-        self._patience_s = patience_s
+    def __init__(self, become_users: Callable[[], None] = lambda: None) -> None:
+        """`become_users`: gives up the rights of the supervisor that workers do not have either."""
         self._become_users = become_users
         self._pipe = -1
 
@@ -79,7 +77,7 @@ class Guard:
             self._become_users()
             if os.fork() == 0:
                 close_all_but(words, stack.stacks.fileno())
-                watch(words, self._patience_s, handles(others))
+                watch(words, handles(others))
                 os._exit(0)
 
         try:
@@ -121,7 +119,7 @@ def close_all_but(*kept: int) -> None:
     os.closerange(first, MOST_DESCRIPTORS)
 
 
-def watch(words: int, patience_s: float, others: Iterable[int]) -> None:
+def watch(words: int, others: Iterable[int]) -> None:
     """`others`: descriptors of what the supervisor had forked before any worker."""
     for number in DEAF:
         signal.signal(number, signal.SIG_IGN)
@@ -133,11 +131,12 @@ def watch(words: int, patience_s: float, others: Iterable[int]) -> None:
             take(word, workers)
     for process in (*others, *handles(set().union(*map(processes_of_tree, workers)))):
         send(process, signal.SIGCONT)
-    wait(workers, monotonic() + patience_s)
+    wait(workers, monotonic() + ORPHANED_S.end)
     for pid, worker in workers.items():
         log.error("worker %d is killed: its supervisor is gone", pid)
         send(worker, stack.STACK)
-        time.sleep(stack.STACK_S)
+    wait(workers, monotonic() + stack.STACK_S)
+    for pid, worker in workers.items():
         stack.stacks.say(log, pid)
         kill(pid, worker)
 

@@ -73,6 +73,7 @@ class Spawning:
                 wear.requests,
                 succession=succession,
                 demand=slot.demand,
+                supervisor=os.getpid(),
             )
             pid = forked(
                 lambda: self._live(slot, ready, words, (*ends, succession)),

@@ -53,7 +53,6 @@ from .service_state import ServiceState
 from .slots import NewQueues, Slots
 from .spawning import Life, Recycling, Silence, Spawning
 from .upgrade import Upgrade
-from .worker import KILL_MARGIN_S
 
 log = logger("fivefold.supervisor")
 
@@ -98,7 +97,7 @@ class Supervisor:
         self._on_ready: Callable[[], None] = lambda: None
         # SIGCHLD, too: our parent may ignore it, and no death would be heard of.
         self._signals = ProcessSignals(HANDLED)
-        self._guard = Guard(grace_s + KILL_MARGIN_S, become_users)
+        self._guard = Guard(become_users)
         spawning = Spawning(
             life,
             self._signals,

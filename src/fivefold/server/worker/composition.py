@@ -121,7 +121,8 @@ class Composition:
     def work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """A worker's life, which ends as that of an interpreter does."""
         ending.begin()
-        self._grace = Grace(self.settings.supervision.grace_s, self.shutdown_s)
+        grace_s = self.settings.supervision.grace_s
+        self._grace = Grace(grace_s, self.shutdown_s, supervisor=on_ready.supervisor)
         try:
             if self.settings.reload:
                 self._serve_reloaded(sockets, on_ready)
@@ -204,7 +205,7 @@ class Composition:
         self._observer.serves(model)
         if self._slow is not None:
             self._slow.watch(model)
-        model.stops.begin(model.stop)
+        model.stops.begin(model.stop, again=model.stop)  # it may have become an orphan since
         try:
             model.run()
         finally:

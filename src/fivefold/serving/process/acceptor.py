@@ -168,7 +168,7 @@ class Acceptor:
         connection = opened(self._io, sock)
         if connection is not None:
             only = self._model.begin_anew()
-            only.finish()
+            self._model.finish_connections()
             await only.attend(self._model.handler, connection)
             self._model.hooks.idle()
 

@@ -56,7 +56,7 @@ class Child:
     def _finish(self) -> None:
         self._end_if_orphaned()
         self._model.options.grace.begin()
-        self._open.finish()
+        self._model.finish_connections()
 
     def _cut(self) -> None:
         """The forker asks again when the grace time is over; others may at any time."""
@@ -74,7 +74,7 @@ class Child:
         io = self._model.new_io(1)
         self._is_starting = False
         if self._model.stopping:
-            self._open.finish()
+            self._model.finish_connections()
         self._model.stops.look()
         wake_on_signals(io)
         descendants.give_up(self._channel.close, self._to_acceptor.close, io.give_up)

@@ -41,7 +41,9 @@ class Leaving:
         """Whether all are asked to end."""
         self.is_over = False
         """Whether those that do not end have been asked where they are."""
-        self._cut_at = self._kill_at = math.inf
+        self._grace: Grace | None = None
+        """Until what is left has been cut."""
+        self._kill_at = math.inf
         self._to_leave: list[int] = []
         """Children that will be asked."""
         self._leave_at = self._pause_s = 0.0
@@ -51,9 +53,14 @@ class Leaving:
         """When `go_on` has to be called."""
         return min(self._cut_at, self._kill_at, self._leave_at if self._to_leave else math.inf)
 
+    @property
+    def _cut_at(self) -> float:
+        """The present moment if there is less time than there was (`Grace`)."""
+        return math.inf if self._grace is None else self._grace.until()
+
     def begin(self, grace: Grace, acceptor: int | None, children: Collection[int]) -> None:
         self.begun = True
-        self._cut_at, self._kill_at = grace.until(), grace.end() + CUT_S
+        self._grace, self._kill_at = grace, grace.end() + CUT_S
         if acceptor is not None:
             send(acceptor, LEAVE)
         self._to_leave = [*children]
@@ -67,7 +74,7 @@ class Leaving:
                 send(pid, LEAVE)
             self._leave_at += self._pause_s
         if now >= self._cut_at:
-            self._cut_at = math.inf
+            self._grace = None
             for pid in children:
                 send(pid, LEAVE)
         if now >= self._kill_at:
@@ -86,5 +93,5 @@ class Leaving:
 
     def has_cut(self, status: int) -> bool:
         """Whether a child that has ended so has cut a connection, or was cut with it."""
-        was_asked_again = self.begun and self._cut_at == math.inf
+        was_asked_again = self.begun and self._grace is None
         return self.is_over or (was_asked_again and os.waitstatus_to_exitcode(status) == HAS_CUT)

@@ -86,6 +86,7 @@ class TlsConnection(Connection):
     closing = below("closing")
     interruptible = below("interruptible")
     last_call_s = below("last_call_s")
+    longest_call_s = below("longest_call_s")
     wait_until = below("wait_until")
     allow = below("allow")
     expect_progress = below("expect_progress")
