@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from time import monotonic
 
 import pytest
 
 from fivefold.errors import PeerGone
-from fivefold.iomodels.interface import Connection, IOModel
+from fivefold.iomodels.interface import Connection, IOModel, Waiter
 from support.engines.fixtures import TICK_S, Pair, Spare, received_by, reset, tcp_pair
 
 BIG = bytes(range(256)) * 8192  # 2 MiB
+
+PATIENCE_S = 10.0
+"""A coroutine that waits so long has been forgotten."""
 
 
 async def all_of(connection: Connection) -> bytes:
@@ -98,6 +103,53 @@ def test_an_end_that_came_with_data_while_nobody_read_is_not_lost(
     assert overlapping.run(main()) == (b"a", b"b")
 
 
+def test_what_ends_by_reading_leaves_nobody_waiting_to_write(
+    overlapping: IOModel, in_thread: Spare
+) -> None:
+    """One event may tell of both directions, to two coroutines: the first is over with it."""
+    server, peer = socket.socketpair()  # where what is read here is room there at once
+    connection = overlapping.connection(server)
+    connection.deadline = monotonic() + PATIENCE_S
+    got: list[bytes] = []
+    over = Waiter()
+
+    async def read() -> None:
+        got.append(await connection.recv())
+
+    async def write() -> None:
+        try:
+            await connection.send(BIG)
+        finally:
+            connection.shutdown_send()
+            overlapping.resume(over)
+
+    async def main() -> None:
+        overlapping.spawn(read())
+        overlapping.spawn(write())
+        for _ in range(3):  # turns in which both come to wait
+            await overlapping.sleep(0.001)
+        got.append(taken_from(peer))
+        peer.send(b"x")
+        reader = in_thread(lambda: got.append(received_by(peer)))
+        await over
+        await connection.close()
+        reader.join()
+
+    with peer:
+        overlapping.run(main())
+    assert b"x" in got
+    assert sum(map(len, got)) == len(BIG) + 1
+
+
+def taken_from(peer: socket.socket) -> bytes:
+    """What is there, without waiting for more."""
+    taken = b""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            taken += peer.recv(1 << 20, socket.MSG_DONTWAIT)
+    return taken
+
+
 def test_a_reset_ends_a_receive(io: IOModel, pair: Pair) -> None:
     connection, peer = pair()
     reset(peer)
@@ -166,8 +218,6 @@ def test_many_connections_at_once_keep_apart(overlapping: IOModel, pair: Pair) -
         left.append(1)
         if len(left) == len(made):
             overlapping.resume(done)
-
-    from fivefold.iomodels.interface import Waiter  # noqa: PLC0415
 
     done = Waiter()
 

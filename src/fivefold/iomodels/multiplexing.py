@@ -138,11 +138,10 @@ class Epoll(Multiplexing):
                 try:
                     task.send(None).task = task
                 except StopIteration:
-                    continue
+                    pass  # and another may wait to write: the edge is told of both once
                 except BaseException as error:  # noqa: BLE001 - as in `start`
                     ended_badly(error)
-                    continue
-            if writing and fd in writing:
+            if writing and fd in writing and watched.get(fd) is source:  # not closed just now
                 # Tried for any event: which direction it is about is not worth three tests
                 # here, and a try in vain costs one EAGAIN.
                 writing.discard(fd)

@@ -156,10 +156,9 @@ class Sigio(Watching):
                 try:
                     task.send(None).task = task
                 except StopIteration:
-                    continue
+                    pass  # and another may wait to write, of which no other signal may tell
                 except BaseException as error:  # noqa: BLE001 - as in `start`
                     ended_badly(error)
-                    continue
             # A signal stands for both directions; a try in vain costs one EAGAIN.
             if source.writer.task is not None:
                 self.go_on(source.writer)
