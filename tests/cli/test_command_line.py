@@ -141,6 +141,15 @@ def test_what_print_config_prints_can_be_read_again(tmp_path: Path) -> None:
     assert fivefold("serve", "--config", str(config), "--print-config").stdout == printed
 
 
+def test_settings_that_are_right_are_called_so() -> None:
+    done = fivefold("serve", "--check-config", "--bind", ":8001")
+    assert done.returncode == 0
+    assert "the settings are right: serving the folder " in done.stderr
+    assert done.stderr.endswith(", on :8001\n")
+    assert "right" not in fivefold("serve", "--check-config", "--bind", "x:y").stderr
+    assert fivefold("serve", "--check-config", "--quiet").stderr == ""
+
+
 @pytest.mark.parametrize(
     ("environment", "message"),
     [

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fivefold.cli.writing.progress import Progress
 from support.hand_made.rows import document, row
 
 FIVEFOLD = (sys.executable, "-m", "fivefold")
@@ -151,3 +152,19 @@ def test_colour_is_for_terminals_where_it_is_not_refused(
         os.close(theirs)
     piped = subprocess.run(ASKED, stdout=subprocess.PIPE, env=environment, check=True, timeout=60)
     assert piped.stdout.decode().strip() == "False"
+
+
+def test_the_time_that_is_left_is_never_none_while_steps_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a machine that is slower than was expected, the steps say it."""
+    clock = iter([0.0, 0.0, 30.0, 60.0])
+    monkeypatch.setattr("fivefold.cli.writing.progress.time.monotonic", lambda: next(clock))
+    progress = Progress(10.0, steps=4)
+    for step in ("a", "b", "c"):
+        progress.show(step)
+    assert capsys.readouterr().err.splitlines() == [
+        "0:10 left  a",
+        "1:30 left  b",
+        "1:00 left  c",
+    ]

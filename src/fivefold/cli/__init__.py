@@ -13,7 +13,7 @@ import click
 
 from ..errors import ApplicationError, FivefoldError, SettingsError
 from ..linux.standard_descriptors import fill_standard_descriptors
-from .habits.answering import answer_command, answer_option
+from .habits.answering import answer_command, answer_option, answered
 from .speaking import say, speaking
 
 USAGE, FAILURE = 2, 1
@@ -77,6 +77,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> None:
         try:
             super().invoke(ctx)
+        except click.UsageError as error:
+            raise answered(error) from None
         except (SettingsError, ApplicationError) as error:
             leave(error, USAGE)
         except FivefoldError as error:

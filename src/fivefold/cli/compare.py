@@ -12,11 +12,13 @@ import click
 from ..compare.plan import targets
 from ..compare.plan.peers import PEERS
 from ..compare.plan.scenarios import SCENARIOS
+from ..compare.plan.schedule import Plan
 from ..compare.report.document import Document, read
 from ..compare.report.html.page import as_html
 from ..compare.report.terminal_table import text
 from ..compare.session import Wishes, compared, planned
 from ..errors import SettingsError
+from ..inspection.phrases import counted
 from ..server.settings import Settings
 from .manual.compare_topics import COMPARE
 from .manual.help_pages import HelpfulCommand
@@ -25,7 +27,7 @@ from .speaking import say
 from .writing.output import Form, check_writable, write
 from .writing.progress import Progress, clock
 
-MUCH = 1.5
+MUCH = 1.1
 """How much longer than asked for is worth a word."""
 
 
@@ -109,14 +111,26 @@ def run(
         sys.exit(128 + signal.SIGINT)
 
 
+def forecast(plan: Plan, seconds: float | None) -> str:
+    """How long it will take; `seconds`: what was asked for."""
+    rows = sum(contender.available for contender in plan.contenders)
+    length = f"{counted(rows, 'row', 'rows')} in {counted(plan.rounds, 'round', 'rounds')} take"
+    said = (
+        f"{length} about {clock(plan.expected_s)}, longer on a busy machine; Ctrl-C keeps what is"
+        " finished"
+    )
+    if seconds and plan.expected_s > MUCH * seconds:
+        said += (
+            f"; {seconds:g} s are too few: name fewer pairs with --serving and --io, or give"
+            " --rounds"
+        )
+    return said
+
+
 def measured(target: str, given: dict[str, Any]) -> Document:
     plan = planned(wishes(target, given))
-    if given["seconds"] and plan.expected_s > MUCH * given["seconds"]:
-        say(
-            f"fivefold: {given['seconds']:g} s are too few for what is asked, which takes about"
-            f" {clock(plan.expected_s)}; name fewer with --serving and --io, or give --rounds"
-        )
-    progress = Progress(plan.expected_s)
+    say(f"fivefold: {forecast(plan, given['seconds'])}")
+    progress = Progress(plan.expected_s, plan.steps)
     try:
         return compared(plan, target, progress.show)
     finally:

@@ -23,7 +23,6 @@ from ..processes.titles import title
 from ..server.service import Reread, Service
 from ..server.service_tables import OWN, SERVER_WIDE, services
 from ..server.settings import FIELDS, FILE_ONLY, GROUPS, Settings
-from .habits.answering import AnsweringCommand
 from .manual.help_pages import HelpfulCommand
 from .manual.setting_options import PATHS, of_paths, option
 from .manual.topics import SERVE
@@ -131,9 +130,9 @@ def run(
                 click.echo(as_toml(settings))
             if check_config:
                 server.check_target()
-        for service in server.services:
-            for text in without_effect(service):
-                log.warning("%s", text)
+        warn_of(server)
+        if check_config:
+            approve(server)
         if print_config or check_config:
             return
         for service in server.services:
@@ -170,6 +169,20 @@ def begin(settings: Settings) -> None:
     speak_as(settings)
 
 
+def warn_of(server: Server) -> None:
+    """What was asked for in vain."""
+    for service in server.services:
+        for text in without_effect(service):
+            log.warning("%s", text)
+
+
+def approve(server: Server) -> None:
+    """What was checked is said: silence may have other reasons."""
+    for service in server.services:
+        where = ", ".join(service.settings.bind)
+        log.info("the settings are right: %s, on %s", sentence(service), where)
+
+
 def announce(server: Server) -> None:
     for address in server.addresses:
         log.info("listening on %s", address)
@@ -199,11 +212,7 @@ def sentence(service: Service) -> str:
     return f"serving {what} with {model.name} + {io}, {workers}"
 
 
-class ServeCommand(HelpfulCommand, AnsweringCommand):
-    """With help by topic, and an answer to the words of other servers."""
-
-
-serve = ServeCommand(
+serve = HelpfulCommand(
     "serve",
     manual=SERVE,
     callback=run,

@@ -20,7 +20,6 @@ from ..serving import MODELS as SERVING_MODELS
 from ..tracing.attach.tracer import Attached, metrics_of
 from ..tracing.model import Trace
 from ..tracing.report.html.page import as_html
-from ..tracing.report.labels import io_of
 from ..tracing.report.perfetto import as_perfetto
 from ..tracing.report.terminal import side_by_side, timeline
 from ..tracing.report.terminal_lanes import lanes
@@ -40,12 +39,15 @@ NARROW = 80
 
 SLOW_CLIENT_S = 0.05
 
+STEPS_OF_EACH = "The eleven steps of each: add --verbose, or --html FILE for a page."
+
 
 def run(  # noqa: PLR0917 - click calls by keyword
     target: str | None,
     path: str | None,
     attach: int | None,
     metrics: bool,  # noqa: FBT001 - click calls by keyword
+    verbose: bool,  # noqa: FBT001
     json_file: str | None,
     perfetto: str | None,
     html: str | None,
@@ -75,7 +77,8 @@ def run(  # noqa: PLR0917 - click calls by keyword
         (perfetto, lambda: json.dumps(as_perfetto(traces))),
         (html, lambda: as_html(traces)),
     ]
-    write(forms, otherwise=lambda: show(traces))
+    one_request = attach is None and len(traces) > 1
+    write(forms, otherwise=lambda: show(traces, compared=one_request, steps=verbose))
 
 
 def own_traces(target: str | None, path: str | None, given: dict[str, Any]) -> list[Trace]:
@@ -166,7 +169,9 @@ def listed(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def show(traces: Sequence[Trace]) -> None:
+def show(traces: Sequence[Trace], *, compared: bool, steps: bool) -> None:
+    """`compared`: one request, by several pairs: first what they differ in; the eleven steps of
+    each, which are nearly the same, for who asks for them."""
     terminal = sys.stdout.isatty()
     colour = wants_colour()
     how: dict[str, Any] = {
@@ -174,12 +179,15 @@ def show(traces: Sequence[Trace]) -> None:
         "width": os.get_terminal_size().columns if terminal else NARROW,
         "encoding": sys.stdout.encoding or "ascii",
     }
-    compared = len({io_of(trace) for trace in traces}) > 1
-    for trace in traces:
-        click.echo(timeline(trace, **how, alone=not compared), color=colour)
     if compared:
         click.echo(side_by_side(traces, **how), color=colour)
-    click.echo(lanes(traces, **how), color=colour)
+        click.echo(lanes(traces, **how), color=colour)
+    for trace in traces if steps or not compared else ():
+        click.echo(timeline(trace, **how, alone=not compared), color=colour)
+    if not compared:
+        click.echo(lanes(traces, **how), color=colour)
+    elif not steps:
+        click.echo(STEPS_OF_EACH)
 
 
 trace = HelpfulCommand(

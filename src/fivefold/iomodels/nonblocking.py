@@ -77,8 +77,8 @@ class Nonblocking(Watching):
     traits = Traits(
         overlaps=True,
         waits_in="clock_nanosleep(2) between rounds of tries",
-        wait="{tries} tries refused (EAGAIN)",
-        disk_wait="{tries} tries of preadv2 refused (EAGAIN)",
+        wait="{tries} refused (EAGAIN)",
+        disk_wait="{tries} of preadv2 refused (EAGAIN)",
         files="preadv2(RWF_NOWAIT), again and again",
         limit="every pending operation costs 2 us a round, idle ones included",
     )

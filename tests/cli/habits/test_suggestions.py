@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from fivefold.cli import COMMANDS, main
 from fivefold.cli.habits import suggestions
+from fivefold.cli.habits.file_servers import FILE_SERVERS
+from fivefold.cli.habits.measuring import BY_COMMAND
 from fivefold.cli.habits.nginx import NGINX
 from fivefold.cli.habits.translation import PROGRAMS
 from fivefold.cli.serve import serve
@@ -19,19 +22,34 @@ def fivefold(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments, prog_name="fivefold")
 
 
-OWN = {spelling for each in serve.params for spelling in (*each.opts, *each.secondary_opts)}
+def own(command: click.Command) -> set[str]:
+    return {spelling for each in command.params for spelling in (*each.opts, *each.secondary_opts)}
+
+
+OWN = own(serve)
 ELSEWHERE = {"--version"}
 """Options of `fivefold` itself."""
 
 
 def test_what_is_suggested_is_there() -> None:
-    programs = (*PROGRAMS.values(), NGINX, suggestions.COMMON)
+    programs = (*PROGRAMS.values(), *FILE_SERVERS, NGINX, suggestions.COMMON)
     for text in (word.ours for program in programs for word in program.words):
         assert set(re.findall(r"--[a-z][a-z0-9-]+", text)) <= OWN | ELSEWHERE
     for text in (word.note for program in programs for word in program.words):
         named = set(re.findall(r"--[a-z][a-z0-9-]+", text))
         assert named <= OWN | ELSEWHERE | {"--help"}
     assert suggestions.COMMANDS.keys() <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", BY_COMMAND)
+def test_what_is_suggested_for_a_command_is_there(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    for word in BY_COMMAND[name].words:
+        named = set(re.findall(r"--[a-z][a-z0-9-]+", f"{word.ours} {word.note}"))
+        assert named <= own(command)
+        assert not set(word.spellings.split()) & own(command)
+        assert fivefold(name, word.spellings.split()[0], "x").exit_code == 2
 
 
 def test_no_common_word_is_an_option_of_ours() -> None:
@@ -54,12 +72,39 @@ def test_no_common_word_is_an_option_of_ours() -> None:
         ("--gzip", "--gzip is --compress here"),
         ("--gzip-static", "nginx's gzip-static is --compress and --precompressed here"),
         ("--listen", "--listen is --bind here"),
+        ("-l", "caddy's and npm serve's -l is --bind here"),
+        ("-t", "nginx's -t is --check-config here"),
+        ("-s", "npm serve's -s is --spa here"),
+        ("-c", "-c is --config here"),
+        ("-d", "http.server's -d is the argument TARGET here"),
+        ("-D", "-D has no equivalent: it stays in the foreground"),
+        ("-H", "-H is --header here"),
         # By spelling, where no meaning is known.
         ("--acess-log", "Did you mean"),
     ],
 )
 def test_an_option_is_answered_by_its_meaning(option: str, said: str) -> None:
     done = fivefold("serve", option, "x")
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("compare -o r.html", "-o is --out here"),
+        ("compare -d 30s", "-d is --seconds here"),
+        ("compare --bind :80", "it is an option of fivefold serve"),
+        ("trace -p 42", "-p is --attach here"),
+        ("top -p 42", "-p is the argument PID here"),
+        ("lab --host ::", "has no equivalent: the page can be opened on this machine only"),
+        ("trace --jsno x", "Did you mean"),
+    ],
+)
+def test_an_option_of_another_command_is_answered_by_its_meaning_there(
+    line: str, said: str
+) -> None:
+    done = fivefold(*line.split())
     assert done.exit_code == 2
     assert said in done.stderr
 

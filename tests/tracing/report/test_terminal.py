@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -105,6 +106,15 @@ def test_side_by_side_has_a_row_for_each_model_under_each_figure() -> None:
     text = side_by_side(all_io(), colour=False)
     assert len(re.findall(r"^  multiplexing \(epoll\) +[\d.]+ ", text, re.MULTILINE)) == 8
     assert len(re.findall(r"^  aio \(uring\) ", text, re.MULTILINE)) == 8
+
+
+def test_side_by_side_names_what_differs() -> None:
+    """Their serving models, where all have one I/O model."""
+    one = cold_file()
+    pairs = [{**one.pair, "serving": serving} for serving in ("process", "thread", "async")]
+    text = side_by_side([dataclasses.replace(one, pair=pair) for pair in pairs], colour=False)
+    for serving in ("process", "thread", "async"):
+        assert len(re.findall(rf"^  {serving} +[\d.]+ ", text, re.MULTILINE)) == 8
 
 
 def test_a_note_of_all_is_said_once_and_without_a_name() -> None:

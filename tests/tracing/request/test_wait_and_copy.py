@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from fivefold import Settings
+from fivefold.cli.trace import show
 from fivefold.iomodels import ENGINES
 from fivefold.linux.processes import processes_of_tree
 from fivefold.tracing.model import COPY, DISK, NETWORK, REQUEST, RESPONSE, WAIT, Lane, Trace
 from fivefold.tracing.report.html.page import as_html
 from fivefold.tracing.request.own_client import Manner
 from fivefold.tracing.request.session import Session
+from support.hand_made.traces import all_io
 from support.measured_again import measured_again
 from support.witness import WITH_RIGHTS, witness, worker_of
 
@@ -29,7 +31,7 @@ HUGE = 8_000_000
 
 WORDS = {
     "blocking": r"asleep in recvfrom",
-    "nonblocking": r"[1-9]\d* tries refused",
+    "nonblocking": r"(1 try|[1-9]\d* tries) refused",
     "select": r"asleep in select over [1-9]\d* descriptors",
     "poll": r"asleep in poll over [1-9]\d* descriptors",
     "epoll": r"asleep in epoll_wait over [1-9]\d* descriptors",
@@ -159,6 +161,24 @@ def test_the_command_draws_all_five(folder: Path) -> None:
         for io in ("blocking", "nonblocking", "epoll", "sigio", "uring"):
             assert re.search(WORDS[io], text), io
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    # What the models differ in comes first, and their steps for who asks for them.
+    assert done.stdout.splitlines()[1].startswith("one axis for all")
+    assert "client sends" not in done.stdout
+    assert f"fivefold: written to {page}" in done.stderr
+
+
+def test_the_steps_of_each_are_there_for_who_asks(capsys: pytest.CaptureFixture[str]) -> None:
+    traces = all_io()
+    show(traces, compared=True, steps=True)
+    said = capsys.readouterr().out
+    assert said.index("one axis for all") < said.index("wait, then copy") < said.index(" step ")
+    assert said.count(" step ") == len(traces)
+    show(traces, compared=True, steps=False)
+    brief = capsys.readouterr().out
+    assert " step " not in brief
+    assert "--verbose" in brief
+    show(traces, compared=False, steps=False)  # requests to a server that runs, each its own
+    assert capsys.readouterr().out.count(" step ") == len(traces)
 
 
 @pytest.mark.parametrize("time", ["5", "61s"])

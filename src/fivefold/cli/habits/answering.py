@@ -1,4 +1,4 @@
-"""Commands that answer a word which they do not know with the right one."""
+"""A word that no command of ours knows, answered with the right one."""
 
 from __future__ import annotations
 
@@ -16,28 +16,50 @@ PORT = re.compile(r"Got unexpected extra argument \((\d+)\)")
 SERVE, TRANSLATE = "serve", "translate"
 
 
-class AnsweringCommand(click.Command):
-    """Whose unknown options are looked for by their meaning, then by their spelling."""
+def answered(error: click.UsageError) -> click.UsageError:
+    """The same mistake of a command's user, with the word that was meant where that is known: by
+    its meaning elsewhere, as an option of another command of ours, then by its spelling."""
+    ctx = error.ctx
+    if ctx is None or ctx.parent is None:
+        return error
+    if isinstance(error, click.NoSuchOption):
+        said = "; ".join(_meanings(ctx, error.option_name))
+        return (
+            click.UsageError(f"No such option {error.option_name!r}: {said}", ctx)
+            if said
+            else error
+        )
+    port = PORT.fullmatch(error.message) if ctx.info_name == SERVE else None
+    if port is None:
+        return error
+    return click.UsageError(
+        f"Got unexpected extra argument ({port[1]}): a port is --port {port[1]}", ctx
+    )
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            from .suggestions import by_meaning  # noqa: PLC0415 - a start needs no words of others
 
-            meanings = by_meaning(error.option_name)
-            if not meanings:
-                raise
-            raise click.UsageError(
-                f"No such option {error.option_name!r}: {'; '.join(meanings)}", ctx
-            ) from None
-        except click.UsageError as error:
-            port = PORT.fullmatch(error.message)
-            if port is None:
-                raise
-            raise click.UsageError(
-                f"Got unexpected extra argument ({port[1]}): a port is --port {port[1]}", ctx
-            ) from None
+def _meanings(ctx: click.Context, option: str) -> list[str]:
+    from .suggestions import by_meaning, by_meaning_for  # noqa: PLC0415 - a start needs no words of others
+
+    if ctx.info_name == SERVE:
+        return by_meaning(option)
+    return by_meaning_for(ctx.info_name or "", option) or _of_other_commands(ctx, option)
+
+
+def _of_other_commands(ctx: click.Context, option: str) -> list[str]:
+    """Whether it is an option of ours, but elsewhere."""
+    parent = ctx.parent
+    group = parent.command if parent else None
+    if parent is None or not isinstance(group, click.Group):
+        return []
+    return [
+        f"it is an option of {parent.command_path} {name}"
+        for name in group.list_commands(ctx)
+        if (command := group.get_command(ctx, name)) and option in _spellings(command)
+    ][:1]
+
+
+def _spellings(command: click.Command) -> set[str]:
+    return {spelling for each in command.params for spelling in each.opts}
 
 
 def answer_option(ctx: click.Context, name: str, args: Sequence[str]) -> click.UsageError:
@@ -45,8 +67,7 @@ def answer_option(ctx: click.Context, name: str, args: Sequence[str]) -> click.U
     from .suggestions import by_meaning  # noqa: PLC0415 - as above
 
     serve = ctx.command.get_command(ctx, SERVE) if isinstance(ctx.command, click.Group) else None
-    own = {spelling for each in serve.params for spelling in each.opts} if serve else set()
-    if name not in own and not by_meaning(name):
+    if name not in (_spellings(serve) if serve else ()) and not by_meaning(name):
         return click.NoSuchOption(name, ctx=ctx)
     line = shlex.join([ctx.command_path, SERVE, *args])
     return click.UsageError(f"No such option {name!r} before a command: {line}", ctx)

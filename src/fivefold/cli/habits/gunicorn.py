@@ -82,7 +82,7 @@ def limited(value: str) -> Ours:
 
 
 WORDS = (
-    Word("-c --config", note=NO_CONFIG),
+    Word("-c --config", "--config", NO_CONFIG, into=fixed()),
     Word("-b --bind", "--bind"),
     Word("--backlog", note=QUEUE),
     Word("-w --workers", "--workers"),

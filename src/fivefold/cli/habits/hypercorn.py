@@ -37,7 +37,7 @@ WORDS = (
         into=one_of("--tls-client-auth", CERTIFICATES, "none, optional or required"),
     ),
     Word("--ciphers", note=CIPHERS),
-    Word("-c --config", note=NO_CONFIG),
+    Word("-c --config", "--config", NO_CONFIG, into=fixed()),
     Word("-D --daemon", note=DAEMON, flag=True),
     Word("--debug", "--log-level debug", flag=True, into=fixed("--log-level", "debug")),
     Word("--error-log --error-logfile --log-file", "--log-config", OWN_LOG, into=fixed()),

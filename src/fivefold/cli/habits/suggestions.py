@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from .file_servers import FILE_SERVERS
+from .measuring import BY_COMMAND
 from .nginx import NGINX
 from .translation import PROGRAMS, STARTED_BY
 from .word import Program, Word
@@ -51,6 +53,8 @@ COMMON = Program(
 )
 """Words that no single server owns."""
 
+ARGUMENTS = ("TARGET", "PID")
+
 COMMANDS = {
     "serve": ("run", "start", "server", "up", "dev", "runserver", "listen", "s"),
     "compare": ("bench", "benchmark", "measure", "load"),
@@ -66,17 +70,28 @@ COMMANDS = {
 
 def by_meaning(text: str) -> list[str]:
     """A sentence for each meaning that an option, a key or a directive has elsewhere."""
+    # nginx's directives are no options: only what nobody else knows is one of them.
+    return _sentences(text, (COMMON, *PROGRAMS.values(), *FILE_SERVERS)) or _sentences(
+        text, (NGINX,)
+    )
+
+
+def by_meaning_for(command: str, text: str) -> list[str]:
+    """The same for an option of a command of ours that serves for no long time."""
+    program = BY_COMMAND.get(command)
+    return _sentences(text, (program,)) if program else []
+
+
+def _sentences(text: str, programs: Iterable[Program]) -> list[str]:
     spelling = text.lstrip("-").replace("_", "-")
     found: dict[str, list[str]] = {}
-    for program in (*PROGRAMS.values(), COMMON, NGINX):
-        if program is NGINX and found:
-            break  # its directives are no options: only what nobody else knows is one of them
+    for program in programs:
         for word in _named(program, text, spelling):
             found.setdefault(_meaning(word), []).append(program.name)
     if any(meaning.startswith("is ") for meaning in found):
         found = {meaning: names for meaning, names in found.items() if meaning.startswith("is ")}
     return [
-        f"{_owners(names)}{spelling if names == [NGINX.name] else text} {meaning}"
+        f"{_owners(names)}{spelling if programs == (NGINX,) else text} {meaning}"
         for meaning, names in found.items()
     ]
 
@@ -92,7 +107,7 @@ def _named(program: Program, text: str, spelling: str) -> Iterable[Word]:
 def _meaning(word: Word) -> str:
     if not word.ours:
         return f"has no equivalent: {word.note}"
-    ours = "the argument TARGET" if word.ours == "TARGET" else word.ours
+    ours = f"the argument {word.ours}" if word.ours in ARGUMENTS else word.ours
     if " " in ours and " --" in ours and not ours.startswith("--serving"):
         ours = " and ".join(f"--{each}" for each in ours.removeprefix("--").split(" --"))
     return f"is {ours} here" + (f" ({word.note})" if word.note else "")

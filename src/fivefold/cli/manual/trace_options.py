@@ -131,6 +131,11 @@ def parameters() -> list[click.Parameter]:
             multiple=True,
             help="Its key, where that has a file of its own.",
         ),
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            help="Print the eleven steps of each, too, where several pairs are compared.",
+        ),
         click.Option(["--unprivileged"], is_flag=True, help="Do without the kernel's events."),
         file_option("json_file", "json", "Write the trace as JSON (docs/trace.md)."),
         file_option("perfetto", "perfetto", "Write the trace for ui.perfetto.dev."),

@@ -34,7 +34,7 @@ TRACE = Manual(
         ),
         "output": Topic(
             "What the trace is written to; - is standard output",
-            ("html", "json_file", "perfetto", "unprivileged"),
+            ("html", "json_file", "perfetto", "verbose", "unprivileged"),
             "fivefold trace site / --html trace.html",
         ),
     },

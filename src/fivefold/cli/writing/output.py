@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from ...errors import SettingsError
+from ..speaking import say
 
 STDOUT = "-"
 
@@ -42,6 +43,7 @@ def write_file(path: str, text: str) -> str | None:
         Path(path).write_text(text, "utf-8")
     except OSError as error:
         return f"cannot write {path}: {error.strerror}"
+    say(f"fivefold: written to {path}")
     return None
 
 

@@ -13,15 +13,19 @@ WIDTH = 79
 class Progress:
     """Told before each step; one line that is written over, or nothing but lines in a log."""
 
-    def __init__(self, expected_s: float) -> None:
+    def __init__(self, expected_s: float, steps: int = 0) -> None:
+        """`steps`: about how many there will be; 0 if that is not known."""
         self._expected_s = expected_s
+        self._steps = steps
+        self._done = 0
         self._begun = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self._last = ("", "")
 
     def show(self, text: str) -> None:
         passed = time.monotonic() - self._begun
-        left = max(self._expected_s - passed, 0)
+        left = self._left(passed)
+        self._done += 1
         if self._terminal:
             line = f"{clock(left)} left  {text}"[:WIDTH]
             click.echo("\r" + line.ljust(WIDTH), err=True, nl=False)
@@ -30,6 +34,12 @@ class Progress:
         if (stage, step.rpartition(":")[2]) != self._last:
             click.echo(f"{clock(left)} left  {text}", err=True)
             self._last = (stage, step.rpartition(":")[2])
+
+    def _left(self, passed: float) -> float:
+        """What was expected, or, where the machine is slower than that, what the steps until now
+        say of those that are left."""
+        by_steps = passed / self._done * (self._steps - self._done) if self._done else 0.0
+        return max(self._expected_s - passed, by_steps, 0.0)
 
     def end(self) -> None:
         if self._terminal:

@@ -100,6 +100,12 @@ class Plan:
         each = (self.budget_s - overhead) / runs if runs else 0
         return min(max(each, SHORTEST_S), LONGEST_S)
 
+    @property
+    def steps(self) -> int:
+        """Starts, looks and rounds, about: a round that was disturbed comes again."""
+        wanted = [cell.scenario for cell in self.cells() if cell.problem is None]
+        return len(self.contenders) + sum(self.rounds_of(each) + 1 for each in wanted)
+
     def rounds_of(self, scenario: Scenario) -> int:
         return min(self.rounds, scenario.most_rounds or self.rounds)
 

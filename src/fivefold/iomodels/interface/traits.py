@@ -17,7 +17,8 @@ class Traits:
 
     wait: str
     """What a wait for a client is, in words that a trace shows: `{call}` is the system call that
-    moves the bytes, `{tries}` how often it was refused, `{descriptors}` how many are watched."""
+    moves the bytes, `{tries}` the tries that were refused ("1 try"), `{descriptors}` how many are
+    watched."""
 
     disk_wait: str
     """The same of a wait for a file's pages."""

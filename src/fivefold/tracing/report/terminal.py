@@ -158,24 +158,29 @@ def _side_by_side(traces: tuple[Trace, ...], paper: Paper) -> Iterator[str]:
     span = span_us(traces)
     end = f"{duration(span)} |".rjust(paper.width - LABEL - TIME - 5)
     yield paper.paint(f"{'one axis for all':<{LABEL}} {'':>{TIME + 2}}  {end}", "faint")
+    names = _names(traces)
     for figure in FIGURES:
         yield paper.paint(figure.label, "strong")
-        for trace in traces:
-            yield _figure(_io(trace), figure_of(trace, figure), span, figure, paper)
+        for name, trace in zip(names, traces, strict=True):
+            yield _figure(f"  {name}", figure_of(trace, figure), span, figure, paper)
     yield paper.paint("bytes copied", "strong")
-    for trace in traces:
-        yield f"{_io(trace):<{LABEL}} {amount(trace.summary.bytes_copied):>{TIME + 2}}"
+    for name, trace in zip(names, traces, strict=True):
+        yield f"{f'  {name}':<{LABEL}} {amount(trace.summary.bytes_copied):>{TIME + 2}}"
     yield from paper.wrapped(FIGURES_OVERLAP)
     shared = [note for note in traces[0].notes if all(note in trace.notes for trace in traces)]
     for note in shared:
         yield from paper.wrapped(note, first="note: ", indent="  ")
-    for trace in traces:
+    for name, trace in zip(names, traces, strict=True):
         for note in trace.notes:
             if note not in shared:
-                yield from paper.wrapped(note, first=f"note: {_io(trace).strip()}: ", indent="  ")
+                yield from paper.wrapped(note, first=f"note: {name}: ", indent="  ")
 
 
-def _io(trace: Trace) -> str:
-    """Short enough for its column, with the indent that shows what it belongs to."""
-    name = io_of(trace)
-    return f"  {name if len(name) <= LABEL - 2 else trace.pair['engine']}"
+def _names(traces: tuple[Trace, ...]) -> list[str]:
+    """What the traces differ in: their I/O models, else their serving models; short enough for
+    the column."""
+    serving = [trace.pair["serving"] for trace in traces]
+    if len(set(serving)) > 1 and len({io_of(trace) for trace in traces}) == 1:
+        return serving
+    names = [(io_of(trace), trace.pair["engine"]) for trace in traces]
+    return [name if len(name) <= LABEL - 2 else engine for name, engine in names]

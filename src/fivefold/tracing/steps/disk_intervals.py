@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...inspection.phrases import counted
 from ..kernel.belonging import EXIT
 from ..kernel.disk_waits import PAGES, disk_waits
 from .intervals import FILE_COPY, FILE_WAIT, Interval
@@ -49,7 +50,7 @@ class DiskIntervals:
         ]
         label = self._thread.traits.disk_wait.format(
             call=self._call_at(start),
-            tries=len(refused) or "some",
+            tries=counted(len(refused), "try", "tries") if refused else "some tries",
             descriptors=self._thread.descriptors,
         )
         others = {

@@ -8,6 +8,7 @@ Assumption.
 
 from __future__ import annotations
 
+from ...inspection.phrases import counted
 from ...iomodels.interface import Traits
 from ..kernel.off_cpu import off_cpu
 from .intervals import Interval, IoPhase
@@ -81,7 +82,9 @@ class ServingThread:
             for one in self.timeline.of(f"{event}.exit", after=start, before=end)
             if one.detail.get("error") == REFUSED
         ]
-        return self.traits.wait.format(call=call, tries=len(refused), descriptors=self.descriptors)
+        return self.traits.wait.format(
+            call=call, tries=counted(len(refused), "try", "tries"), descriptors=self.descriptors
+        )
 
 
 def name_of(part: Part) -> str:
