@@ -117,6 +117,16 @@ def test_side_by_side_names_what_differs() -> None:
         assert len(re.findall(rf"^  {serving} +[\d.]+ ", text, re.MULTILINE)) == 8
 
 
+def test_a_figure_that_nobody_has_takes_one_line() -> None:
+    traces = [
+        dataclasses.replace(t, summary=dataclasses.replace(t.summary, disk_wait_us=0))
+        for t in all_io()
+    ]
+    text = side_by_side(traces, colour=False)
+    assert re.search(r"^disk wait +0 µs  in all$", text, re.MULTILINE)
+    assert len(re.findall(r"^  aio \(uring\) ", text, re.MULTILINE)) == 7
+
+
 def test_a_note_of_all_is_said_once_and_without_a_name() -> None:
     traces = [cold_file(notes=("the same", "its own")), warm_file(notes=("the same",))]
     said = side_by_side(traces, colour=False)

@@ -160,6 +160,10 @@ def _side_by_side(traces: tuple[Trace, ...], paper: Paper) -> Iterator[str]:
     yield paper.paint(f"{'one axis for all':<{LABEL}} {'':>{TIME + 2}}  {end}", "faint")
     names = _names(traces)
     for figure in FIGURES:
+        if not any(figure_of(trace, figure) for trace in traces):
+            label = paper.paint(figure.label.ljust(LABEL), "strong")
+            yield f"{label} {duration(0):>{TIME + 2}}  in all"
+            continue
         yield paper.paint(figure.label, "strong")
         for name, trace in zip(names, traces, strict=True):
             yield _figure(f"  {name}", figure_of(trace, figure), span, figure, paper)

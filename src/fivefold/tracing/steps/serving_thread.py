@@ -82,9 +82,8 @@ class ServingThread:
             for one in self.timeline.of(f"{event}.exit", after=start, before=end)
             if one.detail.get("error") == REFUSED
         ]
-        return self.traits.wait.format(
-            call=call, tries=counted(len(refused), "try", "tries"), descriptors=self.descriptors
-        )
+        tries = counted(len(refused), "try", "tries") if refused else "no try"
+        return self.traits.wait.format(call=call, tries=tries, descriptors=self.descriptors)
 
 
 def name_of(part: Part) -> str:
