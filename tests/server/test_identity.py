@@ -17,6 +17,7 @@ from fivefold import Server, Settings
 from fivefold.errors import SettingsError
 from fivefold.linux.libc import libc
 from fivefold.linux.process_control import PR_GET_DUMPABLE, PR_GET_PDEATHSIG, die_with_parent
+from fivefold.server import identity
 from fivefold.server.identity import IdentitySettings, Rights
 from fivefold.serving import MODELS
 from support.client import TIMEOUT_S, Client
@@ -184,6 +185,20 @@ def test_what_the_user_may_not_is_said_before_anything_listens(
         assert why in server.log
         assert "listening" not in server.log
     assert not (folder / "new").exists()
+
+
+@only_root
+def test_a_user_who_cannot_read_our_own_modules_is_told_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of a clone in root's home: a worker imports some of them later."""
+    rights = Rights(IdentitySettings(user="nobody"))
+    monkeypatch.setattr(identity, "MODULES", folder / "site")
+    rights.attempt(lambda: None)
+    (folder / "hidden").mkdir(0o700)
+    monkeypatch.setattr(identity, "MODULES", folder / "hidden")
+    with pytest.raises(SettingsError, match=r"may not read .*hidden, where Fivefold's own"):
+        rights.attempt(lambda: None)
 
 
 @pytest.mark.parametrize(

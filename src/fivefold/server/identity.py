@@ -25,6 +25,7 @@ import pwd
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..configuration.setting import check, setting
 from ..errors import FivefoldError, SettingsError
@@ -37,6 +38,10 @@ ROOT = 0
 
 NO_ID = 2**32 - 1
 """For the kernel "leave it as it is" (setresuid(2)); no id is larger."""
+
+
+MODULES = Path(__file__).parents[1]
+"""Ours: some are imported when they are needed, by processes of the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +164,11 @@ class Rights:
                     f" {error.strerror} (it needs CAP_SETUID and CAP_SETGID)"
                 ) from None
         self._make_sure()
+        if not os.access(MODULES, os.R_OK | os.X_OK):
+            raise SettingsError(
+                f"user: user {self._uid} may not read {MODULES}, where Fivefold's own modules are:"
+                " install it where this user can read, such as /opt or /srv"
+            )
         os.environ.update(self._variables)
 
     def _make_sure(self) -> None:
