@@ -188,7 +188,7 @@ def test_what_the_user_may_not_is_said_before_anything_listens(
 
 
 @only_root
-def test_a_user_who_cannot_read_our_own_modules_is_told_at_once(
+def test_a_user_who_cannot_read_our_own_modules_hears_it_at_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As those of a clone in root's home: a worker imports some of them later."""
