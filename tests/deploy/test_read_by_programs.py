@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,13 +25,16 @@ FILES = sorted(file for file in DEPLOY.rglob("*") if file.is_file())
 DAEMONS = "/usr/local/sbin:/usr/sbin:/sbin"
 """An ordinary PATH has none."""
 
+PLACES = f"{os.environ['PATH']}:{DAEMONS}:{Path(sys.executable).parent}"
+"""The last one for what pip has installed with us."""
+
 OPENINGS = {".json": '{\n  "title"', ".md": "# "}
 """A comment opens each of the others."""
 
 
 def checked(*words: str, cwd: Path = DEPLOY) -> str:
     """What the program said. Fails if it found something, skips if it is not installed."""
-    program = shutil.which(words[0], path=f"{os.environ['PATH']}:{DAEMONS}")
+    program = shutil.which(words[0], path=PLACES)
     if program is None:
         pytest.skip(f"{words[0]} is not installed")
     done = subprocess.run(
