@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from fivefold.inspection.cut_requests import MOST
 from fivefold.serving import MODELS
 from support.client import Client
 from support.process_tree import is_alive
@@ -22,7 +24,7 @@ import os, time
 
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/slow":
-        with open("begun", "w"):
+        with open("begun" + environ["QUERY_STRING"], "w"):
             pass
         while not os.path.exists("go on"):
             time.sleep(0.01)
@@ -59,9 +61,39 @@ def test_what_is_cut_is_said_and_is_no_success(folder: Path, serving: str) -> No
     with deployed(folder, "shop:app", "--serving", serving, "--grace-s", "0.3") as server:
         with busy(server) as client:
             [worker] = server.workers()
+            port = client.sock.getsockname()[1]
             assert server.stop() == 1
             assert is_closed(client)
         assert f"worker {worker} has cut 1 connection\n" in server.log
+        named = rf"'GET /slow HTTP/1\.1' from 127\.0\.0\.1:{port}, \d+\.\d s ago\n"
+        assert re.search(named, server.log), server.log
+
+
+MANY = 12
+"""Connections that are cut: more than are named."""
+
+
+@pytest.mark.parametrize("serving", MODELS)
+def test_of_many_that_are_cut_some_are_named(folder: Path, serving: str) -> None:
+    arguments = ("shop:app", "--serving", serving, "--grace-s", "0.3", "--threads", str(MANY))
+    with deployed(folder, *arguments) as server, contextlib.ExitStack() as clients:
+        for number in range(MANY):
+            client = clients.enter_context(Client(server.address))
+            client.send(b"GET /slow?%d HTTP/1.1\r\nHost: t\r\n\r\n" % number)
+        until(lambda: len(list(folder.glob("begun*"))) == MANY, "all in the application")
+        assert server.stop() == 1
+        assert re.search(rf"worker \d+ has cut {MANY} connections\n", server.log)
+        assert len(re.findall(r"'GET /slow\?\d+ HTTP/1\.1' from", server.log)) == MOST
+
+
+def test_one_that_has_not_asked_to_the_end_is_named_by_its_client(folder: Path) -> None:
+    with deployed(folder, "shop:app", "--serving", "async", "--grace-s", "0.3") as server:
+        with Client(server.address) as client:
+            client.send(b"GET / HTTP/1.1\r\n")
+            port = client.sock.getsockname()[1]
+            assert server.get("/") == b"fine", "then what came before it was read"
+            assert server.stop() == 1
+        assert f"no whole request from 127.0.0.1:{port}, which came" in server.log
 
 
 @pytest.mark.parametrize("serving", MODELS)

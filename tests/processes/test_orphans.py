@@ -131,7 +131,7 @@ def test_an_orphan_has_less_time_than_the_grace_time(
         server.process.wait()
         for pid in below:
             until(lambda: is_gone(pid), f"the end of {pid}")  # noqa: B023
-        assert "cut now" in server.log
+        assert "cut, since the supervisor was killed" in server.log
 
 
 @pairs()

@@ -109,7 +109,7 @@ class Async(ServingModel):
         await self.close_listeners(listeners, self._start)
         self.finish_connections()
         await self._until_gone(io, self.options.grace.until)
-        self.open.cut()
+        self.cut_connections()
         over = monotonic() + CUT_S
         await self._until_gone(io, lambda: over)
 

@@ -22,7 +22,7 @@ from ..processes.grace import Grace
 from ..processes.ready_pipe import NOBODY_LISTENS, Announcement
 from ..processes.stopping import Stopping
 from .limit import DESCRIPTORS, SETTING, Limit, affordable, refused_at_once
-from .open_connections import Handler, OpenConnections
+from .open_connections import Handler, Naming, OpenConnections, nameless
 from .refusing import Refusal, Refusals
 from .stealing import OtherQueues
 
@@ -97,6 +97,8 @@ class ServingOptions:
     """Until a process that seems stuck is ended (`pulse`); None to bear it."""
     refusal: Refusal | None = None
     """What a client beyond the limit is answered; None to let it wait in the kernel's queue."""
+    naming: Naming = nameless
+    """What the log says of requests that are cut when grace is over."""
 
 
 class ServingModel(ABC):
@@ -128,7 +130,7 @@ class ServingModel(ABC):
         self.is_worn = False
         """Whether a process of a pool shall serve no other connection."""
         self.stops = Stopping()
-        self.open = OpenConnections(on_ready.draining, self.has_ended)
+        self.open = OpenConnections(on_ready.draining, self.has_ended, options.naming)
         """Those of this process."""
         self._io: IOModel | None = None
         self._refusals: Refusals | None = None
@@ -152,6 +154,10 @@ class ServingModel(ABC):
         """Let those of this process end after their exchange, in the time that it has."""
         self.open.finish(self.options.grace.last_call_s)
 
+    def cut_connections(self) -> None:
+        """End those of this process: their time is over."""
+        self.open.cut(self.options.grace.why_over)
+
     # runs in: the thread that ends requests (`inspection.overdue_requests`)
 
     def has_ended_request(self) -> None:
@@ -174,7 +180,7 @@ class ServingModel(ABC):
 
     def begin_anew(self) -> OpenConnections:
         """Connections of the calling process, which its parent does not serve."""
-        self.open = OpenConnections()
+        self.open = OpenConnections(naming=self.options.naming)
         return self.open
 
     def _begin(self, io: IOModel) -> None:

@@ -33,15 +33,29 @@ class OpenConnection(NamedTuple):
     """`time.monotonic` when it began."""
 
 
+Naming = Callable[[list[tuple[Connection, OpenConnection]]], list[str]]
+"""A line for each request on these connections, which will be cut; none if enough was said."""
+
+
+def nameless(cut: list[tuple[Connection, OpenConnection]]) -> list[str]:
+    """How many there are is all that is known."""
+    return [f"{len(cut)} of them" if len(cut) > 1 else "one"]
+
+
 class OpenConnections:
     """The connections of one process that are open now, and how to end them gently."""
 
     def __init__(
-        self, draining: Draining | None = None, ended: Callable[[], None] = lambda: None
+        self,
+        draining: Draining | None = None,
+        ended: Callable[[], None] = lambda: None,
+        naming: Naming = nameless,
     ) -> None:
-        """`draining`: where its supervisor looks while it stops; `ended` is called after each."""
+        """`draining`: where its supervisor looks while it stops; `ended` is called after each;
+        `naming`: what the log says of those that are cut."""
         self.draining = draining or Draining()
         self._ended = ended
+        self._naming = naming
         self._connections: dict[Connection, Coroutine[Any, Any, None]] = {}
         self._cut: set[Connection] = set()
         self._closing = False
@@ -102,18 +116,27 @@ class OpenConnections:
             for connection in self._connections:
                 connection.finish(longest_call_s)
 
-    def cut(self) -> None:
-        """End all of them, exchange or not: grace is over."""
+    def cut(self, why: str) -> None:
+        """End all of them, exchange or not."""
         with self._lock:
-            cut = [c for c in self._connections if c not in self._cut]
-            busy = sum(not (c.idle or c.new) for c in cut)
-            self._cut.update(cut)
-            for connection in cut:
+            cut = [(c, e) for c, e in self.now() if c not in self._cut]
+            busy = [(c, e) for c, e in cut if not (c.idle or c.new)]
+            lines = self._named(busy) if busy else []
+            for connection, _ in cut:
+                self._cut.add(connection)
                 connection.abort()
-            self.draining.have_been_cut(busy)
-        if busy:
-            what = "1 connection has" if busy == 1 else f"{busy} connections have"
-            log.warning("%s not ended in time (--grace-s): cut now", what)
+            self.draining.have_been_cut(len(busy))
+        if lines:
+            what = "1 connection is" if len(busy) == 1 else f"{len(busy)} connections are"
+            log.warning("%s cut, since %s:%s", what, why, "".join(f"\n    {a}" for a in lines))
+
+    def _named(self, busy: list[tuple[Connection, OpenConnection]]) -> list[str]:
+        """Before they notice anything: then they would not have their requests any more."""
+        try:
+            return self._naming(busy)
+        except BaseException as error:  # noqa: BLE001 - an edge: whatever happens, they are cut
+            report(log, "what is cut could not be named", error=error)
+            return nameless(busy)
 
 
 def opened(io: IOModel, sock: socket.socket) -> Connection | None:

@@ -150,7 +150,7 @@ class Thread(ServingModel):
         try:
             return self._idle.get(timeout=max(0.0, self.options.grace.until() - monotonic()))
         except queue.Empty:
-            self.open.cut()
+            self.cut_connections()
             return self._idle.get()
 
     def _add_spares(self) -> None:
@@ -172,7 +172,7 @@ class Thread(ServingModel):
         self.finish_connections()
         while self._threads and monotonic() < self.options.grace.until():
             self._dismiss_one(max(0.0, self.options.grace.until() - monotonic()))
-        self.open.cut()
+        self.cut_connections()
         end = monotonic() + CUT_S
         while self._threads and monotonic() < end:
             self._dismiss_one(0.1)

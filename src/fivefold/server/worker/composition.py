@@ -19,6 +19,7 @@ from ...content.kinds import BROKEN
 from ...content.routing.htpasswd import LastRead
 from ...content.static.files.kept import Shared
 from ...errors import ApplicationError, SettingsError
+from ...inspection.cut_requests import CutRequests
 from ...inspection.overdue_requests import OverdueRequests
 from ...inspection.slow_requests import SlowRequests
 from ...iomodels.interface import IOModel
@@ -177,6 +178,7 @@ class Composition:
             startup_s=settings.supervision.startup_s,
             stuck_s=settings.supervision.silence_s,
             refusal=refusal(settings),
+            naming=CutRequests().named,
         )
         allow_descriptors(options.max_connections)
         name = target if isinstance(target, str) else choice.kind.name

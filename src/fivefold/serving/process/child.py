@@ -63,7 +63,7 @@ class Child:
         self._end_if_orphaned()
         grace = self._model.options.grace
         if monotonic() >= grace.until() - SOON_S:
-            self._open.cut()
+            self._model.cut_connections()
 
     def run(self) -> None:
         # Told to leave, we go on as long as the acceptor has connections to hand over,
