@@ -158,13 +158,13 @@ def test_the_time_that_is_left_is_never_none_while_steps_are(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On a machine that is slower than was expected, the steps say it."""
-    clock = iter([0.0, 0.0, 30.0, 60.0])
+    clock = iter([0.0, 0.0, 30.0, 60.0, 90.0])
     monkeypatch.setattr("fivefold.cli.writing.progress.time.monotonic", lambda: next(clock))
     progress = Progress(10.0, steps=4)
-    for step in ("a", "b", "c"):
+    for step in ("a", "b", "b", "c"):
         progress.show(step)
     assert capsys.readouterr().err.splitlines() == [
         "0:10 left  a",
         "1:30 left  b",
-        "1:00 left  c",
+        "1:30 left  c",
     ]

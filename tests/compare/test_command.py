@@ -155,12 +155,16 @@ def test_a_time_that_is_too_short_is_answered_before_it_has_passed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "wishes", lambda *_: None)
-    plan = SimpleNamespace(expected_s=82.0, rounds=4, steps=9, contenders=[])
+    absent = SimpleNamespace(
+        name="gunicorn", serving=None, available=False, reason="it serves wsgi"
+    )
+    plan = SimpleNamespace(expected_s=82.0, rounds=4, steps=9, contenders=[absent])
     monkeypatch.setattr(command, "planned", lambda _: plan)
     monkeypatch.setattr(command, "compared", lambda *_: {})
     for seconds, is_said in ((2.0, True), (80.0, False), (None, False)):
         command.measured("site", {"seconds": seconds})
         said = capsys.readouterr().err
+        assert "fivefold: not compared: gunicorn: it serves wsgi" in said
         assert "0 rows in 4 rounds take about 1:22" in said
         assert ("s are too few: name fewer pairs" in said) is is_said
 

@@ -129,6 +129,9 @@ def forecast(plan: Plan, seconds: float | None) -> str:
 
 def measured(target: str, given: dict[str, Any]) -> Document:
     plan = planned(wishes(target, given))
+    for contender in plan.contenders:
+        if contender.reason and contender.serving is None:
+            say(f"fivefold: not compared: {contender.name}: {contender.reason}")
     say(f"fivefold: {forecast(plan, given['seconds'])}")
     progress = Progress(plan.expected_s, plan.steps)
     try:

@@ -24,7 +24,7 @@ COMMON = Program(
         Word("--dir --directory --root --path --folder --docroot --public", "TARGET"),
         Word("--app --application --module --wsgi --asgi", "TARGET"),
         Word("--processes --procs --concurrency -j --jobs", "--workers"),
-        Word("--worker-class --model --worker", "--serving"),
+        Word("--worker-class --model", "--serving"),
         Word("--ssl --https --tls --cert --certificate --ssl-cert", "--tls-cert"),
         Word("--key --ssl-key --private-key", "--tls-key"),
         Word("--debug", "--log-level debug"),

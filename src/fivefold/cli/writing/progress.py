@@ -17,7 +17,7 @@ class Progress:
         """`steps`: about how many there will be; 0 if that is not known."""
         self._expected_s = expected_s
         self._steps = steps
-        self._done = 0
+        self._seen = set[str]()
         self._begun = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self._last = ("", "")
@@ -25,7 +25,7 @@ class Progress:
     def show(self, text: str) -> None:
         passed = time.monotonic() - self._begun
         left = self._left(passed)
-        self._done += 1
+        self._seen.add(text)  # what is done again is no step more
         if self._terminal:
             line = f"{clock(left)} left  {text}"[:WIDTH]
             click.echo("\r" + line.ljust(WIDTH), err=True, nl=False)
@@ -38,7 +38,8 @@ class Progress:
     def _left(self, passed: float) -> float:
         """What was expected, or, where the machine is slower than that, what the steps until now
         say of those that are left."""
-        by_steps = passed / self._done * (self._steps - self._done) if self._done else 0.0
+        done = len(self._seen)
+        by_steps = passed / done * max(self._steps - done, 1) if done and self._steps else 0.0
         return max(self._expected_s - passed, by_steps, 0.0)
 
     def end(self) -> None:

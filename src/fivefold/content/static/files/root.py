@@ -62,7 +62,7 @@ class Root:
     def _lost(self, error: OSError) -> bool:
         if self.away and self._known:
             return False
-        log.warning("%s cannot be served: %s; 503 until it is there", self._path, error.strerror)
+        log.warning("%s cannot be served: %s; 503 until it can be", self._path, error.strerror)
         self._known = True
         if self.away:
             return False
