@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from support.chromium import complaints_of, needs_chromium
+from support.page_layout import READABLE, WIDTHS, unreadable
 from support.servers.laboratory import lab
 
 PATIENCE_MS = 60_000
@@ -57,17 +58,15 @@ def test_another_pair_is_chosen(page: Page) -> None:
 
 
 @needs_chromium
-@pytest.mark.parametrize("width", [400, 800, 1400])
-def test_nothing_is_cut_off(width: int, page: Page) -> None:
-    page.set_viewport_size({"width": width, "height": 800})
+def test_nothing_is_cut_off_and_no_labels_meet(page: Page) -> None:
+    """The page's own words, and those of both live pages in it."""
     page.get_by_role("button", name="One crash").click()
     expect(page.locator("#says")).to_have_text("One crash: done.")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    wide = "[...document.querySelectorAll('body *')].filter(e => e.scrollWidth > e.clientWidth + 1"
-    wide += " && getComputedStyle(e).display != 'inline').map(e => e.outerHTML)"
-    assert page.evaluate(wide) == []
     colours = set()
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
+    for width, scheme in WIDTHS:
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert [unreadable(each) for each in page.frames] == [READABLE] * 3, width
         colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert len(colours) == 2

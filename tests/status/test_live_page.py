@@ -16,20 +16,12 @@ from fivefold.processes.census import Census
 from fivefold.status.live.looking import MOST_VIEWERS, LivePage, rest_s
 from support.chromium import complaints_of, needs_chromium
 from support.client import Client
+from support.page_layout import READABLE, unreadable
 from support.servers.deployed import Deployed, deployed, until
 from support.status_client import tcp_address
 
 PHONE, TABLET, DESK = 400, 800, 1400
 """Widths of windows, in pixels of CSS."""
-
-STICKS_OUT = """() => [...document.querySelectorAll("body *")]
-    .filter((one) => !one.closest(".scroll td, .scroll th, .scroll table, svg, template"))
-    .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth)
-    .map((one) => one.outerHTML.slice(0, 200))"""
-"""What ends to the right of the window, but for tables, which scroll in a box of their own."""
-
-TABLES_THAT_SCROLL = """() => [...document.querySelectorAll(".scroll")]
-    .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)"""
 
 APPLICATION = """
 import pathlib, time
@@ -71,8 +63,7 @@ def test_the_page_shows_what_the_server_does(browser: Browser, server: Deployed)
         for width in (PHONE, TABLET, DESK):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert page.evaluate(STICKS_OUT) == []
-            assert width < DESK or page.evaluate(TABLES_THAT_SCROLL) == []
+            assert unreadable(page) == READABLE, width
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.emulate_media(color_scheme="light")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark

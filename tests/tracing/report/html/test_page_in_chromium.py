@@ -12,6 +12,7 @@ from fivefold.tracing.model import Trace
 from fivefold.tracing.report.html.page import as_html
 from support.chromium import WatchedPage, needs_chromium
 from support.hand_made.traces import all_io, application, cold_file, hand_over, warm_file
+from support.page_layout import READABLE, WIDTHS, unreadable
 
 pytestmark = needs_chromium
 
@@ -224,61 +225,20 @@ def test_printed_it_has_no_controls(opened: Opened) -> None:
     assert page.locator("#drawing svg.wide").is_visible()
 
 
-def test_a_narrow_window_does_not_scroll_sideways(opened: Opened) -> None:
-    opened.page.set_viewport_size({"width": 360, "height": 700})
-    page = opened.show(*all_io())
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+TRACES = {
+    "single": [cold_file()],
+    "all-io": [*all_io(), cold_file(lanes=hand_over())],
+    "all-serving": [cold_file(lanes=hand_over()), application()],
+}
 
 
-OUTSIDE = """() => {
-  const page = document.documentElement.clientWidth;
-  return [...document.querySelectorAll("body *")].filter((one) => {
-    const box = one.getBoundingClientRect();
-    return box.width && (box.right > page + 1 || box.left < -1);
-  }).map((one) => one.outerHTML.slice(0, 200));
-}"""
-"""What is wider than the page, or beside it, drawn or written."""
-
-SCROLLED = """() => [...document.querySelectorAll("body, body *")]
-  .filter((one) => one.scrollWidth > one.clientWidth + 1 && one.clientWidth
-    && getComputedStyle(one).overflowX !== "visible")
-  .map((one) => one.className || one.tagName)"""
-"""What hides a part of itself behind its edge."""
-
-MEETING = """() => {
-  const texts = [...document.querySelectorAll("svg.path text, .lane h3, .lane dt, .lane dd")]
-    .map((one) => [one.textContent, one.getBoundingClientRect()])
-    .filter(([words, box]) => words.trim() && box.width);
-  const circles = [...document.querySelectorAll("svg.path circle")]
-    .map((one) => ["circle " + one.nextElementSibling.textContent, one.getBoundingClientRect()])
-    .filter(([, box]) => box.width);
-  const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
-    && a.top < b.bottom - 1 && b.top < a.bottom - 1;
-  const found = [];
-  texts.forEach(([one, box], at) => {
-    texts.slice(at + 1).forEach(([other, its]) => {
-      if (meet(box, its)) found.push([one, other]);
-    });
-    circles.forEach(([name, circle]) => {
-      if (meet(box, circle) && name !== "circle " + one) found.push([one, name]);
-    });
-  });
-  return found;
-}"""
-"""Labels that lie on each other, or on the number of another arrow."""
-
-
-@pytest.mark.parametrize(
-    ("width", "scheme"), [(360, "light"), (400, "dark"), (800, "light"), (1400, "dark")]
-)
-def test_nothing_is_cut_off_and_no_labels_meet(opened: Opened, width: int, scheme: str) -> None:
-    opened.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    opened.page.set_viewport_size({"width": width, "height": 900})
-    page = opened.show(*all_io(), cold_file(lanes=hand_over()))
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate(OUTSIDE) == []
-    assert page.evaluate(SCROLLED) == []
-    assert page.evaluate(MEETING) == []
+@pytest.mark.parametrize("traces", TRACES)
+def test_nothing_is_cut_off_and_no_labels_meet(opened: Opened, traces: str) -> None:
+    page = opened.show(*TRACES[traces])
+    for width, scheme in WIDTHS:
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.set_viewport_size({"width": width, "height": 900})
+        assert unreadable(page) == READABLE, width
 
 
 @pytest.mark.parametrize("width", [400, 1400])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...figures import Row
-from ..svg import Axis, Chart, Series, horizontal, vertical
+from ..svg import LAYOUTS, Axis, Chart, ChartLayout, Series, horizontal, vertical
 
 NEVER = 5e-6
 """Where the maximum is drawn: as if one request in 200,000 were slower."""
@@ -26,11 +26,15 @@ def numbered(rows: Sequence[Row]) -> list[tuple[int, Row]]:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A chart with its caption."""
+    """A chart with its caption, once for each layout."""
 
     title: str
     text: str
-    chart: Chart
+    charts: tuple[Chart, ...]
+
+
+def drawing(title: str, text: str, draw: Callable[[ChartLayout], Chart]) -> Drawing:
+    return Drawing(title, text, tuple(map(draw, LAYOUTS)))
 
 
 def nines(share: float) -> float:
@@ -39,7 +43,7 @@ def nines(share: float) -> float:
 
 
 NINES = tuple((nines(s), text) for s, text in (
-    (0.0, "0"), (0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %"),
+    (0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %"),
     (0.9999, "99.99 %"), (1.0, "max"),
 ))  # fmt: skip
 
@@ -54,15 +58,15 @@ def latencies(rows: Sequence[Row]) -> Drawing | None:
     values = [ms for line in lines for _, ms in line.points]
     if not values:
         return None
-    y = vertical("milliseconds", values, log=True)
-    blank = horizontal("", [1])
-    x = Axis("share of the requests", 0, nines(1), blank.start, blank.end, ticks=NINES)
     label = "Latency distributions; the same figures are in the table"
-    return Drawing(
-        "Latency:",
-        "the share of the answers that took at most the time below it.",
-        Chart(label, x, y, tuple(lines)),
-    )
+
+    def draw(layout: ChartLayout) -> Chart:
+        y = vertical(layout, "milliseconds", values, log=True)
+        x = Axis("share of the requests", 0, nines(1), layout.left, layout.end, ticks=NINES)
+        return Chart(layout, label, x, y, tuple(lines))
+
+    text = "the share of the answers that took at most the time below it."
+    return drawing("Latency:", text, draw)
 
 
 def cost(rows: Sequence[Row]) -> Drawing | None:
@@ -72,11 +76,15 @@ def cost(rows: Sequence[Row]) -> Drawing | None:
     if not points:
         return None
     ends = [end for each in points for end in (*each.extent, *each.points)]
-    x = horizontal("requests a second", [a for a, _ in ends])
-    y = vertical("processor time, us a request", [b for _, b in ends], log=True)
     label = "Processor time a request against requests a second; the same figures are in the table"
+
+    def draw(layout: ChartLayout) -> Chart:
+        x = horizontal(layout, "requests a second", [a for a, _ in ends])
+        y = vertical(layout, "processor time, us a request", [b for _, b in ends], log=True)
+        return Chart(layout, label, x, y, tuple(points))
+
     text = "cheap is below, fast is right; bars reach from the lowest round to the highest."
-    return Drawing("Cost against throughput:", text, Chart(label, x, y, tuple(points)))
+    return drawing("Cost against throughput:", text, draw)
 
 
 def point(number: int, row: Row) -> Series:
@@ -93,13 +101,15 @@ def growth(rows: Sequence[Row]) -> Drawing | None:
     lines = [line for n, name in enumerate(names, 1) if (line := grown(n, name, rows)) is not None]
     if not lines:
         return None
-    x = horizontal("idle connections", [a for line in lines for a, _ in line.points])
-    y = vertical(
-        "processor time, us a request", [b for line in lines for _, b in line.points], log=True
-    )
+    points = [point for line in lines for point in line.points]
     label = "Processor time a request over idle connections; the figures are in the tables"
-    text = "what a request costs, the more connections wait."
-    return Drawing("Growth:", text, Chart(label, x, y, tuple(lines)))
+
+    def draw(layout: ChartLayout) -> Chart:
+        x = horizontal(layout, "idle connections", [a for a, _ in points])
+        y = vertical(layout, "processor time, us a request", [b for _, b in points], log=True)
+        return Chart(layout, label, x, y, tuple(lines))
+
+    return drawing("Growth:", "what a request costs, the more connections wait.", draw)
 
 
 def grown(number: int, name: str, rows: Sequence[Row]) -> Series | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ....pages import rendered
 from ...figures import FIGURES, Row
-from .. import columns, svg, terminal_table
+from .. import columns, terminal_table
 from . import charts
 from .matrix import FIRST, cells, matrix
 
@@ -29,7 +29,6 @@ def as_html(document: dict[str, Any]) -> str:
         cells={name: cells(rows) for name, rows in settings.items()},
         figures=FIGURES,
         charts=charts,
-        svg=svg,
         columns=columns,
         terminal_table=terminal_table,
     )
