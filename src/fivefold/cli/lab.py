@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import tempfile
 from pathlib import Path
 
 import click
 
+from ..isolation.scratch_folder import scratch_folder
 from ..lab.both_sides import opened
 from ..lab.pages import published
 from .starting import Stopped, stop
@@ -50,8 +50,8 @@ def lab(left: str, right: str, port: int) -> None:
     try:
         with (
             contextlib.suppress(KeyboardInterrupt, Stopped),
-            tempfile.TemporaryDirectory(prefix="fivefold-lab-", dir=folder) as name,
-            opened((left, right), Path(name)) as laboratory,
+            scratch_folder("lab", folder) as name,
+            opened((left, right), name) as laboratory,
             published(laboratory, port) as address,
         ):
             click.echo(f"The lab is open: {address}\nCtrl-C closes it, and ends both servers.")

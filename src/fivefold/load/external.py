@@ -7,19 +7,20 @@ Assumption.   This process has one thread and no other child that ends during a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from ..errors import LoadFailed, SettingsError
+from ..isolation.scratch_folder import scratch_folder
 from ..linux.process_control import die_with_parent
 from .generator import Load
 from .job import Group, Job
@@ -36,15 +37,16 @@ class ExternalLoad(Load):
         self._name, self._program, self._core = Path(name).name, program, core
         self._processes: list[subprocess.Popen[str]] = []
         self._before = (0.0, 0.0)
+        self._ends = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix=f"fivefold-{self._name}-")
-        self._errors = Path(self._folder.name, "stderr")
+        self._folder = self._ends.enter_context(scratch_folder(self._name))
+        self._errors = self._folder / "stderr"
         return self
 
     def __exit__(self, *_: object) -> None:
         self._end()
-        self._folder.cleanup()
+        self._ends.close()
 
     def _kept_clients(self, job: Job) -> Group:
         """The only kind that such programs have. Raises `LoadFailed` for another."""

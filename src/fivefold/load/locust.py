@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 import socket
 import time
-from pathlib import Path
 from typing import Any
 
 from ..errors import LoadFailed
@@ -84,7 +83,7 @@ class Locust(ExternalLoad):
         """Start the master, and wait for the others. Raises `LoadFailed`."""
         group, (host, port) = self._kept_clients(job), job.address
         self._seconds = math.ceil(job.seconds)
-        file = Path(self._folder.name, "locustfile.py")
+        file = self._folder / "locustfile.py"
         requests = [described(ask) for ask in group.asks]
         file.write_text(LOCUSTFILE.format(requests=requests, right=RIGHT, wrong=WRONG))
         self._common = ("-f", str(file), "--only-summary", "--loglevel", "ERROR")

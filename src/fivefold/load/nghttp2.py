@@ -45,7 +45,7 @@ class H2load(ExternalLoad):
         """Raises `LoadFailed` for what h2load cannot do."""
         group = self._kept_clients(job)
         self._seconds = math.ceil(job.seconds)
-        self._times = Path(self._folder.name, "times")
+        self._times = self._folder / "times"
         self._times.unlink(missing_ok=True)
         host, port = job.address
         self._words = (

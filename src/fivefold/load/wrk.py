@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..errors import LoadFailed
 from .external import ExternalLoad
@@ -67,7 +66,7 @@ class Wrk(ExternalLoad):
         quantiles = ", ".join(map(str, QUANTILES))
         if requests is None:
             requests = IN_TURN % ", ".join(lua_text(ask) for ask in group.asks)
-        script = Path(self._folder.name, "requests.lua")
+        script = self._folder / "requests.lua"
         script.write_text(requests + DONE % quantiles)
         how = ("-t1", f"-c{group.count}", f"-d{self._seconds}s", "-s", str(script))
         self._words = (*self._arguments, *how, self._url.format(*job.address))

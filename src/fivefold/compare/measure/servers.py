@@ -15,7 +15,6 @@ import resource
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ...errors import CompareFailed
+from ...isolation.scratch_folder import scratch_folder
 from ...linux.accounting import entries, tree
 from ...linux.process_control import die_with_parent
 from ...load.external import free_port
@@ -183,11 +183,10 @@ def launched(contender: Contender) -> Iterator[Up]:
     if contender.address is not None:
         yield Elsewhere(contender)
         return
-    with tempfile.TemporaryDirectory(prefix="fivefold-compare-") as name:
-        folder = Path(name)
+    with scratch_folder("compare") as folder:
         folder.chmod(0o755)  # workers of other servers may run under another account
         port = "0" if contender.announces else str(free_port())
-        words = {"port": port, "folder": name, "config": f"{name}/server.conf"}
+        words = {"port": port, "folder": str(folder), "config": f"{folder}/server.conf"}
         with contextlib.ExitStack() as ends:
             with stops_held_back():
                 try:

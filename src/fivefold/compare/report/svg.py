@@ -4,8 +4,8 @@ Each series has a number, written where it ends, and the same number in the lege
 tells fifteen series apart on paper, and without seeing colours.  Numbers that would lie on each
 other are moved apart, and a line leads from each to its series.
 
-A chart is drawn once for each `ChartLayout`: shrunk to a phone, the letters of the wide one would be
-a third as high as the text around it.
+A chart is drawn once for each `ChartLayout`: shrunk to a phone, the letters of the wide one would
+be a third as high as the text around it.
 """
 
 from __future__ import annotations

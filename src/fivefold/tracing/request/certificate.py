@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from ...errors import TraceFailed
+from ...isolation.scratch_folder import scratch_folder
 
 MAKING = (
     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=trace"
@@ -18,8 +17,8 @@ MAKING = (
 @contextmanager
 def throw_away_certificate() -> Iterator[str]:
     """The path of a file with a certificate and its key. Raises `TraceFailed`."""
-    with tempfile.TemporaryDirectory(prefix="fivefold-") as folder:
-        path = Path(folder, "certificate.pem")
+    with scratch_folder("certificate") as folder:
+        path = folder / "certificate.pem"
         try:
             made = subprocess.run(  # noqa: S603 - our own words
                 [*MAKING.split(), "-keyout", "-"], capture_output=True, text=True, check=True
