@@ -45,6 +45,8 @@ class Examined:
     bytes_copied: float | None = None
     unserved: int = 0
     """Clients that got no answer, in a round as long as that of any row may be."""
+    alone_ms: float | None = None
+    """What one request takes when nobody else asks."""
 
 
 @dataclass(frozen=True)

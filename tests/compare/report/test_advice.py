@@ -100,6 +100,49 @@ def test_a_handler_that_blocks_the_loop_is_named() -> None:
     assert "or take thread+multiplexing" in reason
 
 
+def test_a_loop_that_is_blocked_in_every_row_is_named() -> None:
+    """Threads share the loop of an ASGI application, so they are no better: nothing to compare
+    with, but one request alone takes as long as each of those that are asked together."""
+    names = (USUAL, "thread+multiplexing")
+    blocked = [row(name, 500, requests_per_s=figure(19.6), alone_ms=51.0) for name in names]
+    found = only(*blocked, interface="asgi")
+
+    assert found["take"] is None
+    assert [each.partition(":")[0] for each in found["excluded"]] == list(names)
+    for each in found["excluded"]:
+        assert ": 19.6 requests/s for all clients, one after the other, as one alone is" in each
+        assert each.endswith("or take --serving process.")
+
+    left = only(blocked[0] | {"clients_left": 12}, interface="asgi")
+    (reason,) = left["excluded"]
+    assert "12 clients got no answer in 5 s; its handler blocks the event loop" in reason
+
+    freed = row("process+multiplexing", 900, requests_per_s=figure(900), alone_ms=51.0)
+    found = only(*blocked, freed, interface="asgi")
+    assert found["take"] == "process+multiplexing"
+    assert all("19.6 instead of 900 requests/s" in each for each in found["excluded"])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"requests_per_s": figure(1250)},  # they overlap
+        {"load_is_the_limit": True},
+        {"scenario": "rate"},
+        {"workers": 4, "requests_per_s": figure(400)},
+        {"alone_ms": 2.0},
+    ],
+)
+def test_what_overlaps_or_is_asked_for_seldom_is_not_said_to_block(
+    changed: dict[str, Any],
+) -> None:
+    found = only(
+        row(USUAL, 500, **{"requests_per_s": figure(19.6), "alone_ms": 51.0} | changed),
+        interface="asgi",
+    )
+    assert found["take"] == USUAL
+
+
 @pytest.mark.parametrize("interface", ["asgi", "wsgi"])
 def test_a_handler_that_computes_is_not_said_to_block(interface: str) -> None:
     """The core is busy, or the application is not run in the loop at all."""

@@ -34,6 +34,7 @@ def row(name: str, cpu: float, **changed: Any) -> dict[str, Any]:
         "seconds": 0.5,
         "disturbed_rounds": 0,
         "clients_left": 0,
+        "alone_ms": cpu / 1000,
         "requests_per_s": figure(1e6 / cpu),
         "latency_ms": {n: figure(cpu / 100) for n in ("p50", "p90", "p99", "p999", "max")},
         "cpu_us_per_request": figure(cpu),

@@ -12,6 +12,7 @@ from ...load.generator import Load
 from ...load.job import Job
 from ...load.tally import Tally
 from ..figures import Examined, Sample
+from .asked_alone import shortest_ms
 from .copied_bytes import bytes_copied
 from .disturbance import busy_s
 from .servers import Up
@@ -48,7 +49,7 @@ def clocks_of(cores: Collection[int]) -> tuple[float, float, float]:
 
 def examine(running: Up, generator: Load, job: Job, *, ours: bool) -> Examined:
     """A run that warms up and is looked at: memory under load, system calls; of a server that is
-    `ours` what it copies, too."""
+    `ours` what it copies, and how long one request takes alone, too."""
     running.check()
     rest = memory_of(running)
     with contextlib.ExitStack() as stack:
@@ -62,7 +63,8 @@ def examine(running: Up, generator: Load, job: Job, *, ours: bool) -> Examined:
     copied = bytes_copied(running, asks) if ours else None
     per_request = counter.count / tally.requests if counter and tally.requests else None
     connections = sum(group.count for group in job.groups)
-    return Examined(rest, load, connections, per_request, copied, unserved(tally))
+    alone = shortest_ms(running.address, asks) if ours else None
+    return Examined(rest, load, connections, per_request, copied, unserved(tally), alone)
 
 
 def unserved(tally: Tally) -> int:

@@ -97,10 +97,12 @@ def answered(
 ) -> Sentence:
     ours = [row for row in rows if row["serving"] is not None and row["available"]]
     question = SCENARIOS[scenario].question
-    against = {row["name"]: "; ".join(reasons_against(row)) for row in ours}
-    for row in ours:
-        if not against[row["name"]]:
-            against[row["name"]] = blocked_loop(row, ours, interface) or ""
+    against = {
+        row["name"]: "; ".join(
+            filter(None, (*reasons_against(row), blocked_loop(row, ours, interface)))
+        )
+        for row in ours
+    }
     sound = [row for row in ours if not against[row["name"]]]
     excluded = tuple(f"{name}: {reason}." for name, reason in against.items() if reason)
     criterion = deciding(scenario, sound)

@@ -68,6 +68,7 @@ def row_of(cell: Cell) -> Row:
         "rounds": len(cell.samples),
         "seconds": rounded(cell.seconds),
         "clients_left": cell.examined.unserved,
+        "alone_ms": None if (alone := cell.examined.alone_ms) is None else rounded(alone),
         UNHARMED: sum(cell.scenario.is_unharmed(sample.tally) for sample in cell.samples),
         "load_busy": figure([sample.tally.busy for sample in cell.samples]),
     }
