@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ from fivefold.linux.processes import processes_of_tree
 from fivefold.linux.tracepoints import tracefs
 from fivefold.serving import MODELS
 from fivefold.tracing.kernel.events import recorded
-from fivefold.tracing.model import REQUEST, RESPONSE, WAIT, Trace
+from fivefold.tracing.model import FILE, REQUEST, RESPONSE, WAIT, Trace
 from fivefold.tracing.request.own_client import AT_ONCE, Manner
 from fivefold.tracing.request.session import Session
 from fivefold.tracing.steps.timeline import Timeline
 from support.measured_again import measured_again
 from support.perf import ENTER, EXIT, PerfEvent, asleep_ns, events_of, perf, refused_ns
+from support.witness import THROTTLE, disk_of, throttled, worker_of
 
 pytestmark = [
     pytest.mark.alone,
@@ -34,7 +35,7 @@ pytestmark = [
 ]
 
 WATCHED = [event for event in recorded("threads") if event.startswith(ENTER)]
-MOVING = [f"{EXIT}{name}" for name in ("recvfrom", "sendto", "sendfile64")]
+MOVING = [f"{EXIT}{name}" for name in ("recvfrom", "sendto", "sendfile64", "preadv2")]
 """Whose results tell whether a try was refused."""
 
 WITNESSES = {"nonblocking": refused_ns}
@@ -42,6 +43,8 @@ WITNESSES = {"nonblocking": refused_ns}
 
 LARGE, HUGE = 300_000, 6_000_000
 LATE_S = 0.03
+BYTES_PER_S = 3_000_000
+"""Of the disk, so that it takes a tenth of a second: what a wait costs is little beside that."""
 ONE_EVENT_NS = 50_000
 """The kernel tells each ring of an event in its turn, under the same thread."""
 
@@ -79,19 +82,28 @@ class Traced:
     def of(
         cls,
         settings: Settings,
-        path: str,
+        paths: Sequence[str],
         timelines: list[Timeline],
         data: Path,
+        *,
         manner: Manner = AT_ONCE,
-    ) -> Traced:
+        cold: bool = False,
+    ) -> list[Traced]:
+        """Requests for these, one after the other; `cold`: of the last one from a slow disk."""
         with Session(settings, manner=manner) as session:
-            session.request(path)
+            session.request(paths[0])
             with perf([*WATCHED, *MOVING], processes_of_tree(session._server.pid), data):
-                trace = session.request(path)
-            assert not [note for note in trace.notes if "lost" in note]
+                traces = [session.request(path) for path in (paths[:-1] if cold else paths)]
+                if cold:
+                    disk = disk_of(Path(settings.target))
+                    assert disk
+                    with throttled({worker_of(session)}, disk, BYTES_PER_S):
+                        traces.append(session.request(paths[-1], cold=True))
+            assert not [note for trace in traces for note in trace.notes if "lost" in note]
             records = f"fd: 0x{session._pipe.writing_end:08x},"
         events = [one for one in events_of(data) if not one.fields.startswith(records)]
-        return cls(trace, timelines[-1], events)
+        seen = timelines[-len(traces) :]
+        return [cls(trace, line, events) for trace, line in zip(traces, seen, strict=True)]
 
     @property
     def ours(self) -> dict[int, list[Call]]:
@@ -152,7 +164,7 @@ def test_perf_saw_the_same_calls_of_every_thread_in_the_same_order_at_the_same_t
     serving: str, engine: Any, folder: Path, tmp_path: Path, timelines: list[Timeline]
 ) -> None:
     settings = settings_of(serving, engine, folder)
-    traced = Traced.of(settings, "/large", timelines, tmp_path / "perf.data")
+    (traced,) = Traced.of(settings, ["/large"], timelines, tmp_path / "perf.data")
     ours, theirs = traced.ours, traced.theirs
     assert traced.trace.lanes[0].thread in ours
     for tid, calls in ours.items():
@@ -163,13 +175,20 @@ def test_perf_saw_the_same_calls_of_every_thread_in_the_same_order_at_the_same_t
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.engine)
 @measured_again
-def test_the_waits_for_a_client_that_sends_and_reads_late_are_as_perf_has_them(
+def test_the_waits_for_a_late_client_and_a_slow_disk_are_as_perf_has_them(
     engine: Any, folder: Path, tmp_path: Path, timelines: list[Timeline]
 ) -> None:
+    """The disk is slow by the kernel's throttle; where there is none, only the client is."""
     settings = settings_of("async", engine, folder)
     late = Manner(sends_late_s=LATE_S, reads_late_s=LATE_S)
-    traced = Traced.of(settings, "/huge", timelines, tmp_path / "perf.data", late)
+    can = THROTTLE.exists() and disk_of(folder) is not None
+    paths = ["/huge", "/large"] if can else ["/huge"]
+    found = Traced.of(settings, paths, timelines, tmp_path / "perf.data", manner=late, cold=can)
     for part in (REQUEST, RESPONSE):
-        ours, perfs = traced.waited(part)
+        ours, perfs = found[0].waited(part)
         assert ours == pytest.approx(perfs, rel=0.1)
         assert perfs > 0.5 * LATE_S * 1e6
+    for cold in found[1:]:
+        ours, perfs = cold.waited(FILE)
+        assert ours == pytest.approx(perfs, rel=0.1)
+        assert perfs > 0.5e6 * LARGE / BYTES_PER_S
