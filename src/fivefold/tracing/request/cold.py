@@ -22,6 +22,11 @@ from ...linux import page_cache
 EVICT_S = 5.0
 """How long the kernel may keep pages that it was asked to drop."""
 
+KEPT = (
+    "--cold: the kernel keeps pages of {0} in memory: either another program uses them, or the file"
+    " lies on no disk (`df {0}` says tmpfs): trace a copy that does"
+)
+
 UNCHECKED = "--cold: the kernel was asked to drop the file, but does not say whether it did: {}"
 
 
@@ -44,7 +49,7 @@ def _evicted(fd: int, path: Path) -> str | None:
     try:
         while page_cache.cached_pages(fd, 0, size):
             if time.monotonic() > until:
-                raise TraceFailed(f"--cold: the kernel keeps pages of {path} in memory")
+                raise TraceFailed(KEPT.format(path))
             page_cache.evict(fd)
     except OSError as error:
         return UNCHECKED.format(page_cache.refusal(error))
