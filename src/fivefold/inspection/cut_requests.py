@@ -36,11 +36,17 @@ class CutRequests:
         """A line for each request of these connections, and how many connections are not looked
         at; nothing once the worker has named `MOST`. In any thread or signal handler. Raises
         OSError (the descriptor is gone)."""
-        lines = [line for line in lines_of(cut[:MOST]) if self._may_say()]
-        more = len(cut) - MOST
-        if lines and more > 0:
-            lines.append(f"and {counted(more, 'more connection', 'more connections')}")
-        return lines
+        all_lines = list(lines_of(cut[:MOST]))
+        lines = [line for line in all_lines if self._may_say()]
+        unsaid = [
+            f"and {counted(more, f'more {what}', f'more {what}s')}"
+            for more, what in (
+                (len(all_lines) - len(lines), "request"),
+                (len(cut) - MOST, "connection"),
+            )
+            if more > 0
+        ]
+        return [*lines, *unsaid] if lines else []
 
     def _may_say(self) -> bool:
         try:
