@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from fivefold.processes.census import Census
+from fivefold.status.live import looking
 from fivefold.status.live.looking import MOST_VIEWERS, LivePage, rest_s
 from support.chromium import complaints_of, needs_chromium
 from support.client import Client
@@ -64,6 +65,9 @@ def test_the_page_shows_what_the_server_does(browser: Browser, server: Deployed)
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert unreadable(page) == READABLE, width
+        deaf = "show({...before, at: before.at + 1, deaf: [77]})"
+        says = page.evaluate(f"({deaf}, by('says').textContent)")
+        assert "process 77 gives no answer" in says
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.emulate_media(color_scheme="light")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
@@ -104,6 +108,14 @@ def test_a_viewer_that_gets_no_thread_takes_no_place(monkeypatch: pytest.MonkeyP
     for _ in range(MOST_VIEWERS + 1):
         with pytest.raises(RuntimeError, match="new thread"):
             page.events(nobody).send(None)
+
+
+def test_a_process_that_gives_no_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"pid": 1, "name": "worker 1", "threads": [], "connections": [], "raw": None}
+    found = [answers, answers | {"pid": 2, "raw": "Current thread"}]
+    monkeypatch.setattr(looking, "inspected", lambda _: found)
+    page = LivePage("title", {}, Census(), {}, os.getpid())
+    assert page._look()["deaf"] == [2]
 
 
 def test_many_connections_are_looked_at_less_often() -> None:

@@ -57,7 +57,11 @@ function show(now) {
   by("workers").textContent = now.workers.join(" of ");
   fill("connections", "connection", now.connections);
   fill("lanes", "lane", now.lanes.map(lane => ({ ...lane, process: `${lane.process} ${lane.pid}` })));
-  by("says").textContent = now.problem || (now.draining ? "the server is draining" : "live, once a second");
+  by("says").textContent = now.problem || [now.draining ? "the server is draining" : "live, once a second", ...now.deaf.map(stuck)].join("; ");
+}
+
+function stuck(pid) {
+  return `process ${pid} gives no answer (it is stuck in C code, say), so its connections are unknown`;
 }
 
 const events = new EventSource("events");

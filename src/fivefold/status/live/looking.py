@@ -157,6 +157,7 @@ class LivePage:
             "problem": problem,
             "workers": [self._census.ready, self._census.slots],
             "draining": self._census.draining,
+            "deaf": [each["pid"] for each in processes if each["raw"]],
             "requests": sum(total[:STATUSES]),
             "errors": sum(total[SERVER_ERRORS:STATUSES]),
             "durations": total[DURATION:DURATION_SUM],
