@@ -19,8 +19,8 @@ class LogSettings:
 
     log_level: str = setting(
         "info",
-        "The least level of the server's own log, on standard error: debug, info, warning, error"
-        " or critical.",
+        "The lowest level that the server's own log shows, on standard error: debug, info, warning,"
+        " error or critical.",
         choices=LOG_LEVELS,
     )
     log_format: str = setting(

@@ -172,8 +172,8 @@ class Settings:
     )
     server_timing: bool = setting(
         False,
-        "Let each response have a Server-Timing with the times of its reading and making; without"
-        " it, only sampled ones have.",
+        "Send Server-Timing with each response: how long it took to read the request and to make"
+        " the response. Without it, only sampled responses have that.",
     )
     otel: bool = setting(
         False,
@@ -190,8 +190,8 @@ class Settings:
     )
     status: str | None = setting(
         None,
-        "Where to say how the server does, to people and monitors: HOST:PORT, :PORT (127.0.0.1) or"
-        " unix:PATH; by default nowhere.",
+        "Where to serve a live page, metrics and health checks of the server: HOST:PORT, :PORT"
+        " (127.0.0.1) or unix:PATH; by default nowhere.",
     )
     host: tuple[Any, ...] = setting(
         (), "Virtual hosts, in the configuration file only: a table [[host]] for each."

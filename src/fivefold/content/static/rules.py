@@ -73,14 +73,15 @@ class Rules:
         (), "The file for an error: STATUS=FILE, e.g. 404=404.html; repeatable."
     )
     header: Lines = setting(  # noqa: RUF009 - a tuple, immutable
-        (), "A field for some files: 'GLOB: NAME: VALUE', e.g. '*.pdf: X-Robots-Tag: noindex'."
+        (),
+        "A header field of some files: 'GLOB: NAME: VALUE', e.g. '*.pdf: X-Robots-Tag: noindex'.",
     )
     cache_control: Lines = setting(  # noqa: RUF009
         (), "Cache-Control for some files: 'GLOB: VALUE'; the first that matches counts."
     )
     immutable_hashed: bool = setting(
         False,
-        "Let clients cache files for ever whose names hold a hash of the content"
+        "Let clients cache for ever the files whose names hold a hash of their content"
         " (app.3f2a9c1b.js).",
     )
     cors: str | None = setting(None, "The origin whose pages may read files: https://HOST, or *.")
@@ -90,7 +91,8 @@ class Rules:
         " repeatable.",
     )
     content_encoding: tuple[str, ...] = setting(
-        (), "The coding of files that clients ask for by their coded names: '*.br=br'; repeatable."
+        (),
+        "Content-Encoding of files that are asked for by a compressed name: '*.br=br'; repeatable.",
     )
     clean_urls: bool = setting(False, "Serve guide.html as /guide, where there is no file guide.")
     charset: str = setting("utf-8", "The charset of text files; empty: the server names none.")
@@ -98,7 +100,7 @@ class Rules:
         True, "Send X-Content-Type-Options: nosniff with every answer of a folder."
     )
     precompressed: bool = setting(
-        True, "Send FILE.br, FILE.zst or FILE.gz instead of FILE to clients that take it."
+        True, "Send FILE.br, FILE.zst or FILE.gz instead of FILE to clients that accept it."
     )
     compress: bool = setting(False, "Compress text on the fly, and keep the result in memory.")
 

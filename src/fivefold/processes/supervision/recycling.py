@@ -53,8 +53,8 @@ class RecyclingSettings:
     )
     max_requests_jitter: int | None = setting(
         None,
-        "Let each worker have up to so many requests more, by chance, so that they are not all"
-        " replaced in a row. By default a tenth of --max-requests.",
+        "For each worker, add a random number of requests, at most this one, so that they are not"
+        " all replaced in a row. By default a tenth of --max-requests.",
     )
     max_worker_age_s: float | None = setting(
         None, "Replace a worker that has served for so many seconds; its successor serves first."
