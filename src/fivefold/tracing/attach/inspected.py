@@ -30,5 +30,5 @@ def inspected(pid: int) -> list[dict[str, Any]]:
     try:
         processes: list[dict[str, Any]] = json_of(line)
     except ValueError as error:
-        raise TraceFailed(f"process {pid} is not understood: {error}") from None
+        raise TraceFailed(f"process {pid} answers what cannot be read: {error}") from None
     return processes

@@ -111,7 +111,7 @@ class Attached:
         try:
             over, others = self._exchanges.take(data)
         except ValueError as error:
-            raise TraceFailed(f"process {self._pid} is not understood: {error}") from None
+            raise TraceFailed(f"process {self._pid} answers what cannot be read: {error}") from None
         self._ready += over
         return others
 
