@@ -263,8 +263,8 @@ class Settings:
             )
         if self.fresh and not traits.can_be_fresh:
             raise SettingsError(
-                f"fresh: {serving} makes no process or thread for a connection; take --serving process or"
-                " thread"
+                f"fresh: {serving} makes no process or thread for a connection; take --serving"
+                " process or thread"
             )
 
     @classmethod
