@@ -136,16 +136,6 @@ def test_stopped_worker_keeps_nothing_from_answering(tmp_path: Path, status: Sta
         assert server.stop() == 0
 
 
-def test_server_serves_on_without_its_status_process(tmp_path: Path, status: Status) -> None:
-    (tmp_path / "a").write_text("a")
-    with deployed(tmp_path, ".", *status.arguments) as server:
-        until(status.is_ready, "ready")
-        [process] = status_processes(server.process.pid)
-        os.kill(process, signal.SIGKILL)
-        assert server.get("/a") == b"a"
-        assert server.stop() == 0
-
-
 def test_workers_do_not_listen_there(tmp_path: Path, status: Status) -> None:
     """Else a client of the status might wait in vain for a worker to accept it. The supervisor
     keeps the socket for a server that replaces it."""

@@ -23,6 +23,7 @@ from ..processes.forking import describe, forked
 from ..processes.pid_file import PidFile
 from ..processes.process_signals import ending_once
 from ..processes.ready_pipe import Announcement, Attention
+from ..processes.supervision.companion import Companion
 from ..processes.supervision.supervisor import INIT, Supervisor
 from ..processes.supervision.upgrade import Upgrade
 from ..processes.titles import title
@@ -67,6 +68,8 @@ class SupervisedServer:
         if settings.reload:
             reloading.check(settings)
         self.services = [Service(own, observer, self._handed_down, self.rights) for own in each]
+        self.companions: list[Companion] = []
+        """Processes that serve no client."""
         self._pid = 0
         """The process that serves, as a context manager."""
 
@@ -184,6 +187,7 @@ class SupervisedServer:
                 new_queues=lambda row: self._service_at(row).listening.more(row),
                 recycling=lambda row, draining: self._service_at(row).wear(draining),
                 become_users=self.rights.take,
+                companions=self.companions,
             ).run(serves)
         handed_down.is_outlived = upgrade.serves
 
@@ -215,6 +219,8 @@ class SupervisedServer:
         self._handed_down.give_up()
         self._pid_file.close()
         self.status.close_sockets()
+        for companion in self.companions:
+            companion.close()
         service = self._service_at(sockets)
         for other in self.services:
             if other is not service:

@@ -6,9 +6,8 @@ because the supervisor waits for signals and nothing else.
     monitor ── HTTP ── status process ── reads ──> pages of memory <── write ── supervisor, workers
 
 Promises.  It is there before the first worker is, and ends after the last.  It asks nothing of a
-worker: what it says it reads from shared memory and from proc(5).  If it dies the server
-serves on, and says nothing of itself any more: who asks waits in vain, since the supervisor keeps
-the sockets for a server that replaces it.
+worker: what it says it reads from shared memory and from proc(5).  If it dies the server serves on,
+and the supervisor, which keeps the sockets, starts it again.
 Assumption.   Whoever may connect may know which clients ask for what: there is no password, so the
               address is nobody's but the machine's own unless the user names another.
 """
@@ -18,14 +17,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..errors import WorkerFailed
 from ..http1.connection import Http1
 from ..http1.limits import Limits
 from ..iomodels import resolve
 from ..iomodels.interface import IOModel
-from ..linux.process_control import children_called
-from ..processes.forking import end_child, forked
 from ..processes.grace import Grace
+from ..processes.supervision.companion import Companion
 from ..server.parent import SupervisedServer
 from ..serving.async_ import Async
 from ..serving.base import ServingOptions
@@ -47,7 +44,7 @@ GRACE_S = 0.5
 def status_process(
     server: SupervisedServer, content: Callable[[], StatusContent]
 ) -> Iterator[None]:
-    """For the calling supervisor; `content` is called in the new process. Raises `WorkerFailed` if
+    """For the calling supervisor; `content` is called in each new process. Raises `WorkerFailed` if
     none can be had."""
 
     def life() -> None:
@@ -60,15 +57,8 @@ def status_process(
         model.stops.begin(model.stop, says=False)
         model.run()
 
-    try:
-        with children_called(NAME):
-            pid = forked(life, "status process")
-    except OSError as error:
-        raise WorkerFailed(f"no process can be started: {error}") from error
-    try:
+    with Companion("status process", NAME, life).among(server.companions):
         yield
-    finally:
-        end_child(pid)
 
 
 def new_io(connections: int, **_: bool) -> IOModel:

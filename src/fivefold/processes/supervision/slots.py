@@ -247,14 +247,18 @@ class Slots:
 
     def _started(self, slot: Slot, backoff: Backoff) -> Worker | None:
         try:
-            ends = [end for each in self._slots for end in each.ends]
-            worker = self._new_worker(slot, self._replacement.generation, ends)
+            worker = self._new_worker(slot, self._replacement.generation, self.ends)
         except (OSError, MemoryError) as error:
             reason = f"no process can be had: {error or type(error).__name__}"
             self._not_ready(slot, backoff, reason, "", 0.0)
             return None
         self._census.started()
         return worker
+
+    @property
+    def ends(self) -> list[End]:
+        """What the supervisor keeps for itself: no process that it forks shall have it."""
+        return [end for each in self._slots for end in each.ends]
 
     def be_counted(self) -> None:
         """Write down how many workers are ready."""

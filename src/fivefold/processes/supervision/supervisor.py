@@ -35,7 +35,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from ...errors import ConnectionsCut, WorkerFailed
@@ -46,6 +46,7 @@ from ..forking import HANDLED, reap, send
 from ..pid_file import PidFile
 from ..process_signals import ProcessSignals
 from ..stack import stacks
+from .companion import Companion
 from .guard import Guard
 from .recycling import RecyclingSettings, Wear
 from .remaining import Remaining
@@ -84,13 +85,15 @@ class Supervisor:
         new_queues: NewQueues = list,
         recycling: Recycling = lambda *_: Wear(RecyclingSettings()),
         become_users: Callable[[], None] = lambda: None,
+        companions: Sequence[Companion] = (),
     ) -> None:
         """`on_reload`: called when workers are to be replaced; whether they shall be.
         `startup_s`: until a worker must be ready, or it is killed; None to wait for ever.
         `stuck_s`: how long one with these sockets may then show no sign of life (`pulse`), or None.
         `new_queues`: sockets for one more slot; by default it shares those of another.
         `recycling`: when a worker that serves is worn out (`recycling`); by default never.
-        `become_users`: called in the guard, which needs no rights of this process."""
+        `become_users`: called in the guard, which needs no rights of this process.
+        `companions`: what was started already, and is started again when it dies."""
         self._on_notice = on_notice
         self._on_reload = on_reload
         self._announced = False
@@ -106,6 +109,7 @@ class Supervisor:
             stuck_s=stuck_s,
             recycling=recycling,
         )
+        self._companions = companions
         self._remaining = Remaining(grace_s)
         self._upgrade = upgrade or Upgrade(
             os.curdir, lambda *_: None, PidFile(None), "this is no whole server"
@@ -174,6 +178,8 @@ class Supervisor:
             worker.look_at_clocks(monotonic())
         if not (self._slots.stopping or self._slots.failure):
             self._slots.go_on(monotonic())
+            for companion in self._companions:
+                companion.look(monotonic(), self._leave_to(companion))
             self._announce()
             self._service_state.look(monotonic())
         self._remaining.look(self._slots, monotonic())
@@ -191,18 +197,32 @@ class Supervisor:
         if self._upgrade.pipe is not None:
             poll.register(self._upgrade.pipe, select.POLLIN)
         due = min(self._slots.due, self._remaining.due, self._service_state.due)
+        if not self._slots.stopping:
+            due = min([due, *(companion.due for companion in self._companions)])
         patience_s = min(max(0.0, due - monotonic()), LONGEST_WAIT_S)
         poll.poll(math.ceil(patience_s * 1000))
 
     def _reap(self) -> None:
         if os.getpid() == INIT:
-            reap_orphans(spared=[worker.pid for worker in self._slots])
+            reap_orphans(spared=[each.pid for each in (*self._slots, *self._companions)])
         self._upgrade.reap()
         for worker in list(self._slots):
             status = reap(worker.pid)
             if status is not None:
                 self._guard.reaped(worker.pid)
                 self._slots.died(worker, status)
+
+    def _leave_to(self, companion: Companion) -> Callable[[], None]:
+        """What a process that is started now is to do first: this one's affairs are not its own."""
+
+        def leave() -> None:
+            self._signals.close_copies()
+            self._guard.close()
+            for end in self._slots.ends:
+                end.close()
+            companion.others_close(self._companions)
+
+        return leave
 
     def _announce(self) -> None:
         """Once."""

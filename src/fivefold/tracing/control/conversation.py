@@ -10,7 +10,8 @@ control socket, reads what the workers tell, and turns the switch.
 Promises.  Only the server's user and root are heard (the socket's mode, and SO_PEERCRED).
 One tracer at a time; when its connection ends, however it ends, the switch is off.  A tracer
 that takes nothing for a second is let go.  When the supervisor ends, however it ends, the
-socket is removed.  If this process dies, the server serves on, and cannot be traced.
+socket is removed.  If this process dies, its tracer is told nothing more, and the supervisor starts
+it again.
 """
 
 from __future__ import annotations
@@ -97,6 +98,8 @@ class Control:
         wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(woken)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        if self._switch.turn_off():  # the last control process died while it traced
+            self._notify(self._serving())
         while not self._stopping:
             self._turn(wake)
         self._detach()

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...errors import WorkerFailed
 from ...inspection.asking import Inspection
 from ...isolation.reporting import logger
-from ...linux.process_control import children_called
-from ...processes.forking import end_child, forked
+from ...processes.supervision.companion import Companion
 from ...server.parent import SupervisedServer
 from ..sampling.sinks import Samples
 from .conversation import Control
@@ -50,26 +48,14 @@ def control_process(
             with contextlib.suppress(PermissionError):  # root's; then the supervisor does it
                 path.unlink(missing_ok=True)
 
+    kept = [samples.close, pipe.close_reading_end] + ([] if sock is None else [sock.close])
+    name = "control process for trace, stacks and top"
     try:
-        with children_called(NAME):
-            pid = forked(life, "control process for trace, stacks and top")
-    except OSError as error:
-        pipe.close()
-        inspection.close()
-        if path is not None:
-            path.unlink(missing_ok=True)
-        raise WorkerFailed(f"no process can be started: {error}") from error
-    finally:
-        if sock is not None:
-            sock.close()
-        samples.close()
-        pipe.close_reading_end()
-    try:
-        yield
+        with Companion(name, NAME, life, kept).among(server.companions):
+            yield
     finally:
         pipe.close()
         inspection.close()
-        end_child(pid)
         if path is not None:
             path.unlink(missing_ok=True)
 

@@ -63,6 +63,8 @@ class Switch:
         self._words[COUNT] = wanted.count
         self._words[GENERATION] += 1  # last: a worker that sees it sees the rest
 
-    def turn_off(self) -> None:
-        if self.generation & 1:
-            self._words[GENERATION] += 1
+    def turn_off(self) -> bool:
+        """Whether it was on."""
+        was_on = bool(self.generation & 1)
+        self._words[GENERATION] += was_on
+        return was_on
