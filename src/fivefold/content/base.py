@@ -6,8 +6,7 @@ connections run, and to end.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable
 
 from ..http1.answer import Answer
 from ..http1.exchange import Exchange
@@ -18,6 +17,10 @@ from ..iomodels.interface import IOModel
 
 class Content:
     """Content in the process that serves it; shared by all connections of a worker."""
+
+    nests = False
+    """Whether `respond` may run the I/O model within one of its steps: an application that is
+    called in place, and waits for its client there."""
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         """The I/O model that its connections run on: an `engine`, or a host on one."""
@@ -41,7 +44,7 @@ class Content:
         neither an application nor a path looked up; else None, and `respond` is to be asked."""
         return None
 
-    def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+    def respond(self, exchange: Exchange) -> Awaitable[None]:
         """Answer through the exchange. Raises `ProtocolError` for a refusal."""
         raise NotImplementedError
 
@@ -51,6 +54,7 @@ class Around(Content):
 
     def __init__(self, content: Content) -> None:
         self._content = content
+        self.nests = content.nests
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         return self._content.io(engine, tick_s=tick_s, connections=connections)

@@ -11,9 +11,8 @@ Cost.         Where nothing is added, a look at an empty tuple where an exchange
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import Any
 
 from ..http1.answer import Answer, Deferred
 from ..http1.exchange import Exchange
@@ -69,12 +68,12 @@ class FieldsAdded(Around):
             return Deferred(self._named)
         return answer.with_fields(conn, self._date.at(monotonic()))
 
-    def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+    def respond(self, exchange: Exchange) -> Awaitable[None]:
         """Of a server that stops: it has not asked for an answer at once."""
         self._begin(exchange.request, exchange.conn, exchange.request_head, monotonic())
         return self._named(exchange)
 
-    def _named(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+    def _named(self, exchange: Exchange) -> Awaitable[None]:
         exchange.keep_name()
         return self._content.respond(exchange)
 

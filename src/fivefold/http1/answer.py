@@ -14,7 +14,7 @@ Cost.         An object for each call of a WSGI application, 0.1 us; nothing for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, Protocol
 
 from .exchange import Exchange
@@ -107,7 +107,7 @@ class Deferred:
     complete: Literal[False] = False
     from_memory = False
 
-    def __init__(self, through: Callable[[Exchange], Sending]) -> None:
+    def __init__(self, through: Callable[[Exchange], Awaitable[None]]) -> None:
         self.through = through
 
     def with_fields(self, conn: HttpConnection, date: bytes) -> Deferred:
@@ -120,11 +120,13 @@ Answer = Whole | HeadAndFile | Deferred
 class Responder(Protocol):
     """What HTTP asks of content (`content.base.Content`), which it does not know."""
 
+    nests: bool
+
     def answer_at_once(
         self, request: Request, head: bytes, conn: HttpConnection, now: float
     ) -> Answer | None:
         """The response, if it can be begun at once; None: ask `respond`. Called for each
         request, before anything of its body is read."""
 
-    async def respond(self, exchange: Exchange) -> None:
+    def respond(self, exchange: Exchange) -> Awaitable[None]:
         """Answer through the exchange. Raises `ProtocolError` for a refusal."""

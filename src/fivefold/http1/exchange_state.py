@@ -34,6 +34,31 @@ class ExchangeState:
     span: ExchangeSpan | None = None
     """Where requests are traced (`content.opentelemetry`)."""
 
+    # How it begins is of the class: written for each request it would cost 0.2 us.
+
+    # How far the response has come.
+    _head: ResponseHead | None = None
+    started = finished = False
+    """`started`: whether any of it has left; from then on nothing can be taken back."""
+    _broken = False
+    _sent_at = 0.0
+    """When a part of it had been sent, the last one."""
+
+    # How its body is framed, once it has started.
+    _remaining: int | None = None
+    _chunked = _trailing = False
+    exceeded = False
+    """Whether content has given more than it declared: what else it gives is dropped, too."""
+    silent = False
+    """Whether it has no body, whatever content gives."""
+    until_close = False
+    """Whether only the end of the connection tells the client that the response is over."""
+
+    # What comes after it.
+    beyond = b""
+    """What has come beyond this request: the beginning of the next one, or of what content
+    that takes the connection over is to understand."""
+
     def __init__(  # noqa: PLR0917 - made once a request, and keywords cost
         self,
         conn: HttpConnection,
@@ -53,30 +78,8 @@ class ExchangeState:
         self._limits = limits
         self._date = date
 
-        # How far the response has come.
-        self._head: ResponseHead | None = None
-        self.started = self.finished = False
-        """`started`: whether any of it has left; from then on nothing can be taken back."""
-        self._broken = False
-        self._sent_at = 0.0
-        """When a part of it had been sent, the last one."""
-
-        # How its body is framed, once it has started.
-        self._remaining: int | None = None
-        self._chunked = self._trailing = False
-        self.exceeded = False
-        """Whether content has given more than it declared: what else it gives is dropped, too."""
-        self.silent = False
-        """Whether it has no body, whatever content gives."""
-        self.until_close = False
-        """Whether only the end of the connection tells the client that the response is over."""
-
-        # What comes after it.
         self.keep = request.keep_alive
         """Whether the connection may serve another request."""
-        self.beyond = b""
-        """What has come beyond this request: the beginning of the next one, or of what content
-        that takes the connection over is to understand."""
 
     def keep_name(self) -> None:
         """Its name is that of the connection's present request."""

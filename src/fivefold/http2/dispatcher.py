@@ -53,6 +53,9 @@ class Dispatcher:
         self._access_log = None if logger is None else logger.log_of(conn)
         self._quiet_since = monotonic()
         """When the last exchange was over."""
+        # At once, so that what needs no waiting leaves together; but while content runs the model
+        # within a step, streams must begin, and the others be heard, which we do.
+        self._spawn = conn.io.spawn if shared.content.nests else conn.io.spawn_now
 
     def _begin(self, event: Any) -> None:
         """Answer it, if that needs no waiting, or begin to."""
@@ -73,11 +76,11 @@ class Dispatcher:
             return
         if type(answer) is Whole and self._send_whole(stream, asking, answer, now):
             return
-        since = self._since(now)
+        since = now if self._access_log is None else self._since(now)
         streams.add(stream)
         respond = shared.content.respond if answer is None else answer.through
         stream.task = task = self._serve(stream, asking, now, since, respond)
-        self._conn.io.spawn(task)
+        self._spawn(task)
 
     def _since(self, now: float) -> float:
         """A connection waits for its next request while it has no stream; one that comes beside
@@ -132,16 +135,18 @@ class Dispatcher:
                 raise
             except BaseException as error:  # noqa: BLE001 - the edge of content
                 refusal = unforeseen(asking.request, error)
-            if refusal is not None and not exchange.started:
-                await exchange.answer(refused(refusal, head))
-            elif refusal is not None:
-                code = INTERNAL
+            if refusal is not None:
+                code = await refuse(exchange, refusal)
         except OVER as error:
             code = CANCEL if isinstance(error, DeadlineExceeded) else INTERNAL
             if isinstance(error, GeneratorExit):
                 raise
         finally:
-            self._end_stream(stream, exchange, code)
+            if exchange.finished and stream.body is None:
+                self.streams.remove(stream)  # the usual case
+                stream.task = None
+            else:
+                self._end_stream(stream, exchange, code)
             if self._access_log is not None:
                 begun, complete = exchange.begun_at or monotonic(), is_complete(stream, exchange)
                 asked = asking.logged(now, begun, since, stream.request_id)
@@ -184,6 +189,14 @@ class Dispatcher:
     def _log(self, asked: LoggedRequest, status: int, size: int, *, complete: bool) -> None:
         if self._access_log is not None:
             self._quiet_since = self._access_log.record(asked, status, size, complete=complete)
+
+
+async def refuse(exchange: StreamExchange, refusal: ProtocolError) -> int:
+    """Say why, if nothing has been said yet; the code to end the stream with otherwise."""
+    if exchange.started:
+        return INTERNAL
+    await exchange.answer(refused(refusal, exchange.request_head))
+    return NO_ERROR
 
 
 def is_complete(stream: StreamConnection, exchange: StreamExchange) -> bool:

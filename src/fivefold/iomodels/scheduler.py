@@ -202,8 +202,7 @@ class Scheduler(ForeignLoopSupport):
             return
         parked.task = task
 
-    def spawn_now(self, task: Task) -> None:
-        self.start(task)
+    spawn_now = start
 
     def go_on(self, waiter: Waiter) -> None:
         """Resume at once, inside the model's wait."""

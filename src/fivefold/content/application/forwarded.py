@@ -64,6 +64,7 @@ class TrustedProxies:
         self, trusted: tuple[str, ...] = (), believed: tuple[str, ...] = ("x-forwarded",)
     ) -> None:
         """`believed`: the fields that they set, by name or group. Raises `SettingsError`."""
+        self.none = not trusted
         self._believed = fields_named(believed)
         self._everybody = "*" in trusted
         self._unix = self._everybody or "unix" in trusted
@@ -101,10 +102,6 @@ class TrustedProxies:
         if conn.socket_ends is None:
             return self.trusts(address)
         return address is not None and self._is_named(address)
-
-    @property
-    def none(self) -> bool:
-        return not (self._networks or self._unix)
 
     def forwarded(self, conn: HttpConnection, fields: list[tuple[bytes, bytes]]) -> Forwarded:
         """The peer, or what a trusted peer says of the client."""

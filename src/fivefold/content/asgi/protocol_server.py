@@ -13,7 +13,7 @@ serves all its connections, or otherwise one in a thread of its own (asgi_loop_t
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from typing import Any
 
 from ...errors import ClientLeft
@@ -36,6 +36,16 @@ from .websocket.handshake import is_websocket
 
 CALLS = 64
 """Expected at once on the host of an application that has a thread of its own."""
+
+
+class Answered:
+    """To be awaited by whoever waits for an answer that is out already."""
+
+    def __await__(self) -> Any:
+        return iter(())
+
+
+ANSWERED = Answered()
 
 
 class Asgi(Content):
@@ -100,7 +110,7 @@ class Asgi(Content):
         if self._loop_thread is not None:
             self._loop_thread.close()
 
-    def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+    def respond(self, exchange: Exchange) -> Awaitable[None]:
         conn = exchange.conn
         host = conn.io
         if conn.remembered is None:
@@ -151,7 +161,8 @@ class Asgi(Content):
             near.part()
             cycle.close()
 
-    async def _http(self, exchange: Exchange, host: ApplicationLoop) -> None:
+    def _http(self, exchange: Exchange, host: ApplicationLoop) -> Awaitable[None]:
+        """The call is begun at once, and mostly over: without a coroutine of ours around it."""
         cycle = HttpCycle(exchange, host)
         try:
             scope = self._scopes.http(exchange)
@@ -163,8 +174,11 @@ class Asgi(Content):
         else:
             if over:
                 if exchange.finished and not cycle.has_waited:
-                    return  # the usual case
+                    return ANSWERED  # the usual case
                 cycle.ended(None)
+        return self._http_rest(exchange, host, cycle)
+
+    async def _http_rest(self, exchange: Exchange, host: ApplicationLoop, cycle: HttpCycle) -> None:
         try:
             await cycle.settled()
         finally:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 from ...http1.answer import Answer
 from ...http1.bounded import Bounded
@@ -32,6 +31,7 @@ class Router(Around):
         """`key`: what of a request decides its content; longer ones are looked at each time."""
         super().__init__(main)
         self._others = others
+        self.nests = main.nests or any(content.nests for content in others)
         self._key = key
         self._owners: Bounded[bytes, Content] = Bounded(REMEMBERED_BYTES, longest_key_bytes)
         self._known_owner = self._owners.get
@@ -51,7 +51,7 @@ class Router(Around):
     def at_hand(self, exchange: Exchange) -> Answer | None:
         return self._owner_for(exchange).at_hand(exchange)
 
-    def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+    def respond(self, exchange: Exchange) -> Awaitable[None]:
         return self._owner_for(exchange).respond(exchange)
 
     def _owner_for(self, exchange: Exchange) -> Content:

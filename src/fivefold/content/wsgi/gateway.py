@@ -44,6 +44,8 @@ Part = bytes | FilePart | Failed
 class Wsgi(Content):
     """Content that is a WSGI application; shared by all connections of a worker."""
 
+    nests = True
+
     def __init__(
         self,
         application: Application,

@@ -49,7 +49,8 @@ class Incoming(ABC):
         self._early: dict[int, list[Any]] = {}
         """What has come of their bodies, by their streams."""
         self._begin = begin
-        self._begins = False
+        self.begins = False
+        """Whether requests are being begun: whoever does begins the next ones, too."""
         self._most = settings.http2_streams
         self.ended = False
         """Whether the client sends nothing more."""
@@ -183,9 +184,9 @@ class Incoming(ABC):
         A stream that the client has reset has its place until its application has ended, too: else
         a client that resets at once could have any number at work.
         """
-        if self._begins:
+        if self.begins:
             return  # in a stream of a model that does not overlap: the outer one goes on
-        self._begins = True
+        self.begins = True
         try:
             while self.asked and self._has_place:
                 event = self.asked.popleft()
@@ -193,7 +194,7 @@ class Incoming(ABC):
                 if self._early:
                     self._replay(event.stream_id)
         finally:
-            self._begins = False
+            self.begins = False
 
     @property
     def _has_place(self) -> bool:

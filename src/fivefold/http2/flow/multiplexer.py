@@ -215,6 +215,8 @@ class Multiplexer(Incoming):
     def remove(self, stream: StreamConnection) -> None:
         """It is over."""
         self.streams.pop(stream.number, None)
+        if self.begins:
+            return  # whoever begins them begins the next, and looks at the connection then
         if self.asked:
             self.begin_asked()
         if not self.streams:

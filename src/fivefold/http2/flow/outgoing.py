@@ -91,8 +91,13 @@ class Outgoing:
         number = self.begun + 1
         if not self.is_due:
             self.is_due = True
-            self._conn.io.spawn(self.now())
+            self._conn.io.spawn(self._when_due())
         return number
+
+    async def _when_due(self) -> None:
+        """If it still is: the coroutine of the connection may have sent meanwhile (`begin`)."""
+        if self.is_due:
+            await self.now()
 
     async def read_file(self, stream: Parks, file: Any, offset: int, count: int) -> bytes:
         """In the place of a send: an engine may have one buffer for both (aio:posix). Raises

@@ -39,43 +39,46 @@ class ConnectedCall:
     """The connection's side of a call: what is known of both and of the client, and until when
     the connection waits."""
 
+    # How it begins is of the class: written for each call it would cost 0.2 us.
+
+    # Of the request.
+    _body: RequestBody | None = None
+    _complete = False
+    """Whether the application has all of it."""
+    _refusal: ProtocolError | None = None
+    """Why it could not be read to its end; answered when the application ends."""
+
+    # Of the response.
+    _trailers = _has_failed = False
+    _turns: SendLock | None = None
+    has_waited = False
+    """Whether a call has waited here, so that the connection must wait as well."""
+
+    # Of the client.
+    _watch: Watch | None = None
+    _quiet = False
+    """Whether it has sent a FIN and was sent nothing since."""
+    _gone = _disconnected = False
+    """`_gone`: nothing reaches it; `_disconnected`: `receive` says http.disconnect."""
+    _disconnect: asyncio.Future[None] | None = None
+    """Done once it says so; made for the first that waits for it."""
+
+    # Of the call and its connection.
+    left = False
+    """Whether it has had its time, and the connection goes on without it."""
+    has_heard = False
+    """Whether the loop of the call knows that."""
+    _timed_out: float | None = None
+    _over = _parted = False
+    """`_over`: the call has ended; `_parted`: the connection goes on without it."""
+    _waiter: Waiter | None = None
+    """Of the connection, which waits until it may go on."""
+
     def __init__(self, exchange: Exchange, host: ApplicationLoop) -> None:
         self._exchange = exchange
         self._host = host
-
-        # Of the request.
-        body = exchange.body
-        self._body = None if body is None else RequestBody(body, host)
-        self._complete = False
-        """Whether the application has all of it."""
-        self._refusal: ProtocolError | None = None
-        """Why it could not be read to its end; answered when the application ends."""
-
-        # Of the response.
-        self._trailers = self._has_failed = False
-        self._turns: SendLock | None = None
-        self.has_waited = False
-        """Whether a call has waited here, so that the connection must wait as well."""
-
-        # Of the client.
-        self._watch: Watch | None = None
-        self._quiet = False
-        """Whether it has sent a FIN and was sent nothing since."""
-        self._gone = self._disconnected = False
-        """`_gone`: nothing reaches it; `_disconnected`: `receive` says http.disconnect."""
-        self._disconnect: asyncio.Future[None] | None = None
-        """Done once it says so; made for the first that waits for it."""
-
-        # Of the call and its connection.
-        self.left = False
-        """Whether it has had its time, and the connection goes on without it."""
-        self.has_heard = False
-        """Whether the loop of the call knows that."""
-        self._timed_out: float | None = None
-        self._over = self._parted = False
-        """`_over`: the call has ended; `_parted`: the connection goes on without it."""
-        self._waiter: Waiter | None = None
-        """Of the connection, which waits until it may go on."""
+        if exchange.body is not None:
+            self._body = RequestBody(exchange.body, host)
 
     async def settled(self) -> None:
         """Until the connection may go on: the response is out, the client gone, or the call over.
