@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from http.client import HTTPResponse
 from io import BytesIO
 from pathlib import Path
@@ -65,7 +65,7 @@ class Kept(Around):
         self.answer = self._content.answer_at_once(request, head, conn, now)
         return self.answer
 
-    def respond(self, exchange: Exchange) -> Coroutine[Any, Any, None]:
+    def respond(self, exchange: Exchange) -> Awaitable[None]:
         return self._content.respond(exchange)
 
 
