@@ -6,7 +6,7 @@ from .word import LOOP_OF_IO, QUEUE, SERVER_FIELD, Ours, Program, Word, each, fi
 
 THREADS = (
     "without --threads, 4 threads call the application there; here each connection has its own, and"
-    " --serving async --threads 4 says what is said there"
+    " --serving async --threads 4 does the same as waitress"
 )
 FIELDS = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded")
 FAMILY = "the address says it: 0.0.0.0 or [::]"

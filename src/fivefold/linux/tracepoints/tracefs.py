@@ -69,7 +69,7 @@ def available() -> str | None:
         return "this kernel has no trace events (CONFIG_TRACING)"
     folder = root()
     if folder is None and os.geteuid() != 0:
-        return "only root may have them: as root, this command shows more"
+        return "only root may have them, and then sees more"
     if folder is None:
         return f"tracefs is not mounted, nor may we ({mounting.refusal()}): {MOUNT}"
     return _refusal(folder)
