@@ -28,7 +28,7 @@ WRONG = {
     "a module without an application": ([__file__], "defines none of application, app"),
     "where to listen": (["8000"], "if it is where to listen: --bind 8000"),
     "workers of processes": (["--serving", "process", "--workers", "2"], "--workers is for"),
-    "fresh event loop": (["--serving", "async", "--fresh"], "nothing to renew"),
+    "fresh event loop": (["--serving", "async", "--fresh"], "makes no process or thread for"),
     "no workers": (["--workers", "0"], "workers: 0 must be a number greater than zero"),
     "unlimited select": (
         ["--io", "select", "--max-connections", "5000"],

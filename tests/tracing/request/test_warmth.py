@@ -33,7 +33,9 @@ def traced(folder: Path, *options: str) -> tuple[dict[str, Any], str]:
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, ""), "its server comes and goes unmentioned"
+    assert done.returncode == 0, done.stderr
+    said = f"fivefold: written to {result}\n"
+    assert done.stderr == said, "its server comes and goes unmentioned"
     trace: dict[str, Any] = json.loads(result.read_text())
     return trace, " ".join(done.stdout.split())
 
