@@ -101,12 +101,15 @@ REFUSED = "0xfffffffffffffff5"
 """-EAGAIN."""
 
 
-def refused_ns(events: Collection[PerfEvent], thread: int, begin_ns: int, end_ns: int) -> int:
-    """How long a thread that tries again and again was refused between two moments: from the first
-    try in vain until the one that was not."""
+def refused_ns(
+    events: Collection[PerfEvent], thread: int, begin_ns: int, end_ns: int, calls: Collection[str]
+) -> int:
+    """How long a thread that tries these calls again and again was refused between two moments:
+    from the first try in vain until the one that was not."""
     total, since, entered = 0, None, 0
+    tries = {f"{side}{call}" for side in (ENTER, EXIT) for call in calls}
     for one in events:
-        if one.thread != thread or not one.event.startswith((ENTER, EXIT)):
+        if one.thread != thread or one.event not in tries:
             continue
         if one.event.startswith(ENTER):
             entered = one.at_ns

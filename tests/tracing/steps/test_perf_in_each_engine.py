@@ -20,7 +20,7 @@ from fivefold.linux.processes import processes_of_tree
 from fivefold.linux.tracepoints import tracefs
 from fivefold.serving import MODELS
 from fivefold.tracing.kernel.events import recorded
-from fivefold.tracing.model import FILE, REQUEST, RESPONSE, WAIT, Trace
+from fivefold.tracing.model import COPY, FILE, REQUEST, RESPONSE, WAIT, WORK, Segment, Trace
 from fivefold.tracing.request.own_client import AT_ONCE, Manner
 from fivefold.tracing.request.session import Session
 from fivefold.tracing.steps.timeline import Timeline
@@ -35,16 +35,17 @@ pytestmark = [
 ]
 
 WATCHED = [event for event in recorded("threads") if event.startswith(ENTER)]
-MOVING = [f"{EXIT}{name}" for name in ("recvfrom", "sendto", "sendfile64", "preadv2")]
+TRIED = {REQUEST: ["recvfrom"], RESPONSE: ["sendto", "sendfile64"], FILE: ["preadv2"]}
+REFUSED = {"nonblocking": TRIED}
+"""By engine whose thread is awake while it waits, and by what it waits for: which calls it tries
+again and again.  The threads of the others sleep."""
+MOVING = [f"{EXIT}{call}" for calls in TRIED.values() for call in calls]
 """Whose results tell whether a try was refused."""
-
-WITNESSES = {"nonblocking": refused_ns}
-"""By engine, how perf has its waits: one is awake while it waits, the others sleep."""
 
 LARGE, HUGE = 300_000, 6_000_000
 LATE_S = 0.03
-BYTES_PER_S = 3_000_000
-"""Of the disk, so that it takes a tenth of a second: what a wait costs is little beside that."""
+BYTES_PER_S = 1_000_000
+"""Of the disk: it takes tenths of a second, beside which it is little what waking up costs."""
 ONE_EVENT_NS = 50_000
 """The kernel tells each ring of an event in its turn, under the same thread."""
 
@@ -140,17 +141,32 @@ class Traced:
         return found
 
     def waited(self, part: str) -> tuple[float, float]:
-        """Microseconds of waiting in a part: in our lane, and as perf has it."""
+        """Microseconds of waiting in a part: in our lane, and as perf has it.
+
+        perf is asked from the wait before to the one behind, or to where the lane's work begins
+        and ends: between them nobody waits, and a wait that we make too short is not cut off there.
+        """
         lane = self.trace.lanes[0]
         assert lane.thread is not None
-        waits = [one for one in lane.segments if (one.phase, one.part) == (WAIT, part)]
+        own = [one for one in lane.segments if one.phase in {WAIT, COPY, WORK}]
+        waits = [one for one in own if (one.phase, one.part) == (WAIT, part)]
         assert waits
+        others = [one for one in own if one.phase == WAIT and one.part != part]
+        first, last = waits[0].start_us, ended(waits[-1])
+        begin = max([own[0].start_us, *(at for one in others if (at := ended(one)) <= first)])
+        end = min([ended(own[-1]), *(one.start_us for one in others if one.start_us >= last)])
         start_ns = self.timeline.start_ns
-        begin = start_ns + round(waits[0].start_us * 1000)
-        end = start_ns + round((waits[-1].start_us + waits[-1].duration_us) * 1000)
-        by_perf = WITNESSES.get(self.trace.pair["engine"], asleep_ns)
-        waited = by_perf(self.witnessed, lane.thread, begin, end)
+        span = start_ns + round(begin * 1000), start_ns + round(end * 1000)
+        refused = REFUSED.get(self.trace.pair["engine"])
+        if refused is None:
+            waited = asleep_ns(self.witnessed, lane.thread, *span)
+        else:
+            waited = refused_ns(self.witnessed, lane.thread, *span, refused[part])
         return sum(one.duration_us for one in waits), waited / 1000
+
+
+def ended(segment: Segment) -> float:
+    return segment.start_us + segment.duration_us
 
 
 def settings_of(serving: str, engine: Any, folder: Path) -> Settings:
