@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from time import monotonic_ns
 
-from .client import Client, kind_of
+from .client import CONNECT, Client, kind_of
 from .client_loop import ClientLoop
 from .job import Group
 
@@ -38,6 +38,11 @@ class Once(Client):
 
     def answered(self, now: int) -> None:
         """It had its effect, or none."""
+
+    def fail(self, kind: str) -> None:
+        if kind != CONNECT and self.ask is not None:
+            self.tally.cut_off += 1
+        super().fail(kind)
 
     def broken(self) -> None:
         """As intended, perhaps."""

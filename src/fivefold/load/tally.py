@@ -35,6 +35,9 @@ class Tally:
     clients: int = 0
     clients_served: int = 0
     """Clients that got at least one answer."""
+    cut_off: int = 0
+    """Requests of clients that ask once whose connection ended without an answer (`Scenario.harm`
+    names it)."""
     kept_waiting: int = 0
     """Requests of such clients that were sent, and still open at the end."""
     connected: int = 0
@@ -75,6 +78,7 @@ SUMMED = (
     "stalled",
     "clients",
     "clients_served",
+    "cut_off",
     "kept_waiting",
     "connected",
 )

@@ -143,18 +143,22 @@ class Traced:
     def waited(self, part: str) -> tuple[float, float]:
         """Microseconds of waiting in a part: in our lane, and as perf has it.
 
-        perf is asked from the wait before to the one behind, or to where the lane's work begins
-        and ends: between them nobody waits, and a wait that we make too short is not cut off there.
+        For the disk perf is asked from the wait before to the one behind, or to where the lane's
+        work begins and ends: between them nobody waits, and a wait that we make too short is not
+        cut off there.  What a thread wanted to run meanwhile is little beside so long a wait; it is
+        not beside those for the client, where perf is asked from our own begin to our own end.
         """
         lane = self.trace.lanes[0]
         assert lane.thread is not None
         own = [one for one in lane.segments if one.phase in {WAIT, COPY, WORK}]
         waits = [one for one in own if (one.phase, one.part) == (WAIT, part)]
         assert waits
-        others = [one for one in own if one.phase == WAIT and one.part != part]
-        first, last = waits[0].start_us, ended(waits[-1])
-        begin = max([own[0].start_us, *(at for one in others if (at := ended(one)) <= first)])
-        end = min([ended(own[-1]), *(one.start_us for one in others if one.start_us >= last)])
+        begin, end = waits[0].start_us, ended(waits[-1])
+        if part == FILE:
+            others = [one for one in own if one.phase == WAIT and one.part != part]
+            before = [at for one in others if (at := ended(one)) <= begin]
+            behind = [one.start_us for one in others if one.start_us >= end]
+            begin, end = max([own[0].start_us, *before]), min([ended(own[-1]), *behind])
         start_ns = self.timeline.start_ns
         span = start_ns + round(begin * 1000), start_ns + round(end * 1000)
         refused = REFUSED.get(self.trace.pair["engine"])

@@ -41,9 +41,9 @@ def bytes_copied(running: Up, asks: Sequence[Ask]) -> float | None:
     return statistics.mean(copied) if copied else None
 
 
-def asked(address: tuple[str, int], ask: Ask) -> None:
+def asked(address: tuple[str, int], ask: Ask, patience_s: float = PATIENCE_S) -> None:
     """One request on a connection of its own. Raises OSError, `http.client.HTTPException`."""
-    with socket.create_connection(address, timeout=PATIENCE_S) as sock:
+    with socket.create_connection(address, timeout=patience_s) as sock:
         sock.sendall(ask.data)
         answer = http.client.HTTPResponse(sock, method=ask.data.partition(b" ")[0].decode())
         answer.begin()

@@ -20,6 +20,7 @@ from ..figures import Sample
 from ..plan import targets
 from ..plan.scenarios import LEFT, Offer, Scenario
 from ..plan.schedule import EXAMINED_SHARE, LONGEST_S, Cell, Plan, by_setting
+from .asked_alone import wait_for_backlog
 from .cores import pin
 from .disturbance import REPEATED, is_disturbed
 from .run import examine, sample, unserved
@@ -138,6 +139,7 @@ class Rounds:
             return
         running = self.up[cell.contender.name]
         running.resume()
+        wait_for_backlog(running.address, targets.asks(self.expected, keep=False))
         try:
             yield running
         finally:
