@@ -116,6 +116,19 @@ def test_what_the_image_copies_is_there() -> None:
     assert [word for word in ours if not (ROOT / word).exists()] == []
 
 
+def test_the_image_serves_what_it_copies(tmp_path: Path) -> None:
+    found = instructions()
+    [*sources], place = next(
+        (words[:-1], words[-1])
+        for name, rest in found
+        if name == "COPY" and (words := rest.split())[0].startswith("examples/")
+    )
+    shutil.copytree(ROOT / sources[0], tmp_path / place)
+    command: list[str] = json.loads(next(rest for name, rest in found if name == "CMD"))
+    words = [re.sub(r"^0\.0\.0\.0:\d+$", "127.0.0.1:0", word) for word in command]
+    checked(*COMMAND, "serve", *words, "--check-config", cwd=tmp_path)
+
+
 def commands() -> list[tuple[str, list[str]]]:
     """The options of `fivefold serve` in each file that starts it."""
     unit = (DEPLOY / "systemd" / "fivefold.service").read_text().replace("\\\n", " ")
