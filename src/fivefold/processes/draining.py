@@ -5,7 +5,7 @@ Facts.        A worker that leaves may be busy, stopped or stuck, and the person
               the end wants to know what it waits for.
 Choice.       A page of shared memory for each worker, made before the fork, in which only one
               process writes: the one that has the connections, or the forker of `process`, which
-              counts those of its processes that are left.
+              counts those of its processes that have one.
 Assumption.   Eight bytes in a row are written at once (x86, ARM); else a number may be wrong for a
               moment, in a line of the log.
 Cost.         4 KiB for each worker; nothing until it is asked to leave.

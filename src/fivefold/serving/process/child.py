@@ -12,6 +12,7 @@ from ...isolation.descendants import descendants
 from ..base import ServingModel, close_woken, wake_on_signals
 from ..open_connections import opened
 from .channel import IDLE, receive_message, send_message
+from .occupied import Place
 
 SOON_S = 0.3
 """The forker's grace time has begun before ours, by as long as its signal took, and by the time
@@ -28,13 +29,16 @@ class Child:
         channel: socket.socket,
         to_acceptor: socket.socket,
         say_idle: Callable[[], None],
+        *,
+        place: Place,
     ) -> None:
-        """`say_idle` is called once, when it can serve."""
+        """`say_idle` is called once, when it can serve; `place`: what the forker sees of it."""
         self._model = model
         self._number = number
         self._channel = channel
         self._to_acceptor = to_acceptor
         self._say_idle = say_idle
+        self._place = place
         self._open = model.begin_anew()
         self._forker = os.getppid()
         self._is_starting = True
@@ -83,7 +87,9 @@ class Child:
             while (sock := self._next(io)) is not None:
                 connection = opened(io, sock)
                 if connection is not None:
+                    self._place.take()
                     io.run(self._open.attend(self._model.handler, connection))
+                    self._place.give_back()
                 if self._model.options.fresh or self._model.is_worn:
                     break
         finally:

@@ -30,6 +30,7 @@ from .channel import GONE, STARTED, ends, send_message
 from .condemned import Condemned
 from .leaving import Leaving
 from .lives import Lives
+from .occupied import Occupied
 from .pulses import Pulses
 
 STUCK = "it is stuck for %.1f s (--stuck-s)"
@@ -55,6 +56,7 @@ class Forker:
         self._fork_backoff = Backoff()
         options = model.options
         self._pulses = Pulses(options.stuck_s, options.max_connections, model.on_ready.alive)
+        self._occupied = Occupied(options.max_connections)
         self._condemned = Condemned()
         self._leaving = Leaving()
         # Of the acceptor.
@@ -186,7 +188,7 @@ class Forker:
             return
         theirs.setblocking(True)  # whatever `socket.setdefaulttimeout` says
         with theirs:
-            pulse = self._pulses.new()
+            pulse, place = self._pulses.new(), self._occupied.new()
             # Announced first, so that it is known when it says that it is idle.
             try:
                 with ours:
@@ -198,7 +200,7 @@ class Forker:
                 return
             try:
                 pid = forked(
-                    lambda: self._lives.serve(acceptor, number, theirs, pulse),
+                    lambda: self._lives.serve(acceptor, number, theirs, pulse, place),
                     f"connection process of {title.name}",
                     with_application=True,
                     ended_by=LEAVE,
@@ -209,6 +211,7 @@ class Forker:
                 return
         self._children[pid] = number
         self._pulses.began(pid, pulse)
+        self._occupied.began(pid, place)
         if (startup_s := self._model.options.startup_s) is not None:
             self._condemned.unless_ready(pid, monotonic() + startup_s)
 
@@ -226,6 +229,7 @@ class Forker:
             del self._children[pid]
             self._condemned.is_reaped(pid)
             self._pulses.ended(pid)
+            self._occupied.ended(pid)
             if self._acceptor:
                 self._acceptor.say_ended(number)
             if self._leaving.has_cut(status):
@@ -236,8 +240,8 @@ class Forker:
                 self._died_by_itself(pid, status)
         if self._acceptor and (status := reap(self._acceptor.pid)) is not None:
             self._acceptor_died(self._acceptor, status)
-        if self._leaving.begun and self._acceptor is None:  # then the idle ones end at once
-            self._model.on_ready.draining.left(len(self._children))
+        if self._leaving.begun:
+            self._model.on_ready.draining.left(len(self._occupied))
 
     def _died_by_itself(self, pid: int, status: int) -> None:
         """If none was ever idle, not even a clean end is what was asked for."""

@@ -17,6 +17,7 @@ from .acceptor import Acceptor
 from .acceptor_handle import AcceptorHandle
 from .child import Child
 from .leaving import HAS_CUT
+from .occupied import Place
 
 
 class Lives:
@@ -42,7 +43,12 @@ class Lives:
     # runs in: a child
 
     def serve(
-        self, acceptor: AcceptorHandle, number: int, channel: socket.socket, pulse: Pulse | None
+        self,
+        acceptor: AcceptorHandle,
+        number: int,
+        channel: socket.socket,
+        pulse: Pulse | None,
+        place: Place,
     ) -> None:
         """`number`: by which the acceptor knows it."""
 
@@ -54,7 +60,7 @@ class Lives:
         self._close_pipe()
         for sock in self._model.listeners:
             sock.close()
-        child = Child(self._model, number, channel, acceptor.channel, say_idle)
+        child = Child(self._model, number, channel, acceptor.channel, say_idle, place=place)
         try:
             with self._saying_why():
                 child.run()
