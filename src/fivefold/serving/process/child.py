@@ -12,7 +12,7 @@ from ...isolation.descendants import descendants
 from ..base import ServingModel, close_woken, wake_on_signals
 from ..open_connections import opened
 from .channel import IDLE, receive_message, send_message
-from .occupied import Place
+from .occupied import Occupancy
 
 SOON_S = 0.3
 """The forker's grace time has begun before ours, by as long as its signal took, and by the time
@@ -30,7 +30,7 @@ class Child:
         to_acceptor: socket.socket,
         say_idle: Callable[[], None],
         *,
-        place: Place,
+        place: Occupancy,
     ) -> None:
         """`say_idle` is called once, when it can serve; `place`: what the forker sees of it."""
         self._model = model

@@ -17,7 +17,7 @@ from .acceptor import Acceptor
 from .acceptor_handle import AcceptorHandle
 from .child import Child
 from .leaving import HAS_CUT
-from .occupied import Place
+from .occupied import Occupancy
 
 
 class Lives:
@@ -48,7 +48,7 @@ class Lives:
         number: int,
         channel: socket.socket,
         pulse: Pulse | None,
-        place: Place,
+        place: Occupancy,
     ) -> None:
         """`number`: by which the acceptor knows it."""
 

@@ -14,7 +14,7 @@ import mmap
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
+class Occupancy(NamedTuple):
     """Of one connection process."""
 
     memory: mmap.mmap
@@ -37,17 +37,19 @@ class Occupied:
     def __init__(self, most: int) -> None:
         """`most` processes at once. Raises OSError (no memory)."""
         self._memory = mmap.mmap(-1, most)
-        self._places: dict[int, Place] = {}
+        self._places: dict[int, Occupancy] = {}
         """By process id."""
 
-    def new(self) -> Place:
+    def new(self) -> Occupancy:
         """For a process that will be forked."""
         taken = {place.at for place in self._places.values()}
-        place = Place(self._memory, next(at for at in range(len(self._memory)) if at not in taken))
+        place = Occupancy(
+            self._memory, next(at for at in range(len(self._memory)) if at not in taken)
+        )
         place.give_back()
         return place
 
-    def began(self, pid: int, place: Place) -> None:
+    def began(self, pid: int, place: Occupancy) -> None:
         """The process has been forked."""
         self._places[pid] = place
 
