@@ -10,7 +10,7 @@ import pytest
 
 from fivefold.errors import DeadlineExceeded, PeerGone
 from fivefold.iomodels.interface import Connection, File, IOModel
-from support.engines.fixtures import Pair, Spare, received_by
+from support.engines.fixtures import TICK_S, Pair, Spare, received_by
 
 BIG = bytes(8 << 20)
 SOON_S = 0.1
@@ -50,6 +50,43 @@ def test_data_after_a_missed_deadline_is_received(io: IOModel, pair: Pair) -> No
         return await connection.recv()
 
     assert io.run(main()) == b"late"
+
+
+def test_a_request_that_has_come_is_received_although_its_time_is_over(
+    io: IOModel, pair: Pair
+) -> None:
+    connection, peer = pair()
+    peer.sendall(b"in time")
+    assert io.run(connection.next_bytes(-1.0)) == b"in time"
+
+
+def test_a_request_that_came_while_another_kept_the_thread(
+    overlapping: IOModel, pair: Pair
+) -> None:
+    """An engine looks at the clock after what it was told, and between the two somebody runs."""
+    idle, peer = pair()
+    busy, other = pair()
+
+    async def keep_the_thread() -> None:
+        await busy.recv()
+        peer.sendall(b"in time")
+        while monotonic() < idle.deadline + 3 * TICK_S:
+            pass
+
+    async def main() -> bytes:
+        overlapping.spawn(keep_the_thread())
+        for _ in range(3):  # turns after which it waits
+            await overlapping.sleep(0.001)
+        other.sendall(b"x")
+        return await idle.next_bytes(SOON_S)
+
+    assert overlapping.run(main()) == b"in time"
+
+
+def test_an_idle_connection_without_a_request_ends_in_time(io: IOModel, pair: Pair) -> None:
+    connection, _ = pair()
+    with pytest.raises(DeadlineExceeded):
+        io.run(connection.next_bytes(SOON_S))
 
 
 def test_sending_to_a_peer_that_takes_nothing(io: IOModel, pair: Pair) -> None:

@@ -25,6 +25,9 @@ class Listening(Lifetime):
             raise DeadlineExceeded
         return self._last
 
+    def has_come(self) -> bool:
+        return False
+
     def interrupt(self) -> None:
         self.interrupted += 1
 

@@ -65,6 +65,9 @@ class FakeConnection(Connection):
     def interrupt(self) -> None:
         pass
 
+    def has_come(self) -> bool:
+        return False
+
     def reset_on_close(self) -> None:
         self.reset = True
 

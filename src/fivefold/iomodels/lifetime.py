@@ -31,7 +31,7 @@ A client that is about to use it does so within that time, mostly; one that come
 reset."""
 
 LAST_WORDS_S = 0.1
-"""For what has arrived by the end of the last call: it is there already."""
+"""For what has arrived by the end of a wait: it is there already."""
 
 
 class Lifetime(ABC):
@@ -132,13 +132,16 @@ class Lifetime(ABC):
         return data
 
     async def last_words(self) -> bytes:
-        """An idle connection has had its time.  What has arrived meanwhile is served all the same
-        if the server stops: then many connections end at once, and each with a request on its
-        way would be a client that is refused without need.  Raises `DeadlineExceeded`."""
-        if not self.closing:
+        """An idle connection has had its time.  What has arrived meanwhile is served all the same:
+        an engine looks at the clock after what it was told, and between the two a handler may have
+        kept the thread, or something the whole machine.  A request that was dropped so would be a
+        client that is refused without need.  Raises `DeadlineExceeded`."""
+        if self.closing:
+            # From now on a receive returns what has arrived, then the end: it waits for nothing
+            # more, and no request can come too late for this look.
+            self.interrupt()
+        elif not self.has_come():
             raise DeadlineExceeded
-        # From now on a receive returns what has arrived, then the end: it waits for nothing more.
-        self.interrupt()
         self.allow(LAST_WORDS_S)
         return await self.recv()
 
@@ -148,6 +151,10 @@ class Lifetime(ABC):
 
     @abstractmethod
     async def recv(self) -> bytes: ...
+
+    @abstractmethod
+    def has_come(self) -> bool:
+        """Whether a receive finds something now, or the end."""
 
     @abstractmethod
     def interrupt(self) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import struct
 from abc import abstractmethod
@@ -126,6 +127,11 @@ class Connection(Lifetime):
     @abstractmethod
     async def recv(self) -> bytes:
         """Some bytes; b"" at the end of the stream."""
+
+    def has_come(self) -> bool:
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        return bool(poll.poll(0))
 
     @abstractmethod
     async def send(self, *buffers: bytes) -> None:

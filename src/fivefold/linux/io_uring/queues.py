@@ -176,6 +176,11 @@ class Ring:
         elif (number := ctypes.get_errno()) not in _LATER:
             raise OSError(number, f"io_uring_enter: {os.strerror(number)}")
 
+    @property
+    def has_news(self) -> bool:
+        """Whether `completions` would have some."""
+        return self._cq_tail[0] != self._cq_head[0]
+
     def completions(self) -> Iterator[tuple[int, int, int]]:
         """What has completed: (user_data, result or -errno, flags); the ring is free again."""
         tail = self._cq_tail[0]

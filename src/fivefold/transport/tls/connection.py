@@ -97,6 +97,7 @@ class TlsConnection(Connection):
     heard = below("heard")
     finish = below("finish")
     interrupt = below("interrupt")
+    has_come = below("has_come")
     expire = below("expire")
     abort = below("abort")
 

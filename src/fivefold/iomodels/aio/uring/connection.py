@@ -69,6 +69,10 @@ class UringConnection(UringSender):
         self._burst += 1 + len(data) // RECEIVED_PART
         return data
 
+    def has_come(self) -> bool:
+        # The kernel may have taken it from the socket already, and the ring tells of it next.
+        return bool(self._inbox) or self._io.ring.has_news or super().has_come()
+
     def _first(self) -> bytes:
         assert self._inbox
         data = self._inbox.popleft()
