@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fivefold import Server, Settings
+from fivefold.content.base import Content
 from fivefold.content.routing.mounts import Mount, Mounts, parsed
 from fivefold.content.static.paths import relative_path
 from fivefold.errors import SettingsError
@@ -225,8 +226,8 @@ def test_the_owner_is_who_the_folder_would_say(pieces: list[bytes]) -> None:
         assert mounts._owner(target) is (STATIC if mine else MAIN)
 
 
-MAIN: Any = "main"
-STATIC: Any = "static"
+MAIN = Content()
+STATIC: Any = Content()
 
 
 def test_the_longest_prefix_comes_first() -> None:
