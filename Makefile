@@ -16,13 +16,16 @@ serve: .venv/serve
 # Long files are begun first (tests/support/long_files.py).
 SIDE_BY_SIDE := $(BIN)/python -m pytest -n $$((2 * $$(nproc))) --dist loadfile --no-loadscope-reorder -m "not alone"
 OF_PAIRS := $(addprefix tests/,pairs http2 contract serving isolation processes iomodels)
-OF_CONTENT := $(addprefix tests/content/,asgi wsgi static routing)
+OF_FILES := $(addprefix tests/content/,wsgi static routing)
+# They import whole frameworks, which no other part shall carry along.
+OF_FRAMEWORKS := tests/databases $(addprefix tests/content/,asgi application opentelemetry)
 test: .venv/dev .venv/locust
 	$(BIN)/python -m compileall -q src tests
 	@status=0; set -x; \
 	$(SIDE_BY_SIDE) $(OF_PAIRS) || status=1; \
-	$(SIDE_BY_SIDE) $(OF_CONTENT) || status=1; \
-	$(SIDE_BY_SIDE) tests $(addprefix --ignore=,$(OF_PAIRS) $(OF_CONTENT)) || status=1; \
+	$(SIDE_BY_SIDE) $(OF_FILES) || status=1; \
+	$(SIDE_BY_SIDE) $(OF_FRAMEWORKS) || status=1; \
+	$(SIDE_BY_SIDE) tests $(addprefix --ignore=,$(OF_PAIRS) $(OF_FILES) $(OF_FRAMEWORKS)) || status=1; \
 	PATH="$(CURDIR)/.venv/locust/bin:$$PATH" \
 	$(BIN)/python -m pytest -m alone $$(grep -rl --include='test_*.py' mark[.]alone tests) || status=1; \
 	exit $$status
