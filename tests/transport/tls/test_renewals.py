@@ -89,6 +89,22 @@ def test_a_new_worker_serves_what_another_has_read(
                 assert served(address) == second
 
 
+@pytest.mark.parametrize("serving_model", MODELS)
+def test_relative_paths_are_those_of_the_start(
+    serving_model: str, tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers go to another folder (`--chdir`), and look for a renewed certificate there."""
+    first, following = self_signed(tmp_path, "first"), self_signed(tmp_path, "following")
+    old, new = text(first), text(following)
+    monkeypatch.chdir(tmp_path)
+    relative = Made(Path(first.cert).name, Path(first.key).name)
+    with serving(relative, site, serving=serving_model, chdir=str(site)) as (_, address):
+        until(address, lambda found: found == old)
+        Path(following.key).replace(first.key)
+        Path(following.cert).replace(first.cert)
+        until(address, lambda found: found == new)
+
+
 def test_what_cannot_be_used_is_said_once_and_tried_again(tmp_path: Path, site: Path) -> None:
     """By all workers together, those that come later included."""
     made = self_signed(tmp_path, "localhost")

@@ -13,9 +13,11 @@ Cost.         A few milliseconds at the start, and whenever the files have chang
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from time import monotonic, sleep
 
 from ...isolation.reporting import logger
@@ -41,6 +43,8 @@ class Certificates:
 
         Raises `SettingsError`, which names the file and the remedy.
         """
+        with contextlib.suppress(OSError):  # the folder is gone, and with it what is relative
+            settings = settings.found_from(str(Path.cwd()))
         self._settings = settings
         self._alpn = tuple(alpn)
         self._stamps = settings.stamps()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...configuration.setting import check, setting
@@ -84,6 +84,21 @@ class TlsSettings:
         """All that are read."""
         files = [*self.tls_cert, *self.tls_key, self.tls_key_password_file, self.tls_client_ca]
         return [path for path in files if path is not None]
+
+    def found_from(self, folder: str) -> TlsSettings:
+        """The same files wherever the process goes (`--chdir`), relative paths from this folder."""
+
+        def absolute(path: str) -> str:
+            return os.path.join(folder, path)  # noqa: PTH118 - text, as it was
+
+        password, authorities = self.tls_key_password_file, self.tls_client_ca
+        return replace(
+            self,
+            tls_cert=tuple(map(absolute, self.tls_cert)),
+            tls_key=tuple(map(absolute, self.tls_key)),
+            tls_key_password_file=password and absolute(password),
+            tls_client_ca=authorities and absolute(authorities),
+        )
 
     def stamps(self) -> list[Stamp | None]:
         """Another list whenever one of the files has changed."""
