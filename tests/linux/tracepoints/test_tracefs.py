@@ -214,7 +214,7 @@ def is_swept(instance: Path) -> None:
 
 def test_without_rights_the_reason_says_what_helps() -> None:
     if os.geteuid() != 0:
-        assert "as root" in (tracefs.available() or "")
+        assert "only root" in (tracefs.available() or "")
         return
     code = (
         "import os, fivefold.linux.processes;"
@@ -222,7 +222,7 @@ def test_without_rights_the_reason_says_what_helps() -> None:
         "os.setgid(65534); os.setuid(65534); print(tracefs.available())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "as root" in done.stdout
+    assert "only root" in done.stdout
 
 
 def test_not_mounted_says_how_to_mount(monkeypatch: pytest.MonkeyPatch) -> None:

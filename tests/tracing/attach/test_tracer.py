@@ -278,8 +278,11 @@ def test_no_such_process() -> None:
 
 
 def test_not_fivefold() -> None:
-    code, _, err = said(command(1))
-    assert (code, err) == (1, "fivefold: process 1 is no Fivefold server\n")
+    # Not process 1, which inherits servers whose starter has died.
+    with subprocess.Popen(["sleep", "600"]) as other:
+        code, _, err = said(command(other.pid))
+        other.kill()
+    assert (code, err) == (1, f"fivefold: process {other.pid} is no Fivefold server\n")
 
 
 def test_a_second_tracer_learns_the_pid_of_the_first(folder: Path) -> None:
