@@ -159,10 +159,10 @@ def configured(addresses: list[str], port: int, folder: Path) -> str:
         text = text.replace(
             f"127.0.0.1:800{n} check port 910{n}", f"{address}:{PORT} check port {STATUS_PORT}"
         )
-    text = text.replace("global\n", f"global\n    stats socket {folder}/admin\n")
+    text = text.replace("\nglobal\n", f"\nglobal\n    stats socket {folder}/admin\n")
     # A machine that is full of other work is no dead instance.
     text = text.replace("timeout check 2s", "timeout check 30s")
-    return text.replace("option httplog", "# no log")
+    return text.replace("option httplog", "# no log").replace("log global", "# no log")
 
 
 def states(folder: Path) -> list[str]:
