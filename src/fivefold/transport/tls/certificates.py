@@ -43,13 +43,14 @@ class Certificates:
 
         Raises `SettingsError`, which names the file and the remedy.
         """
-        with contextlib.suppress(OSError):  # the folder is gone, and with it what is relative
-            settings = settings.found_from(str(Path.cwd()))
-        self._settings = settings
         self._alpn = tuple(alpn)
         self._stamps = settings.stamps()
         self._material = Material.read(settings)
-        self._served = self._of(self._material, tried(settings, self._material))
+        names = tried(settings, self._material)  # with the paths as they were written
+        with contextlib.suppress(OSError):  # the folder is gone, and with it what is relative
+            settings = settings.found_from(str(Path.cwd()))
+        self._settings = settings
+        self._served = self._of(self._material, names)
         self._complaint = ""
         self._renewals = Renewals()
         self._used = self._seen = self._renewals.number
