@@ -170,6 +170,14 @@ class Framing:
         except ngh2.NGH2Error:
             return 0
 
+    def may_leave(self, stream: int) -> bool:
+        """Whether something of it waits to be sent, as far as the library says: it does not say
+        whose the frames without a body are."""
+        try:
+            return bool(self._session.want_write) or self.queued(stream) > 0
+        except ngh2.NGH2Error:
+            return False
+
     @property
     def left(self) -> int:
         """Bytes of bodies that have ever left: it grows as long as the client takes any."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ...inspection.phrases import counted
 from ...isolation.foreign_documents import object_of
 from ..control.pipe import LineReader
 from ..model import Observation
@@ -26,16 +27,18 @@ SHARED = (
     "HTTP/2: reads, writes and the keys of TLS are the connection's, shared by its streams;"
     " what is shown of them was seen while this stream was served; {}"
 )
-ALONE = "no other one was open meanwhile"
+ALONE = "no other one was seen meanwhile"
 
 
 def shared_notes(done: dict[str, Any]) -> list[str]:
     """What must be known of an exchange that had its connection not for itself."""
-    others = done.get("others")
-    if others is None:
+    shared = done.get("shared")
+    if shared is None:
         return []
-    said = ALONE if not others else f"{others} other streams were begun meanwhile"
-    return [SHARED.format(said), *parts_sent(done.get("sent") or {})]
+    others, found = shared["others"], shared["found"]
+    were = counted(others, "other one was open", "other ones were open")
+    said = f"{were} meanwhile ({found} when it began)" if others else ALONE
+    return [SHARED.format(said), *parts_sent(shared["sent"])]
 
 
 PARTS = (

@@ -120,8 +120,7 @@ class Recorder:
             detail = {"from": "memory"} if ready else {}
             if not answer.complete or is_sent_in_parts(conn, answer):
                 return Deferred(answering(answer.through, recording, detail))
-            status = answer.head.status if isinstance(answer, Whole) else 0
-            recording.answered(conn, status, detail)
+            recording.answered(conn, answer.head if isinstance(answer, Whole) else None, detail)
             return answer
 
         return answer_at_once
@@ -141,8 +140,10 @@ def answering(
     later: Callable[..., Any], recording: Recording, detail: dict[str, str]
 ) -> Callable[..., Any]:
     async def answered(exchange: Exchange) -> None:
-        await attributed(later(exchange), recording)
-        recording.answered(exchange.conn, getattr(exchange, "status", 0), detail)
+        try:
+            await attributed(later(exchange), recording)
+        finally:  # also where it raises, and the server answers in its place
+            recording.answered(exchange.conn, exchange, detail)
 
     return answered
 

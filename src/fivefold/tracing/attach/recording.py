@@ -48,13 +48,8 @@ class Recording:
         self.conn = conn
         self.below: Any = getattr(conn, "below", None)
         """The connection under TLS, which makes the system calls; None without TLS."""
-        self.status = 0
-        """Of the response, where its first bytes do not say it (HTTP/2)."""
-        self.others: int | None = None
-        """How many other streams were begun meanwhile; None where there is but one exchange."""
-        self.sent: dict[str, int] | None = None
-        """Bytes that were given to the kernel meanwhile, by whose they were (`StreamRecording`);
-        None where all are of one exchange."""
+        self._said: Any = None
+        """What knows the status of the response, where its first bytes do not (HTTP/2)."""
         self.request: Request | None = None
         """The request that is traced; None between requests, and for those not asked for."""
         self.head = b""
@@ -109,7 +104,7 @@ class Recording:
         self._keep(event, detail)
         if event == "recv.end" and not self.counts:
             self.count()
-        if event in TAKEN and self._answered:
+        if event in TAKEN:
             self._count_at_end()
 
     def _keep(self, event: str, detail: dict[str, Any]) -> None:
@@ -143,29 +138,50 @@ class Recording:
         self.request = request if wanted else None
         self._add(time.monotonic_ns(), "content.enter", {})
 
-    def answered(self, conn: Any, status: int, detail: dict[str, Any]) -> None:
-        """`status`: 0 where it is not known otherwise than by the first bytes."""
-        self.status = status
+    def answered(self, conn: Any, said: Any, detail: dict[str, Any]) -> None:
+        """Content has done its part, or has failed and the server answers for it. `said`: the
+        answer's head or the exchange, whose `status` is known once the response has begun."""
+        self._said = said
         self._add(time.monotonic_ns(), "content.exit", detail)
         self._answered = True
-        if any(event in TAKEN for _, _, event, _ in self.seen):
-            self._count_at_end()
+        self._count_at_end()
+
+    @property
+    def status(self) -> int:
+        return getattr(self._said, "status", 0) or status_of(self.head)
+
+    def shared(self) -> dict[str, Any] | None:
+        """What is known of other exchanges at the same time; None where there are none."""
+        return None
+
+    @property
+    def _is_with_kernel(self) -> bool:
+        """Whether all of the response is, as far as can be seen."""
+        return self._answered and any(event in TAKEN for _, _, event, _ in self.seen)
 
     def _count_at_end(self) -> None:
-        if self.counts < COUNTS:
+        if self._is_with_kernel and self.counts < COUNTS:
             self.count()
+
+    @property
+    def _has_answer(self) -> bool:
+        """Whether any of the response was sent."""
+        return bool(self.head)
 
     def over(self) -> None:
         """The exchange has ended: hand it on if it was answered, and forget it."""
-        if self.head:
+        if self._has_answer:
             self._hand_on(self)
         # Once it has the answer a client may ask again, before we come to know that it has.
         given = [at_ns for at_ns, _, event, _ in self.seen if event in GIVEN]
         self.since_ns = given[-1] if given else time.monotonic_ns()
-        self.request = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self.request = self._said = None
         self.head = b""
         self.seen = []
-        self.dropped = self.status = 0
+        self.dropped = 0
         self._answered = False
         self.counts = 0
 
@@ -185,14 +201,13 @@ def written(recording: Recording, generation: int, pipe: EventPipe, about: dict[
     conn = recording.conn
     local, peer = conn.socket_ends or (conn.local, conn.peer)
     done = about | {
-        "status": recording.status or status_of(recording.head),
+        "status": recording.status,
         "local": local[1],
         "peer": peer[1] if peer else None,
         "fd": conn.fd,
-        "http": "1.1" if recording.others is None else "2",
+        "http": "1.1" if (shared := recording.shared()) is None else "2",
         "tls": tls.version() if (tls := conn.tls) is not None else None,
-        "others": recording.others,
-        "sent": recording.sent,
+        "shared": shared,
         "descriptors": 0 if working.model is None else working.model.watching,
         "since_ns": recording.since_ns,
         "dropped": recording.dropped,
