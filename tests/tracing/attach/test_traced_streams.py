@@ -1,4 +1,4 @@
-"""A stream of HTTP/2 that is traced beside others: what its notes say of them, and where it ends."""
+"""A stream of HTTP/2 that is traced next to others: what is said of these, and where it ends."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def said(trace: Trace) -> str:
 
 def stalled(client: Http2Client) -> int:
     """A stream whose client has taken some of it and opens its window no more."""
-    number = client.session.get_next_available_stream_id()
+    number: int = client.session.get_next_available_stream_id()
     client.paused.add(number)
     assert client.begin("/huge") == number
     client.head(number)
