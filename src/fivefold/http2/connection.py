@@ -17,7 +17,7 @@ from ..http1.logged import AccessLogger
 from ..http1.response import DateField
 from ..http1.stream import HttpConnection
 from ..iomodels.interface import Connection
-from ..iomodels.lifetime import LAST_CALL_S
+from ..iomodels.lifetime import LAST_CALL_S, NEVER
 from ..isolation.reporting import logger, report
 from .dispatcher import Dispatcher
 from .framing import ClientError
@@ -85,6 +85,8 @@ class Http2Connection:
         self._shared = shared
         self._conn = conn
         self._streams = Dispatcher(shared, conn).streams
+        self._last_call_ends = NEVER
+        """When a client that asks for nothing, and does not answer, has had its time."""
 
     async def run(self) -> None:
         """Until client or server ends it, and all of its streams have ended. Raises `PeerGone`,
@@ -93,24 +95,31 @@ class Http2Connection:
         conn.expect_progress(limits.send_s)
         conn.give_last_call(0.0)
         wait_s = limits.first_byte_s
-        while not (streams.ended and not streams.streams and not streams.asked):
+        while not self._is_over:
             if conn.closing:
-                if streams.frames.announced and not streams.streams and not streams.asked:
-                    return
                 self._announce()
             if streams.asked:
                 streams.begin_asked()
                 wait_s = limits.keep_alive_s
-            await streams.next_requests(monotonic() + wait_s)
+            await streams.next_requests(min(monotonic() + wait_s, self._last_call_ends))
         if streams.failure is not None:
             raise streams.failure
 
+    @property
+    def _is_over(self) -> bool:
+        streams = self._streams
+        return streams.nothing_comes and not streams.streams and not streams.asked
+
     def _announce(self) -> None:
-        """From now on the client has as long as one of HTTP/1.1 for what is on its way."""
-        if not self._streams.frames.announced:
-            self._streams.frames.announce_end()
+        """What is on its way comes before the client answers (`Framing.announce_end`); one that
+        does not has as long as one of HTTP/1.1, and no longer if it says something else."""
+        streams = self._streams
+        if not streams.frames.announced:
+            streams.frames.announce_end()
             self._conn.give_last_call(LAST_CALL_S)
-            self._streams.wake_all()
+            streams.wake_all()
+        elif self._last_call_ends == NEVER and not streams.streams and not streams.asked:
+            self._last_call_ends = monotonic() + LAST_CALL_S
 
     async def end(self, failure: BaseException | None) -> None:
         """Raises nothing but GeneratorExit."""

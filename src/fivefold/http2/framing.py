@@ -34,6 +34,7 @@ Closed = ngh2.StreamClosed
 Widened = ngh2.WindowUpdated
 Changed = ngh2.SettingsReceived
 LeftOff = ngh2.GoAwayReceived
+Answered = ngh2.PingAcknowledged
 
 Fields = Iterable[tuple[bytes, bytes]]
 
@@ -58,6 +59,9 @@ CONTINUATIONS = 8
 CANCEL, REFUSED, INTERNAL, NO_ERROR = 0x8, 0x7, 0x2, 0x0
 PROTOCOL, CALM = 0x1, 0xB
 """RFC 9113, section 7."""
+
+STOPPING = b"stopping"
+"""The eight bytes of the PING behind the notice that the server stops."""
 
 CODES: dict[type[ngh2.NGH2Error], int] = {
     ngh2.DenialOfServiceError: CALM,
@@ -110,7 +114,9 @@ class Framing:
         self.last = 0
         """The last stream that has been begun."""
         self.announced = False
-        """Whether the client knows that the server stops."""
+        """Whether the client has been sent that the server stops."""
+        self.end_is_known = False
+        """Whether it has read that: of what it asked before, all has come."""
 
     def receive(self, data: bytes) -> list[ngh2.Event]:
         """What has come, as events."""
@@ -262,12 +268,20 @@ class Framing:
             pass  # nothing comes any more
 
     def announce_end(self) -> None:
-        """The client shall begin nothing more here; what is on its way is served."""
+        """The client shall begin nothing more here; what is on its way is served.
+
+        A PING follows, as RFC 9113, section 6.8, has it: its answer comes behind all that the
+        client sent before it knew."""
         self.announced = True
         try:
             self._session.send_shutdown_notice()
+            self._session.ping(STOPPING)
         except ngh2.NGH2Error:
             pass  # it has ended itself
+
+    def answered(self, opaque_data: bytes) -> None:
+        """A PING of ours."""
+        self.end_is_known = self.announced and opaque_data == STOPPING
 
     def end(self) -> None:
         """The last stream that is served, so that the client asks for later ones elsewhere."""

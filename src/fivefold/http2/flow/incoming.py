@@ -64,6 +64,7 @@ class Incoming(ABC):
             framing.Closed: self._closed,
             framing.Widened: self._widened,
             framing.Changed: self._changed,
+            framing.Answered: self._answered,
         }
 
     def take(self, data: bytes) -> None:
@@ -165,6 +166,9 @@ class Incoming(ABC):
     def _changed(self, _: Any) -> None:
         """A window of all streams."""
         self.wake_all()
+
+    def _answered(self, event: ngh2.PingAcknowledged) -> None:
+        self.frames.answered(event.opaque_data)
 
     # Waking those that wait
 

@@ -120,7 +120,7 @@ class Multiplexer(Incoming):
         self._idle_until = idle_until
         while True:
             self.outgoing.begin()
-            if (self.asked and self._has_place) or (self.ended and not self.streams):
+            if (self.asked and self._has_place) or (self.nothing_comes and not self.streams):
                 return
             if self._reads or self.ended:
                 self._main = waiter = Waiter()
@@ -129,6 +129,11 @@ class Multiplexer(Incoming):
                 await self._read()
                 if self.conn.closing:
                     return
+
+    @property
+    def nothing_comes(self) -> bool:
+        """Whether the client asks for nothing more: it has left, or knows that the server stops."""
+        return self.ended or self.frames.end_is_known
 
     async def _read(self) -> None:
         """For all who wait: what the client sends next, or that it is somebody's time."""
@@ -171,7 +176,7 @@ class Multiplexer(Incoming):
         """The connection may wait as long as the first of those that wait on it."""
         if self.outgoing.busy:
             return  # which has its own time
-        if self.ended:
+        if self.ended or (self.frames.end_is_known and not self.streams):
             self.conn.wait_until(0.0)  # nothing that comes is of use: within a tick nobody reads
         elif not self.streams:
             self.conn.begin_waiting(self._idle_until)
