@@ -240,7 +240,7 @@ def test_workers_that_never_leave_are_killed_and_their_stack_is_shown(
         stuck: list[Client] = []
         for times in range(1, 6):
             stuck.append(Client(server.address))
-            stuck[-1].send(b"GET /regex HTTP/1.1\r\nHost: t\r\n\r\n")
+            stuck[-1].send(b"GET /mutex HTTP/1.1\r\nHost: t\r\n\r\n")
             server.said("holds the GIL", times)
             old += set(server.workers()) - set(old)
             server.signal(signal.SIGHUP)

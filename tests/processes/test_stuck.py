@@ -89,7 +89,7 @@ def test_a_limit_of_requests_holds_where_the_gil_is_never_given_back(tmp_path: P
             words = ("--chdir", "..", "--serving", serving, "--request-timeout-s", "0.5")
             server = stack.enter_context(deployed(folder, "crashes:app", *words))
             client = stack.enter_context(Client(server.address))
-            client.send(b"GET /regex HTTP/1.1\r\nHost: t\r\n\r\n")
+            client.send(b"GET /mutex HTTP/1.1\r\nHost: t\r\n\r\n")
             stack.callback(is_replaced, server, client)
 
 
@@ -146,7 +146,7 @@ def test_of_the_processes_of_a_worker_only_those_die_that_are_stuck(tmp_path: Pa
         (forker,) = server.workers()
         acceptor = children_of(forker)[0]  # the eldest
         os.kill(child, signal.SIGSTOP)
-        ask(holder, "/regex")
+        ask(holder, "/mutex")
         os.kill(acceptor, signal.SIGSTOP)
         assert stopped.at_end()
         assert holder.at_end()

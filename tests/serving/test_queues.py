@@ -89,7 +89,7 @@ def test_a_worker_whose_gil_is_held_holds_no_client(io: str, folder: Path) -> No
     with deployed(folder, "crashes:app", *chosen, "--grace-s", "0.1") as server:
         server.answers()
         with Client(server.address) as stuck:
-            stuck.send(b"GET /regex HTTP/1.1\r\nHost: t\r\n\r\n")
+            stuck.send(b"GET /mutex HTTP/1.1\r\nHost: t\r\n\r\n")
             server.said("holds the GIL")
             assert len(everybody_is_answered(server)) == 1
         server.stop()

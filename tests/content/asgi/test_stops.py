@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from socket import SHUT_WR
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ def test_a_stream_sees_the_stop_and_may_end(pair: Pair) -> None:
             with wire:
                 assert wire.chunk() == b"end"
                 assert wire.chunks() == []
+                wire.sock.shutdown(SHUT_WR)  # else it would have a moment for another request
                 assert wire.at_end()
         last_is_the_shutdown(files, "told")
         assert files.log == ""
@@ -76,6 +78,8 @@ def test_who_is_in_the_middle_of_something(pair: Pair) -> None:
             assert slow.answer().body == b"whole"
             assert handshaking.head().status == 101
             assert handshaking.exactly(4)[2:] == (1012).to_bytes(2)
+            for done in (accepted, slow, handshaking):
+                done.sock.shutdown(SHUT_WR)  # else it would have a moment for something else
         last_is_the_shutdown(files, "answered", "worked", "code-1012", "late-1012", "behind-1012")
         assert files.log == ""
 

@@ -39,9 +39,9 @@ def app(environ, start_response):
     if path == "/segv":
         os.kill(os.getpid(), signal.SIGSEGV)
         time.sleep(10)
-    if path == "/regex":
+    if path in ("/regex", "/mutex"):
         os.write(2, b"holds the GIL\\n")
-        holds_the_gil()
+        holds_the_gil() if path == "/regex" else holds_the_gil_asleep()
     if path == "/fork":
         child = os.fork()
         if not child:
@@ -62,7 +62,14 @@ async def asgi(scope, receive, send):
 
 def holds_the_gil():
     re.match(r"(a+)+$", "a" * 60 + "b")
+
+def holds_the_gil_asleep():
+    lock, mutex = ctypes.PyDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)
+    for _ in range(2):
+        lock(mutex)
 """
+"""`/mutex` is for what takes long: it takes no processor time from other tests, and no signal
+interrupts it (pthread_mutex_lock(3)), as none does a regular expression."""
 
 
 def until(condition: Callable[[], object], what: str) -> None:
