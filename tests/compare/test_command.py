@@ -10,13 +10,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fivefold.cli import compare as command
+from fivefold.compare.measure.competition import QUIET, Competition
+from fivefold.compare.plan.schedule import Plan
+from fivefold.compare.session import Wishes, compared, planned
+from fivefold.errors import CompareFailed
+from fivefold.server.settings import Settings
+
+Capture = pytest.CaptureFixture[str]
 
 FIVEFOLD = (sys.executable, "-m", "fivefold", "compare")
 
@@ -151,22 +158,51 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(
     assert any(row["available"] for row in json.loads(out.read_text())["rows"])
 
 
-def test_a_time_that_is_too_short_is_answered_before_it_has_passed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def said_before(
+    plan: Plan, seconds: float | None, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> str:
     monkeypatch.setattr(command, "wishes", lambda *_: None)
-    absent = SimpleNamespace(
-        name="gunicorn", serving=None, available=False, reason="it serves wsgi"
-    )
-    plan = SimpleNamespace(expected_s=82.0, rounds=4, steps=9, contenders=[absent])
-    monkeypatch.setattr(command, "planned", lambda _: plan)
+    monkeypatch.setattr(command, "planned", lambda *_: plan)
     monkeypatch.setattr(command, "compared", lambda *_: {})
-    for seconds, is_said in ((2.0, True), (80.0, False), (None, False)):
-        command.measured("site", {"seconds": seconds})
-        said = capsys.readouterr().err
-        assert "fivefold: not compared: gunicorn: it serves wsgi" in said
-        assert "0 rows in 4 rounds take about 1:22" in said
-        assert ("s are too few: name fewer pairs" in said) is is_said
+    command.measured("site", {"seconds": seconds})
+    return capsys.readouterr().err
+
+
+def test_what_the_time_suffices_for_is_said_before_it_has_passed(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def said(seconds: float | None, competition: Competition = QUIET, **wished: Any) -> str:
+        wishes = Wishes(Settings(target=str(small)), budget_s=seconds, **wished)
+        plan = planned(wishes, lambda _: competition)
+        return said_before(plan, seconds, monkeypatch, capsys)
+
+    two: dict[str, Any] = {"serving": ("async",), "io": ("poll", "epoll")}
+    assert "15 rows in 1 round take about" in said(1)
+    assert "; 1 s are too few for them; so few rounds can show no difference, 12 can" in said(1)
+    assert "there is no time for the chapter's claims" in said(1)
+    assert "2 rows in 12 rounds take about 0:10; Ctrl-C" in said(10, **two)
+    assert "too few" not in said(10, **two)
+    assert "3 rounds take about" in said(1, rounds=3, **two)
+    assert "not compared: gunicorn: it serves wsgi, not static" in said(9, against=("gunicorn",))
+    busy = said(10, Competition(0.6, 2.0), **two)
+    assert "the machine is busy: other programs have 60 % of the cores' time" in busy
+    assert "fewer rounds fit" in busy
+    assert "it takes longer" in said(9, Competition(0.6, 2.0), rounds=5, **two)
+
+
+def test_where_no_answer_is_right_nothing_else_is_tried(small: Path) -> None:
+    """Neither a second start nor the chapter's claims, which take as long as a comparison."""
+    steps: list[str] = []
+    wishes = Wishes(Settings(target=str(small)), io=("epoll",), paths=("/nowhere",))
+    with pytest.raises(CompareFailed, match=r"GET /nowhere is answered with 404: .* --paths$"):
+        compared(planned(wishes), "it", steps.append)
+    names = ("process+epoll", "thread+epoll", "async+epoll")
+    assert steps == [f"starting: {name}" for name in names]
+
+    wishes = Wishes(Settings(target=str(small)), ("async",), ("epoll",), scenarios=("blocking",))
+    wishes = replace(wishes, special={"blocking": "/nowhere"})
+    with pytest.raises(CompareFailed, match=r"another path .* --path-for blocking=/PATH$"):
+        compared(planned(wishes), "it", steps.append)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from ..compare.measure.competition import competition
+from ..compare.measure.disturbance import BEARABLE
 from ..compare.plan import targets
 from ..compare.plan.peers import PEERS
 from ..compare.plan.scenarios import SCENARIOS
@@ -17,6 +20,7 @@ from ..compare.report.document import Document, read
 from ..compare.report.html.page import as_html
 from ..compare.report.terminal_table import text
 from ..compare.session import Wishes, compared, planned
+from ..compare.significance import rounds_needed
 from ..errors import SettingsError
 from ..inspection.phrases import counted
 from ..server.settings import Settings
@@ -115,24 +119,40 @@ def forecast(plan: Plan, seconds: float | None) -> str:
     """How long it will take; `seconds`: what was asked for."""
     rows = sum(contender.available for contender in plan.contenders)
     length = f"{counted(rows, 'row', 'rows')} in {counted(plan.rounds, 'round', 'rounds')} take"
-    said = (
-        f"{length} about {clock(plan.expected_s)}, longer on a busy machine; Ctrl-C keeps what is"
-        " finished"
-    )
+    said = f"{length} about {clock(plan.expected_s)}; Ctrl-C keeps what is finished"
     if seconds and plan.expected_s > MUCH * seconds:
+        said += f"; {seconds:g} s are too few for them"
+    if rows > 1 and plan.rounds < (needed := rounds_needed(rows)):
+        enough = replace(plan, rounds=needed, budget_s=0.0, has_claims=True)
         said += (
-            f"; {seconds:g} s are too few: name fewer pairs with --serving and --io, or give"
-            " --rounds"
+            f"; so few rounds can show no difference, {needed} can: they take"
+            f" {clock(enough.expected_s)}, less with fewer pairs (--serving, --io)"
         )
+    if not plan.has_claims:
+        said += "; there is no time for the chapter's claims"
     return said
 
 
+def busy(plan: Plan) -> str | None:
+    """What is said first where other programs have a good share of the cores."""
+    share = min(plan.competition.share, 1.0)
+    if share <= BEARABLE:
+        return None
+    longer = "it takes longer" if plan.least_rounds == plan.rounds else "fewer rounds fit"
+    return (
+        f"the machine is busy: other programs have {100 * share:.0f} % of the cores' time;"
+        f" figures are worse than on a quiet one, and {longer}"
+    )
+
+
 def measured(target: str, given: dict[str, Any]) -> Document:
-    plan = planned(wishes(target, given))
+    plan = planned(wishes(target, given), competition)
     for contender in plan.contenders:
         if contender.reason and contender.serving is None:
             say(f"fivefold: not compared: {contender.name}: {contender.reason}")
-    say(f"fivefold: {forecast(plan, given['seconds'])}")
+    for each in (busy(plan), forecast(plan, given["seconds"])):
+        if each:
+            say(f"fivefold: {each}")
     progress = Progress(plan.expected_s, plan.steps)
     try:
         return compared(plan, target, progress.show)
@@ -201,7 +221,8 @@ compare = HelpfulCommand(
         ),
         option(
             "seconds",
-            "Length of the whole comparison, about.  [default: 180, quick: 60]",
+            "Length of the whole comparison: rounds are made fewer to keep it.  [default: about 180,"
+            " quick: 60]",
             type=float,
             metavar="S",
         ),

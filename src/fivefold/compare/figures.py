@@ -15,6 +15,9 @@ from ..linux.accounting import Used
 from ..load.tally import Tally
 
 MS, US, KIB_IN_MIB = 1e6, 1e6, 1024
+AGAIN = 2
+"""Answers for each client that is served, from which on those that are not do not wait in a queue
+with them."""
 
 Row = dict[str, Any]
 """Of the document: one contender in one scenario."""
@@ -35,6 +38,33 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """Which clients were answered in the longest round that was tried."""
+
+    clients: int = 0
+    served: int = 0
+    answers: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, tally: Tally) -> Reach:
+        """Everyone, where the load does not tell."""
+        answers = tally.requests + tally.errors.total()
+        return cls(tally.clients, tally.clients_served, answers, tally.elapsed_s)
+
+    @property
+    def left(self) -> int:
+        return self.clients - self.served
+
+    def is_left_out(self, longest_s: float) -> bool:
+        """Whether the server leaves the others out, rather than the clock: no longer round is
+        asked for, or those who were served were served again and again meanwhile."""
+        return bool(self.left) and (
+            self.seconds >= longest_s or self.answers > AGAIN * max(self.served, 1)
+        )
+
+
+@dataclass(frozen=True)
 class Examined:
     """What is looked at once for every row, in a run that is not timed, because looking costs."""
 
@@ -43,8 +73,9 @@ class Examined:
     connections: int = 0
     syscalls_per_request: float | None = None
     bytes_copied: float | None = None
-    unserved: int = 0
-    """Clients that got no answer, in a round as long as that of any row may be."""
+    reach: Reach = Reach()
+    backlog_s: float = 0.0
+    """How long the server needs for what was open at the end."""
     alone_ms: float | None = None
     """What one request takes when nobody else asks."""
 

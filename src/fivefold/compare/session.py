@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +18,7 @@ from ..load.wrk import Wrk
 from ..server.probing import interface
 from ..server.settings import Settings
 from .measure import cores
+from .measure.competition import QUIET, Competition
 from .measure.harm_and_starts import Probe, probed
 from .measure.rounds import Rounds
 from .plan import elsewhere, targets
@@ -65,9 +67,15 @@ class Wishes:
     """Hosts that the user may send load to, besides this one."""
 
 
-def planned(wishes: Wishes) -> Plan:
-    """Raises `SettingsError`, `ApplicationError` (the target cannot be loaded)."""
+def planned(
+    wishes: Wishes, look: Callable[[frozenset[int]], Competition] = lambda _: QUIET
+) -> Plan:
+    """`look`: how busy the cores are now.
+
+    Raises `SettingsError`, `ApplicationError` (the target cannot be loaded)."""
+    begun = time.monotonic()
     settings = replace(wishes.settings, interface=interface(wishes.settings))
+    import_s = time.monotonic() - begun
     settings, wishes = in_version(settings, wishes)
     kind = KINDS[settings.interface]
     if kind.probe is not None:
@@ -88,6 +96,8 @@ def planned(wishes: Wishes) -> Plan:
         contenders=(*ours, *others),
         scenarios=tuple(scenarios),
         rounds=wishes.rounds or (rounds_needed(rows) if wishes.quick else rounds_enough(rows)),
+        needed_rounds=rounds_needed(rows),
+        least_rounds=wishes.rounds or rounds_needed(rows),
         budget_s=wishes.budget_s or (QUICK_S if wishes.quick else BUDGET_S),
         cores=cores.choose(),
         paths=wishes.paths or tuple(targets.folder_paths(folder) if folder else ["/"]),
@@ -98,9 +108,18 @@ def planned(wishes: Wishes) -> Plan:
         rate=wishes.rate,
         load=wishes.load,
         load_workers=wishes.load_workers,
+        import_s=import_s,
     )
     check(plan)
-    return plan
+    return timed(replace(plan, competition=look(plan.cores.all)), wishes)
+
+
+def timed(plan: Plan, wishes: Wishes) -> Plan:
+    """With an end: a time that was asked for is kept by fewer rounds, if their number was not asked
+    for, too; else there are rounds enough to show something, however long they take."""
+    if wishes.budget_s and not wishes.rounds:
+        plan = replace(plan.within(wishes.budget_s), least_rounds=1)
+    return replace(plan, total_s=max(plan.budget_s, plan.expected_s))
 
 
 def in_version(settings: Settings, wishes: Wishes) -> tuple[Settings, Wishes]:
@@ -155,8 +174,11 @@ def compared(plan: Plan, target: str, show: Callable[[str], None]) -> Document:
             stoppable(show) as step,
             LOADS[plan.load](plan.cores.load, plan.load_workers) as generator,
         ):
-            Rounds(plan, cells, generator, step).measure()
-            probes = probing(plan, step)
+            rounds = Rounds(plan, cells, generator, step)
+            rounds.measure()
+            in_time = rounds.pace.has_reserve or plan.least_rounds >= plan.needed_rounds
+            if plan.has_claims and in_time and any(cell.samples for cell in cells):
+                probes = probing(plan, step)
     except KeyboardInterrupt:
         interrupted = True
     if not any(cell.samples for cell in cells):

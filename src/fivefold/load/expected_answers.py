@@ -15,19 +15,27 @@ from .job import Expected
 HOST = "localhost"
 """The Host that the load names: applications that check it allow this one in development."""
 
+OTHER_PATHS = "write paths that are answered into a file, one a line, and name it with --paths"
+
 TIMES = 2
 TIMEOUT_S = 30.0
 
 
 def learn(
-    address: tuple[str, int], path: str, *, method: str = "GET", body: bytes = b""
+    address: tuple[str, int],
+    path: str,
+    *,
+    method: str = "GET",
+    body: bytes = b"",
+    remedy: str = OTHER_PATHS,
 ) -> Expected:
-    """The right answer to a request. Raises `LoadFailed` if there is none, or an error's."""
+    """The right answer to a request. Raises `LoadFailed` if there is none, or an error's, with the
+    `remedy`."""
     answers = [once(address, path, method, body) for _ in range(TIMES)]
     statuses = {answer.status for answer in answers}
     if len(statuses) > 1 or answers[0].status >= http.client.BAD_REQUEST:
         seen = " and ".join(map(str, sorted(statuses)))
-        raise LoadFailed(f"{method} {path} is answered with {seen}: take other paths with --paths")
+        raise LoadFailed(f"{method} {path} is answered with {seen}: {remedy}")
     return common(answers)
 
 

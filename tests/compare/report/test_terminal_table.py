@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fivefold.compare.measure.rounds import silence
 from fivefold.compare.report.advice import advice
 from fivefold.compare.report.columns import three
 from fivefold.compare.report.terminal_table import text
+from fivefold.load.tally import Tally
 from support.hand_made.rows import document, figure, row, unavailable
 
 USUAL = "async+multiplexing"
@@ -78,3 +80,21 @@ def test_each_answer_has_its_question_its_price_and_who_is_excluded() -> None:
     excluded = printed.index("Not advised:\n    async+aio: 63 clients got no answer in 5 s.")
     command = printed.index("    fivefold serve ./site --serving async --io multiplexing")
     assert question < answer < price < excluded < command
+
+
+def test_a_row_without_an_answer_says_what_was_seen_of_it() -> None:
+    tally = Tally(clients=64, connected=63, unanswered=64, oldest_unanswered_ns=1_500_000_000)
+    seen = silence(tally, "serving / worker 1 has died")
+    printed = shown(row(USUAL, 10), row("async+aio", 5, silence=seen))
+    assert (
+        "async+aio: not one request was answered: 63 connections were made for 64 clients; 64"
+        " requests waited, up to 1.5 s; the server's log ends with: serving / worker 1 has died"
+    ) in " ".join(printed.split())
+    tally.latencies.record(1000)
+    assert silence(tally, "") is None
+
+
+def test_clients_whose_turn_had_not_come_exclude_nobody() -> None:
+    printed = shown(row(USUAL, 10), row("async+aio", 5, clients_queued=60))
+    assert "and no time for longer rounds: async+aio 60" in " ".join(printed.split())
+    assert "Not advised" not in printed

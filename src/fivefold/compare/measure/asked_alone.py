@@ -7,7 +7,6 @@ needed to see it.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import time
 from collections.abc import Sequence
@@ -15,8 +14,6 @@ from collections.abc import Sequence
 from ...load.job import Ask
 from .copied_bytes import asked
 
-BACKLOG_S = 5.0
-"""How long what a round left may take."""
 TIMES = 3
 """The shortest counts: whatever else the machine does only makes it longer."""
 
@@ -36,11 +33,11 @@ def shortest_ms(address: tuple[str, int], asks: Sequence[Ask]) -> float | None:
     return min(durations) * 1e3
 
 
-def wait_for_backlog(address: tuple[str, int], asks: Sequence[Ask]) -> None:
-    """Until the server has done with what the last round left: it may not look whether a client is
-    still there, and a loop that is blocked has a request of each.  It is asked once more, and
-    answers behind them; one that does not is not waited for any longer.
-    """
-    for ask in asks[:1]:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            asked(address, ask, BACKLOG_S)
+def is_done(address: tuple[str, int], asks: Sequence[Ask], patience_s: float) -> bool:
+    """Whether the server answers in this time, behind whatever its last clients have left it."""
+    try:
+        for ask in asks[:1]:
+            asked(address, ask, patience_s)
+    except (OSError, http.client.HTTPException):
+        return False
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Collection
 
@@ -11,11 +12,14 @@ from ...linux.tracepoints.counting import Counter
 from ...load.generator import Load
 from ...load.job import Job
 from ...load.tally import Tally
-from ..figures import Examined, Sample
+from ..figures import Examined, Reach, Sample
 from .asked_alone import shortest_ms
 from .copied_bytes import bytes_copied
 from .disturbance import busy_s
 from .servers import Up
+
+COPIED_BEHIND_S = 1.0
+"""Behind a longer queue than this no request is traced: it would not be answered in time."""
 
 SETTLE_S = 0.05
 """After the load has gone the server still closes its connections, before it is paused."""
@@ -52,6 +56,8 @@ def examine(running: Up, generator: Load, job: Job, *, ours: bool) -> Examined:
     `ours` what it copies, and how long one request takes alone, too."""
     running.check()
     rest = memory_of(running)
+    asks = next((group.asks for group in job.groups if group.counted), ())
+    alone = shortest_ms(running.address, asks) if ours else None
     with contextlib.ExitStack() as stack:
         generator.prepare(job)
         counter = counting(stack, running.pid)
@@ -59,17 +65,18 @@ def examine(running: Up, generator: Load, job: Job, *, ours: bool) -> Examined:
         time.sleep(job.seconds / 2)
         load = memory_of(running)
         tally = generator.collect()
-    asks = next((group.asks for group in job.groups if group.counted), ())
-    copied = bytes_copied(running, asks) if ours else None
+    behind_s = backlog_s(tally)
+    copied = bytes_copied(running, asks) if ours and behind_s < COPIED_BEHIND_S else None
     per_request = counter.count / tally.requests if counter and tally.requests else None
     connections = sum(group.count for group in job.groups)
-    alone = shortest_ms(running.address, asks) if ours else None
-    return Examined(rest, load, connections, per_request, copied, unserved(tally), alone)
+    return Examined(rest, load, connections, per_request, copied, Reach.of(tally), behind_s, alone)
 
 
-def unserved(tally: Tally) -> int:
-    """Clients that got no answer; none of those of a load that does not tell."""
-    return tally.clients - tally.clients_served
+def backlog_s(tally: Tally) -> float:
+    """How long a server that goes on as it did needs for what was open at the end of a round."""
+    if not tally.unanswered:
+        return 0.0
+    return tally.unanswered / tally.requests_per_s if tally.requests else math.inf
 
 
 def used_by(running: Up) -> Used | None:

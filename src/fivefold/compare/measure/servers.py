@@ -56,6 +56,9 @@ class Up(Protocol):
     def check(self) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
+    def ask_to_end(self) -> None: ...
+    def kill(self) -> None: ...
+    def last_words(self) -> str: ...
 
 
 class Running:
@@ -128,11 +131,19 @@ class Running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(entry.pid, number)
 
+    def ask_to_end(self) -> None:
+        self.resume()
+        self.process.terminate()
+
+    def kill(self) -> None:
+        """At once, with all descendants; what it was doing is nobody's any more."""
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
     def end(self) -> None:
         """Ask, wait, then insist; and leave no descendant behind."""
-        self.resume()
         members = tree(self.pid)
-        self.process.terminate()
+        self.ask_to_end()
         try:
             self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:

@@ -92,6 +92,7 @@ def special_asks(address: tuple[str, int], scenario: Scenario, path: str) -> tup
     body = bytes(scenario.body_bytes)
     answer = None
     if scenario.known_answer:
-        answer = learn(address, path, method=scenario.method, body=body)
+        remedy = f"name another path {scenario.needs_path} with --path-for {scenario.name}=/PATH"
+        answer = learn(address, path, method=scenario.method, body=body, remedy=remedy)
     data = request(path, host=HOST, method=scenario.method, body=body)
     return (Ask(data, answer),)

@@ -15,6 +15,7 @@ from typing import Any
 
 from ... import __version__ as version
 from ...errors import SettingsError
+from ...inspection.phrases import counted
 from ...isolation.foreign_documents import json_of, why_unread
 from ...load.histogram import Histogram
 from ...load.tally import SATURATED
@@ -22,7 +23,8 @@ from ..figures import FIGURES, Row, Spread, spread_of
 from ..measure.disturbance import is_disturbed, warning
 from ..measure.harm_and_starts import Probe
 from ..plan.scenarios import UNHARMED
-from ..plan.schedule import Cell, Plan
+from ..plan.schedule import LONGEST_S, Cell, Plan
+from ..significance import rounds_needed
 from .advice import advice, command
 from .claims import claims
 
@@ -67,7 +69,8 @@ def row_of(cell: Cell) -> Row:
         "options": list(contender.options),
         "rounds": len(cell.samples),
         "seconds": rounded(cell.seconds),
-        "clients_left": cell.examined.unserved,
+        **reach_of(cell),
+        "silence": cell.silence if not any(s.tally.requests for s in cell.samples) else None,
         "alone_ms": None if (alone := cell.examined.alone_ms) is None else rounded(alone),
         UNHARMED: sum(cell.scenario.is_unharmed(sample.tally) for sample in cell.samples),
         "load_busy": figure([sample.tally.busy for sample in cell.samples]),
@@ -85,10 +88,36 @@ def row_of(cell: Cell) -> Row:
     return row
 
 
-def warnings(cells: list[Cell]) -> list[str]:
+def reach_of(cell: Cell) -> Row:
+    """Whom the longest round did not reach, and whether that is the server's doing."""
+    reach = cell.examined.reach
+    by_server = reach.is_left_out(LONGEST_S)
+    return {
+        "clients_left": reach.left if by_server else 0,
+        "clients_queued": 0 if by_server else reach.left,
+        "longest_round_s": rounded(reach.seconds),
+    }
+
+
+def warnings(cells: list[Cell], too_few: str | None) -> list[str]:
     """What is said first."""
     found = warning([sample for cell in cells for sample in cell.samples])
-    return [found] if found else []
+    return [each for each in (found, too_few) if each]
+
+
+def cut_short(cells: list[Cell]) -> str | None:
+    """That there were fewer rounds than would show something, and what to do; None otherwise."""
+    measured = [cell for cell in cells if cell.samples]
+    rows = len({cell.contender.name for cell in measured})
+    needed = rounds_needed(rows)
+    counts = [len(cell.samples) for cell in measured if not cell.scenario.most_rounds]
+    if rows < 2 or not counts or min(counts) >= needed:  # noqa: PLR2004 - a comparison
+        return None
+    return (
+        f"Measured in {counted(min(counts), 'round', 'rounds')}. Fewer than {needed} can show no"
+        f" difference between {rows} rows: give more --seconds or --rounds, or name fewer pairs"
+        " with --serving and --io."
+    )
 
 
 def figure(values: list[Any]) -> dict[str, Any] | None:
@@ -134,10 +163,10 @@ def document(
         "interface": plan.interface,
         "load": plan.load,
         "paths": list(plan.paths),
-        "rounds": plan.rounds,
+        "rounds": max(row["rounds"] for row in rows),
         "seconds": rounded(plan.seconds),
         "interrupted": interrupted,
-        "warnings": warnings(cells),
+        "warnings": warnings(cells, None if interrupted else cut_short(cells)),
         "scenarios": {each.name: each.why for each in plan.scenarios},
         "commands": {
             each.name: command(each.options, target) if each.options else shlex.join(each.command)

@@ -39,7 +39,14 @@ def left(row: Row) -> str | None:
     if not count:
         return None
     why = f": it serves {row['note'].partition(': ')[2]}" if row["note"] else ""
-    return f"{count} clients got no answer in {LONGEST_S:g} s{why}"
+    seconds = row.get("longest_round_s") or LONGEST_S  # not in a document of before there was this
+    return f"{count} clients got no answer in {seconds:.3g} s{why}"
+
+
+def silent(row: Row) -> str | None:
+    """Not one right answer: all that is known of it."""
+    seen = row.get("silence")
+    return f"not one request was answered: {seen}" if seen else None
 
 
 def unharmed(row: Row) -> str | None:
@@ -63,7 +70,7 @@ REASONS: dict[str, Callable[[Row], str | None]] = {
 
 def reasons_against(row: Row) -> list[str]:
     """What is held against a row that was measured."""
-    found = (REASONS[fault](row) for fault in SCENARIOS[row["scenario"]].faults)
+    found = [silent(row), *(REASONS[fault](row) for fault in SCENARIOS[row["scenario"]].faults)]
     return [reason for reason in found if reason]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ...inspection.phrases import counted
 from ..figures import BY_KEY, Figure, Row
 from .claims import EXPLAINED
 from .columns import aligned, fits, table, three, wrapped
@@ -128,6 +129,9 @@ def notes(rows: Sequence[Row]) -> Iterator[str]:
     disturbed = [f"{row['name']} {n}" for row in rows if (n := row["disturbed_rounds"])]
     if disturbed:
         yield f"rounds disturbed by other programs: {', '.join(disturbed)}"
+    queued = [f"{row['name']} {n}" for row in rows if (n := row.get("clients_queued"))]
+    if queued:
+        yield f"clients whose turn had not come, and no time for longer rounds: {', '.join(queued)}"
     limited = [row["name"] for row in rows if row["load_is_the_limit"]]
     if limited:
         yield f">=: the load generator was the limit, not the server: {', '.join(limited)}"
@@ -174,7 +178,8 @@ def text(document: dict[str, Any]) -> str:
     for name, found in document["machine"].items():
         lines += wrapped(f"{name}: {found}", "    ", "")
     seconds = three(document["seconds"])
-    lines += [f"medians of {document['rounds']} rounds of {seconds} s, taken in turns"]
+    rounds = counted(document["rounds"], "round", "rounds")
+    lines += [f"medians of {rounds} of {seconds} s, taken in turns"]
     lines += ["", *tables(document)]
     if document["interrupted"]:
         lines += ["Interrupted: these are the rounds that were finished.", ""]
