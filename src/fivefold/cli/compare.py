@@ -221,7 +221,7 @@ compare = HelpfulCommand(
         ),
         option(
             "seconds",
-            "Length of the whole comparison: rounds are made fewer to keep it.  [default: about 180,"
+            "Length of the whole comparison; rounds give way to keep it.  [default: about 180,"
             " quick: 60]",
             type=float,
             metavar="S",
