@@ -176,7 +176,7 @@ def compared(plan: Plan, target: str, show: Callable[[str], None]) -> Document:
         ):
             rounds = Rounds(plan, cells, generator, step)
             rounds.measure()
-            in_time = rounds.pace.has_reserve or plan.least_rounds >= plan.needed_rounds
+            in_time = rounds.budget.has_reserve or plan.least_rounds >= plan.needed_rounds
             if plan.has_claims and in_time and any(cell.samples for cell in cells):
                 probes = probing(plan, step)
     except KeyboardInterrupt:

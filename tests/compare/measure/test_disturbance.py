@@ -16,7 +16,7 @@ from fivefold.compare.figures import Sample
 from fivefold.compare.measure import rounds
 from fivefold.compare.measure.cores import choose, pin
 from fivefold.compare.measure.disturbance import BEARABLE, busy_s, is_disturbed, warning
-from fivefold.compare.measure.pace import Pace
+from fivefold.compare.measure.time_budget import TimeBudget
 from fivefold.compare.report.terminal_table import text
 from fivefold.compare.session import Wishes, compared, planned
 from fivefold.load.tally import Tally
@@ -81,7 +81,7 @@ def test_a_disturbed_round_is_measured_again_once(
     found = map(sampled, foreign)
     monkeypatch.setattr(measuring, "once", lambda *_: next(found))
 
-    assert measuring.undisturbed(cells[0], Pace(None)).foreign == kept
+    assert measuring.undisturbed(cells[0], TimeBudget(None)).foreign == kept
     assert list(found) == []
 
 
@@ -94,7 +94,7 @@ def test_not_all_rounds_are_measured_again(monkeypatch: pytest.MonkeyPatch, site
     measuring = rounds.Rounds(plan, [cell], None, lambda _: None)  # type: ignore[arg-type]
     taken = map(sampled, [0.9] * 99)
     monkeypatch.setattr(measuring, "once", lambda *_: next(taken))
-    kept = [measuring.undisturbed(cell, Pace(None)) for _ in range(8)]
+    kept = [measuring.undisturbed(cell, TimeBudget(None)) for _ in range(8)]
 
     assert all(map(is_disturbed, kept))
     assert len(list(taken)) == 99 - (8 + 2)

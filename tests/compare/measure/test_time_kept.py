@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from fivefold.compare.figures import Sample
-from fivefold.compare.measure import pace, rounds
+from fivefold.compare.measure import rounds, time_budget
 from fivefold.compare.measure.competition import others_running
-from fivefold.compare.measure.pace import Pace, fit, level
+from fivefold.compare.measure.time_budget import TimeBudget, fit, level
 from fivefold.compare.plan.schedule import LONGEST_S, SHORTEST_S, Cell, Plan
 from fivefold.compare.session import Wishes, planned
 from fivefold.load.tally import Tally
@@ -57,7 +57,7 @@ def test_rounds_that_would_prove_nothing_are_not_cut(site: Path) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Its only entry is the time."""
     now = [0.0]
-    monkeypatch.setattr(pace, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time_budget, "monotonic", lambda: now[0])
     return now
 
 
@@ -75,7 +75,7 @@ def taken(plan: Plan, clock: list[float], monkeypatch: pytest.MonkeyPatch, cost_
     monkeypatch.setattr(measuring, "once", once)
     for cell in cells:
         cell.seconds = LONGEST_S
-    measuring.take(cells, Pace(plan.total_s, plan.claims_s))
+    measuring.take(cells, TimeBudget(plan.total_s, plan.claims_s))
     (count,) = {len(cell.samples) for cell in cells}
     return count
 

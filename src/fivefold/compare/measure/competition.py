@@ -4,7 +4,7 @@ start depends on it.
 Facts.        /proc/stat counts what was used of each core, and how many threads want to run now.
               Whoever wants a core that n others want has it for 1 / (n + 1) of the time.
 Assumption.   It stays as it was in the look: a program that begins later makes rounds fewer
-              (`pace.py`), not the time longer.
+              (`time_budget.py`), not the time longer.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ from ..plan.scenarios import LEFT, Offer, Scenario
 from ..plan.schedule import EXAMINED_SHARE, LONGEST_S, OVERHEAD_S, Cell, Plan, by_setting
 from .disturbance import REPEATED, is_disturbed
 from .fleet import BACKLOG_S, Fleet
-from .pace import Pace, expect_as_seen, fit, round_s
 from .run import backlog_s, examine, sample
 from .servers import DidNotStart, Up, started
+from .time_budget import TimeBudget, expect_as_seen, fit, round_s
 
 LOOKED_SHARE = 0.25
 """Of the time, for finding out how long rounds must be to reach every client."""
@@ -44,7 +44,7 @@ class Rounds:
         self.seconds = plan.seconds
         self.expected: dict[str, Expected] = dict(plan.expected)
         self.fleet = Fleet(plan.cores, self.learn)
-        self.pace = Pace(None)
+        self.budget = TimeBudget(None)
         measured = sum(cell.problem is None for cell in cells)
         self.repeats = int(measured * plan.rounds * REPEATED)
         """How many rounds may still be measured again."""
@@ -52,7 +52,7 @@ class Rounds:
     def measure(self) -> None:
         """All cells, as far as they can be had."""
         total_s = self.plan.total_s if self.plan.run_s is None else None
-        self.pace = Pace(total_s, self.plan.claims_s)
+        self.budget = TimeBudget(total_s, self.plan.claims_s)
         settings = sorted(by_setting(self.cells), key=lambda each: each[0].scenario.alone)
         for alone in (False, True):
             mine = [each for each in settings if each[0].scenario.alone is alone]
@@ -62,11 +62,11 @@ class Rounds:
                 begun = time.monotonic()
                 self.start(alone=alone)
                 if not alone:
-                    self.pace.reserved_s += self.plan.later_starts_s(time.monotonic() - begun)
+                    self.budget.reserved_s += self.plan.later_starts_s(time.monotonic() - begun)
                 for setting in mine:
                     left = settings[settings.index(setting) :]
                     share = self.cost_s(setting) / sum(map(self.cost_s, left))
-                    self.turns(setting, self.pace.part(share))
+                    self.turns(setting, self.budget.part(share))
 
     def cost_s(self, setting: list[Cell]) -> float:
         return self.plan.cost_s(setting[0].scenario) * len(setting)
@@ -95,35 +95,35 @@ class Rounds:
             if any(c.problem for c in mine if not self.plan.lacks(c.scenario)):
                 self.fleet.remove(name)
 
-    def turns(self, setting: list[Cell], pace: Pace) -> None:
+    def turns(self, setting: list[Cell], budget: TimeBudget) -> None:
         ready = [cell for cell in setting if cell.problem is None]
-        look_s = pace.spare_s * LOOKED_SHARE / max(len(ready), 1)
+        look_s = budget.spare_s * LOOKED_SHARE / max(len(ready), 1)
         for cell in ready:
             self.show(f"{cell.title}: looking")
             cell.seconds = self.seconds
             with self.noting([cell]):
                 self.look(cell)
                 self.lengthen(cell, look_s)
-        self.take(ready, pace)
+        self.take(ready, budget)
 
-    def take(self, cells: list[Cell], pace: Pace) -> None:
+    def take(self, cells: list[Cell], budget: TimeBudget) -> None:
         """Round after round of all of them, as many as there is time for."""
         plan = self.plan
         most = plan.rounds_of(cells[0].scenario) if cells else 0
         for number in range(most):
             cells = [cell for cell in cells if cell.problem is None]
-            left_s = pace.left_s if number < plan.needed_rounds else pace.spare_s
+            left_s = budget.left_s if number < plan.needed_rounds else budget.spare_s
             if number >= plan.least_rounds and left_s < round_s(cells):
                 break
-            fit(cells, most - number, pace.spare_s, plan.shortest_s)
+            fit(cells, most - number, budget.spare_s, plan.shortest_s)
             # Every other round backwards: what drifts then favours nobody.
             turn = cells[:: -1 if number % 2 else 1]
             for at, cell in enumerate(turn):
                 self.show(f"{cell.title}: round {number + 1} of {plan.rounds}")
                 with self.noting([cell]):
-                    cell.samples.append(self.undisturbed(cell, pace))
+                    cell.samples.append(self.undisturbed(cell, budget))
                 expect_as_seen(turn[: at + 1], turn[at + 1 :])
-                fit(turn[at + 1 :], 1, pace.left_s, plan.shortest_s)
+                fit(turn[at + 1 :], 1, budget.left_s, plan.shortest_s)
 
     def look(self, cell: Cell) -> None:
         with self.awake(cell) as running:
@@ -150,7 +150,7 @@ class Rounds:
         if not reach.left:
             cell.seconds = tried_s
 
-    def undisturbed(self, cell: Cell, pace: Pace) -> Sample:
+    def undisturbed(self, cell: Cell, budget: TimeBudget) -> Sample:
         """A round; one that other programs disturbed is measured again, and the better one kept.
 
         Raises as `sample`.
@@ -160,7 +160,7 @@ class Rounds:
             cell.seconds = min(2 * cell.seconds, LONGEST_S)
             cell.least_s = cell.seconds if cell.scenario.harm else 0.0
             found = self.once(cell, cell.seconds)
-        if not is_disturbed(found) or self.repeats < 1 or pace.spare_s < cell.seconds:
+        if not is_disturbed(found) or self.repeats < 1 or budget.spare_s < cell.seconds:
             return found
         self.repeats -= 1
         self.show(f"{cell.title}: again, it was disturbed")

@@ -22,7 +22,7 @@ RESERVE_SHARE = 0.75
 """What is reserved is an estimate: with so much of it, what it is for may begin."""
 
 
-class Pace:
+class TimeBudget:
     """`total_s`: from now on; None where the time does not matter. `reserved_s`: the part of it
     that is for what comes after the rounds."""
 
@@ -42,9 +42,9 @@ class Pace:
     def has_reserve(self) -> bool:
         return self.left_s >= RESERVE_SHARE * self.reserved_s
 
-    def part(self, share: float) -> Pace:
+    def part(self, share: float) -> TimeBudget:
         """Of what is left."""
-        return Pace(self.left_s * share, self.reserved_s * share)
+        return TimeBudget(self.left_s * share, self.reserved_s * share)
 
 
 def round_s(cells: Sequence[Cell]) -> float:
