@@ -1,6 +1,7 @@
 """What theory predicts of the models is what `compare` measures: as ratios, with margins.
 
-Ratios of processor time, of system calls and of counts; never of one moment to another.
+Ratios of processor time, of system calls and of counts; never of one moment to another.  Who
+counts clients, and no time, has other tests beside it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from fivefold.load.job import Group
 from fivefold.server.settings import Settings
 from support import TESTS
 from support.measured_again import measured_again
-
-pytestmark = pytest.mark.alone
 
 
 def measured(wishes: Wishes, **changed: Any) -> list[dict[str, Any]]:
@@ -56,6 +55,7 @@ def one_at_a_time(offer: Offer) -> tuple[Group, ...]:
     return (Group("kept", 1, offer.kept), *([idlers] if offer.idle else []))
 
 
+@pytest.mark.alone
 @measured_again
 def test_select_and_poll_grow_with_connections_and_epoll_does_not(site: Path) -> None:
     many = 800  # below select's limit of 1024 descriptors
@@ -77,6 +77,7 @@ def now_and_then(offer: Offer) -> tuple[Group, ...]:
     return (idle, Group("scheduled", 4, offer.kept, rate=50))
 
 
+@pytest.mark.alone
 @measured_again
 def test_nonblocking_burns_the_processor_while_clients_wait(site: Path) -> None:
     rows = measured(
@@ -105,6 +106,7 @@ def test_a_crash_costs_one_connection_or_all_of_a_worker() -> None:
     assert lost["async"]["median"] >= 12
 
 
+@pytest.mark.alone
 @measured_again
 def test_fresh_processes_cost_more_than_pooled(site: Path) -> None:
     wishes = folder(site, serving=("process",), io=("blocking",), scenarios=("fresh",))
@@ -117,6 +119,7 @@ def test_fresh_processes_cost_more_than_pooled(site: Path) -> None:
 
 
 @pytest.mark.skipif(resolve("uring")[0].available() is not None, reason="no io_uring here")
+@pytest.mark.alone
 @measured_again
 def test_io_uring_needs_fewer_system_calls(site: Path) -> None:
     epoll, uring = measured(folder(site, serving=("async",), io=("epoll", "uring")))
