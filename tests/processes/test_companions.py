@@ -15,7 +15,7 @@ from fivefold.processes.supervision.companion import Companion
 from fivefold.serving import MODELS
 from fivefold.tracing.attach.inspected import inspected
 from fivefold.tracing.attach.tracer import Attached
-from support.process_tree import CONTROL, STATUS, children_of, is_alive, name_of, open_files
+from support.process_tree import CONTROL, STATUS, WATCH, children_of, is_alive, name_of, open_files
 from support.servers.deployed import Deployed, deployed, until
 from support.status_client import Status
 
@@ -60,6 +60,33 @@ def test_the_control_process_is_started_again_and_traces(tmp_path: Path, serving
         with Attached(server.process.pid, privileged=False) as attached:
             assert server.get("/a") == b"a"
             assert next(attached.traces(20.0)).steps
+        assert server.stop() == 0
+
+
+APPLICATION = """
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"{}"]
+"""
+
+
+@every_model
+def test_the_watcher_of_reload_is_started_again_and_catches_up(
+    tmp_path: Path, serving: str
+) -> None:
+    """What has changed while there was none is served, and what changes then."""
+    source = tmp_path / "shop.py"
+    source.write_text(APPLICATION.format("one"))
+    with deployed(tmp_path, "shop:app", "--serving", serving, "--reload") as server:
+        assert server.get("/") == b"one"
+        (old,) = called(WATCH, server)
+        os.kill(old, signal.SIGSTOP)
+        source.write_text(APPLICATION.format("unseen"))
+        killed(WATCH, server)
+        until(lambda: server.get("/") == b"unseen", "what nobody has seen")
+        server.said("what has changed meanwhile is not known")
+        source.write_text(APPLICATION.format("seen"))
+        until(lambda: server.get("/") == b"seen", "what the next one has seen")
         assert server.stop() == 0
 
 

@@ -283,13 +283,16 @@ def test_a_chain_of_errors_is_shown_without_our_part_in_it() -> None:
 
 SIGNALLED_EARLY = """
 import os, signal, sys, threading
+from types import SimpleNamespace
 from fivefold import Settings
 from fivefold.server import reloading
 
 over = threading.Event()
 threading.Thread(target=over.wait).start()
 os.chdir(sys.argv[1])
-with reloading.watching(Settings(target="shop:app", reload=True), []):
+settings = Settings(target="shop:app", reload=True)
+server = SimpleNamespace(settings=settings, companions=[], close_sockets=lambda: None)
+with reloading.watching(server):
     os.kill(os.getpid(), signal.SIGHUP)
 over.set()
 print("lives")

@@ -13,7 +13,10 @@ CONTROL = "fivefold-trace"
 STATUS = "fivefold-status"
 """The process that answers on the address of `--status`."""
 
-APART = (CONTROL, STATUS)
+WATCH = "fivefold-watch"
+"""The process that watches files, for `--reload`."""
+
+APART = (CONTROL, STATUS, WATCH)
 
 
 def name_of(pid: int) -> str:

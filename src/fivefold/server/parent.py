@@ -173,7 +173,7 @@ class SupervisedServer:
             stack.enter_context(self._pid_file.held())
             stack.enter_context(self._observer.running(self))
             if settings.reload:
-                stack.enter_context(reloading.watching(settings, self._sockets()))
+                stack.enter_context(reloading.watching(self))
             Supervisor(
                 [row for service in self.services for row in service.listening.slots],
                 self._work,
@@ -208,11 +208,6 @@ class SupervisedServer:
             for service in self.services
             if any(sockets[0] in row for row in service.listening.slots)
         )
-
-    def _sockets(self) -> list[socket.socket]:
-        return [
-            sock for service in self.services for row in service.listening.slots for sock in row
-        ]
 
     def _work(self, sockets: list[socket.socket], on_ready: Announcement) -> None:
         """Runs in a worker: that of the service to which these sockets belong."""

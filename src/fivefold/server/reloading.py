@@ -2,9 +2,10 @@
 
 A watcher asks the supervisor for new workers by SIGHUP, the signal that a person would
 send.  So the listening sockets stay, an old worker leaves only when its successor
-accepts, and no connection is refused.  The watcher is a child process, because the
-library that watches runs a thread, and there must be none where workers are forked.  It
-speaks only when a change has settled: an editor or a checkout writes many files.
+accepts, and no connection is refused.  The watcher is a process (a companion, started again
+when it dies), because the library that watches runs a thread, and there must be none where
+workers are forked.  It speaks only when a change has settled: an editor or a checkout writes
+many files.
 """
 
 from __future__ import annotations
@@ -12,24 +13,27 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..content.application.loading import names_application
 from ..content.kinds import KINDS, Kind
 from ..errors import SettingsError, WorkerFailed
 from ..isolation.reporting import logger
-from ..processes.forking import end_child, forked, pass_over
+from ..processes.forking import pass_over
 from ..processes.ready_pipe import announce_ready
+from ..processes.supervision.companion import Companion
 from .probing import enter, loaded
 from .settings import Settings
 
 log = logger("fivefold.reload")
+
+NAME = "fivefold-watch"
+"""As which it is seen in the list of processes."""
 
 ALWAYS = ("*.py",)
 """What an application is made of; templates and the like are its own affair, or
@@ -76,9 +80,18 @@ def load_again(settings: Settings) -> tuple[Kind, Any]:
     return KINDS[interface], application
 
 
+class Watched(Protocol):
+    """The server whose application is watched, as its watcher needs it."""
+
+    settings: Settings
+    companions: list[Companion]
+
+    def close_sockets(self) -> None: ...
+
+
 @contextmanager
-def watching(settings: Settings, sockets: Iterable[socket.socket]) -> Iterator[None]:
-    """A watcher for this process, which takes SIGHUP; `sockets` are not the watcher's.
+def watching(server: Watched) -> Iterator[None]:
+    """A watcher for this process, which takes SIGHUP; once it is begun, no change is missed.
 
     Raises `WorkerFailed`.
     """
@@ -86,35 +99,45 @@ def watching(settings: Settings, sockets: Iterable[socket.socket]) -> Iterator[N
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     before = signal.signal(signal.SIGHUP, pass_over)
     try:
-        pid = start(settings, sockets)
-        try:
+        watcher = Watcher(server)
+        with Companion("reload watcher", NAME, watcher.life).among(server.companions):
+            watcher.wait_until_ready()
             yield
-        finally:
-            end_child(pid)
-            signal.sigtimedwait({signal.SIGHUP}, 0)
+        signal.sigtimedwait({signal.SIGHUP}, 0)
     finally:
         signal.signal(signal.SIGHUP, signal.SIG_DFL if before is None else before)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def start(settings: Settings, sockets: Iterable[socket.socket]) -> int:
-    """Fork the watcher; once this returns, no change is missed."""
-    ready, announce = os.pipe2(os.O_CLOEXEC)
-    supervisor = os.getpid()
+class Watcher:
+    """The companion that watches; one that follows a killed one asks for new workers as soon as it
+    watches, since nobody knows what has changed meanwhile."""
 
-    def life() -> None:
-        os.close(ready)
-        for sock in sockets:
-            sock.close()
-        watch(settings, supervisor, lambda: announce_ready(announce))
+    def __init__(self, server: Watched) -> None:
+        self._server = server
+        self._supervisor = os.getpid()
+        self._ready, self._announce = os.pipe2(os.O_CLOEXEC)
 
-    pid = forked(life, "reload watcher")
-    os.close(announce)
-    with os.fdopen(ready, "rb") as pipe:
-        if not pipe.read(1):
-            os.waitpid(pid, 0)
-            raise WorkerFailed("reload: the files cannot be watched")
-    return pid
+    def wait_until_ready(self) -> None:
+        """The first one. Raises `WorkerFailed`."""
+        os.close(self._announce)
+        self._announce = -1
+        with os.fdopen(self._ready, "rb") as pipe:
+            if not pipe.read(1):
+                raise WorkerFailed("reload: the files cannot be watched")
+
+    def life(self) -> None:
+        """Raises `SettingsError`."""
+        self._server.close_sockets()
+        if self._announce < 0:
+            watch(self._server.settings, self._supervisor, self._catch_up)
+        else:
+            os.close(self._ready)
+            watch(self._server.settings, self._supervisor, lambda: announce_ready(self._announce))
+
+    def _catch_up(self) -> None:
+        log.info("what has changed meanwhile is not known; loading the application again")
+        os.kill(self._supervisor, signal.SIGHUP)
 
 
 # runs in: the watcher
