@@ -80,7 +80,7 @@ def load_again(settings: Settings) -> tuple[Kind, Any]:
     return KINDS[interface], application
 
 
-class Watched(Protocol):
+class ReloadedServer(Protocol):
     """The server whose application is watched, as its watcher needs it."""
 
     settings: Settings
@@ -90,7 +90,7 @@ class Watched(Protocol):
 
 
 @contextmanager
-def watching(server: Watched) -> Iterator[None]:
+def watching(server: ReloadedServer) -> Iterator[None]:
     """A watcher for this process, which takes SIGHUP; once it is begun, no change is missed.
 
     Raises `WorkerFailed`.
@@ -99,7 +99,7 @@ def watching(server: Watched) -> Iterator[None]:
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     before = signal.signal(signal.SIGHUP, pass_over)
     try:
-        watcher = Watcher(server)
+        watcher = ReloadWatcher(server)
         with Companion("reload watcher", NAME, watcher.life).among(server.companions):
             watcher.wait_until_ready()
             yield
@@ -109,11 +109,11 @@ def watching(server: Watched) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-class Watcher:
+class ReloadWatcher:
     """The companion that watches; one that follows a killed one asks for new workers as soon as it
     watches, since nobody knows what has changed meanwhile."""
 
-    def __init__(self, server: Watched) -> None:
+    def __init__(self, server: ReloadedServer) -> None:
         self._server = server
         self._supervisor = os.getpid()
         self._ready, self._announce = os.pipe2(os.O_CLOEXEC)
