@@ -101,6 +101,27 @@ def guards_of(folder: Path) -> list[int]:
     return found
 
 
+@pytest.mark.parametrize("serving", MODELS)
+def test_a_guard_that_is_killed_has_a_successor_that_knows_the_workers(
+    serving: str, folder: Path
+) -> None:
+    with deployed(folder, "crashes:app", "--serving", serving, "--grace-s", "0.5") as server:
+        address = server.address
+        with Client(address) as client:
+            client.send(b"GET /mutex HTTP/1.1\r\nHost: t\r\n\r\n")
+            server.said("holds the GIL")
+            (guard,) = guards_of(folder)
+            os.kill(guard, signal.SIGKILL)
+            server.said("the guard has died, and is started again")
+            until(lambda: guards_of(folder) not in ([guard], []), "another one")
+            below = server.descendants()
+            server.process.kill()
+            server.process.wait()
+            for pid in below:
+                until(lambda: is_gone(pid), f"the end of {pid}")  # noqa: B023
+        until(lambda: port_is_free(address), "a free port")
+
+
 STREAM = """
 import asyncio
 

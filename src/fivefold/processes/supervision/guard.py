@@ -12,17 +12,20 @@ Choice.       A small process that waits for the end of a pipe whose other end i
               time of orphans (`grace`), and whatever is stopped goes on; who is there still
               shows its stack, all at once, and is killed, with those that it has forked (the
               connection processes of a forker).  Its parent has ended, so it is no child of the
-              supervisor, which waits for its own only.
+              supervisor, which waits for its own only; the end of the pipe says there that it has
+              died (POLLERR, poll(2)), and another one is started, which hears of all workers.
 Cost.         A process that sleeps: 2.0 MB of its own (USS; PSS is 6.6 MB, of which the rest
               is its share of what all five processes of a server with two workers have in
               common: `grep -E '^(Pss|Private_.*):' /proc/$(pgrep fivefold-guard)/smaps_rollup`).
-Assumption.   It is not killed with the supervisor, nor stopped; if it is, a worker that hangs
-              stays.  What runs another program than the worker is the application's, and stays.
+Assumption.   It is not killed together with the supervisor, nor stopped; if it is, a worker that
+              hangs stays.  What runs another program than the worker is the application's, and
+              stays.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -34,6 +37,7 @@ from ...isolation.reporting import logger
 from ...linux.process_control import be_called
 from ...linux.processes import forks_of, processes_of_tree
 from .. import stack
+from ..backoff import CALM_S, Backoff
 from ..forking import forked, reap
 from ..grace import ORPHANED_S
 
@@ -62,12 +66,45 @@ class Guard:
         """`become_users`: gives up the rights of the supervisor that workers do not have either."""
         self._become_users = become_users
         self._pipe = -1
+        self._begun_at = 0.0
+        self._backoff = Backoff()
 
     def begin(self) -> None:
+        self._begun_at = monotonic()
         try:
             self._fork()
-        except OSError as error:
-            log.warning("if this supervisor is killed, workers that hang will stay: %s", error)
+        except (OSError, MemoryError) as error:
+            if self._backoff.failed(monotonic(), str(error)):
+                log.warning("if this supervisor is killed, workers that hang will stay: %s", error)
+
+    def watch_for_end(self, poll: select.poll) -> None:
+        """Wake up when it dies."""
+        if self._pipe >= 0:
+            poll.register(self._pipe, 0)
+
+    @property
+    def due(self) -> float:
+        """When `look` has something to do, if it does not die before."""
+        return math.inf if self._pipe >= 0 else self._backoff.at
+
+    def look(self, now: float, workers: Iterable[int]) -> None:
+        """Start another one if it has died, with word of these workers."""
+        if self._has_died:
+            self.close()
+            if now - self._begun_at >= CALM_S:
+                self._backoff = Backoff()
+            if self._backoff.failed(now, "it has died", free=1):
+                log.error("the guard has died, and is started again")
+        if self._pipe < 0 and now >= self._backoff.at:
+            self.begin()
+            for pid in workers:
+                self.started(pid)
+
+    @property
+    def _has_died(self) -> bool:
+        poll = select.poll()
+        self.watch_for_end(poll)
+        return bool(poll.poll(0))
 
     def _fork(self) -> None:
         words, self._pipe = os.pipe2(os.O_CLOEXEC)

@@ -176,6 +176,7 @@ class Supervisor:
         self._reap()
         for worker in self._slots:
             worker.look_at_clocks(monotonic())
+        self._guard.look(monotonic(), [worker.pid for worker in self._slots])
         if not (self._slots.stopping or self._slots.failure):
             self._slots.go_on(monotonic())
             for companion in self._companions:
@@ -196,7 +197,8 @@ class Supervisor:
                 poll.register(worker.pipe.pipe, select.POLLIN)
         if self._upgrade.pipe is not None:
             poll.register(self._upgrade.pipe, select.POLLIN)
-        due = min(self._slots.due, self._remaining.due, self._service_state.due)
+        self._guard.watch_for_end(poll)
+        due = min(self._slots.due, self._remaining.due, self._service_state.due, self._guard.due)
         if not self._slots.stopping:
             due = min([due, *(companion.due for companion in self._companions)])
         patience_s = min(max(0.0, due - monotonic()), LONGEST_WAIT_S)
