@@ -131,7 +131,7 @@ def test_a_file_is_given_back_when_its_stream_has_ended() -> None:
     head = ResponseHead(200, [], 10)
 
     def begun(part: FilePart, way: str) -> Coroutine[Any, Any, None]:
-        stream = EndedStream(SimpleNamespace(conn=None), 1)
+        stream = EndedStream(SimpleNamespace(conn=SimpleNamespace(io=None)), 1)
         exchange = StreamExchange(stream, request, b"", None, Limits(), DateField())
         if way == "answer":
             return exchange.answer(Response(200, [], part))

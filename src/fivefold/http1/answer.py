@@ -117,6 +117,17 @@ class Deferred:
 Answer = Whole | HeadAndFile | Deferred
 
 
+class Answered:
+    """To be awaited by whoever waits for an answer that is out already."""
+
+    def __await__(self) -> Any:
+        return iter(())
+
+
+ANSWERED = Answered()
+"""What `respond` returns where it has answered before it returned: nothing is left to wait for."""
+
+
 class Responder(Protocol):
     """What HTTP asks of content (`content.base.Content`), which it does not know."""
 
@@ -129,4 +140,5 @@ class Responder(Protocol):
         request, before anything of its body is read."""
 
     def respond(self, exchange: Exchange) -> Awaitable[None]:
-        """Answer through the exchange. Raises `ProtocolError` for a refusal."""
+        """Answer through the exchange. Raises `ProtocolError` for a refusal; returns `ANSWERED`, or
+        what is to be awaited."""

@@ -93,14 +93,14 @@ class Exchange(ExchangeState):
     def start(self, head: ResponseHead) -> None:
         """Fix status and fields; may be called again until the first part has left."""
         assert not self.started
-        self._head = head
+        self.head = head
 
     def as_one_message(self, data: bytes) -> bytes | None:
         """The whole response as bytes to send at once, in the usual case; otherwise None.
 
         The caller must send the bytes: the response counts as finished.
         """
-        head, request = self._head, self.request
+        head, request = self.head, self.request
         usual = not self.started and self.body is None and self.keep and not self.conn.closing
         if not usual or head is None or not head.is_ordinary or not request.minor:
             return None
@@ -227,7 +227,7 @@ class Exchange(ExchangeState):
 
     def _opening(self, known_length: int | None) -> bytes:
         """The head, framed; `known_length` if this part is the only one."""
-        head = self._head
+        head = self.head
         assert head is not None
         self.started = True
         self._settle_keep()

@@ -28,18 +28,10 @@ class ExchangeSpan(Protocol):
 class ExchangeState:
     """The request of an exchange, its connection, and what has become of its response."""
 
-    request_id = ""
-    """Its name, where requests have names (`content.request_ids`): the connection's may be that of
-    a later one by now."""
-    span: ExchangeSpan | None = None
-    """Where requests are traced (`content.opentelemetry`)."""
-
-    # How it begins is of the class: written for each request it would cost 0.2 us.
+    # What each request looks at is written by `__init__`, what few look at is of the class: CPython
+    # 3.11 reads an attribute of the object in 6 ns, one of its class in 23, and writes one in 6.
 
     # How far the response has come.
-    _head: ResponseHead | None = None
-    started = finished = False
-    """`started`: whether any of it has left; from then on nothing can be taken back."""
     _broken = False
     _sent_at = 0.0
     """When a part of it had been sent, the last one."""
@@ -47,8 +39,6 @@ class ExchangeState:
     # How its body is framed, once it has started.
     _remaining: int | None = None
     _chunked = _trailing = False
-    exceeded = False
-    """Whether content has given more than it declared: what else it gives is dropped, too."""
     silent = False
     """Whether it has no body, whatever content gives."""
     until_close = False
@@ -78,16 +68,25 @@ class ExchangeState:
         self._limits = limits
         self._date = date
 
+        self.request_id = ""
+        """Its name, where requests have names (`content.request_ids`): the connection's may be that
+        of a later one by now."""
+        self.span: ExchangeSpan | None = None
+        """Where requests are traced (`content.opentelemetry`)."""
+
+        # What is answered.
+        self.head: ResponseHead | None = None
+        """Its status and fields, once content has said them."""
+        self.started = self.finished = False
+        """`started`: whether any of it has left; from then on nothing can be taken back."""
+        self.exceeded = False
+        """Whether content has given more than it declared: what else it gives is dropped, too."""
         self.keep = request.keep_alive
         """Whether the connection may serve another request."""
 
     def keep_name(self) -> None:
         """Its name is that of the connection's present request."""
         self.request_id = self.conn.request_id
-
-    @property
-    def has_head(self) -> bool:
-        return self._head is not None
 
     @property
     def streams(self) -> bool:
@@ -103,7 +102,7 @@ class ExchangeState:
     @property
     def is_event_stream(self) -> bool:
         """Whether a response has begun that is silent for as long as nothing happens."""
-        return self.started and self._head is not None and self._head.is_event_stream
+        return self.started and self.head is not None and self.head.is_event_stream
 
     @property
     def can_fill(self) -> bool:

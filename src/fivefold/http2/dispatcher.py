@@ -8,11 +8,12 @@ I/O model overlaps, in turn where it does not (blocking).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, PeerGone, ProtocolError
-from ..http1.answer import Responder, Whole
+from ..http1.answer import ANSWERED, Responder, Whole
 from ..http1.exchange import OVER, Exchange
 from ..http1.explaining.explained import refused
 from ..http1.limits import Limits
@@ -55,7 +56,8 @@ class Dispatcher:
         """When the last exchange was over."""
         # At once, so that what needs no waiting leaves together; but while content runs the model
         # within a step, streams must begin, and the others be heard, which we do.
-        self._spawn = conn.io.spawn if shared.content.nests else conn.io.spawn_now
+        self._in_turn = shared.content.nests
+        self._spawn = conn.io.spawn if self._in_turn else conn.io.spawn_now
 
     def _begin(self, event: Any) -> None:
         """Answer it, if that needs no waiting, or begin to."""
@@ -68,7 +70,8 @@ class Dispatcher:
             if asking.opens_socket:
                 stream = Tunnel(streams, number)
             elif asking.request.has_body:
-                stream.body = StreamBody(stream, asking.request, shared.limits)
+                body = StreamBody(stream, asking.request, shared.limits)
+                stream.body = stream.request_body = body
             answer = shared.content.answer_at_once(asking.request, asking.head, stream, now)
         except BaseException as error:  # noqa: BLE001 - the edge of content
             refusal = unforeseen(asking.request, error)
@@ -77,9 +80,21 @@ class Dispatcher:
         if type(answer) is Whole and self._send_whole(stream, asking, answer, now):
             return
         since = now if self._access_log is None else self._since(now)
-        streams.add(stream)
+        exchange = StreamExchange(
+            stream, asking.request, asking.head, stream.request_body, shared.limits, shared.date
+        )
         respond = shared.content.respond if answer is None else answer.through
-        stream.task = task = self._serve(stream, asking, now, since, respond)
+        if self._in_turn or stream.body is not None:
+            streams.add(stream)
+            rest = partial(respond, exchange)
+        else:
+            awaitable = begun(respond, exchange)
+            if awaitable is ANSWERED:
+                self._log_exchange(stream, asking, exchange, now, since)
+                return
+            streams.add(stream)
+            rest = partial(awaited, awaitable)
+        stream.task = task = self._serve(stream, asking, exchange, now, since, rest)
         self._spawn(task)
 
     def _since(self, now: float) -> float:
@@ -110,25 +125,22 @@ class Dispatcher:
             self._log(asked, status, max(0, size), complete=size >= 0)
         return True
 
-    async def _serve(
+    async def _serve(  # noqa: PLR0917 - as above
         self,
         stream: StreamConnection,
         asking: Asking,
+        exchange: StreamExchange,
         now: float,
         since: float,
-        respond: Callable[[Exchange], Awaitable[None]],
+        rest: Callable[[], Awaitable[None]],
     ) -> None:
-        """Answer a request that may have to be waited for, and that has come `now`; since when
-        that was waited for. Raises nothing but GeneratorExit."""
-        shared, head = self._shared, asking.head
-        exchange = StreamExchange(
-            stream, asking.request, head, stream.request_body, shared.limits, shared.date
-        )
+        """Wait for the `rest` of an answer to a request that has come `now`; since when that was
+        waited for. Raises nothing but GeneratorExit."""
         code = NO_ERROR
         refusal: ProtocolError | None = None
         try:
             try:
-                await respond(exchange)
+                await rest()
                 if stream.carries_socket:
                     await stream.close()
             except OVER:
@@ -142,21 +154,26 @@ class Dispatcher:
             if isinstance(error, GeneratorExit):
                 raise
         finally:
-            if exchange.finished and stream.body is None:
-                self.streams.remove(stream)  # the usual case
-                stream.task = None
-            else:
-                self._end_stream(stream, exchange, code)
-            if self._access_log is not None:
-                begun, complete = exchange.begun_at or monotonic(), is_complete(stream, exchange)
-                asked = asking.logged(now, begun, since, stream.request_id)
-                status = exchange.status or NOTHING_SENT
-                self._log(asked, status, exchange.size, complete=complete)
+            self._end_stream(stream, exchange, code)
+            self._log_exchange(stream, asking, exchange, now, since)
         self.streams.outgoing.soon()
 
+    def _log_exchange(
+        self,
+        stream: StreamConnection,
+        asking: Asking,
+        exchange: StreamExchange,
+        now: float,
+        since: float,
+    ) -> None:
+        if self._access_log is not None:
+            begun, complete = exchange.begun_at or monotonic(), is_complete(stream, exchange)
+            asked = asking.logged(now, begun, since, stream.request_id)
+            status = exchange.status or NOTHING_SENT
+            self._log(asked, status, exchange.size, complete=complete)
+
     def _end_stream(self, stream: StreamConnection, exchange: StreamExchange, code: int) -> None:
-        body = stream.body
-        frames = self.streams.frames
+        body, frames = stream.body, self.streams.frames
         if not is_complete(stream, exchange):
             frames.reset(stream.number, code or INTERNAL)
         elif body is not None and not body.finished:
@@ -189,6 +206,25 @@ class Dispatcher:
     def _log(self, asked: LoggedRequest, status: int, size: int, *, complete: bool) -> None:
         if self._access_log is not None:
             self._quiet_since = self._access_log.record(asked, status, size, complete=complete)
+
+
+Respond = Callable[[Exchange], Awaitable[None]]
+
+
+def begun(respond: Respond, exchange: StreamExchange) -> Awaitable[None]:
+    """The answer, begun; `ANSWERED` if that was all of it."""
+    try:
+        return respond(exchange)
+    except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+        return raised(error)
+
+
+def awaited(answer: Awaitable[None]) -> Awaitable[None]:
+    return answer
+
+
+async def raised(error: BaseException) -> None:
+    raise error
 
 
 async def refuse(exchange: StreamExchange, refusal: ProtocolError) -> int:

@@ -66,16 +66,16 @@ class StreamExchange(Exchange):
 
     def as_one_message(self, data: bytes) -> bytes | None:
         """The whole response, given to the frames; there are no bytes for the connection."""
-        head, conn = self._head, self.conn
+        head, conn = self.head, self.conn
         if self.started or head is None or not head.is_ordinary or conn.gone:
             return None
-        size = len(data)
-        fits = head.length is None or head.length == size
-        if not fits or self.request.method == "HEAD" or conn.carries_socket:
+        size, length = len(data), head.length
+        if (length is not None and length != size) or self.request.method == "HEAD":
             return None
-        if not conn.has_room(size):
+        if conn.carries_socket or not conn.has_room(size):
             return None
-        data = b"".join((data,))  # refuses what is not like bytes
+        if type(data) is not bytes:
+            data = b"".join((data,))  # refuses what is not like bytes
         now = monotonic()
         fields = response_fields(conn, head, size, self._date, now)
         conn.carrier.frames.respond_whole(conn.number, fields, data)
@@ -176,7 +176,7 @@ class StreamExchange(Exchange):
 
     def _open(self, known_length: int | None) -> None:
         """The head leaves; `known_length` if the next part is the only one."""
-        head = self._head
+        head = self.head
         assert head is not None
         self.silent = self.request.method == "HEAD" or head.status in BODILESS
         length = head.length
@@ -187,7 +187,7 @@ class StreamExchange(Exchange):
 
     def _begin_with(self, head: ResponseHead, fields: Any, length: int | None) -> None:
         self.conn.respond(fields, head.status)
-        self._head = head
+        self.head = head
         self.silent = self.request.method == "HEAD" or head.status in BODILESS
         if not self.silent:
             self._remaining = length

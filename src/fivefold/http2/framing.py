@@ -109,6 +109,8 @@ class Framing:
         self._leaving: list[int] = []
         """Streams whose response is the last of them, whatever their client still sends."""
         self._inbound = InboundWindow(session)
+        self.first_window = session.remote_settings[setting.INITIAL_WINDOW_SIZE]
+        """Bytes that a client takes on each stream, until it gives more."""
         self._given = 0
         """Bytes of bodies that have ever been given to the library."""
         self.last = 0
@@ -162,6 +164,9 @@ class Framing:
                 self._leaving.append(stream)
             else:
                 self.reset(stream, NO_ERROR)
+
+    def settings_changed(self) -> None:
+        self.first_window = self._session.remote_settings[ngh2.Setting.INITIAL_WINDOW_SIZE]
 
     def stream_window(self, stream: int) -> int:
         try:

@@ -24,26 +24,29 @@ NAME, VALUE = (part.strip() for part in SERVER.lower().split(b":"))
 class Known:
     """The fields of a head that comes again, made once; and those of this second."""
 
-    __slots__ = ("complete", "date", "fields", "length")
+    __slots__ = ("fields", "latest")
 
     def __init__(self, head: ResponseHead) -> None:
         fields = [(name.lower(), value) for name, value in head.fields]
         kept = [field for field in fields if field[0] not in OF_A_CONNECTION]
         server = [] if any(name == NAME for name, _ in kept) else [(NAME, VALUE)]
         self.fields: Pairs = [(b":status", b"%d" % head.status), *server, *kept]
-        # Of the last response with it: nothing changes the list.
-        self.length: int | None = -1
-        self.date = b""
-        self.complete: Pairs = []
+        self.latest: tuple[float, int | None, Pairs] = 0.0, None, []
+        """All fields of the last response with it: until when (`time.monotonic`) and for what
+        length they are right. In one, because several threads may look while one puts it there;
+        nothing changes the list."""
 
-    def completed(self, head: ResponseHead, length: int | None, date: bytes) -> Pairs:
+    def completed(
+        self, head: ResponseHead, length: int | None, date: DateField, now: float
+    ) -> Pairs:
         """With the length, and the date if it has none of its own."""
+        line = date.at(now)
         fields = self.fields.copy()
         if length is not None and (head.status not in BODILESS or head.status == NOT_MODIFIED):
             fields.append((b"content-length", b"%d" % length))
         if not head.dated:
-            fields.append((b"date", date[len("Date: ") : -2]))
-        self.length, self.date, self.complete = length, date, fields
+            fields.append((b"date", line[len("Date: ") : -2]))
+        self.latest = date.until, length, fields
         return fields
 
 
@@ -55,11 +58,9 @@ def response_fields(
     known = head.as_http2
     if known is None:
         known = head.as_http2 = Known(head)
-    line = date.at(now)
-    if known.date is line and known.length == length:
-        fields: Pairs = known.complete
-    else:
-        fields = known.completed(head, length, line)
+    until, size, fields = known.latest
+    if now >= until or size != length:
+        fields = known.completed(head, length, date, now)
     return added_to(conn, fields) if conn.adding else fields
 
 

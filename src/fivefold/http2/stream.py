@@ -62,7 +62,6 @@ class StreamConnection:
     fd = below("fd")
     sock = below("sock")
     processor_ns = below("processor_ns")
-    io = below("io")
     closing = below("closing")
     scheme = below("scheme")
     tls = below("tls")
@@ -79,15 +78,12 @@ class StreamConnection:
     multiplexed = True
     unsent = 0
     request_id = ""
-    adding: tuple[Callable[[bytes], bytes], ...] = ()
     file_copies = 2
 
     # What waits on it (`Multiplexer.until`).
     deadline = NEVER
     waiters: tuple[Waiter, ...] = ()
     """Of its coroutines that wait: one that sends, perhaps, and one that listens."""
-    gone = False
-    """Whether the client has ended it, or the connection has."""
     cut = False
     """Whether that was before it had the whole response."""
     _queued = _left = 0
@@ -98,8 +94,6 @@ class StreamConnection:
     """Whether it is a `Tunnel`, which knows what an answer means there."""
     has_ended = False
     """Whether content has said all, by itself (`Tunnel`)."""
-    body: Any = None
-    """Of its request (`StreamBody`), if it has one."""
     task: Any = None
     """The coroutine that serves it, if it needs one."""
 
@@ -107,6 +101,14 @@ class StreamConnection:
         self.carrier = carrier
         self.number = number
         self.below = carrier.conn
+        self.io = carrier.conn.io
+        self.adding: tuple[Callable[[bytes], bytes], ...] = ()
+        self.gone = False
+        """Whether the client has ended it, or the connection has."""
+        self.body: Any = None
+        """Of its request (`StreamBody`), if it has one."""
+        self.request_body: Any = None
+        """The same, where content may read it before it answers."""
 
     @property
     def keeps_place(self) -> bool:
@@ -150,11 +152,14 @@ class StreamConnection:
         return b""
 
     def has_room(self, size: int) -> bool:
-        """Whether a body of that size leaves at once; then it is counted."""
+        """Whether a body of that size, the first and last of this stream, leaves at once; then it
+        is counted.
+
+        A stream that has sent nothing has the window that the client's settings give all; what the
+        client has added to its own is not asked for (RFC 9113, section 6.9.2).
+        """
         carrier = self.carrier
-        if size > carrier.room or size > PART_BYTES:
-            return False
-        if size > carrier.frames.stream_window(self.number):
+        if size > carrier.room or size > PART_BYTES or size > carrier.frames.first_window:
             return False
         carrier.room -= size
         return True
@@ -212,11 +217,6 @@ class StreamConnection:
     async def until(self, ready: Callable[[], bool]) -> None:
         """Wait for what only the client can bring."""
         await self.carrier.until(ready, self)
-
-    @property
-    def request_body(self) -> Any:
-        """What content may read of its request before it answers."""
-        return self.body
 
     def respond(self, fields: Iterable[tuple[bytes, bytes]], status: int) -> None:
         """The head of its response; `status` as content has said it."""

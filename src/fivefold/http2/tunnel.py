@@ -37,8 +37,6 @@ class Tunnel(StreamConnection):
         self._parts: deque[bytes] = deque()
         self.body = self
 
-    request_body = None
-
     # As the body of its request
 
     @property
@@ -77,11 +75,15 @@ class Tunnel(StreamConnection):
         return part
 
     def send_soon(self, data: bytes) -> bool:
-        if not self._answered or self.gone or not self.has_room(len(data)):
+        if not self._answered or self.gone or not self.has_window(len(data)):
             return False
         self.carrier.frames.send(self.number, data, end=False)
         self.carrier.outgoing.soon()
         return True
+
+    def has_window(self, size: int) -> bool:
+        """As `has_room`, for what follows other parts."""
+        return size <= self.carrier.frames.stream_window(self.number) and self.has_room(size)
 
     async def send(self, *buffers: bytes) -> None:
         data = b"".join(buffers)

@@ -35,4 +35,4 @@ def unfinished(exchange: Exchange) -> str:
     """How far the response of an application has come that has ended too early."""
     if exchange.started:
         return "in the middle of its response"
-    return "without a body" if exchange.has_head else "without a response"
+    return "without a body" if exchange.head else "without a response"

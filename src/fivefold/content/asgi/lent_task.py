@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-from _weakref import getweakrefcount
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
@@ -63,7 +62,6 @@ class LentTask(Coroutine[Any, Any, None]):
         "_running",
         "shown",
         "task",
-        "weak_references",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, running: dict[object, Any]) -> None:
@@ -82,7 +80,6 @@ class LentTask(Coroutine[Any, Any, None]):
         mark(self.task, False)
         self._arrival: Arrival | None = None
         """Made when it first idles: a call that waits at once needs none."""
-        self.weak_references = getweakrefcount(self.task)
 
     def carry(self, call: Call, context: Context, parked: Any, ended: Ended) -> None:
         """The call waits for `parked`: from now on it goes on in the task, and ends with it.

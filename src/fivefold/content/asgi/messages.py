@@ -60,7 +60,7 @@ def operation_of(exchange: Exchange, kind: str, message: Message, *, trailers: b
     if kind == EARLY_HINT:
         links = [b"Link: " + bytes(link) + b"\r\n" for link in message.get("links", ())]
         return exchange.inform(103, checked_lines(links))
-    if not exchange.has_head:
+    if exchange.head is None:
         raise RuntimeError(f"{kind} before http.response.start")
     more = bool(message.get("more_body", False)) or trailers
     if kind == BODY:

@@ -17,7 +17,9 @@ from collections.abc import Awaitable
 from typing import Any
 
 from ...errors import ClientLeft
+from ...http1.answer import ANSWERED
 from ...http1.exchange import Exchange
+from ...http1.exchange_state import ExchangeSpan
 from ...http1.limits import Limits
 from ...iomodels.asyncio_loop.engines import loop_engine
 from ...iomodels.interface import IOModel
@@ -36,16 +38,6 @@ from .websocket.handshake import is_websocket
 
 CALLS = 64
 """Expected at once on the host of an application that has a thread of its own."""
-
-
-class Answered:
-    """To be awaited by whoever waits for an answer that is out already."""
-
-    def __await__(self) -> Any:
-        return iter(())
-
-
-ANSWERED = Answered()
 
 
 class Asgi(Content):
@@ -123,9 +115,10 @@ class Asgi(Content):
 
     def _called_for(self, exchange: Exchange) -> Application:
         """The application; where requests are traced, within the span of this one."""
-        span, application = exchange.span, self._application
-        if span is None:
-            return application
+        return self._application if exchange.span is None else self._within(exchange.span)
+
+    def _within(self, span: ExchangeSpan) -> Application:
+        application = self._application
 
         async def within(scope: Scope, receive: Any, send: Any) -> None:
             span.enter()
@@ -166,9 +159,9 @@ class Asgi(Content):
         cycle = HttpCycle(exchange, host)
         try:
             scope = self._scopes.http(exchange)
-            over = host.lent_tasks.begin(
-                self._called_for(exchange)(scope, cycle.receive, cycle.send), cycle.ended
-            )
+            span = exchange.span
+            application = self._application if span is None else self._within(span)
+            over = host.lent_tasks.begin(application(scope, cycle.receive, cycle.send), cycle.ended)
         except BaseException as error:  # noqa: BLE001 - the edge of an application
             cycle.ended(error)
         else:

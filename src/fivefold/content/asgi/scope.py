@@ -74,9 +74,13 @@ class Scopes:
             "http.response.early_hint": {},
         }
         scope["extensions"] = announced
-        for name in self._files:
-            announced[name] = {}
-        self._add_ends(scope, exchange)
+        if self._files:
+            announced |= {name: {} for name in self._files}
+        ends: Ends = exchange.conn.remembered
+        scope["client"], scope["server"] = ends.client, ends.server
+        scope["state"] = ends.state.copy()
+        if ends.tls is not None or not self._proxies.none:
+            self._add_foreign(scope, exchange, ends)
         return scope
 
     def websocket(self, exchange: Exchange) -> Scope:
@@ -90,7 +94,10 @@ class Scopes:
         scope["subprotocols"] = [name.strip() for name in names if name.strip()]
         scope["asgi"] = VERSIONS.copy()
         scope["extensions"] = {"websocket.http.response": {}}
-        self._add_ends(scope, exchange)
+        ends: Ends = exchange.conn.remembered
+        scope["client"], scope["server"] = ends.client, ends.server
+        scope["state"] = ends.state.copy()
+        self._add_foreign(scope, exchange, ends)
         scope["scheme"] = {"http": "ws", "https": "wss"}.get(scope["scheme"], scope["scheme"])
         return scope
 
@@ -120,10 +127,8 @@ class Scopes:
         # An absolute target overrides the field (RFC 9112, section 3.2.2).
         return [(name, host if name == b"host" else value) for name, value in fields]
 
-    def _add_ends(self, scope: Scope, exchange: Exchange) -> None:
-        ends: Ends = exchange.conn.remembered
-        scope["client"], scope["server"] = ends.client, ends.server
-        scope["state"] = ends.state.copy()
+    def _add_foreign(self, scope: Scope, exchange: Exchange, ends: Ends) -> None:
+        """What the client's certificate says, and proxies on its way."""
         if ends.tls is not None:  # of its keys
             scope["extensions"]["tls"] = ends.tls.copy()
         if self._proxies.none:

@@ -32,9 +32,15 @@ from sys import getrefcount
 from typing import Any
 
 from .lent_task import NOBODY, Call, Ended, LentTask
+from .noticing_task import Task
 
 NATIVE_TASK = asyncio.Task
 """asyncio's own, as it was before any library replaced it."""
+
+
+Free = tuple[LentTask, Task, int]
+"""A task that is free, its coroutine, and how many weak references it has by itself. In one, since
+to ask the coroutine for its attributes takes four times as long (`LentTask.__getattr__`)."""
 
 
 class LentTasks:
@@ -43,7 +49,7 @@ class LentTasks:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._factory = loop.get_task_factory
-        self._free: list[LentTask] = []
+        self._free: list[Free] = []
         self._running: dict[Any, asyncio.Task[None]] = {}
         """The tasks of calls that wait; asyncio itself keeps weak references only."""
 
@@ -67,15 +73,15 @@ class LentTasks:
         """
         steps = call if type(call) is types.CoroutineType else _awaited(call)
         loop = self._loop
-        lent = self._free.pop() if self._free else LentTask(loop, self._running)
-        task = lent.task
+        free = self._free.pop() if self._free else self._made()
+        lent, task, weak_references = free
         references = getrefcount(task)
         if task.marked or asyncio.Task is not NATIVE_TASK or self._factory() is not None:
-            return self._begin_apart(lent, steps, ended)
+            return self._begin_apart(free, steps, ended)
         try:
             _enter_task(loop, task)
         except RuntimeError:  # a loop in a loop: the task around it is current already
-            return self._begin_apart(lent, steps, ended)
+            return self._begin_apart(free, steps, ended)
         lent.shown = steps
         context = copy_context()
         try:
@@ -96,21 +102,26 @@ class LentTasks:
         if (
             getrefcount(task) == references
             and not task.marked
-            and getweakrefcount(task) == lent.weak_references
+            and getweakrefcount(task) == weak_references
         ):
-            self._free.append(lent)
+            self._free.append(free)
         else:
             lent.end()
         return True
 
-    def _begin_apart(self, lent: LentTask, call: Call, ended: Ended) -> bool:
-        """In a task as asyncio makes it: that of `lent` cannot be lent, or not now."""
-        if lent.task.marked:  # cancelled with all tasks of the loop
+    def _made(self) -> Free:
+        lent = LentTask(self._loop, self._running)
+        return lent, lent.task, getweakrefcount(lent.task)
+
+    def _begin_apart(self, free: Free, call: Call, ended: Ended) -> bool:
+        """In a task as asyncio makes it: that one cannot be lent, or not now."""
+        lent, task, _ = free
+        if task.marked:  # cancelled with all tasks of the loop
             lent.end()
         else:
-            self._free.append(lent)
-        task = self._running[call, ended] = self._loop.create_task(_edged(call, ended))
-        task.add_done_callback(lambda _: self._running.pop((call, ended), None))
+            self._free.append(free)
+        apart = self._running[call, ended] = self._loop.create_task(_edged(call, ended))
+        apart.add_done_callback(lambda _: self._running.pop((call, ended), None))
         return False
 
 

@@ -63,7 +63,7 @@ class Incoming(ABC):
             framing.Reset: self._reset,
             framing.Closed: self._closed,
             framing.Widened: self._widened,
-            framing.Changed: self._changed,
+            framing.Changed: self._settings_changed,
             framing.Answered: self._answered,
         }
 
@@ -163,6 +163,10 @@ class Incoming(ABC):
         else:
             self._changed(event)
 
+    def _settings_changed(self, event: Any) -> None:
+        self.frames.settings_changed()
+        self._changed(event)
+
     def _changed(self, _: Any) -> None:
         """A window of all streams."""
         self.wake_all()
@@ -191,10 +195,11 @@ class Incoming(ABC):
         if self.begins:
             return  # in a stream of a model that does not overlap: the outer one goes on
         self.begins = True
+        asked, streams, most, begin = self.asked, self.streams, self._most, self._begin
         try:
-            while self.asked and self._has_place:
-                event = self.asked.popleft()
-                self._begin(event)
+            while asked and len(streams) < most:
+                event = asked.popleft()
+                begin(event)
                 if self._early:
                     self._replay(event.stream_id)
         finally:

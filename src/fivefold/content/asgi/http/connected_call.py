@@ -39,27 +39,21 @@ class ConnectedCall:
     """The connection's side of a call: what is known of both and of the client, and until when
     the connection waits."""
 
-    # How it begins is of the class: written for each call it would cost 0.2 us.
+    # What few calls look at is of the class (see `ExchangeState`).
 
     # Of the request.
-    _body: RequestBody | None = None
     _complete = False
     """Whether the application has all of it."""
-    _refusal: ProtocolError | None = None
-    """Why it could not be read to its end; answered when the application ends."""
 
     # Of the response.
-    _trailers = _has_failed = False
-    _turns: SendLock | None = None
-    has_waited = False
-    """Whether a call has waited here, so that the connection must wait as well."""
+    _has_failed = False
 
     # Of the client.
     _watch: Watch | None = None
     _quiet = False
     """Whether it has sent a FIN and was sent nothing since."""
-    _gone = _disconnected = False
-    """`_gone`: nothing reaches it; `_disconnected`: `receive` says http.disconnect."""
+    _disconnected = False
+    """Whether `receive` says http.disconnect."""
     _disconnect: asyncio.Future[None] | None = None
     """Done once it says so; made for the first that waits for it."""
 
@@ -69,16 +63,26 @@ class ConnectedCall:
     has_heard = False
     """Whether the loop of the call knows that."""
     _timed_out: float | None = None
-    _over = _parted = False
-    """`_over`: the call has ended; `_parted`: the connection goes on without it."""
-    _waiter: Waiter | None = None
-    """Of the connection, which waits until it may go on."""
+    _parted = False
+    """Whether the connection goes on without it."""
 
     def __init__(self, exchange: Exchange, host: ApplicationLoop) -> None:
         self._exchange = exchange
         self._host = host
-        if exchange.body is not None:
-            self._body = RequestBody(exchange.body, host)
+        self._body = None if exchange.body is None else RequestBody(exchange.body, host)
+        self._refusal: ProtocolError | None = None
+        """Why the body could not be read to its end; answered when the application ends."""
+        self._trailers = False
+        """Whether trailer fields are still to come."""
+        self._turns: SendLock | None = None
+        self.has_waited = False
+        """Whether a call has waited here, so that the connection must wait as well."""
+        self._gone = False
+        """Whether nothing reaches the client."""
+        self._over = False
+        """Whether the call has ended."""
+        self._waiter: Waiter | None = None
+        """Of the connection, which waits until it may go on."""
 
     async def settled(self) -> None:
         """Until the connection may go on: the response is out, the client gone, or the call over.

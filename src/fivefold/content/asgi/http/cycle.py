@@ -62,10 +62,11 @@ class HttpCycle(ConnectedCall):
         kind = message["type"]
         exchange = self._exchange
         if kind == "http.response.start":
-            if exchange.has_head or exchange.started:
+            if exchange.head is not None or exchange.started:
                 raise RuntimeError("http.response.start a second time, or after our own answer")
             exchange.start(remembered_head(message))
-            self._trailers = bool(message.get("trailers", False))
+            if message.get("trailers"):
+                self._trailers = True
             return
         if exchange.finished or exchange.exceeded:
             raise RuntimeError(f"{kind} after the end of the response")
@@ -79,13 +80,18 @@ class HttpCycle(ConnectedCall):
                 if self._waiter is not None:
                     self._go_on()
                 return  # the usual case: the first part and last
-        if out is None:
-            operation = operation_of(exchange, kind, message, trailers=self._trailers)
-            if kind == TRAILERS:
-                self._trailers = bool(message.get("more_trailers", False))
-        else:
-            operation = exchange.conn.send(out)
-        await self._take_turn(operation)
+        await self._take_turn(self._operation(kind, message, out))
+
+    def _operation(self, kind: str, message: Message, whole: bytes | None) -> Operation:
+        """What sends a message; `whole`: the response as bytes, where it is all of one. Raises as
+        `operation_of`."""
+        exchange = self._exchange
+        if whole is not None:
+            return exchange.conn.send(whole)
+        operation = operation_of(exchange, kind, message, trailers=self._trailers)
+        if kind == TRAILERS:
+            self._trailers = bool(message.get("more_trailers", False))
+        return operation
 
     async def _take_turn(self, operation: Operation) -> None:
         """Begin an operation when no other task sends; begun, it goes on to its end."""
