@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ..errors import DeadlineExceeded, PeerGone, ProtocolError
 from ..http1.answer import ANSWERED, Responder, Whole
-from ..http1.exchange import OVER, Exchange
+from ..http1.exchange import OVER
 from ..http1.explaining.explained import refused
 from ..http1.limits import Limits
 from ..http1.logged import NOTHING_SENT, AccessLogger, LoggedRequest
@@ -61,41 +61,44 @@ class Dispatcher:
 
     def _begin(self, event: Any) -> None:
         """Answer it, if that needs no waiting, or begin to."""
-        shared, streams, number = self._shared, self.streams, event.stream_id
+        shared, streams = self._shared, self.streams
         now = monotonic()
-        stream: StreamConnection = StreamConnection(streams, number)
+        stream: StreamConnection = StreamConnection(streams, event.stream_id)
         asking = UNREAD
         try:
             asking = shared.requests.of(event.headers, event.end_stream)
-            if asking.opens_socket:
-                stream = Tunnel(streams, number)
-            elif asking.request.has_body:
-                body = StreamBody(stream, asking.request, shared.limits)
-                stream.body = stream.request_body = body
-            answer = shared.content.answer_at_once(asking.request, asking.head, stream, now)
-        except BaseException as error:  # noqa: BLE001 - the edge of content
-            refusal = unforeseen(asking.request, error)
-            self._refuse(stream, asking, now, refusal)
-            return
-        if type(answer) is Whole and self._send_whole(stream, asking, answer, now):
-            return
-        since = now if self._access_log is None else self._since(now)
-        exchange = StreamExchange(
-            stream, asking.request, asking.head, stream.request_body, shared.limits, shared.date
-        )
-        respond = shared.content.respond if answer is None else answer.through
-        if self._in_turn or stream.body is not None:
-            streams.add(stream)
-            rest = partial(respond, exchange)
-        else:
-            awaitable = begun(respond, exchange)
-            if awaitable is ANSWERED:
-                self._log_exchange(stream, asking, exchange, now, since)
+            request, head = asking.request, asking.head
+            if asking.brings_more:
+                stream = self._with_body(stream, asking)
+            answer = shared.content.answer_at_once(request, head, stream, now)
+            if type(answer) is Whole and self._send_whole(stream, asking, answer, now):
                 return
-            streams.add(stream)
-            rest = partial(awaited, awaitable)
+            since = now if self._access_log is None else self._since(now)
+            exchange = StreamExchange(
+                stream, request, head, stream.request_body, shared.limits, shared.date
+            )
+            respond = shared.content.respond if answer is None else answer.through
+            if self._in_turn or stream.body is not None:
+                rest = partial(respond, exchange)
+            else:
+                awaitable = respond(exchange)
+                if awaitable is ANSWERED:
+                    self._log_exchange(stream, asking, exchange, now, since)
+                    return
+                rest = partial(same, awaitable)
+        except BaseException as error:  # noqa: BLE001 - the edge of content
+            self._refuse(stream, asking, now, unforeseen(asking.request, error))
+            return
+        streams.add(stream)
         stream.task = task = self._serve(stream, asking, exchange, now, since, rest)
         self._spawn(task)
+
+    def _with_body(self, stream: StreamConnection, asking: Asking) -> StreamConnection:
+        """Raises `ProtocolError`."""
+        if asking.opens_socket:
+            return Tunnel(self.streams, stream.number)
+        stream.body = stream.request_body = StreamBody(stream, asking.request, self._shared.limits)
+        return stream
 
     def _since(self, now: float) -> float:
         """A connection waits for its next request while it has no stream; one that comes beside
@@ -208,23 +211,8 @@ class Dispatcher:
             self._quiet_since = self._access_log.record(asked, status, size, complete=complete)
 
 
-Respond = Callable[[Exchange], Awaitable[None]]
-
-
-def begun(respond: Respond, exchange: StreamExchange) -> Awaitable[None]:
-    """The answer, begun; `ANSWERED` if that was all of it."""
-    try:
-        return respond(exchange)
-    except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-        return raised(error)
-
-
-def awaited(answer: Awaitable[None]) -> Awaitable[None]:
+def same(answer: Awaitable[None]) -> Awaitable[None]:
     return answer
-
-
-async def raised(error: BaseException) -> None:
-    raise error
 
 
 async def refuse(exchange: StreamExchange, refusal: ProtocolError) -> int:

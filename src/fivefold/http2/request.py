@@ -54,7 +54,7 @@ proves nothing there, and its answer is left out."""
 class Asking:
     """A request and its head."""
 
-    __slots__ = ("head", "opens_socket", "request", "takes_whole")
+    __slots__ = ("brings_more", "head", "opens_socket", "request", "takes_whole")
 
     def __init__(self, request: Request, head: bytes, *, opens_socket: bool) -> None:
         self.request = request
@@ -62,9 +62,9 @@ class Asking:
         self.opens_socket = opens_socket
         """Whether it is an extended CONNECT for a websocket."""
         is_read = hasattr(request, "method")
-        self.takes_whole = (
-            is_read and not (opens_socket or request.has_body) and request.method != "HEAD"
-        )
+        self.brings_more = is_read and (opens_socket or request.has_body)
+        """Whether something follows the head."""
+        self.takes_whole = is_read and not self.brings_more and request.method != "HEAD"
         """Whether a response with its body is all that it needs: not where a tunnel knows what that
         means, nor where more of the request is to come."""
 
