@@ -16,6 +16,7 @@ from support.raw_http2 import (
     RST_STREAM,
     RawHttp2,
     request,
+    settings,
     window_update,
 )
 from support.servers.folder import Serve
@@ -67,6 +68,17 @@ def test_a_stream_that_takes_nothing_is_given_up(serve: Serve) -> None:
             if found.kind == RST_STREAM:
                 codes[found.stream] = found.code
         assert codes == {1: CANCEL}
+        assert client.lives()
+
+
+def test_an_answer_from_memory_waits_for_a_window_that_was_taken_away(serve: Serve) -> None:
+    """It is not taken for one that has left: its stream is given up like any other."""
+    with serve(h2c=True, send_s=SEND_S / 4) as address, RawHttp2(address) as client:
+        client.begin()
+        client.send(request(1, "/index.html"))
+        assert client.until(HEADERS, 1) and client.body(1)
+        client.send(settings((INITIAL_WINDOW_SIZE, 0)) + request(3, "/index.html"))
+        assert client.until(RST_STREAM, 3).code == CANCEL
         assert client.lives()
 
 
