@@ -133,6 +133,37 @@ def test_others_of_the_connection_are_answered_meanwhile(io: str, tmp_path: Path
         assert client.get("/").status == 200
 
 
+FIRST_STEPS = [
+    pytest.param(wsgi, {"inline": True}, id="wsgi"),
+    pytest.param(gate.asgi, {}, id="asgi"),
+]
+"""Applications that are called where requests are begun, before the stream is one of those that
+are open."""
+
+
+@pytest.mark.parametrize(("target", "settings"), FIRST_STEPS)
+def test_a_stream_that_hangs_in_its_first_step_is_shown(
+    target: Any, settings: dict[str, Any], fifo: Path, tmp_path: Path
+) -> None:
+    log, pair = tmp_path / "log", {"serving": "async", "io": "epoll"}
+    path = f"/x?gate={quote(str(fifo))}"
+    with (
+        serving(target, log, pair, slow_request_s=0.1, **settings) as server,
+        Streams(address_of(server)) as client,
+    ):
+        number = client.ask(path)
+        process, connection, stream = seen(server, at_the_gate)
+        until(lambda: f"'GET {path} HTTP/2.0' from " in log.read_text(), "a slow request")
+        assert (stream["stream"], stream["request"]) == (number, f"GET {path} HTTP/2.0")
+        assert stream["state"] == "in the application"
+        assert stream["tid"] == process["pid"]
+        assert (connection["streams"], connection["request"]) == (1, None)
+        assert not at_the_gate(connection)
+        with fifo.open("wb") as opened:
+            opened.write(b"x")
+        assert client.answer(number).body == b"x"
+
+
 @pytest.mark.parametrize("serving_model", ["thread", "process"])
 def test_requests_that_wait_for_their_turn_are_counted(
     serving_model: str, fifo: Path, tmp_path: Path

@@ -61,7 +61,7 @@ def lines_of(cut: list[tuple[Connection, OpenConnection]]) -> Iterator[str]:
     for one in served_now(cut, RunningThreads(sys._getframe())):  # noqa: SLF001
         if one.asked_at is not None:
             yield described(one)
-        elif not one.streams and one.conn in since:
+        elif not one.count and one.conn in since:
             age_s = monotonic() - since[one.conn]
             yield f"no whole request from {peer(one.document())}, which came {age_s:.1f} s ago"
 

@@ -54,10 +54,16 @@ def served_now(
     """Each connection, and behind one of HTTP/2 each of its streams."""
     served: list[ServedConnection] = []
     for conn, entry in connections:
-        one = ServedConnection(conn, entry, threads)
+        frames, ident = located(entry.serving, threads)
+        tid = None if ident is None else threads.native_id(ident)
+        one = ServedConnection(conn, entry.since, frames, tid)
         served.append(one)
         for stream, serving in one.streams or ():
-            served.append(ServedStream(stream, OpenConnection(serving, entry.since), threads))
+            inner, ident = located(serving, threads)
+            stream_tid = None if ident is None else threads.native_id(ident)
+            served.append(ServedStream(stream, entry.since, inner, stream_tid))
+        if one.begun is not None:
+            served.append(ServedStream(*one.begun, tid))
     return served
 
 
@@ -70,12 +76,16 @@ class ServedConnection:
     """How many requests beside them wait for their turn."""
     number: int | None = None
     """Of a stream."""
+    begun: tuple[Any, float, list[FrameType]] | None = None
+    """The stream whose answer is being begun, since when the connection is open, and its frames: it
+    is none of `streams` before it waits."""
 
-    def __init__(self, conn: Any, entry: OpenConnection, threads: RunningThreads) -> None:
+    def __init__(self, conn: Any, since: float, frames: list[FrameType], tid: int | None) -> None:
+        """`frames`: where it is, the outermost first; `tid`: of the thread that runs it now."""
         self.conn = conn
-        self._since = entry.since
-        self._frames, ident = located(entry.serving, threads)
-        self._tid = None if ident is None else threads.native_id(ident)
+        self._since = since
+        self._frames = frames
+        self._tid = tid
         self._asked: dict[str, Any] = {}
         """The local variables of the coroutine that answers requests."""
         self.calls: list[Any] = []
@@ -91,7 +101,7 @@ class ServedConnection:
                 carrier = frame.f_locals["serving"]
                 self.streams, self.waiting = carrier.served(), carrier.waiting
             elif frame.f_code in SERVES and self.streams is not None:
-                del self._frames[at:]  # a stream that is answered in turn: it has its own row
+                self._begun_in(at)
                 break
             elif frame.f_code in SERVES:
                 self._asked = asked_in(frame)
@@ -107,6 +117,14 @@ class ServedConnection:
                 self.calls += [found[name] for name in CALLS if found.get(name) is not None]
                 self.call = found.get("cycle")
         self.mark = None if self.call is None else self.call.mark
+
+    def _begun_in(self, at: int) -> None:
+        """From that frame on it is a stream that is answered or begun: it has its own row."""
+        frames = self._frames[at:]
+        stream = frames[0].f_locals.get(SERVES[frames[0].f_code])
+        del self._frames[at:]
+        if stream is not None and all(stream is not other for other, _ in self.streams or ()):
+            self.begun = stream, self._since, frames
 
     @property
     def asked_at(self) -> float | None:
@@ -171,11 +189,16 @@ class ServedConnection:
             "tid": self._tid,
             "request": None if asked_at is None else line_of(self._asked["head"]),
             "request_s": None if asked_at is None else now - asked_at,
-            "streams": None if self.streams is None else len(self.streams),
+            "streams": self.count,
             "waiting": self.waiting,
             "stream": self.number,
             "stack": shown(self._frames),
         }
+
+    @property
+    def count(self) -> int | None:
+        """Of streams, on a connection that carries some."""
+        return None if self.streams is None else len(self.streams) + (self.begun is not None)
 
     def _operation_name(self) -> str | None:
         operation = self._operation()
@@ -198,8 +221,8 @@ class ServedConnection:
 class ServedStream(ServedConnection):
     """One stream of a connection."""
 
-    def __init__(self, conn: Any, entry: OpenConnection, threads: RunningThreads) -> None:
-        super().__init__(conn, entry, threads)
+    def __init__(self, conn: Any, since: float, frames: list[FrameType], tid: int | None) -> None:
+        super().__init__(conn, since, frames, tid)
         self.number = conn.number
 
     def _operation_name(self) -> str | None:
