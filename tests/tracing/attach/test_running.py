@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,16 @@ def test_a_socket_that_was_left_behind_is_no_server(runtime: Path) -> None:
         left.bind(str(runtime / "fivefold" / "1.sock"))
     (runtime / "fivefold" / "x.sock").touch()
     assert running.server_pids() == []
+
+
+def test_a_server_of_another_pid_namespace_with_that_number_is_not_taken_for_the_process(
+    runtime: Path,
+) -> None:
+    """They share the folder: the socket is named after a process here, and is not its own."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        sock, _ = rendezvous.bound(process.pid)
+        with sock:
+            assert running.server_pids() == []
+            with pytest.raises(TraceFailed, match="has a control socket on which it does not"):
+                rendezvous.connected(process.pid)
+        process.kill()

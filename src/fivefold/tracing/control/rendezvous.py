@@ -108,18 +108,24 @@ def connected(pid: int) -> tuple[socket.socket, int]:
     if servers:
         what = f"has several servers, name one of them: {', '.join(map(str, servers))}"
     elif any(map(os.path.lexists, candidates(pid))):
-        what = "has a control socket without a listener"
+        what = "has a control socket on which it does not listen"
     raise TraceFailed(f"process {pid} {what}")
 
 
 def _reached(pid: int, owner: int) -> socket.socket | None:
-    """The control socket of this very process, if it is one of its user's, or of root's."""
+    """The control socket of this very process, if it is one of its user's, or of root's.
+
+    Its name is no proof: where two PID namespaces share a folder, a server of the other one may
+    have this number there.  The kernel knows who listens, by the number that it has for us
+    (SO_PEERCRED, unix(7)); none if it is in a namespace that we do not see.
+    """
     for path in paths_of(pid):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.settimeout(PATIENCE_S)
         with contextlib.suppress(OSError):
             sock.connect(str(path))
-            if peer_of(sock).uid in (owner, ROOT):
+            listener = peer_of(sock)
+            if listener.pid == pid and listener.uid in (owner, ROOT):
                 return sock
         sock.close()
     return None
