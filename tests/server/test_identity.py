@@ -188,6 +188,31 @@ def test_what_the_user_may_not_is_said_before_anything_listens(
 
 
 @only_root
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("target", ("shown",)),
+        ("mount", ("{site}", "--mount", "/more=shown")),
+        ("auth", ("{site}", "--auth", "shown/users")),
+    ],
+)
+def test_a_relative_path_below_a_folder_that_the_user_may_not_pass(
+    setting: str, words: tuple[str, ...], folder: Path
+) -> None:
+    """As in root's home: what is open there is found, and by its absolute path it is not."""
+    home = folder / "home"
+    here = home / "here"
+    (here / "shown").mkdir(parents=True)
+    (here / "shown" / "users").write_text("u:$2y$05$abcdefghijklmnopqrstuv\n")
+    home.chmod(0o700)
+    chosen = [word.format(site=folder / "site") for word in words]
+    with deployed(here, *chosen, "--user", "nobody") as server:
+        assert server.process.wait(60) == 2
+        assert f"{setting}: this user may not pass the folder '{home}', on the way" in server.log
+        assert "listening" not in server.log
+
+
+@only_root
 def test_a_user_who_cannot_read_our_own_modules_hears_it_at_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ from ..content.routing import mounts
 from ..content.routing import virtual_hosts as hosts
 from ..content.routing.htpasswd import Passwords
 from ..content.static.files.root import start_folder
+from ..content.static.folder import check_way
 from ..errors import ApplicationError, SettingsError, Unavailable
 from ..iomodels.interface import IOModel
 from ..isolation.reporting import logger
@@ -172,7 +173,9 @@ def check_targets(composition: Composition) -> None:
     for host in settings.host:
         hosts.probe(host, base)
     if settings.auth is not None:
-        Passwords(os.fspath(Path(base, settings.auth)), composition.last_users)
+        passwords = os.fspath(Path(base, settings.auth))
+        check_way("auth", passwords)
+        Passwords(passwords, composition.last_users)
     composition.shared_log.probe()
 
 

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from ...errors import SettingsError
 from ..base import Content
 from ..static.files.kept import ALONE, Shared
+from ..static.folder import check_way
 from ..static.paths import relative_path, segments
 from ..static.rules import DEFAULT, Rules
 from ..static.site import Static
@@ -68,6 +69,7 @@ def probe(mounts: Sequence[Mount], base: str) -> None:
     """Whether all folders can be read, seen from `base`. Raises `SettingsError`."""
     for mount in mounts:
         folder = Path(base, mount.folder)
+        check_way("mount", os.fspath(folder))
         if not folder.is_dir():
             raise SettingsError(f"mount: there is no folder {os.fspath(folder)!r}")
         if not os.access(folder, os.R_OK | os.X_OK):

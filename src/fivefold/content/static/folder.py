@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from ...errors import SettingsError
 from .files.beneath import open_inside
+from .files.root import start_folder
 from .policy import Policy
 from .rules import Rules
+
+
+def check_way(setting: str, path: str) -> None:
+    """Whether each folder on the way from the root to this path may be passed.
+
+    A relative path leads on from a folder that is open, whatever is above; but what is served is
+    found by its absolute path, again and again (`files.root`).  Raises `SettingsError`.
+    """
+    whole = Path(start_folder(), path)
+    for step in (*reversed(whole.parents), whole):
+        try:
+            step.stat()
+        except PermissionError:
+            raise SettingsError(
+                f"{setting}: this user may not pass the folder {os.fspath(step.parent)!r}, on the"
+                f" way to {path!r}: give the server's user x there, or use a path elsewhere, such"
+                " as in /srv"
+            ) from None
+        except OSError:
+            return  # which is said of the path itself
 
 
 def opened(folder: str) -> int:
@@ -36,6 +58,7 @@ def opened(folder: str) -> int:
 def probe(folder: str, rules: Rules) -> None:
     """Whether the folder and what its rules name can be read. Raises `SettingsError`."""
     policy = Policy(rules)
+    check_way("target", folder)
     fd = opened(folder)
     try:
         if not os.access(".", os.X_OK, dir_fd=fd):
