@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fivefold.iomodels import engines
+from fivefold.iomodels import ENGINES, engines
 from fivefold.serving import MODELS
 
 
@@ -29,6 +29,27 @@ def pairs(*, overlapping: bool = False, shared: bool = False) -> pytest.MarkDeco
             settings = {"serving": serving, "io": engine.engine}
             cases.append(pytest.param(settings, id=f"{serving}-{engine.engine}", marks=marks))
     return pytest.mark.parametrize("pair", cases, scope="module" if shared else None)
+
+
+def every_engine() -> pytest.MarkDecorator:
+    """Parametrise with `serving` and `engine`: each engine of ours under `async`, and the other
+    serving models with one that sleeps in a call and one that sleeps between calls. For what an
+    engine does, whoever runs it, where a test takes long."""
+    cases = [("async", engine) for engine in ENGINES]
+    few = [engine for engine in ENGINES if engine.engine in {"blocking", "epoll"}]
+    cases += [(serving, engine) for serving in MODELS if serving != "async" for engine in few]
+    return pytest.mark.parametrize(
+        ("serving", "engine"),
+        [
+            pytest.param(
+                serving,
+                engine,
+                id=f"{serving}-{engine.engine}",
+                marks=[pytest.mark.skip(reason=why)] if (why := engine.available()) else [],
+            )
+            for serving, engine in cases
+        ],
+    )
 
 
 def chosen_pairs(*ids: str) -> list[Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from fivefold.tracing.kernel.disk_waits import PAGES, disk_waits, ring_reads
-from fivefold.tracing.kernel.off_cpu import off_cpu, run_queue_ns
+from fivefold.tracing.kernel.off_cpu import RUNNABLE, UNSEEN, off_cpu, run_queue_ns
 from fivefold.tracing.model import Observation
 
 ME = 7
@@ -88,3 +90,21 @@ def test_a_read_in_a_ring_without_new_pages_is_a_copy() -> None:
     seen = [ring_event(2, "submit_req", opcode="READ"), ring_event(12, "complete", result=7)]
     assert disk_waits(seen, 100) == []
     assert list(ring_reads(seen)) == [(2, 12, 7)]
+
+
+@pytest.mark.parametrize(
+    ("seen", "spans"),
+    [
+        ([waking(40), gets(60)], [(UNSEEN, 10, 40), (RUNNABLE, 40, 60)]),
+        ([gets(60)], [(RUNNABLE, 10, 60)]),
+        ([waking(40)], [(UNSEEN, 10, 40), (RUNNABLE, 40, 100)]),
+        ([leaves(40, "S"), waking(50), gets(60)], [("S", 40, 50), (RUNNABLE, 50, 60)]),
+        ([waking(30), leaves(40, "S"), gets(60)], [(RUNNABLE, 40, 60)]),
+        ([], []),
+    ],
+)
+def test_what_a_thread_did_before_anything_was_seen_of_it(
+    seen: list[Observation], spans: list[tuple[str, int, int]]
+) -> None:
+    found = [(one.why, one.start_ns, one.end_ns) for one in off_cpu(seen, ME, 100, 10)]
+    assert [one for one in found if one[1] < one[2]] == spans

@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 from fivefold import Settings
-from fivefold.iomodels import ENGINES
 from fivefold.linux.processes import processes_of_tree, threads_of_tree
 from fivefold.linux.timestamping import realtime_offset_ns
 from fivefold.linux.tracepoints import tracefs
-from fivefold.serving import MODELS
 from fivefold.tracing.kernel.events import recorded
 from fivefold.tracing.request.session import Session
 from fivefold.tracing.steps.timeline import Timeline
+from support.every_pair import every_engine
 from support.witness import witness
 
 ENTER = "syscalls:sys_enter_"
@@ -80,23 +79,12 @@ def seen_by_the_kernel(timeline: Timeline, tids: set[int]) -> dict[int, list[Cal
     return threads
 
 
-CASES = [("async", engine) for engine in ENGINES] + [
-    (serving, engine)
-    for serving in MODELS
-    if serving != "async"
-    for engine in ENGINES
-    if engine.engine in {"blocking", "epoll"}
-]
-
-
 @pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available()))
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-@pytest.mark.parametrize(("serving", "engine"), CASES)
+@every_engine()
 def test_strace_saw_the_same_calls_of_every_thread_in_the_same_order_at_the_same_times(
     serving: str, engine: Any, tmp_path: Path, timelines: list[Timeline]
 ) -> None:
-    if engine.available() is not None:
-        pytest.skip(engine.available())
     (tmp_path / "small").write_bytes(bytes(5000))
     (tmp_path / "large").write_bytes(bytes(300_000))
     log = tmp_path / "strace"

@@ -129,11 +129,12 @@ class Recording:
     ) -> None:
         """Content is asked. `arrived_s`: when the last bytes came, for what we did not see;
         `conn`: the connection as content has it, which of HTTP/2 is the stream."""
+        pipelined = {"pipelined": True} if self._answered else {}
         if self._answered:
             self.over()  # the next request was here already
         if not any(event == "recv.end" for _, _, event, _ in self.seen):
             at_ns = max(self.since_ns, round(arrived_s * 1e9))
-            self._add(at_ns, "recv.end", {"bytes": head_bytes})
+            self._add(at_ns, "recv.end", {"bytes": head_bytes, **pipelined})
             self.count()
         self.request = request if wanted else None
         self._add(time.monotonic_ns(), "content.enter", {})

@@ -10,6 +10,8 @@ Facts.
 Choice.
     Runnable is the time from waking, or from being pushed aside, to getting a processor.
     The work of waking is in it (about 10 us each here; schedstat's run delay is without).
+    A thread of which nothing was seen before it was woken slept until then, one that got a
+    processor before anything else of it was seen had been woken.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 from ..model import Observation
 
 RUNNABLE = "runnable"
+UNSEEN = "asleep since before"
 
 
 @dataclass(frozen=True)
@@ -42,50 +45,74 @@ class Span:
 
 def run_queue_ns(observations: Iterable[Observation], tid: int, start_ns: int, end_ns: int) -> int:
     """How long the thread could have run, had it had a processor."""
-    spans = off_cpu(observations, tid, end_ns)
+    spans = off_cpu(observations, tid, end_ns, start_ns)
     return sum(span.within(start_ns, end_ns) for span in spans if span.runnable)
 
 
-def off_cpu(observations: Iterable[Observation], tid: int, end_ns: int) -> Iterator[Span]:
-    """The spans in which a thread did not run, until `end_ns`; they do not overlap."""
-    thread = _Thread(tid)
+def off_cpu(
+    observations: Iterable[Observation], tid: int, end_ns: int, since_ns: int | None = None
+) -> Iterator[Span]:
+    """The spans in which a thread did not run, until `end_ns`; they do not overlap.
+
+    `since_ns`: from when on the observations are whole; None: what was before the first that is
+    about the thread is not asked.
+    """
+    thread = _Thread(tid, since_ns)
     for seen in observations:
         if seen.event == "sched:sched_waking" and seen.detail["fields"].get("pid") == tid:
             yield from thread.woken(seen.at_ns)
         elif seen.event == "sched:sched_switch":
             yield from thread.switched(seen)
+        elif seen.event.startswith("syscalls:") and seen.detail["tid"] == tid:
+            thread.called()
     yield from thread.left(end_ns)
 
 
 class _Thread:
     """Where one thread is: on a processor (or unknown), asleep, or runnable."""
 
-    def __init__(self, tid: int) -> None:
+    def __init__(self, tid: int, since_ns: int | None) -> None:
         self._tid = tid
-        self._why: str | None = None
-        """None: on a processor, or not seen yet."""
-        self._since = 0
+        self._why: str | None = None if since_ns is None else UNSEEN
+        """None: on a processor, or not asked."""
+        self._since = since_ns or 0
         self._woken_early = False
+        self._first_woken_ns: int | None = None
+        """Of one that was not seen before: whether it slept or ran then, its next event says."""
+
+    def called(self) -> None:
+        """It runs, and has until now if nothing else was seen."""
+        if self._why == UNSEEN:
+            self._why = None
+            self._woken_early = self._first_woken_ns is not None
 
     def woken(self, at_ns: int) -> Iterator[Span]:
         if self._why is None:
             self._woken_early = True
+        elif self._why == UNSEEN:
+            self._first_woken_ns = self._first_woken_ns or at_ns
         elif self._why != RUNNABLE:
             yield from self._becomes(RUNNABLE, at_ns)
 
     def switched(self, seen: Observation) -> Iterator[Span]:
         fields = seen.detail["fields"]
         if fields.get("prev_pid") == self._tid:
+            self.called()
             state = str(fields["prev_state"])
             yield from self._becomes(RUNNABLE if state in {"R", "R+"} else state, seen.at_ns)
         elif fields.get("next_pid") == self._tid:
             yield from self._runs(seen.at_ns)
 
     def left(self, at_ns: int) -> Iterator[Span]:
+        if self._why == UNSEEN and self._first_woken_ns is not None:
+            yield from self._runs(at_ns)
+        self.called()
         yield from self._becomes(None, max(at_ns, self._since))
 
     def _runs(self, at_ns: int) -> Iterator[Span]:
-        if self._why not in {None, RUNNABLE} and self._woken_early:
+        if self._why == UNSEEN:
+            yield from self._becomes(RUNNABLE, self._first_woken_ns or self._since)
+        elif self._why not in {None, RUNNABLE} and self._woken_early:
             self._why = RUNNABLE  # not woken afterwards: it was woken before it slept
         self._woken_early = False
         yield from self._becomes(None, at_ns)

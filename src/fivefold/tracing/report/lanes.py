@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..model import COPY, FILE, REQUEST, RESPONSE, REST, WAIT, WORK, Lane, Segment, Trace
+from ..model import COPY, FILE, PROCESSOR, REQUEST, RESPONSE, REST, WAIT, WORK, Lane, Segment, Trace
 from .labels import amount, duration, io_of
 
 PARTS = ((REQUEST, "request"), (FILE, "file"), (RESPONSE, "response"))
@@ -98,7 +98,7 @@ def unattributed(lane: Lane) -> str:
     """What is part of neither I/O, for lanes that show only that."""
     others = [one for one in lane.segments if not one.part]
     if len(others) < len(lane.segments):
-        others = [one for one in others if one.phase in {WORK, REST}]
+        others = [one for one in others if one.phase in {WORK, REST} or one.io == PROCESSOR]
     return "; ".join(f"{label} {duration(one.us)}" for label, one in summed_up(others))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ..model import COPY, DISK, FILE, NETWORK, REQUEST, RESPONSE, REST, WAIT, WORK
+from ..model import COPY, DISK, FILE, NETWORK, PROCESSOR, REQUEST, RESPONSE, REST, WAIT, WORK
 
 
 class IoPhase(NamedTuple):
@@ -22,6 +22,7 @@ class IoPhase(NamedTuple):
 REQUEST_WAIT, REQUEST_COPY = IoPhase(WAIT, NETWORK, REQUEST), IoPhase(COPY, NETWORK, REQUEST)
 FILE_WAIT, FILE_COPY = IoPhase(WAIT, DISK, FILE), IoPhase(COPY, DISK, FILE)
 RESPONSE_WAIT, RESPONSE_COPY = IoPhase(WAIT, NETWORK, RESPONSE), IoPhase(COPY, NETWORK, RESPONSE)
+NO_PROCESSOR = IoPhase(WAIT, PROCESSOR, "")
 OWN_WORK = IoPhase(WORK, "", "")
 NOTHING = IoPhase(REST, "", "")
 

@@ -53,9 +53,11 @@ class _IoLane:
     def lane(self) -> Lane:
         timeline = self._thread.timeline
         # What comes first hides what comes later.
+        wanting = list(self._thread.wanting())
+        waits = [list(self._disk.waits()), list(self._network.waits())]
         layers = [
-            list(self._disk.waits()),
-            list(self._network.waits()),
+            # One that tries again and again waits until it need not, whoever has the processor.
+            *([*waits, wanting] if self._thread.tries else [wanting, *waits]),
             [*self._network.copies(), *self._disk.copies()],
             list(self._rest()),
             [self._thread.interval(timeline.start_ns, timeline.end_ns, OWN_WORK, self._work)],

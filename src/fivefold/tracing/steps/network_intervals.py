@@ -38,12 +38,15 @@ class NetworkIntervals:
     def _waits_for_request(self) -> Iterator[Interval]:
         since = self._thread.timeline.start_ns
         label = self._thread.label("recvfrom", since, self._thread.received_ns)
+        is_scheduled = self._thread.is_scheduled
         for copy in self._received():
             if since > self._thread.timeline.start_ns:  # until it asks again it has something to do
                 asked = self._thread.timeline.first("recv.begin", after=since, before=copy.start_ns)
                 since = asked.at_ns if asked else since
-            if copy.start_ns > since:
-                yield self._thread.interval(since, copy.start_ns, REQUEST_WAIT, label)
+            # A thread that sleeps while another one copies waits until it hears of that.
+            until = copy.start_ns if self._thread.tries or not is_scheduled else copy.end_ns
+            for start, end in self._thread.waits_between(since, until):
+                yield self._thread.interval(start, end, REQUEST_WAIT, label)
             since = copy.end_ns
             if since >= self._thread.received_ns:
                 return
@@ -72,7 +75,8 @@ class NetworkIntervals:
             elif since is None and one.begun.event == later.begun.event == SENDING:
                 since = one.ended.at_ns
             if since is not None and later.ended.detail.get("error") != REFUSED:
-                yield self._waits_in(name_of(later), since, later.begun.at_ns)
+                for start, end in self._thread.waits_between(since, later.begun.at_ns):
+                    yield self._waits_in(name_of(later), start, end)
                 since = None
 
     def _waits_in(self, call: str, start: int, end: int) -> Interval:

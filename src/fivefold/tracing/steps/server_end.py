@@ -17,6 +17,12 @@ ARRIVALS = ("net:netif_rx", "net:napi_gro_receive_entry")
 """A packet comes from the interface."""
 
 BEFORE = "it was not seen: the client is not ours, and the kernel's trace events need root"
+READ_BEFORE = "it was read together with the request before it on its connection (pipelined)"
+HERE_BEFORE = (
+    "its arrival was not seen after the response before it was given to the kernel,"
+    " or tracing began"
+)
+NOT_SHOWN = "none of the kernel's events shows when it came"
 BEYOND = (
     "it cannot be seen from the server's end of the connection:"
     " the kernel's trace events need root and tracefs"
@@ -31,6 +37,8 @@ class ServedTimeline(Timeline):
     def __init__(self, observations: list[Observation], since_ns: int, server_port: int) -> None:
         """`since_ns`: what is older belonged to the exchange before."""
         self._server_port = server_port
+        self.follows = since_ns > 0
+        """Whether its connection had another exchange before, or waited when tracing began."""
         super().__init__(o for o in observations if o.at_ns >= since_ns)
         until = max(self.end_ns, *(o.at_ns for o in self.all if o.source != "tracefs"))
         self._keep([o for o in self.all if o.at_ns <= until])
@@ -95,10 +103,18 @@ class ServedAssembly(Assembly):
         probe, reached, ready = self._last_packet(got_ns)
         if reached is None and timeline.first("recv.end", before=got_ns - 1) is not None:
             reached = got  # it came in parts: the last one was waited for
-        self._until(reached.at_ns if reached else None, None if reached else BEFORE)
+        self._until(reached.at_ns if reached else None, None if reached else self._unseen_arrival())
         noticed = ready or probe
         self._until(noticed.at_ns if noticed else None)
         self._until(got_ns)
+
+    def _unseen_arrival(self) -> str:
+        timeline = self.timeline
+        if any("pipelined" in one.detail for one in timeline.of("recv.end")):
+            return READ_BEFORE
+        if not any(one.source == "tracefs" for one in timeline.all):
+            return BEFORE
+        return HERE_BEFORE if timeline.follows else NOT_SHOWN
 
     def _last_packet(self, got_ns: int) -> list[Observation | None]:
         """The packet that made the request whole: with TCP, at the interface, at the socket."""

@@ -1,6 +1,11 @@
 """The thread that served a request, as its waits and copies are found: who it is, when it slept,
 and what its I/O model calls a wait.
 
+Choice.
+    With the kernel's events a wait is a sleep, from the switch with which it began to the waking;
+    from there to its processor the thread wants to run, and waits for nobody else.  A thread that
+    tries again and again sleeps between two tries as well: it waits until one is not refused.
+
 Assumption.
     Without the kernel's events a blocking call that slept is cut by the processor's clock: it slept
     first, and copied then for as long as it needed the processor.
@@ -8,19 +13,30 @@ Assumption.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ...inspection.phrases import counted
 from ...iomodels.interface import Traits
 from ..kernel.off_cpu import off_cpu
-from .intervals import Interval, IoPhase
+from .intervals import NO_PROCESSOR, Interval, IoPhase
 from .sending import CALLS, REFUSED, Part
 from .timeline import Timeline
 
 SLEEP_US = 20.0
-"""A call of which less was asleep has not slept: two clocks were read."""
+"""A call of which less was asleep has not slept: two clocks were read. Being woken takes as long:
+less is no wait for a processor."""
 
 SLEEP_BY_CLOCK_US = 500.0
 """The same without the kernel's events: a thread that wants a processor has not got one for as
 long, and nothing tells that from a sleep."""
+
+OF_SCHEDULER = ("sched:", "syscalls:")
+"""Events of one recording."""
+
+RUNNABLE = "wants a processor"
+
+Span = tuple[int, int]
+"""From and to, in nanoseconds."""
 
 CALL_NAMES = {"sendfile64": "sendfile"}
 REFUSABLE = frozenset(begun for begun, _ in CALLS)
@@ -44,31 +60,39 @@ class ServingThread:
         served = entered or received
         self.tid = served.detail.get("tid") if served else None
         self.process = served.detail.get("pid") if served else None
-        self.is_scheduled = timeline.first("sched:sched_switch") is not None
-        self._asleep = [
-            (span.start_ns, span.end_ns)
-            for span in off_cpu(timeline.all, self.tid or 0, timeline.end_ns)
-            if not span.runnable
-        ]
+        self.is_scheduled = any(one.event.startswith(OF_SCHEDULER) for one in timeline.all)
+        """Whether the scheduler's events are recorded: one that never sleeps makes none."""
+        spans = list(off_cpu(timeline.all, self.tid or 0, timeline.end_ns, timeline.start_ns))
+        self._asleep = [(one.start_ns, one.end_ns) for one in spans if not one.runnable]
+        self._wanting = [(one.start_ns, one.end_ns) for one in spans if one.runnable]
+        self.tries = "{tries}" in traits.wait
+        """Whether it tries again and again while it waits."""
 
     def interval(self, start: int, end: int, kind: IoPhase, label: str, moved: int = 0) -> Interval:
         """No longer than the exchange."""
         begin, over = self.timeline.start_ns, self.timeline.end_ns
         return Interval(max(begin, start), min(over, end), kind, label, moved)
 
-    def sleeps_in(self, part: Part) -> list[tuple[int, int]]:
+    def wanting(self) -> Iterator[Interval]:
+        """When all that it lacked was a processor."""
+        for start, end in long_enough(self._wanting, self.timeline.start_ns, self.timeline.end_ns):
+            yield self.interval(start, end, NO_PROCESSOR, RUNNABLE)
+
+    def waits_between(self, start: int, end: int) -> list[Span]:
+        """When it waited between two moments, as far as the scheduler tells; else all the time."""
+        if self.tries or not self.is_scheduled:
+            return [(start, end)] if end > start else []
+        return long_enough(self._asleep, start, end)
+
+    def sleeps_in(self, part: Part) -> list[Span]:
         """When it slept in a call or an operation."""
         if self.is_scheduled:
-            spans = [
-                (max(start, part.begun.at_ns), min(end, part.ended.at_ns))
-                for start, end in self._asleep
-            ]
-            return [(start, end) for start, end in spans if (end - start) / 1000 > SLEEP_US]
+            return long_enough(self._asleep, part.begun.at_ns, part.ended.at_ns)
         if self.traits.overlaps and part.begun.event in REFUSABLE:
             return []  # it is refused instead
         until = self.slept_until(part)
-        long_enough = (until - part.begun.at_ns) / 1000 > SLEEP_BY_CLOCK_US
-        return [(part.begun.at_ns, until)] if long_enough else []
+        is_sleep = (until - part.begun.at_ns) / 1000 > SLEEP_BY_CLOCK_US
+        return [(part.begun.at_ns, until)] if is_sleep else []
 
     def slept_until(self, part: Part) -> int:
         """By the processor's clock: the copy is at the end of it."""
@@ -84,6 +108,12 @@ class ServingThread:
         ]
         tries = counted(len(refused), "try", "tries") if refused else "no try"
         return self.traits.wait.format(call=call, tries=tries, descriptors=self.descriptors)
+
+
+def long_enough(spans: list[Span], start: int, end: int) -> list[Span]:
+    """What of them lies between two moments, where that is worth a segment."""
+    cut = [(max(begun, start), min(ended, end)) for begun, ended in spans]
+    return [(begun, ended) for begun, ended in cut if (ended - begun) / 1000 > SLEEP_US]
 
 
 def name_of(part: Part) -> str:

@@ -22,10 +22,11 @@ from typing import NamedTuple
 from ..kernel.belonging import ENTER, EXIT
 from ..kernel.off_cpu import off_cpu
 from ..model import PROCESSOR, WAIT, WORK, Lane, Mark, Observation, Segment
+from .serving_thread import RUNNABLE
 
 SWITCH = "sched:sched_switch"
 SCHEDULER = ("sched:sched_waking", SWITCH)
-RUNNABLE, RUNS = "wants a processor", "runs"
+RUNS = "runs"
 ACCEPTS, FORKS, HANDS_OVER, GETS = "accepts", "forks", "hands over", ""
 ROLES = (ACCEPTS, FORKS, HANDS_OVER)
 """What a thread does for the connection of another; in the order of a name."""
