@@ -179,7 +179,7 @@ def test_what_the_time_suffices_for_is_said_before_it_has_passed(
     two: dict[str, Any] = {"serving": ("async",), "io": ("poll", "epoll")}
     assert "15 rows in 1 round take about" in said(1)
     assert "; 1 s are too few for them; so few rounds can show no difference, 12 can" in said(1)
-    assert "there is no time for the chapter's claims" in said(1)
+    assert "there is no time for the crash and the hang of the chapter's claims" in said(1)
     assert "2 rows in 12 rounds take about 0:10; Ctrl-C" in said(10, **two)
     assert "too few" not in said(10, **two)
     assert "3 rounds take about" in said(1, rounds=3, **two)

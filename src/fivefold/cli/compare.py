@@ -129,7 +129,7 @@ def forecast(plan: Plan, seconds: float | None) -> str:
             f" {clock(enough.expected_s)}, less with fewer pairs (--serving, --io)"
         )
     if not plan.has_claims:
-        said += "; there is no time for the chapter's claims"
+        said += "; there is no time for the crash and the hang of the chapter's claims"
     return said
 
 

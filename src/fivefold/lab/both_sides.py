@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from ..errors import SettingsError
 from .experiments import EXPERIMENTS
+from .io_options import option_of
 from .side import Side
 
 Document = dict[str, Any]
@@ -31,11 +32,17 @@ class Laboratory:
         self._asked: queue.Queue[tuple[Future[Any], Callable[[], Any]]] = queue.Queue()
 
     def state(self) -> list[Document]:
-        """Each side: its pair, and where its pages are."""
+        """Each side: its pair, as the page selects it, too, and where its pages are."""
         return [
-            {"pair": side.pair, "live": side.live_page, "site": "http://{}:{}".format(*address)}
+            {
+                "pair": side.pair,
+                "serving": serving,
+                "io": option_of(io),
+                "live": side.live_page,
+                "site": "http://{}:{}".format(*side.server.address),
+            }
             for side in self._sides
-            for address in [side.server.address]
+            for serving, _, io in [side.pair.partition("+")]
         ]
 
     def take(self, number: int, pair: str) -> list[Document]:

@@ -21,7 +21,10 @@ function show(side, findings) {
   }));
 }
 
+let busy = false;
+
 async function during(words, act) {
+  busy = true;
   for (const each of [...buttons, ...selects]) each.disabled = true;
   says.textContent = words;
   try {
@@ -30,6 +33,7 @@ async function during(words, act) {
     says.textContent = `It could not be done: ${error.message}`;
   }
   for (const each of [...buttons, ...selects]) each.disabled = false;
+  busy = false;
 }
 
 for (const button of buttons) {
@@ -41,15 +45,39 @@ for (const button of buttons) {
   }));
 }
 
+function follow(state) {
+  // Another tab may have changed a pair; a pair that did not start has changed nothing.
+  sides.forEach((side, number) => {
+    const [serving, io] = side.querySelectorAll("select");
+    const frame = side.querySelector("iframe"), live = `${state[number].live}/`;
+    [serving.value, io.value] = [state[number].serving, state[number].io];
+    if (frame.src === live) return;
+    show(side, []);
+    frame.src = live;
+  });
+}
+
 for (const side of sides) {
   const [serving, io] = side.querySelectorAll("select");
   const change = () => during("The other pair starts …", async () => {
     const pair = `${serving.value}+${io.value}`;
-    const state = await ask("pair", { side: side.dataset.side, pair });
-    show(side, []);
-    side.querySelector("iframe").src = `${state[side.dataset.side].live}/`;
+    follow(await ask("pair", { side: side.dataset.side, pair }));
     return `${pair} serves.`;
   });
   serving.addEventListener("change", change);
   io.addEventListener("change", change);
 }
+
+const following = setInterval(async () => {
+  if (busy) return;
+  let state;
+  try {
+    state = await (await fetch("state")).json();
+  } catch {
+    clearInterval(following);
+    for (const each of [...buttons, ...selects]) each.disabled = true;
+    says.textContent = "The lab has ended, and both servers with it. Start it again: fivefold lab";
+    return;
+  }
+  if (!busy) follow(state);
+}, 2000);

@@ -26,7 +26,7 @@ from ..pages import rendered
 from ..serving import MODELS as SERVING_MODELS
 from .both_sides import Laboratory
 from .experiments import EXPERIMENTS
-from .io_options import option_of, options
+from .io_options import options
 
 TOKEN_BYTES = 16
 IDLE_S = 60.0
@@ -98,15 +98,10 @@ class Pages(BaseHTTPRequestHandler):
 
 
 def page(laboratory: Laboratory) -> str:
-    sides = [
-        side | {"serving": serving, "io": option_of(io)}
-        for side in laboratory.state()
-        for serving, _, io in [side["pair"].partition("+")]
-    ]
     return rendered(
         __package__,
         "lab",
-        sides=sides,
+        sides=laboratory.state(),
         serving=list(SERVING_MODELS),
         io=options(),
         experiments=list(EXPERIMENTS.values()),

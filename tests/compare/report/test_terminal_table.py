@@ -98,3 +98,26 @@ def test_clients_whose_turn_had_not_come_exclude_nobody() -> None:
     printed = shown(row(USUAL, 10), row("async+aio", 5, clients_queued=60))
     assert "and no time for longer rounds: async+aio 60" in " ".join(printed.split())
     assert "Not advised" not in printed
+
+
+def test_too_few_rounds_are_no_evidence_that_pairs_are_alike() -> None:
+    few = [row(name, cpu, rounds=2) for name, cpu in ((USUAL, 10), ("thread+aio", 20))]
+    for each in few:
+        for key in ("requests_per_s", "cpu_us_per_request", "pss_mib"):
+            each[key]["rounds"] = each[key]["rounds"][:2]
+    printed = " ".join(shown(*few).split())
+    assert "In 2 rounds no difference from thread+aio can be shown; 8 can show one." in printed
+    assert "keep it simple" not in printed
+
+
+@pytest.mark.parametrize(
+    ("seconds", "note", "said"),
+    [
+        (5.0, None, "63 clients got no answer in 5 s."),
+        (1.23, None, "in 1.23 s while others had several; a longer comparison shows whether"),
+        (1.23, "iterative: one client at a time", "in 1.23 s: it serves one client at a time."),
+    ],
+)
+def test_who_was_left_out_in_how_long(seconds: float, note: str | None, said: str) -> None:
+    left = row("thread+aio", 5, clients_left=63, longest_round_s=seconds, note=note)
+    assert said in " ".join(shown(row(USUAL, 10), left).split())

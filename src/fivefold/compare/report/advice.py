@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ...inspection.phrases import counted
 from ..figures import Row
 from ..plan.scenarios import SCENARIOS
+from ..significance import rounds_needed
 from .columns import three
 from .criteria import (
     CHEAPEST,
@@ -161,10 +163,19 @@ def kept(answers: Answers, differ: Mapping[str, float]) -> str:
         parts.append("No other pair is left.")
     elif others:
         named = ", ".join(others)
-        parts.append(f"No significant difference from {named} was shown: keep it simple.")
+        parts.append(undecided(answers, named))
     else:
         parts.append("Every other pair was worse.")
     return " ".join(parts)
+
+
+def undecided(answers: Answers, others: str) -> str:
+    """Why there is nothing against the simple pair: no difference, or too few rounds to see one."""
+    rounds, needed = answers.simple["rounds"], rounds_needed(len(answers.sound))
+    if rounds < needed and not answers.criterion.counted:
+        few = counted(rounds, "round", "rounds")
+        return f"In {few} no difference from {others} can be shown; {needed} can show one."
+    return f"No significant difference from {others} was shown: keep it simple."
 
 
 def better(best: Row, answers: Answers) -> str:

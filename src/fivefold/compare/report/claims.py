@@ -25,6 +25,8 @@ ONCE = 1.25
 """What was measured once differs by a quarter, or nothing was shown."""
 CONFIRMED, OPEN, REFUTED = "confirmed", "not confirmed here", "refuted here"
 
+STABILITY = "stability"
+
 EXPLAINED = (
     "Of the other clients of one worker. A crash: a process is killed, as the kernel does when a"
     " leak has taken all memory; a hang: it is stopped, as by C code that keeps the interpreter."
@@ -83,8 +85,8 @@ def claims(probes: Sequence[Probe], rows: Sequence[Row]) -> list[dict[str, Any]]
     """Lines of the table; those of which nothing was measured are left out."""
     by_model = {each.serving: each for each in probes}
     counts = [
-        counted("stability", "a crash takes", by_model, "killed"),
-        counted("stability", "a hang stops", by_model, "stopped"),
+        counted(STABILITY, "a crash takes", by_model, "killed"),
+        counted(STABILITY, "a hang stops", by_model, "stopped"),
     ]
     kib = {name: each.kib_per_connection for name, each in by_model.items()}
     start = {name: each.start_ms or None for name, each in by_model.items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...inspection.phrases import counted
 from ..figures import BY_KEY, Figure, Row
-from .claims import EXPLAINED
+from .claims import EXPLAINED, STABILITY
 from .columns import aligned, fits, table, three, wrapped
 from .criteria import isolation
 from .soundness import reasons_against
@@ -205,4 +205,9 @@ def claimed(claims: Sequence[dict[str, Any]]) -> list[str]:
     """The chapter's, as the last table."""
     if not claims:
         return []
-    return [f"{CLAIMED}:", *wrapped(EXPLAINED), "", *table(claims_table(claims))]
+    return [f"{CLAIMED}:", *wrapped(explained(claims)), "", *table(claims_table(claims))]
+
+
+def explained(claims: Sequence[dict[str, Any]]) -> str:
+    """What harm was done, where it was done."""
+    return EXPLAINED if any(each["claim"] == STABILITY for each in claims) else ""
