@@ -43,10 +43,19 @@ def test_who_waits_with_a_slow_client(pair: str, waits: bool, tmp_path: Path) ->
     assert answers == 0 if waits else answers > 0
 
 
-@pytest.mark.parametrize(("pair", "harmed"), [("process+blocking", 0), ("thread+multiplexing", 15)])
-def test_whom_a_crash_takes_along(pair: str, harmed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("pair", "served", "harmed"),
+    [
+        ("process+blocking", 16, "0 of 15"),
+        ("thread+multiplexing", 16, "15 of 15"),
+        ("async+blocking", 1, "0 of 0"),
+    ],
+)
+def test_whom_a_crash_takes_along(pair: str, served: int, harmed: str, tmp_path: Path) -> None:
+    """Who waits for the one client that is served does not lose what it never had."""
     found = made(pair, "crash", tmp_path)
-    assert found["other connections that it took along"] == f"{harmed} of 15"
+    assert found["connections that were served"] == f"{served} of 16"
+    assert found["other connections that it took along"] == harmed
     assert found["processes killed"] == "1"
     assert found["a new client was answered"].endswith(" s later")
 

@@ -47,14 +47,31 @@ def test_an_experiment_is_seen_on_both_sides(page: Page) -> None:
 
 
 @needs_chromium
-def test_another_pair_is_chosen(page: Page) -> None:
+def test_another_pair_is_chosen(page: Page, browser: Browser) -> None:
+    """In one tab; another shows the new one, too, whether it was open then or not."""
+    other = browser.new_page()
+    other.goto(page.url)
     page.locator("[data-side='1'] select[data-of='serving']").select_option("process")
     expect(page.locator("#says")).to_have_text("process+multiplexing serves.")
-    live = page.frame_locator("[data-side='1'] iframe")
-    expect(live.locator("h1")).to_contain_text("process + ")
     page.reload()
-    chosen = page.locator("[data-side='1'] select[data-of='serving']")
-    expect(chosen).to_have_value("process")
+    for each in (page, other):
+        chosen = each.locator("[data-side='1'] select[data-of='serving']")
+        expect(chosen).to_have_value("process")
+        live = each.frame_locator("[data-side='1'] iframe")
+        expect(live.locator("h1")).to_contain_text("process + ")
+    other.close()
+
+
+@needs_chromium
+def test_a_page_whose_lab_has_ended_says_so(browser: Browser) -> None:
+    with lab() as (process, address):
+        page = browser.new_page()
+        page.goto(address)
+        process.terminate()
+        process.wait()
+        expect(page.locator("#says")).to_contain_text("The lab has ended")
+        expect(page.get_by_role("button", name="One crash")).to_be_disabled()
+        page.close()
 
 
 @needs_chromium

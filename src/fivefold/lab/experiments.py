@@ -11,7 +11,7 @@ import http.client
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ from ..compare.measure.harm_and_starts import (
     connected,
     holders,
     send,
+    served,
     unanswered,
 )
 from ..compare.measure.servers import POLL_S, Running
@@ -94,20 +95,32 @@ def slow_client(side: Side) -> list[Finding]:
 def crash(side: Side) -> list[Finding]:
     """The process that serves one of several kept connections is killed, as by a crash in C."""
     server = side.server
-    with connected(server.address, SMALL) as (victim, *rest):
-        found = holders(server.port, [entry.pid for entry in tree(server.pid)], victim.port)
+    with connected(server.address, SMALL) as clients:
+        asking, patience_s = served(clients)
+        victim, found = held(server, asking)
+        rest = [each for each in asking if each is not victim]
         killed = time.monotonic()
         send(signal.SIGKILL, found)
-        harmed = unanswered(rest)
+        harmed = unanswered(rest, patience_s)
     back_s = answers_after(server, killed)
     return [
+        ("connections that were served", f"{len(asking)} of {CLIENTS}"),
         ("processes killed", str(len(found))),
-        ("other connections that it took along", f"{harmed} of {CLIENTS - 1}"),
+        ("other connections that it took along", f"{harmed} of {len(rest)}"),
         (
             "a new client was answered",
             "not any more" if back_s is None else f"{back_s:.2g} s later",
         ),
     ]
+
+
+def held(server: Running, clients: Sequence[KeptClient]) -> tuple[KeptClient | None, list[int]]:
+    """The first of them that a process holds, and that process."""
+    pids = [entry.pid for entry in tree(server.pid)]
+    for each in clients:
+        if found := holders(server.port, pids, each.port):
+            return each, found
+    return None, []
 
 
 def answers_after(server: Running, since: float) -> float | None:

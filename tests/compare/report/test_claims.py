@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
 from fivefold.compare.measure.cores import choose
-from fivefold.compare.measure.harm_and_starts import CLIENTS, STARTS, Probe, probed
+from fivefold.compare.measure.harm_and_starts import (
+    CLIENTS,
+    STARTS,
+    KeptClient,
+    Probe,
+    probed,
+    served,
+    unanswered,
+)
 from fivefold.compare.plan.contenders import pairs
 from fivefold.compare.report.claims import claims
 from fivefold.compare.report.terminal_table import text
@@ -129,3 +138,28 @@ def test_one_crash_and_one_hang_are_done_to_real_servers() -> None:
         assert each.kib_per_connection is not None
     (process, thread) = (sorted(found[n].start_ms)[STARTS // 2] for n in ("process", "thread"))
     assert process > thread
+
+
+class Patient(KeptClient):
+    """Answered so many seconds after the one before it; never, if it is infinitely late."""
+
+    def __init__(self, clock: list[float], late_s: float) -> None:
+        self.clock, self.late_s = clock, late_s
+
+    def ask(self) -> None:
+        """Nobody is asked."""
+
+    def answered(self, until: float) -> bool:
+        self.clock[0] = min(self.clock[0] + self.late_s, until)
+        return self.clock[0] < until
+
+
+def test_who_is_slow_unharmed_is_not_harmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifteen handlers of 0.1 s on one core take longer than a second, and nobody is dead."""
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    slow = [Patient(clock, 0.1) for _ in range(15)]
+    asking, patience_s = served([*slow, Patient(clock, math.inf)])
+    assert asking == slow
+    assert unanswered(asking) > 0
+    assert unanswered(asking, patience_s) == 0

@@ -7,7 +7,9 @@ Facts.        The kernel tells which process holds a connection (/proc/net/tcp, 
               SIGKILL is how a crash ends a process, and how the kernel ends one whose leak has
               taken all memory; SIGSTOP does what C code does that keeps the interpreter for ever.
 Choice.       One of `CLIENTS` kept connections is chosen; its process is stopped, then killed, and
-              the others ask again each time: whoever has no answer in `PATIENCE_S` was harmed.
+              the others ask again each time: whoever has no answer in `PATIENCE_S`, or in twice the
+              time in which all were answered before, was harmed.  Who was not answered before
+              either (a server of one client at a time) is not counted.
 Assumption.   Connections of the probe are all of one worker: with several, fewer are lost.
               A handler that merely sleeps stops less than SIGSTOP: of a thread only itself.
 """
@@ -33,6 +35,8 @@ from .servers import DidNotStart, Up, started
 
 CLIENTS = 16
 PATIENCE_S = 1.0
+UNHARMED_S = 3.0
+"""How long all may take while nothing is harmed; who has no answer then is not counted."""
 POLL_S = 0.002
 STARTS = 20
 """New connections, one after the other, of which each gets a thread or process of its own."""
@@ -92,11 +96,20 @@ def links(pid: int) -> set[str]:
     return found
 
 
-def unanswered(clients: Sequence[KeptClient]) -> int:
+def served(clients: Sequence[KeptClient]) -> tuple[list[KeptClient], float]:
+    """All ask: those that are answered, and how long to wait for them next time."""
+    begun = time.monotonic()
+    for each in clients:
+        each.ask()
+    found = [each for each in clients if each.answered(begun + UNHARMED_S)]
+    return found, max(PATIENCE_S, 2 * (time.monotonic() - begun))
+
+
+def unanswered(clients: Sequence[KeptClient], patience_s: float = PATIENCE_S) -> int:
     """All ask; how many are not answered in time."""
     for each in clients:
         each.ask()
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + patience_s
     return sum(not each.answered(until) for each in clients)
 
 
@@ -126,13 +139,14 @@ def harmed(running: Up, path: str) -> Probe:
         found = holders(running.address[1], pids, victim.port)
         if not found:
             return Probe("")
+        asking, patience_s = served(others)
         send(signal.SIGSTOP, found)
         wait_until_stopped(found)
-        stopped = unanswered(others)
+        stopped = unanswered(asking, patience_s)
         send(signal.SIGKILL, found)
-        killed = unanswered(others)
+        killed = unanswered(asking, patience_s)
     grown = None if rest is None or load is None else max(load - rest, 0) / CLIENTS
-    return Probe("", killed=killed, stopped=stopped, kib_per_connection=grown)
+    return Probe("", len(asking), killed, stopped, kib_per_connection=grown)
 
 
 def send(number: signal.Signals, pids: Sequence[int]) -> None:
