@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fivefold.compare.measure.rounds import silence
 from fivefold.compare.report.advice import advice
 from fivefold.compare.report.columns import three
+from fivefold.compare.report.html.page import as_html
 from fivefold.compare.report.terminal_table import text
 from fivefold.load.tally import Tally
 from support.hand_made.rows import document, figure, row, unavailable
@@ -121,3 +122,9 @@ def test_too_few_rounds_are_no_evidence_that_pairs_are_alike() -> None:
 def test_who_was_left_out_in_how_long(seconds: float, note: str | None, said: str) -> None:
     left = row("thread+aio", 5, clients_left=63, longest_round_s=seconds, note=note)
     assert said in " ".join(shown(row(USUAL, 10), left).split())
+
+
+def test_a_report_has_three_digits_and_right_numbers_everywhere() -> None:
+    found = document(row(USUAL, 10)) | {"seconds": 0.25347, "rounds": 1}
+    assert "medians of 1 round of 0.253 s, taken in turns" in text(found)
+    assert "measured it: 1 round of 0.253 s, taken in turns" in as_html(found)

@@ -172,14 +172,18 @@ def answers(document: dict[str, Any]) -> Iterator[str]:
             yield ""
 
 
+def rounds_of(document: dict[str, Any]) -> str:
+    """How many, and of what length where a row needed no longer ones."""
+    rounds = counted(document["rounds"], "round", "rounds")
+    return f"{rounds} of {three(document['seconds'])} s"
+
+
 def text(document: dict[str, Any]) -> str:
     """The whole result."""
     lines = [line for each in document["warnings"] for line in (*wrapped(each), "")]
     for name, found in document["machine"].items():
         lines += wrapped(f"{name}: {found}", "    ", "")
-    seconds = three(document["seconds"])
-    rounds = counted(document["rounds"], "round", "rounds")
-    lines += [f"medians of {rounds} of {seconds} s, taken in turns"]
+    lines += [f"medians of {rounds_of(document)}, taken in turns"]
     lines += ["", *tables(document)]
     if document["interrupted"]:
         lines += ["Interrupted: these are the rounds that were finished.", ""]
