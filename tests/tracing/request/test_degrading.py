@@ -166,4 +166,4 @@ def test_another_user_gets_a_trace_and_the_advice_to_be_root(folder: Path) -> No
     assert not trace["privileged"]
     assert trace["request"]["status"] == 200
     if tracefs.available() is None:
-        assert any("as root" in note for note in trace["notes"])
+        assert any("root" in note for note in trace["notes"])
