@@ -82,6 +82,27 @@ async def going_on(scope: Scope, receive: Receive, send: Send) -> None:
     note("went on")
 
 
+LARGE = {"type": "websocket.send", "bytes": bytes(8 << 20)}
+"""More than a client that takes nothing lets out."""
+
+
+async def sending(scope: Scope, receive: Receive, send: Send) -> None:
+    """It listens, and sends meanwhile."""
+
+    async def listen() -> None:
+        message = await receive()
+        note(json.dumps([message["type"], message["code"]]))
+
+    await accept(receive, send)
+    listening = asyncio.ensure_future(listen())
+    try:
+        while True:
+            await send(LARGE)
+    except OSError:
+        note("OSError")
+    await listening
+
+
 async def plain(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"plain"})

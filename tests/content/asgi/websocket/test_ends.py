@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from socket import SHUT_WR
 from typing import Any
 
 from applications.asgi import websocket_ends
@@ -17,6 +18,8 @@ Pair = dict[str, Any]
 DEFLATE = (
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"  # RFC 7692
 )
+
+NO_DEFLATE = "Sec-WebSocket-Version: 13\r\n"
 
 
 def agreed(site: Site, path: str, fields: str = DEFLATE) -> Wire:
@@ -119,4 +122,23 @@ def test_leavers_keep_nobody_out(pair: Pair) -> None:
             pass
         assert [site.notes.next(), site.notes.next()] == ["OSError", "went on"]
         assert answered(site)
+        assert not said(site)
+
+
+@pairs()
+def test_a_client_that_ends_its_side_while_the_application_sends(pair: Pair) -> None:
+    """The application hears of it although what it sends is not taken, and sends no more."""
+    heard = json.dumps(["websocket.disconnect", 1006])
+    notes = []
+    with hosting(websocket_ends.app, **pair) as site:
+        with agreed(site, "/sending", NO_DEFLATE) as wire:
+            assert wire.exactly(2)[0] == 0x82  # the first message is on its way
+            wire.sock.shutdown(SHUT_WR)
+            if pair["io"] != "blocking":  # which reads nothing while it sends
+                notes.append(site.notes.next())
+                assert notes == [heard]
+            assert ended(wire)
+        while len(notes) < 2:
+            notes.append(site.notes.next())
+        assert set(notes) == {heard, "OSError"}
         assert not said(site)

@@ -151,7 +151,7 @@ class Endpoint:
             if not data and not stops:
                 break
             data = b""  # an idle connection need not keep what came last
-        self.disconnect(self.frames.close_code or ABNORMAL, self.frames.close_reason or "")
+        self._disconnect_as_closed()
         self.state = State.CLOSED
 
     def _must_stop(self) -> bool:
@@ -212,7 +212,14 @@ class Endpoint:
         if frames.close_sent is not None:  # the client has broken the protocol
             self.disconnect(frames.close_sent.code, frames.close_sent.reason)
             return True
+        if not data:
+            # At once: what is flushed now may wait for what the application sends, which may not
+            # send more then.
+            self._disconnect_as_closed()
         return answer or not data
+
+    def _disconnect_as_closed(self) -> None:
+        self.disconnect(self.frames.close_code or ABNORMAL, self.frames.close_reason or "")
 
     def _take(self, frame: Frame) -> bool:
         """Whether the protocol answers it."""
