@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fivefold import Settings
+from fivefold.errors import TraceFailed
 from fivefold.serving import MODELS
 from fivefold.tracing.report.html.page import as_html
 from fivefold.tracing.report.terminal import timeline
@@ -110,3 +112,21 @@ def test_a_server_that_closes_each_connection_is_warm_all_the_same(folder: Path)
     with Session(settings, privileged=False) as session:
         refused = session.request("/a b", before=1).request
     assert (refused["status"], refused["before"]) == (400, 1)
+
+
+def test_what_fails_is_asked_once_before(tmp_path: Path) -> None:
+    """An application that raises says so each time, with where."""
+    asked = tmp_path / "asked"
+
+    def failing(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        with asked.open("a") as file:
+            file.write("x")
+        raise RuntimeError("for the test")
+
+    with Session(Settings(target=failing, serving="thread"), privileged=False) as session:
+        with pytest.raises(TraceFailed, match="no file to drop"):
+            session.request("/", before=WARM_UP, cold=True)
+        assert not asked.exists()
+        trace = session.request("/", before=WARM_UP)
+    assert (trace.request["status"], trace.request["before"]) == (500, 1)
+    assert asked.read_text() == "xx"

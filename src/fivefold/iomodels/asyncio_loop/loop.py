@@ -125,6 +125,10 @@ class LoopModel(IOModel):
     def on_tick(self, call: Callable[[], None]) -> None:
         self.io.on_tick(call)
 
+    @property
+    def watching(self) -> int:
+        return self.io.watching
+
     def statistics(self) -> dict[str, int]:
         return self.io.statistics()
 

@@ -52,7 +52,7 @@ class Watching(Scheduler):
 
     @property
     def watching(self) -> int:
-        return len(self._watched)
+        return len(self._watched) + len(self._foreign)
 
     def writer_of(self, connection: Source) -> Waiter:
         return connection.writer

@@ -98,8 +98,13 @@ def unattributed(lane: Lane) -> str:
     """What is part of neither I/O, for lanes that show only that."""
     others = [one for one in lane.segments if not one.part]
     if len(others) < len(lane.segments):
-        others = [one for one in others if one.phase in {WORK, REST} or one.io == PROCESSOR]
+        others = [one for one in others if one.phase in {WORK, REST} or is_own(one)]
     return "; ".join(f"{label} {duration(one.us)}" for label, one in summed_up(others))
+
+
+def is_own(wait: Segment) -> bool:
+    """Whether it lies in the exchange; what precedes that was no wait of it."""
+    return wait.io == PROCESSOR or wait.start_us >= 0
 
 
 @dataclass

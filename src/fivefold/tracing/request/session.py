@@ -45,6 +45,9 @@ WARM_UP = 16
 """Requests before the one that is traced: CPython adapts a function to its arguments once it has
 been called eight times (PEP 659), and its files and names are in memory then."""
 
+FAILED = 500
+"""Statuses from here on."""
+
 WARM_UP_S = 1.0
 """An application that takes its time is warm after fewer."""
 
@@ -126,9 +129,10 @@ class Session:
         Raises `TraceFailed`.
         """
         self._orders[0] = cold
+        file = self._file_of(target) if cold else None  # before an application is asked in vain
         client = self._warmed((method, target), before)
         try:
-            cooled = self._evict(target) if cold else None
+            cooled = None if file is None else evict(file)
             if self._kernel is not None:
                 self._kernel.resume()
             connecting_ns = time.monotonic_ns()
@@ -194,7 +198,8 @@ class Session:
 
     def _warmed(self, asked: tuple[str, str], count: int) -> OwnClient:
         """A client that has sent the request so often on its connection, or for as long as
-        `WARM_UP_S`: so the process that serves it is warm, whichever it is.
+        `WARM_UP_S`: so the process that serves it is warm, whichever it is. What fails is not asked
+        again: an application that raises says so each time.
 
         Raises `TraceFailed`.
         """
@@ -207,7 +212,7 @@ class Session:
                 if answer.closes:
                     client.close()
                     client = self._connected()
-                if time.monotonic() > until:
+                if time.monotonic() > until or answer.status >= FAILED:
                     break
         except BaseException:
             client.close()
@@ -241,11 +246,8 @@ class Session:
         if client.refused:
             yield f"no time stamps of the network: {client.refused}"
 
-    def _evict(self, target: str) -> str | None:
-        """The file that the request asks for, made cold; what must be known about that.
-
-        Raises `TraceFailed`.
-        """
+    def _file_of(self, target: str) -> Path:
+        """Which the request asks for, to be made cold. Raises `TraceFailed`: none, or it cannot."""
         if self._server.interface != "static":
             raise TraceFailed(
                 "--cold: an application has no file to drop from memory: name a folder"
@@ -253,7 +255,8 @@ class Session:
         path = Path(self._settings.target) / unquote(urlsplit(target).path).lstrip("/")
         if path.is_dir():
             path /= "index.html"
-        return evict(path)
+        evict(path)
+        return path
 
     def _reported(self, port: int, what: dict[int, Any], name: str) -> Any:
         """What the workers report of the client with that port. Raises `TraceFailed`."""

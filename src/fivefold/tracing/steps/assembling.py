@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..kernel.disk_waits import disk_waits
+from ..kernel.disk_waits import SUBMITTED, disk_waits
 from ..kernel.packets import CLIENT, SERVER, TOWARDS
 from ..model import STEPS, Evidence, Observation, Step
 from .page_waits import BEGUN, ENDED, counted, pages_missing, refused, seen_missing
@@ -32,6 +32,9 @@ HANDED_OVER = "the kernel (or glibc's thread) copies while it reads: the complet
 
 LEAVES = ("sendfile64.exit", "send_file.end", "read_file.end")
 """The body of the response leaves, or could; what the disk did later is not the first step."""
+
+GIVES = ("syscalls:sys_enter_sendto", "syscalls:sys_enter_write", SUBMITTED)
+"""Bytes are given to the kernel in the middle of an operation, by a helper or by a ring."""
 
 AT_INTERFACE = ("net:netif_rx", "net:net_dev_xmit", "TX_SND")
 
@@ -145,6 +148,10 @@ class Assembly:
         timeline = self._timeline
         begun = timeline.first(*LEAVES, after=asked.at_ns)
         limit = max(done.at_ns, begun.at_ns if begun else 0)
+        read = [end for start, end in self._waits if asked.at_ns <= start <= limit][:1]
+        leaves = [one for one in timeline.of(*GIVES, after=max(read)) if gives(one)] if read else []
+        if leaves:  # the operation reads and sends in turns: this is the first of them
+            limit = min(limit, leaves[0].at_ns)
         span: dict[str, int] = {"after": asked.at_ns, "before": limit}
         issued = timeline.first("block:block_rq_issue", **span)
         complete = timeline.last("block:block_rq_complete", **span)
@@ -208,6 +215,13 @@ class Assembly:
         self._until(cut.at_ns, also=[cut] if cut.at_ns <= timeline.end_ns else ())
         self._until(arrived.at_ns if arrived else None)
         self._until(timeline.end_ns)
+
+
+def gives(seen: Observation) -> bool:
+    """Whether one of `GIVES` does: a ring is given reads as well."""
+    return seen.event != SUBMITTED or str(seen.detail["fields"].get("opcode", "")).startswith(
+        "SEND"
+    )
 
 
 def is_from_memory(timeline: Timeline) -> bool:

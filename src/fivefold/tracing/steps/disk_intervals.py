@@ -40,7 +40,10 @@ class DiskIntervals:
         if not waits and pages_missing(timeline):
             waits = [(one.begun.at_ns, self._thread.slept_until(one)) for one in self._reads()]
         for start, end in waits:
-            yield self._thread.interval(start, end, FILE_WAIT, self._label_of(start, end))
+            label = self._label_of(start, end)
+            # A helper may read ahead while this thread sends.
+            for begun, ended in self._thread.waits_between(start, end):
+                yield self._thread.interval(begun, ended, FILE_WAIT, label)
 
     def _label_of(self, start: int, end: int) -> str:
         refused = [

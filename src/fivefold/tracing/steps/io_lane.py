@@ -60,6 +60,7 @@ class _IoLane:
             *([*waits, wanting] if self._thread.tries else [wanting, *waits]),
             [*self._network.copies(), *self._disk.copies()],
             list(self._rest()),
+            list(self._thread.sleeping()),
             [self._thread.interval(timeline.start_ns, timeline.end_ns, OWN_WORK, self._work)],
         ]
         seen = [self._with_ticks(one) for one in laid_over(layers)]
@@ -80,7 +81,9 @@ class _IoLane:
 
     @property
     def _work(self) -> str:
-        return "answered from memory" if is_from_memory(self._thread.timeline) else "computes"
+        if is_from_memory(self._thread.timeline):
+            return "answered from memory"
+        return "computes" if self._thread.is_scheduled else "computes or sleeps"
 
     def _segment(self, one: Interval) -> Segment:
         start, end = self._thread.timeline.us(one.start_ns), self._thread.timeline.us(one.end_ns)

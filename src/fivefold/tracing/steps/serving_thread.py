@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from ...inspection.phrases import counted
 from ...iomodels.interface import Traits
 from ..kernel.off_cpu import off_cpu
-from .intervals import NO_PROCESSOR, Interval, IoPhase
+from .intervals import ASLEEP, NO_PROCESSOR, Interval, IoPhase
 from .sending import CALLS, REFUSED, Part
 from .timeline import Timeline
 
@@ -34,6 +34,8 @@ OF_SCHEDULER = ("sched:", "syscalls:")
 """Events of one recording."""
 
 RUNNABLE = "wants a processor"
+FOR_NEITHER = "asleep for neither I/O"
+"""In the application, mostly: it sleeps itself, or a thread of a pool runs it."""
 
 Span = tuple[int, int]
 """From and to, in nanoseconds."""
@@ -78,8 +80,13 @@ class ServingThread:
         for start, end in long_enough(self._wanting, self.timeline.start_ns, self.timeline.end_ns):
             yield self.interval(start, end, NO_PROCESSOR, RUNNABLE)
 
+    def sleeping(self) -> Iterator[Interval]:
+        """When it slept, whatever for; below the waits of which that is known."""
+        for start, end in long_enough(self._asleep, self.timeline.start_ns, self.timeline.end_ns):
+            yield self.interval(start, end, ASLEEP, FOR_NEITHER)
+
     def waits_between(self, start: int, end: int) -> list[Span]:
-        """When it waited between two moments, as far as the scheduler tells; else all the time."""
+        """When it slept between two moments; all the time, where the scheduler is not asked."""
         if self.tries or not self.is_scheduled:
             return [(start, end)] if end > start else []
         return long_enough(self._asleep, start, end)

@@ -37,7 +37,7 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
             waited + (sent.waited_ns + within_content(timeline, "recv")) / 1000
         ),
         network_copy_us=of_exchange((receiving(timeline, steps) + sent.copied_ns) / 1000),
-        disk_wait_us=of_exchange(max(shown, in_waits / 1000)),
+        disk_wait_us=of_exchange(in_waits / 1000 if waits else shown),
         disk_copy_us=copied,
         application_us=of_exchange((left_ns - entered_ns - own_io_ns) / 1000),
         runqueue_us=of_exchange(run_queue(timeline) / 1000),
