@@ -29,7 +29,7 @@ from .criteria import (
     isolates,
     isolation,
 )
-from .soundness import blocked_loop, is_sound, reasons_against
+from .soundness import blocked_loops, held_against, is_sound
 
 MEMORY = "memory"
 """A question that has no scenario of its own: every row has an answer."""
@@ -99,14 +99,10 @@ def answered(
 ) -> Sentence:
     ours = [row for row in rows if row["serving"] is not None and row["available"]]
     question = SCENARIOS[scenario].question
-    against = {
-        row["name"]: "; ".join(
-            filter(None, (*reasons_against(row), blocked_loop(row, ours, interface)))
-        )
-        for row in ours
-    }
-    sound = [row for row in ours if not against[row["name"]]]
-    excluded = tuple(f"{name}: {reason}." for name, reason in against.items() if reason)
+    against = [*held_against(ours), *blocked_loops(ours, interface)]
+    named = {name for names, _ in against for name in names}
+    sound = [row for row in ours if row["name"] not in named]
+    excluded = tuple(f"{', '.join(names)}: {reason}." for names, reason in against)
     criterion = deciding(scenario, sound)
     sound = [row for row in sound if criterion.of(row) is not None]
     if not sound:

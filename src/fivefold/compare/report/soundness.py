@@ -76,6 +76,15 @@ def reasons_against(row: Row) -> list[str]:
     return [reason for reason in found if reason]
 
 
+def held_against(rows: Sequence[Row]) -> list[tuple[list[str], str]]:
+    """Names and reason; what is held against several pairs is said once."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for reason in reasons_against(row):
+            found.setdefault(reason, []).append(row["name"])
+    return [(names, reason) for reason, names in found.items()]
+
+
 def is_sound(row: Row) -> bool:
     """Whether it may be advised at all."""
     return bool(row["available"]) and not reasons_against(row)
@@ -85,7 +94,7 @@ def is_usable(row: Row) -> bool:
     return bool(row["requests_per_s"] and row["cpu_us_per_request"])
 
 
-def blocked_loop(row: Row, rows: Sequence[Row], interface: str) -> str | None:
+def is_blocked(row: Row, better: Row | None, interface: str) -> bool:
     """Whether the application's handler keeps the event loop from all other clients.
 
     Evidence: the processor has nothing to do for a good part of the time, so the handler waits,
@@ -93,24 +102,46 @@ def blocked_loop(row: Row, rows: Sequence[Row], interface: str) -> str | None:
     than half of what threads or processes do.
     """
     if interface != "asgi" or row["note"] or not is_usable(row) or busy(row) > BUSY:
-        return None
-    better = best_of_others(row, rows)
-    if better is None and not is_one_by_one(row):
-        return None
-    mine = three(row["requests_per_s"]["median"])
-    idle = f"though the processor was idle {100 * (1 - busy(row)):.0f} % of the time"
+        return False
+    return better is not None or is_one_by_one(row)
+
+
+def blocked_loops(rows: Sequence[Row], interface: str) -> list[tuple[list[str], str]]:
+    """The pairs whose loop is blocked, and what is said of them: once for all that have the same
+    remedy, because the handler is the same in each."""
+    alike: dict[str | None, tuple[list[Row], Row | None]] = {}
+    for row in rows:
+        better = best_of_others(row, rows)
+        if is_blocked(row, better, interface):
+            alike.setdefault(better["name"] if better else None, ([], better))[0].append(row)
+    return [
+        ([row["name"] for row in mine], blocked(mine, better)) for mine, better in alike.values()
+    ]
+
+
+def blocked(rows: Sequence[Row], better: Row | None) -> str:
+    """What is said of rows that are blocked alike."""
+    mine = spread([row["requests_per_s"]["median"] for row in rows], three)
+    share = spread([100 * (1 - busy(row)) for row in rows], "{:.0f}".format)
+    idle = f"though the processor was idle {share} % of the time"
     remedy = "await what it waits for, or write it as `def` where the framework has it, or take"
     if better is None:
+        alone = spread([row["alone_ms"] for row in rows], three)
         return (
-            f"its handler blocks the event loop: {mine} requests/s for all clients, one after the"
-            f" other, as one alone is answered in {three(row['alone_ms'])} ms, {idle}; {remedy}"
-            " --serving process"
+            f"the handler blocks the event loop: {mine} requests/s for all clients, one after the"
+            f" other, as one alone is answered in {alone} ms, {idle}; {remedy} --serving process"
         )
     theirs = three(better["requests_per_s"]["median"])
     return (
-        f"its handler blocks the event loop: {mine} instead of {theirs} requests/s, {idle};"
+        f"the handler blocks the event loop: {mine} instead of {theirs} requests/s, {idle};"
         f" {remedy} {better['name']}"
     )
+
+
+def spread(values: Sequence[float], said: Callable[[float], str]) -> str:
+    """The least and the most, or one where they are said alike."""
+    ends = dict.fromkeys((said(min(values)), said(max(values))))
+    return " to ".join(ends)
 
 
 def busy(row: Row) -> float:

@@ -10,7 +10,7 @@ from ..figures import BY_KEY, Figure, Row
 from .claims import EXPLAINED, STABILITY
 from .columns import aligned, fits, table, three, wrapped
 from .criteria import isolation
-from .soundness import reasons_against
+from .soundness import held_against
 
 ANSWERS = {
     "requests_per_s": "requests/s",
@@ -121,11 +121,12 @@ def notes(rows: Sequence[Row]) -> Iterator[str]:
             reasons.setdefault(row["reason"], []).append(row["name"])
     for reason, names in reasons.items():
         yield reason if len(names) == len(rows) else f"{', '.join(names)}: {reason}"
-    for row in rows:
-        if row["note"] and row["available"]:
+    measured = [row for row in rows if row["available"]]
+    for row in measured:
+        if row["note"]:
             yield f"{row['name']}: {row['note']}"
-        for reason in reasons_against(row) if row["available"] else ():
-            yield f"{row['name']}: {reason}"
+    for names, reason in held_against(measured):
+        yield f"{', '.join(names)}: {reason}"
     disturbed = [f"{row['name']} {n}" for row in rows if (n := row["disturbed_rounds"])]
     if disturbed:
         yield f"rounds disturbed by other programs: {', '.join(disturbed)}"
