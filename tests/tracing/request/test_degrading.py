@@ -17,10 +17,14 @@ from typing import Any
 import pytest
 
 from fivefold import Settings
+from fivefold.http1.limits import Limits
 from fivefold.iomodels import ENGINES
 from fivefold.linux import page_cache, timestamping
 from fivefold.linux.tracepoints import mounting, tracefs
+from fivefold.tracing.model import REQUEST, WAIT, WORK
+from fivefold.tracing.request.own_client import Manner
 from fivefold.tracing.request.session import Session
+from support.witness import WITH_RIGHTS
 
 NOBODY = 65534
 ENGINE_NAMES = [engine.engine for engine in ENGINES if engine.available() is None]
@@ -167,3 +171,27 @@ def test_another_user_gets_a_trace_and_the_advice_to_be_root(folder: Path) -> No
     assert trace["request"]["status"] == 200
     if tracefs.available() is None:
         assert any("root" in note for note in trace["notes"])
+
+
+@pytest.mark.parametrize("privileged", [False, WITH_RIGHTS])
+@pytest.mark.parametrize("io", ["blocking", "epoll", "uring"])
+def test_a_request_whose_end_does_not_come_in_time_was_waited_for(
+    io: str,
+    privileged: bool,  # noqa: FBT001
+    folder: Path,
+) -> None:
+    """The server's patience is over before the client sends the last byte, and it says 408."""
+    settings = Settings(
+        target=str(folder), serving="thread", io=io, limits=Limits(head_s=0.1, first_byte_s=0.1)
+    )
+    late = Manner(sends_late_s=0.5)
+    with Session(settings, privileged=privileged, manner=late) as session:
+        trace = session.request("/large")
+    assert trace.request["status"] == 408
+    waits = [one for one in trace.lanes[0].segments if (one.part, one.phase) == (REQUEST, WAIT)]
+    waited_us = sum(one.duration_us for one in waits)
+    computed_us = sum(one.duration_us for one in trace.lanes[0].segments if one.phase == WORK)
+    assert waited_us > 0.5 * 0.1 * 1e6
+    assert waited_us < 0.5 * trace.summary.total_us, "what came after the refusal is none of it"
+    assert trace.summary.network_wait_us > waited_us
+    assert computed_us < waited_us

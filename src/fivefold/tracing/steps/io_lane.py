@@ -37,7 +37,7 @@ from .timeline import Timeline
 TRAITS: dict[str, Traits] = {engine.engine: engine.traits for engine in engines()}
 """By the engine's name, as a trace has it."""
 
-ALL_SENT = "all is with the kernel, and the client reads"
+ALL_SENT = "all is with the kernel"
 
 
 def io_lane(timeline: Timeline, engine: str, descriptors: int) -> Lane:
@@ -74,7 +74,7 @@ class _IoLane:
         return replace(one, ticks_ns=tuple(seen.at_ns for seen in within if is_tick(seen)))
 
     def _rest(self) -> Iterator[Interval]:
-        """The client may still read when all is given to the kernel."""
+        """The client may still read, or not yet, when all is given to the kernel."""
         sent = self._thread.timeline.last(*(ended for _, ended in OPERATIONS))
         if sent is not None and sent.at_ns < self._thread.timeline.end_ns:
             yield self._thread.interval(sent.at_ns, self._thread.timeline.end_ns, NOTHING, ALL_SENT)

@@ -16,7 +16,7 @@ from .intervals import (
 from .page_waits import pages_missing
 from .sending import CALLS, OPERATIONS, REFUSED, SENDING, Part, parts
 from .serving_thread import ServingThread, name_of
-from .summary import ARRIVED, RECEIVING
+from .summary import ARRIVED, RECEIVING, in_vain
 
 SENT = ("client.send.enter", "client.send.exit")
 """The server may have it before the client's call has returned."""
@@ -49,7 +49,16 @@ class NetworkIntervals:
                 yield self._thread.interval(start, end, REQUEST_WAIT, label)
             since = copy.end_ns
             if since >= self._thread.received_ns:
-                return
+                break
+        yield from self._waits_in_vain(since, label)
+
+    def _waits_in_vain(self, since: int, label: str) -> Iterator[Interval]:
+        """For more of a request that then did not come."""
+        for part in in_vain(self._thread.timeline):
+            for start, end in self._thread.waits_between(
+                max(since, part.begun.at_ns), part.ended.at_ns
+            ):
+                yield self._thread.interval(start, end, REQUEST_WAIT, label)
 
     def _waits_for_room(self) -> Iterator[Interval]:
         """From a call that met a full buffer to the one that found room; and sleeps in a call."""
@@ -106,7 +115,8 @@ class NetworkIntervals:
             for one in timeline.of("recvfrom.exit", before=self._thread.received_ns)
             if one.detail.get("bytes")
         ]
-        ended = calls or timeline.of("recv.end", before=self._thread.received_ns)
+        received = timeline.of("recv.end", before=self._thread.received_ns)
+        ended = calls or [one for one in received if "error" not in one.detail]
         entered = {part.ended.at_ns: part.begun.at_ns for part in parts(timeline, RECEIVING)}
         found, since = [], timeline.start_ns
         for one in ended:

@@ -34,6 +34,11 @@ SENDING = "sendto.enter"
 REFUSED = "EAGAIN"
 CLOCK = "processor_ns"
 
+SLEEP_BY_CLOCK_US = 500.0
+"""A call is known to have slept if it took so much longer than it needed a processor, where the
+kernel's events are not seen: a thread that wants a processor has not got one for as long (it has
+just woken its client, perhaps), and nothing tells that from a sleep."""
+
 
 @dataclass(frozen=True)
 class Sending:
@@ -102,11 +107,13 @@ def _asleep(timeline: Timeline, seen: list[Part], disk: list[Wait]) -> int:
         tid: [(s.start_ns, s.end_ns) for s in off_cpu(timeline.all, tid, end_ns) if s.runnable]
         for tid in tids
     }
+    is_scheduled = timeline.first("sched:sched_switch") is not None
     total = 0
     for part in seen:
-        start, end = part.begun.at_ns, part.ended.at_ns
+        start, end = part.begun.at_ns, min(part.ended.at_ns, max(part.begun.at_ns, timeline.end_ns))
         others = [*disk, *runnable[int(part.begun.detail.get("tid", 0))]]
-        total += max(0, part.took_ns - part.processor_ns - spent(others, start, end))
+        asleep = max(0, end - start - part.processor_ns - spent(others, start, end))
+        total += asleep if is_scheduled or asleep / 1000 > SLEEP_BY_CLOCK_US else 0
     return total
 
 

@@ -19,16 +19,12 @@ from ...inspection.phrases import counted
 from ...iomodels.interface import Traits
 from ..kernel.off_cpu import off_cpu
 from .intervals import ASLEEP, NO_PROCESSOR, Interval, IoPhase
-from .sending import CALLS, REFUSED, Part
+from .sending import CALLS, REFUSED, SLEEP_BY_CLOCK_US, Part
 from .timeline import Timeline
 
 SLEEP_US = 20.0
 """A call of which less was asleep has not slept: two clocks were read. Being woken takes as long:
 less is no wait for a processor."""
-
-SLEEP_BY_CLOCK_US = 500.0
-"""The same without the kernel's events: a thread that wants a processor has not got one for as
-long, and nothing tells that from a sleep."""
 
 OF_SCHEDULER = ("sched:", "syscalls:")
 """Events of one recording."""
@@ -57,7 +53,9 @@ class ServingThread:
         self.traits = traits
         self.descriptors = descriptors
         entered = timeline.first("content.enter")
-        received = timeline.last("recv.end", before=entered.at_ns if entered else None)
+        # What is read after a refusal is thrown away.
+        asked = entered or timeline.first("send.begin")
+        received = timeline.last("recv.end", before=asked.at_ns if asked else None)
         self.received_ns = received.at_ns if received else timeline.start_ns
         served = entered or received
         self.tid = served.detail.get("tid") if served else None

@@ -7,10 +7,11 @@ from ..kernel.disk_waits import disk_waits, merged
 from ..kernel.off_cpu import run_queue_ns
 from ..model import Step, Summary
 from .page_waits import waits_for_pages
-from .sending import parts, sending
+from .sending import Part, parts, sending
 from .timeline import Timeline
 
 ARRIVED = ("sock:sk_data_ready", "tcp:tcp_probe")
+RECEIVE = ("recv.begin", "recv.end")
 RECEIVING = [("recvfrom.enter", "recvfrom.exit")]
 
 
@@ -23,6 +24,7 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     copied = steps[7].duration_us if steps[7].happened else 0.0
     sent = sending(timeline, merged([*waits, *for_pages]))
     waited = sum(s.duration_us for s in steps if s.step in (1, 2, 11))
+    waited += sum(one.took_ns for one in in_vain(timeline)) / 1000
     entered_ns, left_ns = content_span(timeline)
     # Waits and copies; whatever else content does is its own.
     own_io_ns = within_content(timeline, *OPERATIONS)
@@ -66,6 +68,17 @@ def receiving(timeline: Timeline, steps: tuple[Step, ...]) -> int:
     return total
 
 
+def in_vain(timeline: Timeline) -> list[Part]:
+    """Receives for more of a request that content was never asked with, before its refusal was
+    sent: what a server reads afterwards it throws away."""
+    if timeline.first("content.enter") is not None:
+        return []
+    refused = timeline.first("send.begin")
+    until = refused.at_ns if refused else timeline.end_ns
+    received = parts(timeline, [RECEIVE])
+    return [one for one in received if "error" in one.ended.detail and one.begun.at_ns < until]
+
+
 def copied_bytes(timeline: Timeline) -> int:
     """Between kernel and process; sendfile(2) copies none of the file's."""
     files = timeline.of("send_file.end")
@@ -74,13 +87,16 @@ def copied_bytes(timeline: Timeline) -> int:
 
 
 def run_queue(timeline: Timeline) -> int:
-    """Nanoseconds; from the scheduler's events where we have them, else from the thread's
-    counter, which is read when the response was given to the kernel."""
+    """Nanoseconds; from the scheduler's events where we have them, else at least so many, from the
+    thread's counter, which is read when the response was given to the kernel."""
     served = timeline.first("recv.end")
     if served is not None and timeline.first("sched:sched_switch") is not None:
         tid = int(served.detail["tid"])
         return run_queue_ns(timeline.all, tid, timeline.start_ns, timeline.end_ns)
-    return timeline.counted("runqueue_ns") or 0
+    counts = timeline.of("accounting")
+    # Read later than the client had all, it holds what nothing tells from the exchange's.
+    later = max(0, counts[-1].at_ns - timeline.end_ns) if counts else 0
+    return max(0, (timeline.counted("runqueue_ns") or 0) - later)
 
 
 def within_content(timeline: Timeline, *names: str) -> int:
