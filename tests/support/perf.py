@@ -18,6 +18,7 @@ LINE = re.compile(r"^ *(\d+) +(\d+\.\d+): +(\w+:\w+):? *(.*?) *$")
 
 SWITCH, WAKING = "sched:sched_switch", "sched:sched_waking"
 LEAVES = re.compile(r"prev_pid=(\d+) prev_prio=\d+ prev_state=(\S+) ==>")
+GETS = re.compile(r"==>.* next_pid=(\d+) ")
 WOKEN = re.compile(r" pid=(\d+) ")
 WANTS = frozenset({"R", "R+"})
 """States of a thread that leaves its processor and wants to go on."""
@@ -111,11 +112,12 @@ REFUSED = "0xfffffffffffffff5"
 
 def sleeps(events: Iterable[PerfEvent], thread: int) -> Iterator[Span]:
     """When a thread slept: from the switch with which it left its processor to its waking. How long
-    it then wanted to run is no part of it."""
+    it then wanted to run is no part of it. perf does not hear of a waking by an interrupt of an
+    idle processor: there the thread has one at once."""
     since = None
     for one in events:
         left = LEAVES.search(one.fields) if one.event == SWITCH else None
-        woken = WOKEN.search(f"{one.fields} ") if one.event == WAKING else None
+        woken = (WOKEN if one.event == WAKING else GETS).search(f"{one.fields} ")
         if left and int(left[1]) == thread:
             since = None if left[2] in WANTS else one.at_ns
         elif woken and int(woken[1]) == thread and since is not None:
