@@ -53,7 +53,9 @@ WATCHED = [
 ]
 
 LARGE, HUGE = 300_000, 6_000_000
-LATE_S = 0.03
+LATE_S = 0.1
+"""Long next to the time for which a thread wants a processor on a busy machine: it sleeps for the
+rest."""
 BYTES_PER_S = 1_000_000
 """Of the disk: it takes tenths of a second."""
 
@@ -134,7 +136,7 @@ def test_the_waits_for_a_late_client_and_a_slow_disk_are_as_perf_has_them(
     for pause, least in ((sends, first), (reads, 0)):
         theirs = overlapping(perf.waited(OF_SOCKETS), pause, least)
         assert overlapping(ours, pause, least) == pytest.approx(theirs, rel=0.1)
-        assert theirs > 0.5e9 * LATE_S
+        assert theirs > 0.2e9 * LATE_S
 
     if disk is not None:
         begin, end = perf.answered((cold[0], cold[1]))
