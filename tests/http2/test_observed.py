@@ -101,6 +101,8 @@ def test_each_stream_is_a_span(
     statuses = {path: s.attributes["http.response.status_code"] for path, s in spans.items()}
     assert statuses == {"/parts": 200, "/files/a": 200, "/fail": 500}
     assert {span.attributes["network.protocol.version"] for span in spans.values()} == {"2"}
+    # Whatever had lain in the kernel was the first request.
+    assert [path for path in spans if "fivefold.queue_ms" in spans[path].attributes] == ["/parts"]
     for path in ("/parts", "/files/a"):
         found = spans[path].attributes
         assert "error.type" not in found

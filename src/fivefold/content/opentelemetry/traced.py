@@ -16,13 +16,13 @@ Cost.         docs/opentelemetry.md.  Nothing where it is off: then this is not 
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from socket import socket
 from time import monotonic
 from weakref import WeakSet
 
 from ...http1.exchange import OVER, Exchange
 from ...http1.response import DateField
 from ...http1.slow_path import unforeseen
-from ...http1.stream import HttpConnection
 from ...iomodels.interface import IOModel
 from ..application.forwarded import TrustedProxies
 from ..base import Around, Content
@@ -40,9 +40,10 @@ class Traced(Around):
         self._tracers = Tracers()
         self._attributes = Attributes(proxies, pair)
         self._date = DateField()
-        self._answered: WeakSet[HttpConnection] = WeakSet()
-        """Connections whose next request is not the first: it did not lie in their queue. Not
-        `has_asked`, which content around this one, or a sampler, has set by now."""
+        self._answered: WeakSet[socket] = WeakSet()
+        """Of connections whose next request is not the first: it did not lie in their queue. All
+        streams of one have its socket, and objects of their own. Not `has_asked`, which content
+        around this one, or a sampler, has set by now."""
 
     def io(self, engine: type[IOModel], *, tick_s: float, connections: int) -> IOModel:
         # First the application, whose lifespan may have a tracer provider of its own.
@@ -52,8 +53,8 @@ class Traced(Around):
 
     async def respond(self, exchange: Exchange) -> None:
         conn = exchange.conn
-        queued_s = None if conn in self._answered else conn.queued_s
-        self._answered.add(conn)
+        queued_s = None if conn.sock in self._answered else conn.queued_s
+        self._answered.add(conn.sock)
         attributes, parent = self._attributes.of(exchange, queued_s)
         span = exchange.span = ServerSpan(self._tracers.tracer, attributes, parent, conn)
         try:
