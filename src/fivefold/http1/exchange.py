@@ -107,7 +107,7 @@ class Exchange(ExchangeState):
         if request.method == "HEAD" or (head.length is not None and head.length != len(data)):
             return None
         now = monotonic()
-        out = joined(head, data, self._date.at(now))  # first: refuses what is not like bytes
+        out = joined(head, data, self._date.at(now))
         if self.conn.adding:
             out = leaving(self.conn, out)
         self.started = self.finished = True

@@ -6,7 +6,6 @@ A connection of an I/O model has all of this, and so have TLS around one and a s
 from __future__ import annotations
 
 from collections.abc import Callable
-from socket import socket
 from typing import Any, Protocol
 
 
@@ -24,7 +23,7 @@ class HttpConnection(Stream, Protocol):
     """Enough to answer, and what content asks of the client at the other end."""
 
     fd: int
-    sock: socket
+    sock: Any
     idle: bool
     closing: bool
     scheme: str

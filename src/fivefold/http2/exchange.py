@@ -74,8 +74,6 @@ class StreamExchange(Exchange):
             return None
         if conn.carries_socket or not conn.has_room(size):
             return None
-        if type(data) is not bytes:
-            data = b"".join((data,))  # refuses what is not like bytes
         now = monotonic()
         fields = response_fields(conn, head, size, self._date, now)
         conn.carrier.frames.respond_whole(conn.number, fields, data)

@@ -9,6 +9,8 @@ calls = {"now": 0, "most": 0, "ended": 0}
 
 BLOCK = bytes(65536)
 
+FOURS = b"four and four and four.."
+
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     calls["now"] += 1
@@ -20,7 +22,7 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         calls["ended"] += 1
 
 
-async def answer(send: Any, data: bytes) -> None:
+async def answer(send: Any, data: bytes | memoryview) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": data})
 
@@ -55,6 +57,11 @@ async def endless(receive: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": BLOCK, "more_body": True})
 
 
+async def in_fours(receive: Any, send: Any) -> None:
+    """A view whose items are larger than a byte."""
+    await answer(send, memoryview(FOURS).cast("I"))
+
+
 async def silent(receive: Any, send: Any) -> None:
     """Answers when its client has gone."""
     while (await receive())["type"] == "http.request":
@@ -67,4 +74,5 @@ PATHS = {
     "/stubborn": stubborn,
     "/endless": endless,
     "/silent": silent,
+    "/in-fours": in_fours,
 }

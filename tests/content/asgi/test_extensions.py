@@ -1,4 +1,4 @@
-"""Extensions of ASGI for files: announced only where all middleware is said to know them."""
+"""What a body may be: a view, or a file by an extension that is announced where it is known."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from applications.asgi import counted
 from fivefold import Settings
 from fivefold.errors import SettingsError
 from support.servers.embedded import ASYNC, MODELS, Site, hosting
+from support.streams import Streams
 
 CONTENT = b"a line of text\n" * 10_000
 
@@ -32,6 +34,17 @@ def test_a_file_passes_through_any_middleware(model: str) -> None:
             body = gzip.decompress(answer.body) if name == "compressing" else answer.body
             assert body == (CONTENT.upper() if name == "rewriting" else CONTENT)
             assert site.notes.next() == UNANNOUNCED
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_length_of_a_view_is_in_bytes(model: str) -> None:
+    """Its own `len` counts items: what is beyond it would begin the next answer."""
+    with hosting(counted.app, h2c=True, **MODELS[model]) as site:
+        with site.wire() as wire:
+            assert [wire.ask("/in-fours").body for _ in range(2)] == [counted.FOURS] * 2
+        with Streams(site.address) as client:
+            answer = client.get("/in-fours")
+    assert (answer.body, answer.fields["content-length"]) == (counted.FOURS, "24")
 
 
 @pytest.mark.parametrize("model", MODELS)

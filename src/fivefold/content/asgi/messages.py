@@ -50,6 +50,13 @@ def checked_lines(lines: list[bytes]) -> bytes:
     return b"".join(lines)
 
 
+def body_of(message: Message) -> bytes:
+    """Its part, whatever is like bytes: a view may count in larger items, and a length is in bytes.
+    Raises TypeError for text."""
+    data = message.get("body", b"")
+    return data if type(data) is bytes else b"".join((data,))
+
+
 def operation_of(exchange: Exchange, kind: str, message: Message, *, trailers: bool) -> Operation:
     """What sends a message other than `http.response.start`, to be awaited in its turn.
 
@@ -64,10 +71,7 @@ def operation_of(exchange: Exchange, kind: str, message: Message, *, trailers: b
         raise RuntimeError(f"{kind} before http.response.start")
     more = bool(message.get("more_body", False)) or trailers
     if kind == BODY:
-        data = message.get("body", b"")
-        if type(data) is not bytes:
-            data = b"".join((data,))  # whatever is like bytes; refuses text
-        return exchange.write(data, more=more)
+        return exchange.write(body_of(message), more=more)
     make = PARTS.get(kind)
     if make is not None:
         return _send_part(exchange, make, message, more=more)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 
 from ....errors import ClientLeft, DeadlineExceeded, PeerGone, ProtocolError
-from ..messages import BODY, TRAILERS, Message, operation_of, remembered_head
+from ..messages import BODY, TRAILERS, Message, body_of, operation_of, remembered_head
 from ..send_lock import Operation, SendLock
 from .connected_call import ConnectedCall
 from .request_body import RequestBody
@@ -75,7 +75,8 @@ class HttpCycle(ConnectedCall):
         self._quiet = False
         out = None
         if kind == BODY and not self._trailers and not message.get("more_body"):
-            out = exchange.as_one_message(message.get("body", b""))
+            body = message.get("body", b"")
+            out = exchange.as_one_message(body if type(body) is bytes else body_of(message))
             if out is not None and self._turns is None and exchange.conn.send_soon(out):
                 if self._waiter is not None:
                     self._go_on()
