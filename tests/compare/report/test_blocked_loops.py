@@ -115,3 +115,18 @@ def test_a_handler_that_computes_is_not_said_to_block(interface: str) -> None:
     rows = [slow, row("thread+multiplexing", 600, requests_per_s=figure(277))]
 
     assert only(*rows, interface=interface)["excluded"] == ()
+
+
+@pytest.mark.parametrize(("cost", "taken"), [(500, None), (20000, "thread+multiplexing")])
+def test_a_thread_that_tries_in_vain_does_not_hide_a_blocked_loop(
+    cost: float, taken: str | None
+) -> None:
+    """Non-blocking threads need the processor while the loop is blocked; where each pair needs it
+    the handler computes."""
+    costs = {"thread+multiplexing": cost, "thread+nonblocking": 20000}
+    rows = [row(n, c, requests_per_s=figure(44.9), alone_ms=21.3) for n, c in costs.items()]
+    found = only(*rows, interface="asgi")
+
+    assert found["take"] == taken
+    if taken is None:
+        assert [each.partition(":")[0] for each in found["excluded"]] == [", ".join(costs)]

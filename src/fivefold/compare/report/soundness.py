@@ -114,9 +114,21 @@ def blocked_loops(rows: Sequence[Row], interface: str) -> list[tuple[list[str], 
         better = best_of_others(row, rows)
         if is_blocked(row, better, interface):
             alike.setdefault(better["name"] if better else None, ([], better))[0].append(row)
+    named = [row["name"] for mine, _ in alike.values() for row in mine]
+    for mine, _ in alike.values():
+        others = [row for row in rows if row["name"] not in named and is_blocked_too(row, mine)]
+        mine.extend(others)
+        named += [row["name"] for row in others]
     return [
         ([row["name"] for row in mine], blocked(mine, better)) for mine, better in alike.values()
     ]
+
+
+def is_blocked_too(row: Row, blocked_rows: Sequence[Row]) -> bool:
+    """Whether a busy processor hides that this loop is blocked: non-blocking threads try in vain
+    meanwhile. The handler is that of a row of the same serving model, which waits."""
+    alike = any(each["serving"] == row["serving"] for each in blocked_rows)
+    return alike and not row["note"] and is_in_turn(row)
 
 
 def blocked(rows: Sequence[Row], better: Row | None) -> str:
@@ -169,7 +181,12 @@ def best_of_others(row: Row, rows: Sequence[Row]) -> Row | None:
 
 
 def is_one_by_one(row: Row) -> bool:
-    """Whether a request that waits keeps the next one waiting, in each worker.
+    """Whether a request that waits keeps the next one waiting, in each worker."""
+    return is_in_turn(row) and busy(row) < BUSY
+
+
+def is_in_turn(row: Row) -> bool:
+    """Whether clients together are answered no faster than one alone, in each worker.
 
     Not where clients keep to a rate, or the load was the limit: then the server could do more.
     Short waits are left out, because a new connection and a busy machine look like them.
@@ -180,4 +197,4 @@ def is_one_by_one(row: Row) -> bool:
     if SCENARIOS[row["scenario"]].groups is at_a_rate or not is_usable(row):
         return False
     together = row["requests_per_s"]["median"] * alone_ms / 1e3
-    return bool(together < OVERLAP * row["workers"] and busy(row) < BUSY)
+    return bool(together < OVERLAP * row["workers"])
