@@ -286,7 +286,7 @@ class Framing:
 
     def answered(self, opaque_data: bytes) -> None:
         """A PING of ours."""
-        self.end_is_known = self.announced and opaque_data == STOPPING
+        self.end_is_known |= self.announced and opaque_data == STOPPING
 
     def end(self) -> None:
         """The last stream that is served, so that the client asks for later ones elsewhere."""

@@ -69,6 +69,15 @@ def test_on_a_quiet_machine_nothing_is_said() -> None:
     assert text(document(row("async+multiplexing", 10))).startswith("processor:")
 
 
+def test_the_share_of_others_is_a_range_only_where_it_differs() -> None:
+    said = warning([sampled(0.22), sampled(0.0)])
+    assert said is not None
+    assert "in 1 of 2 rounds other programs had 22 % of the cores" in said
+    said = warning([sampled(0.22), sampled(0.4)])
+    assert said is not None
+    assert "22 % to 40 % of the cores" in said
+
+
 @pytest.mark.parametrize(
     ("foreign", "kept"), [([0.1], 0.1), ([0.5, 0.05], 0.05), ([0.5, 0.9], 0.5), ([None], None)]
 )

@@ -49,9 +49,10 @@ def warning(samples: Sequence[Sample]) -> str | None:
     disturbed = [each.foreign for each in samples if each.foreign and is_disturbed(each)]
     if not disturbed:
         return None
+    shares = dict.fromkeys(f"{100 * each:.0f} %" for each in (min(disturbed), max(disturbed)))
     return (
         f"The machine was busy: in {len(disturbed)} of {len(samples)} rounds other programs had"
-        f" {100 * min(disturbed):.0f} % to {100 * max(disturbed):.0f} % of the cores' time."
+        f" {' to '.join(shares)} of the cores' time."
         " Differences count only where they are seen in spite of it; figures may be too bad."
         " Measure again when the machine has nothing else to do."
     )
