@@ -112,17 +112,19 @@ REFUSED = "0xfffffffffffffff5"
 
 def sleeps(events: Iterable[PerfEvent], thread: int) -> Iterator[Span]:
     """When a thread slept: from the switch with which it left its processor to its waking. How long
-    it then wanted to run is no part of it. perf does not hear of a waking by an interrupt of an
-    idle processor: there the thread has one at once."""
+    it then wanted to run is no part of it. Of a processor that was idle perf does not hear all: not
+    of the interrupt that wakes, and often not of the switch; there the first that the thread does
+    by itself says that it is awake."""
     since = None
     for one in events:
         left = LEAVES.search(one.fields) if one.event == SWITCH else None
         woken = (WOKEN if one.event == WAKING else GETS).search(f"{one.fields} ")
-        if left and int(left[1]) == thread:
-            since = None if left[2] in WANTS else one.at_ns
-        elif woken and int(woken[1]) == thread and since is not None:
+        is_awake = one.thread == thread or (woken is not None and int(woken[1]) == thread)
+        if is_awake and since is not None:
             yield since, one.at_ns
             since = None
+        if left and int(left[1]) == thread:
+            since = None if left[2] in WANTS else one.at_ns
 
 
 def refusals(events: Iterable[PerfEvent], thread: int, calls: Collection[str]) -> Iterator[Span]:

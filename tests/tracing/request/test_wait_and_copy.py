@@ -165,11 +165,11 @@ async def sleeping(scope: Any, receive: Any, send: Any) -> None:
 def test_the_number_of_descriptors_is_the_kernels(application: Any, folder: Path) -> None:
     settings = Settings(target=application or str(folder), serving="async", io="epoll")
     with Session(settings, privileged=False) as session:
-        lane = check_lane(session.request("/large"))
+        # Before there is a connection: when the server has done with it is not known afterwards.
         worker = worker_of(session)
         watched = max(map(watching, Path(f"/proc/{worker}/fdinfo").iterdir()))
+        lane = check_lane(session.request("/large"))
     (label,) = {one.label for one in lane.segments if (one.part, one.phase) == (REQUEST, WAIT)}
-    # The connection has gone by now.
     assert label == f"asleep in epoll_wait over {watched + 1} descriptors"
 
 
