@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from applications.traced import asgi, wsgi
 from fivefold import Server, Settings
+from fivefold.content.asgi import protocol_server
+from fivefold.errors import ProtocolError
 from fivefold.serving import MODELS
 from support.every_pair import pairs
 from support.servers.collector import collecting
@@ -136,3 +138,17 @@ def test_lines_of_the_log_name_their_stream(serving: str, tmp_path: Path) -> Non
         server.stop()
     about = [line for line in server.log.splitlines() if "of-this-one" in line]
     assert any("could not be answered" in line or "broken" in line for line in about)
+
+
+def test_a_refusal_has_the_name_of_its_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that content raises before it has begun an answer."""
+
+    def refused(_: object) -> None:
+        raise ProtocolError(400, "nobody can tell who asks")
+
+    monkeypatch.setattr(protocol_server, "Ends", refused)  # the server is a fork
+    settings = {"target": asgi, "bind": "127.0.0.1:0", "h2c": True, "request_id": True}
+    with Server(Settings.of(settings)) as server, Streams(address_of(server)) as client:
+        answer = client.get("/")
+    assert answer.status == 400
+    assert re.fullmatch("[0-9a-f]{32}", answer.fields["x-request-id"])

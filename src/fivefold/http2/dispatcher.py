@@ -27,7 +27,7 @@ from .flow.multiplexer import Multiplexer
 from .framing import CANCEL, INTERNAL, NO_ERROR
 from .offered import Http2Settings
 from .request import UNREAD, Asking, Requests
-from .response_fields import response_fields
+from .response_fields import added_to, response_fields
 from .stream import StreamConnection
 from .tunnel import Tunnel
 
@@ -128,7 +128,7 @@ class Dispatcher:
             self._log(asked, status, max(0, size), complete=size >= 0)
         return True
 
-    async def _serve(  # noqa: PLR0917 - as above
+    async def _serve(  # noqa: PLR0917 - made once a request, and keywords cost
         self,
         stream: StreamConnection,
         asking: Asking,
@@ -194,13 +194,12 @@ class Dispatcher:
         assert isinstance(response.body, bytes)
         fields = [(name.lower(), value) for name, value in response.fields]
         length = (b"content-length", b"%d" % response.length)
+        fields = [(b":status", b"%d" % refusal.status), length, *fields]
+        if stream.adding:
+            fields = added_to(stream, fields)
         asked = asking.logged(now, monotonic(), self._since(now), stream.request_id)
         try:
-            self.streams.frames.respond_whole(
-                stream.number,
-                [(b":status", b"%d" % refusal.status), length, *fields],
-                response.body,
-            )
+            self.streams.frames.respond_whole(stream.number, fields, response.body)
         except OVER:
             return
         self.streams.frames.reset_when_left(stream.number)
