@@ -164,6 +164,24 @@ def test_a_reused_descriptor_number_gets_only_its_own_data(io: IOModel) -> None:
     assert len(numbers) < 30
 
 
+def test_a_copy_gives_up_no_number_that_its_parent_had_closed(io: IOModel) -> None:
+    """Another thread of the parent may have closed the connection just before the fork, and the
+    application that forked opened a file."""
+    server, client = tcp_pair()
+    connection = io.connection(server)
+    mine: list[int] = []
+
+    async def main() -> None:
+        await connection.close()
+        mine.extend(os.open("/dev/null", os.O_RDONLY) for _ in range(4))
+        connection.give_up()
+
+    with client:
+        io.run(main())
+    for fd in mine:
+        os.close(fd)  # raises if it is not open any more
+
+
 def test_close_leaves_no_descriptor_and_no_thread(engine: type[IOModel], tmp_path: Path) -> None:
     def once() -> None:
         io = engine(tick_s=TICK_S, connections=16)

@@ -16,7 +16,7 @@ import pytest
 from fivefold.serving import MODELS
 from support.client import Client
 from support.every_pair import pairs
-from support.process_tree import children_of, is_gone
+from support.process_tree import children_of, is_gone, open_files
 from support.servers.deployed import Deployed, deployed, port_is_free, until
 from support.wire import Wire
 
@@ -132,8 +132,7 @@ def test_what_an_application_starts_has_and_keeps_nothing_of_the_server(
         outliving.append(ask(server, "/outlive", Connection="close"))
         assert server.stop() == 0
         assert port_is_free(address)
-        left = [str(link.readlink()) for link in Path(f"/proc/{outliving[0]}/fd").iterdir()]
-        assert not [name for name in left if name.startswith("socket:")]
+        assert not [name for name in open_files(outliving[0]) if name.startswith("socket:")]
 
 
 @pytest.mark.parametrize("path", ["/fork_and_write", "/fork_and_exit"])

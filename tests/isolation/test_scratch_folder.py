@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from fivefold.isolation.scratch_folder import MARK, scratch_folder
+from support.process_tree import open_files
 
 USER = """
 import sys
@@ -61,8 +62,13 @@ def test_what_only_has_such_a_name_stays(tmp_path: Path) -> None:
 def test_it_is_for_this_user_alone_and_a_child_keeps_no_lock(tmp_path: Path) -> None:
     with scratch_folder("test", str(tmp_path)) as mine:
         assert mine.stat().st_mode & 0o777 == 0o700
-        child = subprocess.Popen(["sleep", "60"], close_fds=False)
-        links = [str(each.readlink()) for each in Path(f"/proc/{child.pid}/fd").iterdir()]
-    child.kill()
-    child.wait()
+        with subprocess.Popen(
+            "cat", close_fds=False, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        ) as child:
+            assert child.stdin
+            assert child.stdout
+            child.stdin.write(b"x")
+            assert child.stdout.read(1) == b"x"  # its libraries are read, their files closed
+            links = open_files(child.pid)
+    assert len(links) >= len(("standard input", "output", "error"))
     assert not any(MARK in each for each in links)

@@ -21,7 +21,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 from .reporting import logger
@@ -119,11 +119,17 @@ class Descendants:
         self.is_copy = True
         signal.set_wakeup_fd(-1)
         reset_signals()
-        for call in self._given_up:
-            with contextlib.suppress(Exception):  # closed already
-                call()
+        attempt_each(self._given_up)
         self._given_up.clear()
         signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.before - OF_MODELS)
+
+
+def attempt_each(calls: Iterable[Callable[[], object]]) -> None:
+    """Make all of `calls`: what cannot be given up, since another thread of the parent was closing
+    it at the moment of the fork, keeps nothing else open."""
+    for call in calls:
+        with contextlib.suppress(Exception):
+            call()
 
 
 def status_of(leaving: BaseException) -> int:

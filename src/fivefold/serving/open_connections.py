@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..errors import LimitReached
 from ..iomodels.interface import Connection, IOModel
 from ..iomodels.lifetime import NEVER
-from ..isolation.descendants import descendants
+from ..isolation.descendants import attempt_each, descendants
 from ..isolation.reporting import logger, report
 from ..processes.draining import Draining
 
@@ -105,8 +105,7 @@ class OpenConnections:
                 self.draining.left(len(self._connections))
 
     def _give_up(self) -> None:
-        for connection in self._connections:
-            connection.give_up()
+        attempt_each(connection.give_up for connection in self._connections)
 
     def finish(self, longest_call_s: float = NEVER) -> None:
         """Let each connection end after its exchange (`Lifetime.finish`)."""

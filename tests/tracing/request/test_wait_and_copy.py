@@ -188,9 +188,10 @@ def test_an_application_that_sleeps_does_not_compute(io: str) -> None:
 
 @pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available()))
 @pytest.mark.parametrize("io", ["epoll", "uring"])
+@measured_again  # the disk is slower than the client where others keep it busy
 def test_a_disk_that_is_read_between_two_sends_is_waited_for_alone(io: str, folder: Path) -> None:
     """The client's slowness is no time of the disk, and a read ahead hides no copy."""
-    slow = Manner(reads_late_s=0.05)
+    slow = Manner(reads_late_s=0.2)
     with Session(Settings(target=str(folder), serving="async", io=io), manner=slow) as session:
         trace = session.request("/huge", cold=True)
     lane = check_lane(trace)

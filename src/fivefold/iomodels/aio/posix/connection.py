@@ -207,9 +207,16 @@ class PosixConnection(Connection):
     def release(self) -> None:
         """Give both descriptors back; nothing may be in flight."""
         self._io.forget(self)
-        os.close(self._out_fd)
+        self._close_out()
         self._close_socket()
 
     def give_up(self) -> None:
-        os.close(self._out_fd)
         super().give_up()
+        self._close_out()
+
+    def _close_out(self) -> None:
+        # Forgotten before it is closed: close(2) gives the GIL away, a thread may fork meanwhile,
+        # and in its child the number may be that of another file.
+        fd, self._out_fd = self._out_fd, -1
+        if fd >= 0:
+            os.close(fd)
