@@ -27,6 +27,10 @@ def gets(at: int) -> Observation:
     return Observation(at, "tracefs", "sched:sched_switch", {"fields": found})
 
 
+def does(at: int, event: str = "syscalls:sys_exit_epoll_wait") -> Observation:
+    return Observation(at, "tracefs", event, {"tid": ME, "fields": {}})
+
+
 def pages(at: int) -> Observation:
     return Observation(at, "tracefs", PAGES, {"tid": ME, "fields": {}})
 
@@ -68,6 +72,36 @@ def test_spans_do_not_overlap() -> None:
     ]
 
 
+def test_what_a_thread_does_ends_a_sleep_whose_end_was_not_seen() -> None:
+    """An idle processor is given to a thread without a word of the kernel."""
+    seen = [
+        *[leaves(10, "S"), waking(20), does(25)],
+        *[leaves(30, "S"), does(40)],
+        *[leaves(50, "R"), does(60)],
+        *[waking(69), leaves(70, "S"), does(80)],
+    ]
+    found = [(one.why, one.start_ns, one.end_ns) for one in off_cpu(seen, ME, 100)]
+    assert found == [
+        *[("S", 10, 20), (RUNNABLE, 20, 25)],
+        ("S", 30, 40),
+        (RUNNABLE, 50, 60),
+        (RUNNABLE, 70, 80),
+    ]
+
+
+def test_another_recording_tells_nothing_of_the_microsecond_of_a_switch() -> None:
+    seen = [leaves(10_000, "S"), does(10_000, "net:netif_rx"), does(10_400, "send.end")]
+    found = [(one.why, one.end_ns) for one in off_cpu([*seen, waking(50_000)], ME, 90_000)]
+    assert found == [("S", 50_000), (RUNNABLE, 90_000)]
+    (asleep,) = off_cpu([*seen, does(12_000, "net:netif_rx")], ME, 90_000)
+    assert asleep.end_ns == 12_000
+
+
+def test_a_waking_that_ended_no_sleep_is_over_with_its_call() -> None:
+    seen = [waking(10), does(12), leaves(20, "S"), does(50)]
+    assert [(one.why, one.end_ns) for one in off_cpu(seen, ME, 100)] == [("S", 50)]
+
+
 def test_in_disk_while_pages_that_it_asked_for_are_filled() -> None:
     assert disk_waits([pages(5), leaves(10, "D"), waking(20), gets(25)], 100) == [(10, 20)]
 
@@ -100,6 +134,11 @@ def test_a_read_in_a_ring_without_new_pages_is_a_copy() -> None:
         ([waking(40)], [(UNSEEN, 10, 40), (RUNNABLE, 40, 100)]),
         ([leaves(40, "S"), waking(50), gets(60)], [("S", 40, 50), (RUNNABLE, 50, 60)]),
         ([waking(30), leaves(40, "S"), gets(60)], [(RUNNABLE, 40, 60)]),
+        ([waking(40), does(60)], [(UNSEEN, 10, 40), (RUNNABLE, 40, 60)]),
+        ([does(60)], [(UNSEEN, 10, 60)]),
+        ([does(60, PAGES)], [(UNSEEN, 10, 60)]),
+        ([waking(40), does(60, "syscalls:sys_enter_epoll_wait")], []),
+        ([does(60, "content.enter")], []),
         ([], []),
     ],
 )

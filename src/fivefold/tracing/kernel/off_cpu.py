@@ -6,12 +6,21 @@ Facts.
     leaves in state R was pushed aside and still wants to run.  A waking may be recorded just
     before the switch that it ends (the other processor was that fast), or while the thread has
     not gone to sleep yet and will not.  State D is a sleep that no signal ends.
+    The kernel does not tell of every switch (seen with Linux 6.18: of none that an idle processor
+    makes, nor of whom interrupts wake there): a quiet machine hides what a busy one shows.
 
 Choice.
     Runnable is the time from waking, or from being pushed aside, to getting a processor.
     The work of waking is in it (about 10 us each here; schedstat's run delay is without).
     A thread of which nothing was seen before it was woken slept until then, one that got a
     processor before anything else of it was seen had been woken.
+    Whatever a thread does, it has a processor for: what it does first ends a sleep, or a wait for a
+    processor, the end of which was not seen.  It comes hardly later, as the call in which a thread
+    slept tells when it returns.
+
+Assumption.
+    A thread whose switch was not seen, and which then only computes, is said to want a processor
+    until it does something that is seen.
 """
 
 from __future__ import annotations
@@ -20,6 +29,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..model import Observation
+from .belonging import ENTER, EXIT, OF_THREADS, ROUNDED_NS, SCHEDULER
+
+SWITCH, WAKING = "sched:sched_switch", "sched:sched_waking"
 
 RUNNABLE = "runnable"
 UNSEEN = "asleep since before"
@@ -59,13 +71,28 @@ def off_cpu(
     """
     thread = _Thread(tid, since_ns)
     for seen in observations:
-        if seen.event == "sched:sched_waking" and seen.detail["fields"].get("pid") == tid:
+        if seen.event == WAKING and seen.detail["fields"].get("pid") == tid:
             yield from thread.woken(seen.at_ns)
-        elif seen.event == "sched:sched_switch":
+        elif seen.event == SWITCH:
             yield from thread.switched(seen)
-        elif seen.event.startswith("syscalls:") and seen.detail["tid"] == tid:
-            thread.called()
+        elif seen.detail.get("tid") == tid:
+            yield from thread.did(seen)
     yield from thread.left(end_ns)
+
+
+def has_processor(seen: Observation, tid: int) -> bool:
+    """Whether this shows that the thread has one from now on."""
+    if seen.event == SWITCH:
+        return bool(seen.detail["fields"].get("next_pid") == tid)
+    return bool(seen.detail.get("tid") == tid)
+
+
+def is_within_call(seen: Observation) -> bool:
+    """Whether a thread of which this is the first that was seen had entered a call before: it may
+    have slept in it."""
+    if seen.event.startswith(EXIT):
+        return True
+    return seen.event in OF_THREADS and not seen.event.startswith((ENTER, SCHEDULER))
 
 
 class _Thread:
@@ -80,8 +107,21 @@ class _Thread:
         self._first_woken_ns: int | None = None
         """Of one that was not seen before: whether it slept or ran then, its next event says."""
 
-    def called(self) -> None:
-        """It runs, and has until now if nothing else was seen."""
+    def did(self, seen: Observation) -> Iterator[Span]:
+        """What only a thread does that has a processor."""
+        if self._why is None:
+            if seen.event.startswith(EXIT):  # of the call in which it was going to sleep
+                self._woken_early = False
+            return
+        if seen.event not in OF_THREADS and seen.at_ns < self._since + ROUNDED_NS:
+            return  # of another recording, or by our clock: it may have come before the switch
+        if self._why == UNSEEN and not is_within_call(seen):
+            self._ran()
+        else:
+            yield from self._runs(seen.at_ns)
+
+    def _ran(self) -> None:
+        """It has until now, if nothing else was seen."""
         if self._why == UNSEEN:
             self._why = None
             self._woken_early = self._first_woken_ns is not None
@@ -97,21 +137,23 @@ class _Thread:
     def switched(self, seen: Observation) -> Iterator[Span]:
         fields = seen.detail["fields"]
         if fields.get("prev_pid") == self._tid:
-            self.called()
+            self._ran()
             state = str(fields["prev_state"])
             yield from self._becomes(RUNNABLE if state in {"R", "R+"} else state, seen.at_ns)
         elif fields.get("next_pid") == self._tid:
+            if self._why == UNSEEN and self._first_woken_ns is None:
+                self._first_woken_ns = self._since
             yield from self._runs(seen.at_ns)
 
     def left(self, at_ns: int) -> Iterator[Span]:
         if self._why == UNSEEN and self._first_woken_ns is not None:
             yield from self._runs(at_ns)
-        self.called()
+        self._ran()
         yield from self._becomes(None, max(at_ns, self._since))
 
     def _runs(self, at_ns: int) -> Iterator[Span]:
-        if self._why == UNSEEN:
-            yield from self._becomes(RUNNABLE, self._first_woken_ns or self._since)
+        if self._why == UNSEEN and self._first_woken_ns is not None:
+            yield from self._becomes(RUNNABLE, self._first_woken_ns)
         elif self._why not in {None, RUNNABLE} and self._woken_early:
             self._why = RUNNABLE  # not woken afterwards: it was woken before it slept
         self._woken_early = False

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..kernel.disk_waits import SUBMITTED, disk_waits
+from ..kernel.off_cpu import has_processor
 from ..kernel.packets import CLIENT, SERVER, TOWARDS
 from ..model import STEPS, Evidence, Observation, Step
 from .page_waits import BEGUN, ENDED, counted, pages_missing, refused, seen_missing
@@ -168,10 +169,8 @@ class Assembly:
     def _resumed(self, asked: Observation, after: int, before: int) -> int | None:
         """When the thread that had asked got a processor again."""
         tid = asked.detail.get("tid")
-        for seen in self._timeline.of("sched:sched_switch", after=after, before=before):
-            if seen.detail["fields"].get("next_pid") == tid:
-                return seen.at_ns
-        return None
+        later = self._timeline.within(after, before)
+        return next((one.at_ns for one in later if has_processor(one, int(tid or 0))), None)
 
     def _unseen_disk(self, done: Observation) -> None:
         """Without the kernel's events: what the server waited for, and what others counted."""

@@ -92,7 +92,7 @@ def _is_attributable(part: Part, timeline: Timeline) -> bool:
     """Whether its sleep can be told to be for the client."""
     if part.ended.event not in OF_FILES:
         return True
-    if timeline.first("sched:sched_switch") is not None:
+    if timeline.is_scheduled:
         return True
     # Others than the serving thread did it, and its counters know nothing of them.
     blind = refused(timeline) is not None and part.ended.event == "send_file.end"
@@ -107,13 +107,12 @@ def _asleep(timeline: Timeline, seen: list[Part], disk: list[Wait]) -> int:
         tid: [(s.start_ns, s.end_ns) for s in off_cpu(timeline.all, tid, end_ns) if s.runnable]
         for tid in tids
     }
-    is_scheduled = timeline.first("sched:sched_switch") is not None
     total = 0
     for part in seen:
         start, end = part.begun.at_ns, min(part.ended.at_ns, max(part.begun.at_ns, timeline.end_ns))
         others = [*disk, *runnable[int(part.begun.detail.get("tid", 0))]]
         asleep = max(0, end - start - part.processor_ns - spent(others, start, end))
-        total += asleep if is_scheduled or asleep / 1000 > SLEEP_BY_CLOCK_US else 0
+        total += asleep if timeline.is_scheduled or asleep / 1000 > SLEEP_BY_CLOCK_US else 0
     return total
 
 

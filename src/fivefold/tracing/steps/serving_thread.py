@@ -26,9 +26,6 @@ SLEEP_US = 20.0
 """A call of which less was asleep has not slept: two clocks were read. Being woken takes as long:
 less is no wait for a processor."""
 
-OF_SCHEDULER = ("sched:", "syscalls:")
-"""Events of one recording."""
-
 RUNNABLE = "wants a processor"
 FOR_NEITHER = "asleep for neither I/O"
 """In the application, mostly: it sleeps itself, or a thread of a pool runs it."""
@@ -60,8 +57,7 @@ class ServingThread:
         served = entered or received
         self.tid = served.detail.get("tid") if served else None
         self.process = served.detail.get("pid") if served else None
-        self.is_scheduled = any(one.event.startswith(OF_SCHEDULER) for one in timeline.all)
-        """Whether the scheduler's events are recorded: one that never sleeps makes none."""
+        self.is_scheduled = timeline.is_scheduled
         spans = list(off_cpu(timeline.all, self.tid or 0, timeline.end_ns, timeline.start_ns))
         self._asleep = [(one.start_ns, one.end_ns) for one in spans if not one.runnable]
         self._wanting = [(one.start_ns, one.end_ns) for one in spans if one.runnable]

@@ -90,7 +90,7 @@ def run_queue(timeline: Timeline) -> int:
     """Nanoseconds; from the scheduler's events where we have them, else at least so many, from the
     thread's counter, which is read when the response was given to the kernel."""
     served = timeline.first("recv.end")
-    if served is not None and timeline.first("sched:sched_switch") is not None:
+    if served is not None and timeline.is_scheduled:
         tid = int(served.detail["tid"])
         return run_queue_ns(timeline.all, tid, timeline.start_ns, timeline.end_ns)
     counts = timeline.of("accounting")

@@ -20,12 +20,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..kernel.belonging import ENTER, EXIT
-from ..kernel.off_cpu import off_cpu
+from ..kernel.off_cpu import SWITCH, WAKING, has_processor, off_cpu
 from ..model import PROCESSOR, WAIT, WORK, Lane, Mark, Observation, Segment
 from .serving_thread import RUNNABLE
 
-SWITCH = "sched:sched_switch"
-SCHEDULER = ("sched:sched_waking", SWITCH)
+SCHEDULER = (WAKING, SWITCH)
 RUNS = "runs"
 ACCEPTS, FORKS, HANDS_OVER, GETS = "accepts", "forks", "hands over", ""
 ROLES = (ACCEPTS, FORKS, HANDS_OVER)
@@ -122,7 +121,7 @@ class ThreadLanes:
                 yield GETS, Mark(at_us, "recvmsg gives the descriptor")
             elif one.event == "sched:sched_process_fork":
                 yield FORKS, Mark(at_us, f"starts {fields['child_pid']}")
-            elif one.event == "sched:sched_waking" and fields.get("pid") == serving != tid:
+            elif one.event == WAKING and fields.get("pid") == serving != tid:
                 how = "hands the descriptor over by sendmsg: " if sends else ""
                 yield HANDS_OVER, Mark(at_us, f"{how}wakes thread {serving}")
             sends = one.event == f"{ENTER}sendmsg" or (sends and one.event != f"{EXIT}sendmsg")
@@ -146,7 +145,7 @@ class ThreadLanes:
     def _off_cpu(self, tid: int, until_ns: int) -> Iterator[tuple[int, int, str]]:
         first = self._first_seen(tid)
         asleep_until = until_ns if first is None else min(first.at_ns, until_ns)
-        if first is None or first.event in SCHEDULER:
+        if first is None or first.event in SCHEDULER or first.event.startswith(EXIT):
             yield self._start_ns, asleep_until, self._asleep_in(tid, self._start_ns)
             got = min(self._first_processor(tid), until_ns)
             yield asleep_until, got, RUNNABLE
@@ -168,7 +167,7 @@ class ThreadLanes:
     def _first_processor(self, tid: int) -> int:
         """When the thread got one for the first time."""
         for one in self._events:
-            if one.event == SWITCH and one.detail["fields"].get("next_pid") == tid:
+            if has_processor(one, tid):
                 return one.at_ns
         return self._end_ns
 

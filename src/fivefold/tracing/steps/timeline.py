@@ -12,6 +12,9 @@ from ..model import Evidence, Observation
 NOT_SAID = frozenset({"pid", "tid", "context", "fields", "until_ns"})
 """Of an observation's detail: it has a place of its own in the evidence, or is for us alone."""
 
+OF_SCHEDULER = ("sched:", "syscalls:")
+"""Events of one recording."""
+
 
 class Timeline:
     """Everything that was seen between the client's first byte and its last."""
@@ -19,7 +22,6 @@ class Timeline:
     def __init__(self, observations: Iterable[Observation]) -> None:
         everything = sorted(observations, key=lambda o: o.at_ns)
         self.start_ns, self.end_ns = self._bounds(everything)
-        # A moment longer: the server may notice later than the client that it is done.
         self.all: list[Observation] = []
         self._times: list[int] = []
         self._places: dict[str, list[int]] = {}
@@ -33,6 +35,9 @@ class Timeline:
             if "pid" in o.detail and not o.event.startswith("sched:")
         }
         """Of the threads that did something; the scheduler also names those in their way."""
+        self.is_scheduled = any(one.event.startswith(OF_SCHEDULER) for one in self.all)
+        """Whether the scheduler's events are recorded: a thread that never sleeps makes none, nor
+        does an idle processor that is given to one."""
 
     def _keep(self, seen: list[Observation]) -> None:
         """These alone, in their order."""
