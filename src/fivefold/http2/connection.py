@@ -113,13 +113,14 @@ class Http2Connection:
     def _announce(self) -> None:
         """What is on its way comes before the client answers (`Framing.announce_end`); one that
         does not has as long as one of HTTP/1.1, and no longer if it says something else."""
-        streams = self._streams
+        streams, now = self._streams, monotonic()
         if not streams.frames.announced:
             streams.frames.announce_end()
             self._conn.give_last_call(LAST_CALL_S)
             streams.wake_all()
-        elif self._last_call_ends == NEVER and not streams.streams and not streams.asked:
-            self._last_call_ends = monotonic() + LAST_CALL_S
+            self._last_call_ends = now + LAST_CALL_S
+        elif self._last_call_ends <= now:
+            streams.frames.know_end()
 
     async def end(self, failure: BaseException | None) -> None:
         """Raises nothing but GeneratorExit."""

@@ -118,7 +118,9 @@ class Framing:
         self.announced = False
         """Whether the client has been sent that the server stops."""
         self.end_is_known = False
-        """Whether it has read that: of what it asked before, all has come."""
+        """Whether it has read that, or has had its time to: what it asks now, it asks in vain."""
+        self.end_is_agreed = False
+        """Whether one of both has said that streams end here, and nothing is wrong (GOAWAY)."""
 
     def receive(self, data: bytes) -> list[ngh2.Event]:
         """What has come, as events."""
@@ -151,7 +153,8 @@ class Framing:
 
     @property
     def are_over(self) -> bool:
-        """Whether nothing may follow: the client has been sent the error that ends all."""
+        """Whether nothing may follow: the client has been sent the error that ends all; or the end
+        was agreed on, and all streams have come to it."""
         try:
             return not self._session.want_read
         except ngh2.NGH2Error:
@@ -286,10 +289,22 @@ class Framing:
 
     def answered(self, opaque_data: bytes) -> None:
         """A PING of ours."""
-        self.end_is_known |= self.announced and opaque_data == STOPPING
+        if self.announced and opaque_data == STOPPING:
+            self.know_end()
+
+    def know_end(self) -> None:
+        """What the client asked before has come; what follows is refused."""
+        if not self.end_is_known:
+            self.end_is_known = True
+            self.end()
+
+    def left_off(self) -> None:
+        """The client asks for nothing more, and waits for what it has asked for."""
+        self.end_is_agreed = True
 
     def end(self) -> None:
         """The last stream that is served, so that the client asks for later ones elsewhere."""
+        self.end_is_agreed = True
         try:
             self._session.send_goaway()
         except ngh2.NGH2Error:

@@ -65,11 +65,13 @@ class Incoming(ABC):
             framing.Widened: self._widened,
             framing.Changed: self._settings_changed,
             framing.Answered: self._answered,
+            framing.LeftOff: self._left_off,
         }
 
     def take(self, data: bytes) -> None:
         """What has come. Raises `ClientError`."""
         handlers, streams, asked = self._handlers, self.streams, self.asked
+        is_late, last = self.frames.end_is_known, self.frames.last
         event: Any
         for event in self.frames.receive(data):
             kind = type(event)
@@ -83,15 +85,21 @@ class Incoming(ABC):
                 handle(event)
         if asked:
             self.frames.last = asked[-1].stream_id
-            if len(asked) + len(streams) > self._most:
+            if is_late:
+                self._refuse(sum(event.stream_id > last for event in asked))
+            elif len(asked) + len(streams) > self._most:
                 self._refuse_surplus()
         self.room = self.frames.takes(AHEAD_BYTES)
 
     def _refuse_surplus(self) -> None:
         """Streams that are open although the client has been told of fewer (RFC 9113, section
-        5.1.2): the last ones, which it may ask for again."""
+        5.1.2)."""
         count = len(self.asked) - self._most
         count += sum(not stream.gone for stream in self.streams.values())
+        self._refuse(count)
+
+    def _refuse(self, count: int) -> None:
+        """So many of those that came last: the client may ask for them again, or elsewhere."""
         while count > 0 and self.asked:
             count -= 1
             number = self.asked.pop().stream_id
@@ -173,6 +181,9 @@ class Incoming(ABC):
 
     def _answered(self, event: ngh2.PingAcknowledged) -> None:
         self.frames.answered(event.opaque_data)
+
+    def _left_off(self, _: Any) -> None:
+        self.frames.left_off()
 
     # Waking those that wait
 

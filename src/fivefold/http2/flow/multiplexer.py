@@ -50,7 +50,7 @@ class Multiplexer(Incoming):
         super().__init__(conn, limits, settings, begin)
         self.failure: Exception | None = None
         """Why the client sends nothing more, if it has not just left."""
-        self.outgoing = Outgoing(conn, self.frames, limits, self._limit_reading, self.end_all)
+        self.outgoing = Outgoing(conn, self.frames, limits, self._limit_reading, self)
         self._reads = False
         self._waiting: list[StreamConnection] = []
         """Streams that wait for the client; twice where one sends and listens."""
@@ -154,7 +154,7 @@ class Multiplexer(Incoming):
             if data:
                 self.take(data)
             else:
-                self._end_reading()
+                self.end_reading()
         except PeerGone as error:
             self.failure = error
             self.end_all()
@@ -162,7 +162,7 @@ class Multiplexer(Incoming):
             self._reads = False
             self.wake_main()
 
-    def _end_reading(self) -> None:
+    def end_reading(self) -> None:
         """The client says nothing more, but may still take what it has asked for."""
         self.ended = True
         self.wake_all()

@@ -33,6 +33,13 @@ class Parks(Protocol):
     async def parked(self, others: list[Waiter]) -> None: ...
 
 
+class Ends(Protocol):
+    """What this needs of a connection that comes to its end (`Multiplexer`)."""
+
+    def end_all(self) -> None: ...
+    def end_reading(self) -> None: ...
+
+
 class Outgoing:
     """Of one connection."""
 
@@ -42,15 +49,15 @@ class Outgoing:
         frames: Framing,
         limits: Limits,
         ended: Callable[[], None],
-        failed: Callable[[], None],
+        carrier: Ends,
     ) -> None:
-        """`ended` is called when a send is over, `failed` when nothing can be sent any more."""
+        """`ended` is called when a send is over."""
         self._conn = conn
         self._frames = frames
         self._to_send = frames.to_send
         self._limits = limits
         self._ended = ended
-        self._failed = failed
+        self._carrier = carrier
         self.busy = self.is_due = False
         """`busy`: whether it sends, or a file is read in its place; `is_due`: whether it will."""
         self.begun = self.over = 0
@@ -72,7 +79,7 @@ class Outgoing:
                 self._wake()
         except (PeerGone, DeadlineExceeded) as error:
             self.failure = error
-            self._failed()
+            self._carrier.end_all()
         finally:
             self._end()
 
@@ -144,5 +151,11 @@ class Outgoing:
         else:
             return True
         if self._frames.are_over:
-            raise PeerGone("the client has broken HTTP/2, and knows why")
+            self._end_all_streams()
         return False
+
+    def _end_all_streams(self) -> None:
+        """Those whose response has left are no failures: they go on, and end. Raises `PeerGone`."""
+        if not self._frames.end_is_agreed:
+            raise PeerGone("the client has broken HTTP/2, and knows why")
+        self._carrier.end_reading()
