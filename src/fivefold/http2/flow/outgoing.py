@@ -33,7 +33,7 @@ class Parks(Protocol):
     async def parked(self, others: list[Waiter]) -> None: ...
 
 
-class Ends(Protocol):
+class Carries(Protocol):
     """What this needs of a connection that comes to its end (`Multiplexer`)."""
 
     def end_all(self) -> None: ...
@@ -49,7 +49,7 @@ class Outgoing:
         frames: Framing,
         limits: Limits,
         ended: Callable[[], None],
-        carrier: Ends,
+        carrier: Carries,
     ) -> None:
         """`ended` is called when a send is over."""
         self._conn = conn
