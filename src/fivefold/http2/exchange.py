@@ -72,7 +72,7 @@ class StreamExchange(Exchange):
         size, length = len(data), head.length
         if (length is not None and length != size) or self.request.method == "HEAD":
             return None
-        if conn.carries_socket or not conn.has_room(size):
+        if not conn.has_room(size):
             return None
         now = monotonic()
         fields = response_fields(conn, head, size, self._date, now)

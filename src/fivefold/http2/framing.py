@@ -42,6 +42,9 @@ STREAM_WINDOW_BYTES = 262_144
 """What a client may send ahead on a stream: more than the 64 KiB of the RFC, which bound an upload
 to 64 KiB a round trip."""
 
+PART_BYTES = 65536
+"""Of a body, given to the library at once: what a client's window holds by default."""
+
 SEND_BYTES = 262_144
 """Taken out at once: large enough for few calls, small enough that a stream of more urgency gets
 in between soon."""
@@ -109,8 +112,10 @@ class Framing:
         self._leaving: list[int] = []
         """Streams whose response is the last of them, whatever their client still sends."""
         self._inbound = InboundWindow(session)
-        self.first_window = session.remote_settings[setting.INITIAL_WINDOW_SIZE]
-        """Bytes that a client takes on each stream, until it gives more."""
+        self.first_part = 0
+        """Bytes of a body that may be given here as all of it: what a client takes on each stream
+        until it gives more, but no more than a part."""
+        self.settings_changed()
         self._given = 0
         """Bytes of bodies that have ever been given to the library."""
         self.last = 0
@@ -169,7 +174,8 @@ class Framing:
                 self.reset(stream, NO_ERROR)
 
     def settings_changed(self) -> None:
-        self.first_window = self._session.remote_settings[ngh2.Setting.INITIAL_WINDOW_SIZE]
+        window = self._session.remote_settings[ngh2.Setting.INITIAL_WINDOW_SIZE]
+        self.first_part = min(PART_BYTES, window)
 
     def stream_window(self, stream: int) -> int:
         try:

@@ -13,10 +13,7 @@ from ..http1.limits import Limits
 from ..iomodels.interface import Connection, Waiter
 from ..iomodels.lifetime import NEVER
 from .flow.outgoing import Outgoing
-from .framing import CANCEL, Framing
-
-PART_BYTES = 65536
-"""Of a body, given to the frames at once: what a client's window holds by default."""
+from .framing import CANCEL, PART_BYTES, Framing
 
 FILE_BYTES = 262_144
 """Of a file, read at once."""
@@ -159,7 +156,7 @@ class StreamConnection:
         client has added to its own is not asked for (RFC 9113, section 6.9.2).
         """
         carrier = self.carrier
-        if size > carrier.room or size > PART_BYTES or size > carrier.frames.first_window:
+        if size > carrier.room or size > carrier.frames.first_part:
             return False
         carrier.room -= size
         return True

@@ -81,9 +81,13 @@ class Tunnel(StreamConnection):
         self.carrier.outgoing.soon()
         return True
 
+    def has_room(self, size: int) -> bool:
+        """Nothing leaves here before `respond` has seen what it would mean."""
+        return False
+
     def has_window(self, size: int) -> bool:
-        """As `has_room`, for what follows other parts."""
-        return size <= self.carrier.frames.stream_window(self.number) and self.has_room(size)
+        """As `has_room` elsewhere, for what follows other parts."""
+        return size <= self.carrier.frames.stream_window(self.number) and super().has_room(size)
 
     async def send(self, *buffers: bytes) -> None:
         data = b"".join(buffers)

@@ -105,13 +105,14 @@ class Asgi(Content):
     def respond(self, exchange: Exchange) -> Awaitable[None]:
         conn = exchange.conn
         host = conn.io
-        if conn.remembered is None:
-            conn.remembered = Ends(conn)
+        ends: Ends | None = conn.remembered
+        if ends is None:
+            ends = conn.remembered = Ends(conn)
         if b"connection" in exchange.request.obeyed and is_websocket(exchange):
-            return self._websocket(exchange, host)
+            return self._websocket(exchange, host, ends)
         if host.there is not None:
-            return self._http_apart(exchange, host)
-        return self._http(exchange, host)
+            return self._http_apart(exchange, host, ends)
+        return self._http(exchange, host, ends)
 
     def _called_for(self, exchange: Exchange) -> Application:
         """The application; where requests are traced, within the span of this one."""
@@ -126,7 +127,7 @@ class Asgi(Content):
 
         return within
 
-    async def _http_apart(self, exchange: Exchange, host: ApplicationLoop) -> None:
+    async def _http_apart(self, exchange: Exchange, host: ApplicationLoop, ends: Ends) -> None:
         """The same, where the application runs on another host."""
         cycle = HttpCycle(exchange, host)
         near = NearEnd(
@@ -139,7 +140,7 @@ class Asgi(Content):
             is_finished=lambda: exchange.finished,
         )
         try:
-            scope = self._scopes.http(exchange)
+            scope = self._scopes.http(exchange, ends)
             first = await cycle.receive() if exchange.body is None else None
             near.begin(self._called_for(exchange), scope, first)
         except Exception as error:  # noqa: BLE001 - as the edge of an application
@@ -154,11 +155,11 @@ class Asgi(Content):
             near.part()
             cycle.close()
 
-    def _http(self, exchange: Exchange, host: ApplicationLoop) -> Awaitable[None]:
+    def _http(self, exchange: Exchange, host: ApplicationLoop, ends: Ends) -> Awaitable[None]:
         """The call is begun at once, and mostly over: without a coroutine of ours around it."""
         cycle = HttpCycle(exchange, host)
         try:
-            scope = self._scopes.http(exchange)
+            scope = self._scopes.http(exchange, ends)
             span = exchange.span
             application = self._application if span is None else self._within(span)
             over = host.lent_tasks.begin(application(scope, cycle.receive, cycle.send), cycle.ended)
@@ -181,10 +182,10 @@ class Asgi(Content):
             await cycle.give_up()
         cycle.close()
 
-    async def _websocket(self, exchange: Exchange, host: ApplicationLoop) -> None:
+    async def _websocket(self, exchange: Exchange, host: ApplicationLoop, ends: Ends) -> None:
         exchange.keep = False
         socket = WebSocket(exchange, self._limits, deflate=self._deflate)
-        scope = self._scopes.websocket(exchange)
+        scope = self._scopes.websocket(exchange, ends)
         call = self._call(scope, socket, host, exchange)
         if host.lent_tasks.begin(call, socket.application_returned):
             socket.application_returned(None)

@@ -23,6 +23,9 @@ FILES = {name: f"http.response.{name}" for name in ("pathsend", "zerocopysend")}
 """Those that a framework uses by itself wherever it finds them, by the names of the setting.
 A middleware around it that knows only `http.response.body` would lose the file."""
 
+OF_EACH_REQUEST = ("extensions", "client", "server", "state")
+"""What is known by its head has places for them: then its copy need not grow (0.07 us)."""
+
 REQUEST_ID = b"x-request-id"
 
 LIFESPANS = ("auto", "on", "off")
@@ -55,7 +58,7 @@ class Scopes:
         self._known = KnownHeads()
         self._known_as = self._known.get
 
-    def http(self, exchange: Exchange) -> Scope:
+    def http(self, exchange: Exchange, ends: Ends) -> Scope:
         head = exchange.request_head
         known = self._known_as(head)
         if known is None:
@@ -76,14 +79,13 @@ class Scopes:
         scope["extensions"] = announced
         if self._files:
             announced |= {name: {} for name in self._files}
-        ends: Ends = exchange.conn.remembered
         scope["client"], scope["server"] = ends.client, ends.server
         scope["state"] = ends.state.copy()
         if ends.tls is not None or not self._proxies.none:
             self._add_foreign(scope, exchange, ends)
         return scope
 
-    def websocket(self, exchange: Exchange) -> Scope:
+    def websocket(self, exchange: Exchange, ends: Ends) -> Scope:
         scope = self._described(exchange)
         del scope["method"]
         scope["type"] = "websocket"
@@ -94,7 +96,6 @@ class Scopes:
         scope["subprotocols"] = [name.strip() for name in names if name.strip()]
         scope["asgi"] = VERSIONS.copy()
         scope["extensions"] = {"websocket.http.response": {}}
-        ends: Ends = exchange.conn.remembered
         scope["client"], scope["server"] = ends.client, ends.server
         scope["state"] = ends.state.copy()
         self._add_foreign(scope, exchange, ends)
@@ -119,6 +120,7 @@ class Scopes:
             "query_string": query,
             "root_path": root,
             "headers": self._headers(exchange),
+            **dict.fromkeys(OF_EACH_REQUEST),
         }
 
     def _headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:

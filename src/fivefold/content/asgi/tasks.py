@@ -38,6 +38,9 @@ NATIVE_TASK = asyncio.Task
 """asyncio's own, as it was before any library replaced it."""
 
 
+OVER = object()
+"""In place of what a call waits for: nothing, it has ended."""
+
 Free = tuple[LentTask, Task, int]
 """A task that is free, its coroutine, and how many weak references it has by itself. In one, since
 to ask the coroutine for its attributes takes four times as long (`LentTask.__getattr__`)."""
@@ -85,15 +88,14 @@ class LentTasks:
         lent.shown = steps
         context = copy_context()
         try:
-            parked = context.run(steps.send, None)
-        except StopIteration:
-            _leave_task(loop, task)
+            # As `send(None)`, whose StopIteration at the end takes as long as the step (0.3 us).
+            parked = context.run(next, steps.__await__(), OVER)
         except BaseException:
             _leave_task(loop, task)
             lent.end()  # rare: whatever it was, it must not be another's
             raise
-        else:
-            _leave_task(loop, task)
+        _leave_task(loop, task)
+        if parked is not OVER:
             self._running[lent] = task
             lent.carry(steps, context, parked, ended)
             return False
