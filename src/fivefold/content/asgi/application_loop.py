@@ -37,8 +37,6 @@ class ApplicationLoop(LoopModel):
     """
 
     lifespan: Lifespan | None = None
-    there: ApplicationLoop | None = None
-    """On which the application runs, if that is another one (`loop_thread.own_thread`)."""
 
     def __init__(
         self,
@@ -52,6 +50,8 @@ class ApplicationLoop(LoopModel):
         self._grace = grace or Grace()
         self._rule = lifespan
         self._lifespan_s = lifespan_s
+        self.there: ApplicationLoop | None = None
+        """On which the application runs, if that is another one (`loop_thread.own_thread`)."""
         self.lent_tasks = LentTasks(self.loop)
         self.crossing = Crossing(io)
         self.watches = Watches(self.loop)
