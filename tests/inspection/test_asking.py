@@ -20,16 +20,10 @@ from fivefold.linux.proc.sleeping_threads import permitted
 from fivefold.tracing.attach.inspected import inspected
 from fivefold.tracing.control.rendezvous import PATIENCE_S
 from fivefold.tracing.control.switch import NOTICE
-from support.process_tree import workers_of
+from support.process_tree import states_of, workers_of
 from support.servers.deployed import until
 
 TURN_S = 0.01
-
-
-def states_of(pid: int) -> set[str]:
-    """Of all its threads, as letters (proc(5))."""
-    stats = [task / "stat" for task in Path(f"/proc/{pid}/task").iterdir()]
-    return {stat.read_text().rpartition(") ")[2][0] for stat in stats}
 
 
 def pending(pid: int, number: int) -> bool:

@@ -231,8 +231,7 @@ def ends_when_it_comes_back(server: Deployed) -> None:
 
 def unreaped(parent: int) -> list[int]:
     """Children that run; those that have ended are the application's to wait for."""
-    states = {pid: Path(f"/proc/{pid}/stat").read_text().split()[2] for pid in children_of(parent)}
-    return [pid for pid, state in states.items() if state != "Z"]
+    return [pid for pid in children_of(parent) if not is_gone(pid)]
 
 
 @pytest.mark.parametrize("serving", MODELS)

@@ -13,6 +13,7 @@ import pytest
 
 from fivefold.serving import MODELS
 from support.client import Client
+from support.process_tree import is_gone
 from support.servers.deployed import Deployed, deployed, until
 from support.wire import Wire
 
@@ -142,16 +143,9 @@ def test_an_application_may_reap_all_children(
         for _ in range(3):
             victim = ask(server, "/")
             os.kill(victim, signal.SIGKILL)
-            until(lambda: not alive(victim), "the death of who answered")  # noqa: B023
+            until(lambda: is_gone(victim), "the death of who answered")  # noqa: B023
             server.answers()
         assert server.stop() == 0
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("serving", MODELS)

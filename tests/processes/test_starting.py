@@ -95,7 +95,7 @@ def test_a_stop_during_the_import_is_a_clean_end(number: signal.Signals, tmp_pat
         os.close(gate)
         assert not (tmp_path / "s").exists()
         for pid in below:
-            until(lambda: not Path(f"/proc/{pid}").exists(), "the end of the import")  # noqa: B023
+            until(lambda: is_gone(pid), "the end of the import")  # noqa: B023
         assert server.log == ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -14,7 +13,7 @@ import pytest
 from fivefold.serving import MODELS
 from support.applicable import only
 from support.client import TIMEOUT_S, Client
-from support.process_tree import wait_until_gone
+from support.process_tree import open_files, wait_until_gone
 from support.servers.started import Running, running
 
 
@@ -68,18 +67,9 @@ def serving_pid(server: Running, client: Client) -> int:
         if fields[1].endswith(f":{here}") and fields[2].endswith(f":{port:04X}"):
             inode = f"socket:[{fields[9]}]"
             for pid in reversed(server.descendants()):
-                if inode in descriptors(pid):
+                if inode in open_files(pid):
                     return pid
     raise AssertionError("nobody serves this client")
-
-
-def descriptors(pid: int) -> set[str]:
-    """What they are of; but those that are closed meanwhile."""
-    names = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            names.add(str(link.readlink()))
-    return names
 
 
 def test_idle_children_that_are_killed_lose_no_connection(site: Path) -> None:

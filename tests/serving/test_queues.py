@@ -13,6 +13,8 @@ from fivefold.serving import MODELS
 from support.applicable import only
 from support.client import Client
 from support.every_pair import pairs
+from support.held_back import is_stopped
+from support.process_tree import descriptors_of
 from support.servers.deployed import CRASHES, Deployed, deployed, port_is_free, until
 
 CLIENTS = 12
@@ -43,10 +45,6 @@ def everybody_is_answered(server: Deployed, count: int = CLIENTS) -> set[bytes]:
             client.sock.close()
     assert {answer.status for answer in answers} == {200}
     return {answer.body for answer in answers}
-
-
-def is_stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 @pytest.fixture
@@ -143,15 +141,14 @@ def test_a_reload_leaves_a_blocking_listener_blocking(serving: str, folder: Path
         assert server.stop() == 0
 
 
-def descriptors_of_listeners(pid: int, port: int) -> list[str]:
+def descriptors_of_listeners(pid: int, port: int) -> list[int]:
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     listening = {
         f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"
     }
-    links = Path(f"/proc/{pid}/fd").iterdir()
-    return [link.name for link in links if str(link.readlink()) in listening]
+    return [fd for fd, name in descriptors_of(pid).items() if name in listening]
 
 
-def flags_of(pid: int, fd: str) -> int:
+def flags_of(pid: int, fd: int) -> int:
     first = Path(f"/proc/{pid}/fdinfo/{fd}").read_text().splitlines()[1]
     return int(first.removeprefix("flags:").strip(), 8)

@@ -16,7 +16,14 @@ from fivefold.server.texts import status_address
 from fivefold.serving import MODELS
 from support.client import Client
 from support.held_back import until_stopped
-from support.process_tree import STATUS, children_of, is_alive, name_of, workers_of
+from support.process_tree import (
+    STATUS,
+    children_of,
+    is_alive,
+    name_of,
+    open_files,
+    workers_of,
+)
 from support.servers.deployed import deployed, until
 from support.status_client import Status
 
@@ -148,14 +155,6 @@ def test_workers_do_not_listen_there(tmp_path: Path, status: Status) -> None:
         holders = [name_of(pid) for pid in children if f"socket:[{inode}]" in open_files(pid)]
         assert holders == [STATUS]
         assert server.stop() == 0
-
-
-def open_files(pid: int) -> set[str]:
-    found = set()
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            found.add(str(fd.readlink()))
-    return found
 
 
 def test_unknown_paths_and_methods(tmp_path: Path, status: Status) -> None:

@@ -8,12 +8,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic
 
 from fivefold.linux.timestamping import stamp_arrivals, waited_s
 from support.client import TIMEOUT_S
-from support.process_tree import descendants_of, workers_of
+from support.process_tree import descendants_of, states_of, workers_of
 
 HELD_S = 0.02
 
@@ -66,11 +65,7 @@ def until_stopped(held: list[int]) -> None:
 
 def is_stopped(pid: int) -> bool:
     """With all its threads."""
-    states = [
-        stat.read_text().rpartition(")")[2].split()[0]
-        for stat in Path(f"/proc/{pid}/task").glob("*/stat")
-    ]
-    return set(states) == {"T"}
+    return states_of(pid) == {"T"}
 
 
 def hold_since(begun: float) -> float:

@@ -43,6 +43,15 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def states_of(pid: int) -> set[str]:
+    """Of all threads of a process, as letters (proc(5)); without those that end while we look."""
+    states = set()
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            states.add(stat.read_text().rpartition(")")[2].split()[0])
+    return states
+
+
 def workers_of(pid: int) -> set[int]:
     """Those of a supervisor's children that listen to clients: the guard has no socket, tracers
     talk to the control process, and monitors to the status process."""
@@ -54,13 +63,18 @@ def workers_of(pid: int) -> set[int]:
 
 
 def open_files(pid: int) -> list[str]:
-    """What the descriptors of a process are, by the kernel's names; none of one that has ended, and
-    no descriptor that is closed while we look."""
-    found = []
+    """What the descriptors of a process are, by the kernel's names."""
+    return list(descriptors_of(pid).values())
+
+
+def descriptors_of(pid: int) -> dict[int, str]:
+    """Their numbers, and what they are; none of a process that has ended, and none that is closed
+    while we look."""
+    found = {}
     with contextlib.suppress(OSError):
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        for link in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                found.append(str(descriptor.readlink()))
+                found[int(link.name)] = str(link.readlink())
     return found
 
 
@@ -111,7 +125,4 @@ def wait_until_gone(pid: int) -> None:
 
 
 def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+    return not is_alive(pid)

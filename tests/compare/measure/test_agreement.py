@@ -21,6 +21,7 @@ from fivefold.load.job import Group, Job
 from fivefold.load.wrk import Wrk
 from fivefold.server.settings import Settings
 from support.measured_again import measured_again
+from support.process_tree import open_files
 
 pytestmark = pytest.mark.alone
 
@@ -50,13 +51,9 @@ def counted(process: subprocess.Popen[str]) -> float:
 
 def until_attached(process: subprocess.Popen[str]) -> None:
     """perf holds a perf_event descriptor for each thread once it counts."""
-    folder = Path(f"/proc/{process.pid}/fd")
     while process.poll() is None:
-        try:
-            if any("perf_event" in str(fd.readlink()) for fd in folder.iterdir()):
-                return
-        except FileNotFoundError:
-            pass  # it is still opening and closing
+        if any("perf_event" in name for name in open_files(process.pid)):
+            return
 
 
 @pytest.mark.skipif(shutil.which("perf") is None, reason="needs perf: apt-get install linux-perf")

@@ -23,6 +23,7 @@ from fivefold.iomodels import ENGINES
 from support import TESTS
 from support.every_pair import pairs
 from support.openssl import Made
+from support.process_tree import open_files
 from support.servers.embedded import MODELS, WSGI_WAYS, Site, hosting, open_gate
 from support.wire import Wire
 
@@ -292,13 +293,7 @@ def uploaded(site: Site, expected: int) -> None:
 
 def nameless(pid: int) -> list[str]:
     """The files that it holds and nobody else can see."""
-    names = []
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            names.append(fd.readlink().name)
-        except FileNotFoundError:
-            pass  # closed meanwhile
-    return sorted(name for name in names if "(deleted)" in name)
+    return sorted(Path(name).name for name in open_files(pid) if "(deleted)" in name)
 
 
 @pairs()

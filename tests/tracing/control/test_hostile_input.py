@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from fivefold.processes.ready_pipe import line as said
 from fivefold.tracing.attach.inspected import inspected
 from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.control.rendezvous import connected
-from support.process_tree import CONTROL, children_of, name_of
+from support.process_tree import CONTROL, children_of, descriptors_of, name_of
 from support.servers.deployed import Deployed, deployed
 
 DEEP = b"[" * 2000
@@ -87,11 +86,9 @@ def server(tmp_path: Path) -> Iterator[Deployed]:
 
 def pipes_of(pid: int) -> dict[str, Path]:
     """By what the kernel calls them."""
-    found = {}
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            found[str(entry.readlink())] = entry
-    return {name: entry for name, entry in found.items() if name.startswith("pipe:")}
+    folder = Path(f"/proc/{pid}/fd")
+    found = descriptors_of(pid).items()
+    return {name: folder / str(fd) for fd, name in found if name.startswith("pipe:")}
 
 
 def can_be_traced(server: Deployed) -> bool:
