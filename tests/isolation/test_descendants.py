@@ -21,7 +21,7 @@ from support.servers.deployed import Deployed, deployed, port_is_free, until
 from support.wire import Wire
 
 APPLICATION = """
-import json, multiprocessing, os, signal, subprocess, time
+import asyncio, json, multiprocessing, os, signal, subprocess, time
 
 context = multiprocessing.get_context("fork")
 
@@ -86,6 +86,23 @@ def app(environ, start_response):
     body = json.dumps(globals()[environ["PATH_INFO"][1:]]()).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
+
+async def exited():
+    pid = os.fork()
+    if pid == 0:
+        raise SystemExit(5)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+async def asgi(scope, receive, send):
+    if scope["type"] == "lifespan":
+        raise NotImplementedError
+    if scope["path"] == "/later":
+        await asyncio.sleep(0.001)
+    called = asyncio.create_task(exited()) if scope["path"] == "/task" else exited()
+    body = b"%d" % await called
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
 """
 
 OF_SIGIO = 1 << signal.SIGIO - 1 | 1 << signal.SIGRTMIN + 10 - 1
@@ -151,50 +168,6 @@ def test_a_copy_neither_answers_nor_stays(serving: str, path: str, folder: Path)
         assert server.stop() == 0
 
 
-EARLY = """
-import os, time
-
-def outlive(path):
-    pid = os.fork()
-    if pid == 0:
-        time.sleep(60)
-        os._exit(0)
-    with open(path, "a") as file:
-        file.write(f"{pid} ")
-
-outlive("imported")
-
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        await receive()
-        outlive("started")
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await send({"type": "lifespan.shutdown.complete"})
-    else:
-        await send({"type": "http.response.start", "status": 204})
-        await send({"type": "http.response.body"})
-"""
-
-
-HOW = [*(("--serving", name) for name in MODELS), ("--reload",)]
-"""Under --reload a worker imports the application before it knows what serves it."""
-
-
-@pytest.mark.parametrize("how", HOW, ids=" ".join)
-def test_what_is_forked_before_the_first_request_keeps_no_port(
-    folder: Path, how: tuple[str, ...], outliving: list[int]
-) -> None:
-    (folder / "early.py").write_text(EARLY)
-    with deployed(folder, "early:app", *how) as server:
-        address = server.address
-        until((folder / "started").exists, "the start of the application")
-        assert server.stop() == 0
-    for name in ("imported", "started"):
-        outliving += map(int, (folder / name).read_text().split())
-    assert port_is_free(address)
-
-
 def signals(status: str, field: str) -> int:
     """A set of signals as /proc/PID/status has it (proc(5)): signal 1 is the lowest bit."""
     match = re.search(rf"^{field}:\t([0-9a-f]+)$", status, re.MULTILINE)
@@ -235,58 +208,17 @@ def unreaped(parent: int) -> list[int]:
 
 
 @pytest.mark.parametrize("serving", MODELS)
+def test_a_copy_of_an_asgi_application_ends_with_its_own_status(folder: Path, serving: str) -> None:
+    """Whether its call is carried by the connection, or runs in a task, or in another thread."""
+    with deployed(folder, "shop:asgi", "--serving", serving) as server:
+        assert [ask(server, path) for path in ("/call", "/later", "/task")] == [5, 5, 5]
+        assert "ERROR" not in server.log
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("serving", MODELS)
 def test_a_pool_of_multiprocessing_ends_twenty_times(folder: Path, serving: str) -> None:
     with deployed(folder, "shop:app", "--serving", serving) as server:
         for _ in range(20):
             assert ask(server, "/pool") == [0, 1, 4, 9, 16]
-        assert server.stop() == 0
-
-
-FORKED_EARLY = """
-import os
-
-def fork():
-    if os.fork() == 0:
-        open(f"copy-{os.getpid()}", "w").close()
-
-def at_import():
-    fork()
-    return wsgi
-
-def wsgi(environ, start_response):
-    start_response("200 OK", [("Content-Length", "4")])
-    return [b"fine"]
-
-async def at_start(scope, receive, send):
-    if scope["type"] == "lifespan":
-        await receive()
-        fork()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await send({"type": "lifespan.shutdown.complete"})
-        return
-    await send({"type": "http.response.start", "status": 200,
-                "headers": [(b"content-length", b"4")]})
-    await send({"type": "http.response.body", "body": b"fine"})
-"""
-
-
-@pytest.mark.parametrize("application", ["early:at_import()", "early:at_start"])
-@pytest.mark.parametrize("how", HOW, ids=" ".join)
-def test_what_is_forked_early_and_returns_into_the_server_ends(
-    how: tuple[str, ...], application: str, tmp_path: Path
-) -> None:
-    """A library that makes itself a daemon, or forgets to end its child."""
-    (tmp_path / "early.py").write_text(FORKED_EARLY)
-    with deployed(tmp_path, application, *how) as server:
-        with Client(server.address) as client:
-            assert client.get("/").body == b"fine"
-        until(
-            lambda: any(tmp_path.glob("copy-*")), "a copy, whose parent may answer before it runs"
-        )
-        copies = [int(file.name.partition("-")[2]) for file in tmp_path.glob("copy-*")]
-        files = [Path(f"/proc/{copy}/fd/0") for copy in copies]
-        until(lambda: not any(file.exists() for file in files), "the end of the copies")
-        assert "returned into the server; it ends" in server.log
-        assert "Traceback" not in server.log
         assert server.stop() == 0

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..isolation.descendants import descendants, is_ours
-from ..isolation.reporting import logger, report
+from ..isolation.reporting import is_a, logger, report
 from .stack import STACK
 
 log = logger("fivefold.serving")
@@ -119,10 +119,11 @@ class Stopping:
             return
         try:
             handler(*arguments)
-        except (SystemExit, KeyboardInterrupt):
-            pass  # the end comes anyway
         except BaseException as error:  # noqa: BLE001 - the edge of an application
-            report(log, "the application's handler for %s failed", number.name, error=error)
+            descendants.end_if_copy(error)
+            if not is_a(error, SystemExit, KeyboardInterrupt):  # the end comes anyway
+                report(log, "the application's handler for %s failed", number.name, error=error)
+        descendants.end_if_copy()
 
     def _give_up(self) -> None:
         """In a process that the application forks: its own handlers, and none of ours."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ApplicationError
+from ...isolation.descendants import descendants
 from ...isolation.reporting import text_of, traceback_of
 
 TARGET = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(\(\))?")
@@ -77,6 +78,7 @@ def imported(name: str, folder: str) -> Any:
             raise ApplicationError(f"importing {name} failed: {described(error)}") from error
         raise ApplicationError(missing(error.name, folder)) from error
     except BaseException as error:
+        descendants.end_if_copy(error)
         # Import runs the application's own code, which may fail in any way.
         raise ApplicationError(f"importing {name} failed: {described(error)}") from error
 
@@ -115,6 +117,7 @@ def made(factory: Any, target: str) -> Any:
     try:
         application = factory()
     except BaseException as error:
+        descendants.end_if_copy(error)
         raise ApplicationError(f"{target} failed: {described(error)}") from error
     if not callable(application):
         raise ApplicationError(

@@ -232,8 +232,7 @@ class Lease:
                     self._value = function()
                 except BaseException as error:  # noqa: BLE001 - raised again by `call`
                     self._error = error
-                if descendants.is_copy:
-                    end_copy()
+                descendants.end_if_copy(self._error)
                 del function  # with all that it refers to, before this thread rests
             is_over = self._threads.paused(self, mailbox, kept=self.keep)
         self._deliver()

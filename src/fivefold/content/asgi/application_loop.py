@@ -13,6 +13,7 @@ from ...iomodels.asyncio_loop.foreign_loop import ForeignLoopSupport
 from ...iomodels.asyncio_loop.loop import LoopModel
 from ...iomodels.interface import Task
 from ...iomodels.outcome import Outcome
+from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from ...processes.grace import Grace
 from .client_watch import Watches
@@ -112,6 +113,7 @@ class ApplicationLoop(LoopModel):
             try:
                 self.loop.run_until_complete(over)
             except BaseException as error:
+                descendants.end_if_copy(error)
                 failures += is_a(error, OSError, ValueError)
                 if self.loop.is_closed() or failures > MOST_FAILURES:
                     raise

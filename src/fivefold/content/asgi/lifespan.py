@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from ...errors import ApplicationError
+from ...isolation.descendants import descendants
 from ...isolation.reporting import is_a, logger, report
 from ..application.loading import described
 from .scope import LIFESPANS, VERSIONS
@@ -71,6 +72,7 @@ class Lifespan:
             try:
                 self._loop.run_until_complete(asked)
             except BaseException as error:
+                descendants.end_if_copy(error)
                 # Of another task of the application's, or its `loop.stop()`, which is no end.
                 if asks_for_the_end(error) or self._loop.is_closed():
                     raise ApplicationError(
@@ -149,6 +151,7 @@ class Lifespan:
         try:
             await self._application(scope, self._inbox.get, self._send)
         except BaseException as error:  # noqa: BLE001 - the edge of an application
+            descendants.end_if_copy(error)
             self._error = error
             if self._answer is None and not self._loop.is_closed():
                 self._failed_unasked(error)

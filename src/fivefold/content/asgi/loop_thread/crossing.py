@@ -56,6 +56,7 @@ class Crossing:
             try:
                 call(*arguments)
             except BaseException as error:  # noqa: BLE001 - one call's trouble is not the others'
+                descendants.end_if_copy(error)
                 report(log, "the server failed at a call of an application", error=error)
             if descendants.is_copy:
                 end_copy()  # before it makes calls that are made in the parent

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from ....errors import ClientLeft
 from ....iomodels.asyncio_loop.bridge import Bridge
+from ....isolation.descendants import descendants
 from ....isolation.reporting import is_a, logger, report
 from ...request_ids import about
 from ..messages import Message, remembered_head
@@ -181,6 +182,7 @@ class FarEnd:
 
         A client that has left was told of, and what an application raises then is its answer.
         """
+        descendants.end_if_copy(error)
         if not self._parted:
             head, self._head = self._head, None
             self.serves.post(self.serves.end, head, error)
