@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import types
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from fivefold.errors import LimitReached
-from fivefold.iomodels.interface import IOModel
+from fivefold.iomodels.interface import IOModel, Waiter
 from support.engines.fixtures import TICK_S, Pair, received_by, tcp_pair
 
 Connect = Callable[[int], list[socket.socket]]
@@ -180,6 +182,39 @@ def test_a_copy_gives_up_no_number_that_its_parent_had_closed(io: IOModel) -> No
         io.run(main())
     for fd in mine:
         os.close(fd)  # raises if it is not open any more
+
+
+def test_a_copy_ends_no_coroutine_of_its_parent(overlapping: IOModel) -> None:
+    """What its `finally` would do is the parent's to do; and one to which nothing refers ends."""
+    io, ended = overlapping, 0
+
+    async def going_on(waiter: Waiter) -> None:
+        nonlocal ended
+        try:
+            await waiting(waiter)
+        finally:
+            ended += 1
+
+    async def main() -> int:
+        waiter = Waiter()
+        io.spawn(going_on(waiter))
+        await io.sleep(0)
+        io.resume(waiter)
+        del waiter
+        pid = os.fork()
+        if pid == 0:
+            io.give_up()
+            gc.collect()
+            os._exit(ended)
+        return pid
+
+    pid = io.run(main())
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@types.coroutine
+def waiting(waiter: Waiter) -> Generator[Waiter, None, None]:
+    yield waiter
 
 
 def test_close_leaves_no_descriptor_and_no_thread(engine: type[IOModel], tmp_path: Path) -> None:

@@ -93,12 +93,26 @@ async def exited():
         raise SystemExit(5)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
+async def forked_before_a_call():
+    pids = []
+    loop = asyncio.get_running_loop()
+    loop.call_soon(lambda: pids.append(os.fork()))
+    loop.call_soon(lambda: open(f"called-{os.getpid()}", "w").close())
+    while not pids:
+        await asyncio.sleep(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1])
+
+async def in_task():
+    return await asyncio.create_task(exited())
+
+ASYNC = {"/call": exited, "/later": exited, "/task": in_task, "/callbacks": forked_before_a_call}
+
 async def asgi(scope, receive, send):
     if scope["type"] == "lifespan":
         raise NotImplementedError
     if scope["path"] == "/later":
         await asyncio.sleep(0.001)
-    called = asyncio.create_task(exited()) if scope["path"] == "/task" else exited()
+    called = ASYNC[scope["path"]]()
     body = b"%d" % await called
     await send({"type": "http.response.start", "status": 200,
                 "headers": [(b"content-length", b"%d" % len(body))]})
@@ -213,6 +227,8 @@ def test_a_copy_of_an_asgi_application_ends_with_its_own_status(folder: Path, se
     with deployed(folder, "shop:asgi", "--serving", serving) as server:
         assert [ask(server, path) for path in ("/call", "/later", "/task")] == [5, 5, 5]
         assert "ERROR" not in server.log
+        assert ask(server, "/callbacks") == 1
+        assert len(list(folder.glob("called-*"))) == 1, "what waits in the loop is the parent's"
         assert server.stop() == 0
 
 

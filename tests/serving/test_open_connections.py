@@ -32,8 +32,18 @@ def serving(_: Connection) -> Generator[Waiter, None, None]:
     yield Waiter()
 
 
+class Thread:
+    """That of the connections."""
+
+    given_up = 0
+
+    def give_up(self) -> None:
+        self.given_up += 1
+
+
 def test_one_that_was_being_closed_keeps_no_other_one_open() -> None:
     before, own, behind = Kept(), Closing([]), Kept()
+    thread = before.io = own.io = behind.io = Thread()
     open_connections = OpenConnections()
     attended = [open_connections.attend(serving, each) for each in (before, own, behind)]
     for each in attended:
@@ -41,5 +51,6 @@ def test_one_that_was_being_closed_keeps_no_other_one_open() -> None:
     open_connections._give_up()
     assert before.given_up
     assert behind.given_up
+    assert thread.given_up == 1, "what its coroutines wait for is the parent's"
     for each in attended:
         each.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from support.client import Client
@@ -221,3 +222,17 @@ def decoded(value: bytes) -> str:
         size = 5 if bits[:5] in DIGITS else 6
         out, bits = out + DIGITS[bits[:size]], bits[size:]
     return out
+
+
+ZERO_WINDOW_PROBE = "04"
+"""What the kernel waits for on a connection whose other end has no room (proc_net_tcp)."""
+
+
+def has_no_room(server: tuple[str, int], client: socket.socket) -> bool:
+    """Whether the client's buffers are full, as the kernel knows it of the server's socket."""
+    ends = [f":{port:04X}" for port in (server[1], client.getsockname()[1])]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        here, there, _, _, timer = line.split()[1:6]
+        if [here[-5:], there[-5:]] == ends:
+            return timer[:2] == ZERO_WINDOW_PROBE
+    return False

@@ -152,6 +152,7 @@ class Epoll(Multiplexing):
         return connection.writer
 
     def give_up(self) -> None:
+        super().give_up()
         self._epoll.close()  # else an edge that is taken here would be missed there
 
     def close(self) -> None:

@@ -20,10 +20,12 @@ from time import monotonic
 from typing import Any
 
 from ..errors import DeadlineExceeded
+from ..isolation.descendants import end_copy
 from .asyncio_loop.foreign_loop import ForeignLoopSupport
 from .batching.connection import Outbox
 from .interface import Connection, Task, Waiter
 from .outcome import Outcome, ended_badly
+from .overlay import Overlay
 from .wakeup import WakePipe
 
 ACCEPT_BATCH = 64
@@ -42,6 +44,8 @@ class Scheduler(ForeignLoopSupport):
         self._tick_s = tick_s
         self._next_sweep = monotonic() + tick_s
         self._ready: deque[Task] = deque()
+        self._left_alone: list[Task] = []
+        """In a copy: without a reference a coroutine would be closed, which it would hear."""
         self._sleepers: list[tuple[float, int, Waiter]] = []
         self._sleeper_number = itertools.count()
         self._connections: dict[int, Connection] = {}
@@ -55,6 +59,13 @@ class Scheduler(ForeignLoopSupport):
     @abstractmethod
     def _wait(self, timeout_s: float) -> None:
         """Sleep in the kernel at most `timeout_s` and `start` whatever can go on."""
+
+    def give_up(self) -> None:
+        """The copy has the coroutines of all connections, which go on in the parent alone: none of
+        them is resumed or ended, and whoever gets back here ends."""
+        self._left_alone += self._ready
+        self._ready.clear()
+        Overlay(self, turn=lambda _: end_copy)
 
     def spawn(self, task: Task) -> None:
         self._ready.append(task)

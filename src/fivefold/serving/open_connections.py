@@ -105,7 +105,9 @@ class OpenConnections:
                 self.draining.left(len(self._connections))
 
     def _give_up(self) -> None:
-        attempt_each(connection.give_up for connection in self._connections)
+        attempt_each([connection.give_up for connection in self._connections])
+        # Those of other threads as well: what an edge-triggered one took, its parent would miss.
+        attempt_each([io.give_up for io in {connection.io for connection in self._connections}])
 
     def finish(self, longest_call_s: float = NEVER) -> None:
         """Let each connection end after its exchange (`Lifetime.finish`)."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from support.raw_http2 import (
     INITIAL_WINDOW_SIZE,
     RawHttp2,
     frame,
+    has_no_room,
     request,
     reset,
     window_update,
@@ -39,9 +39,6 @@ PART = bytes(16_384)
 
 PARTS = 12
 """Of a body: less than its stream's window."""
-
-ZERO_WINDOW_PROBE = "04"
-"""What the kernel waits for on a connection whose other end has no room (proc_net_tcp)."""
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,18 +69,8 @@ def stalled(pair: Pair) -> Iterator[tuple[Site, RawHttp2]]:
         client.begin((INITIAL_WINDOW_SIZE, 2**30))
         client.send(window_update(0, 2**30) + request(1, "/endless"))
         client.until(HEADERS, 1)
-        until(lambda: has_no_room(site, client), "the client's buffers are full")
+        until(lambda: has_no_room(site.address, client.sock), "the client's buffers are full")
         yield site, client
-
-
-def has_no_room(site: Site, client: RawHttp2) -> bool:
-    """As the kernel knows it of the server's socket."""
-    ends = [f":{port:04X}" for port in (site.address[1], client.sock.getsockname()[1])]
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        here, there, _, _, timer = line.split()[1:6]
-        if [here[-5:], there[-5:]] == ends:
-            return timer[:2] == ZERO_WINDOW_PROBE
-    return False
 
 
 @some

@@ -120,14 +120,17 @@ class Call:
 
     def attempt(self, piece: Callable[[], Any]) -> Any:
         """Run a piece of the application; what it returns, or `Failed`."""
+        outcome: Any
         try:
-            return self.context.run(piece)
+            outcome = self.context.run(piece)
+            descendants.end_if_copy()
         except BaseException as error:  # noqa: BLE001 - the edge of an application
             descendants.end_if_copy(error)
-            return Failed(error)
+            outcome = Failed(error)
         finally:
             if self.over:
                 abandon(self._input)
+        return outcome
 
     def first(self, application: Application) -> bytes | FilePart:
         """Call the application; the first part. Raises what it raises, and `InvalidResponse`."""
@@ -197,6 +200,7 @@ class Call:
             raise InvalidResponse("write() was called after the end of the response")
         if not isinstance(data, bytes):
             raise InvalidResponse(f"write() takes bytes, not {type(data).__name__} (PEP 3333)")
+        descendants.end_if_copy()
         if self.broken is None:
             self.broken = self._send(self, data)
         if isinstance(self.broken, PeerGone | DeadlineExceeded):

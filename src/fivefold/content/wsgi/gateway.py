@@ -26,7 +26,7 @@ from ...http1.explaining.explained import failed
 from ...http1.request import Request
 from ...http1.response import FilePart
 from ...http1.stream import HttpConnection
-from ...isolation.descendants import descendants
+from ...isolation.descendants import descendants, end_copy
 from ...isolation.reporting import is_a, logger, report
 from ..application.thread_pool import Threads
 from ..base import Content
@@ -85,6 +85,8 @@ class Wsgi(Content):
             descendants.end_if_copy(error)
             part = Failed(error)
         else:
+            if descendants.is_copy:
+                end_copy()
             # A server that stops meanwhile says so: an exchange does.
             whole = call.last and request.keep_alive and not conn.closing
             if whole and request.method != "HEAD":

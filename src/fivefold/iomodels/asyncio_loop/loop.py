@@ -48,6 +48,8 @@ class LoopModel(IOModel):
         self.io = io
         self.loop = loop_on(io)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._left_alone: list[asyncio.Handle] = []
+        """In a copy: without a reference a task would be closed, which it would hear."""
 
     def connection(self, sock: socket.socket) -> Connection:
         return self.io.connection(sock)
@@ -119,7 +121,12 @@ class LoopModel(IOModel):
 
     def give_up(self) -> None:
         self.io.give_up()
-        # A loop goes on by itself, and would hear what is meant for the parent's.
+        # A loop goes on by itself, in this pass and in the next: it would make the parent's calls
+        # a second time, and hear what is meant for the parent.
+        if ready := getattr(self.loop, "_ready", None):
+            self._left_alone += ready
+            ready.clear()
+            ready.extend([asyncio.Handle(end_copy, (), self.loop)] * len(self._left_alone))
         Overlay(self.loop, _run_once=lambda _: end_copy)
 
     def on_tick(self, call: Callable[[], None]) -> None:

@@ -54,11 +54,6 @@ class IOModel(TaskRunner):
     def close(self) -> None:
         """Release descriptors and threads; connections must be closed before."""
 
-    def give_up(self) -> None:
-        """In a process that an application has forked: let go of what is shared with the parent,
-        and would be taken away from it there; mostly nothing."""
-        return
-
     @property
     def watching(self) -> int:
         """How many descriptors the kernel watches for this thread; 0 where it watches none."""

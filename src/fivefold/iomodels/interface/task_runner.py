@@ -64,6 +64,11 @@ class TaskRunner(ABC):
     def wake_fd(self) -> int:
         """A descriptor for `signal.set_wakeup_fd`, or -1 where waits end by themselves."""
 
+    def give_up(self) -> None:
+        """In a process that an application has forked, perhaps more than once: let go of what is
+        shared with the parent, and would be taken away from it there; and resume nothing."""
+        return
+
     def on_tick(self, call: Callable[[], None]) -> None:
         """Have `call` called from now on about once every `tick_s`, in this thread, also while
         nothing happens; more often does no harm."""

@@ -139,8 +139,8 @@ class ConnectedCall:
     def ended(self, error: BaseException | None) -> None:
         """The call is over, perhaps long after its response."""
         self._over = True
+        descendants.end_if_copy(error)
         if error is not None:
-            descendants.end_if_copy(error)
             self._report(error)
         self._go_on()
 
