@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from fivefold.inspection.cut_requests import MOST
 from fivefold.serving import MODELS
 from support.client import Client
-from support.process_tree import is_alive
+from support.process_tree import is_alive, open_files, server_end
 from support.servers.deployed import PATIENCE_S, Deployed, deployed, until
 
 APPLICATION = """
@@ -67,6 +68,25 @@ def test_what_is_cut_is_said_and_is_no_success(folder: Path, serving: str) -> No
         assert f"worker {worker} has cut 1 connection\n" in server.log
         named = rf"'GET /slow HTTP/1\.1' from 127\.0\.0\.1:{port}, \d+\.\d s ago\n"
         assert re.search(named, server.log), server.log
+
+
+def test_a_process_that_hears_late_that_it_shall_end_cuts_all_the_same(folder: Path) -> None:
+    """By then it takes the signals that ask it to leave, and to cut, for one."""
+    chosen = ("shop:app", "--serving", "process", "--grace-s", "0.3")
+    with deployed(folder, *chosen) as server, busy(server) as late:
+        end = server_end(server.address, late.sock)
+        stopped = next(pid for pid in reversed(server.descendants()) if end in open_files(pid))
+        os.kill(stopped, signal.SIGSTOP)
+        with Client(server.address) as other:
+            other.send(b"GET /slow?too HTTP/1.1\r\nHost: t\r\n\r\n")
+            until((folder / "beguntoo").exists, "a request in the application")
+            server.signal(signal.SIGTERM)
+            assert is_closed(other)  # the grace time is over
+            os.kill(stopped, signal.SIGCONT)
+            assert is_closed(late)
+        assert server.process.wait(PATIENCE_S) == 1
+        for client in ("/slow'", "/slow?too'"):
+            assert client.replace("'", " HTTP/1.1'") in server.log
 
 
 MANY = 12

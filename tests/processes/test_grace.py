@@ -89,3 +89,22 @@ def test_a_fork_is_no_child_of_the_supervisor_and_knows_what_the_first_process_h
     assert reap(pid, wait=True) == 0
     os.close(heard)
     os.close(say)
+
+
+def test_what_is_forked_counts_from_the_moment_at_which_the_first_process_was_asked() -> None:
+    """It may hear of it late."""
+    grace = of_this_process()
+    gate, opens = os.pipe()
+    heard, say = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.read(gate, 1)
+        grace.begin()
+        os.write(say, repr(grace.until()).encode())
+        os._exit(0)
+    grace.begin()
+    os.write(opens, b"x")
+    assert float(os.read(heard, 100)) == grace.until()
+    assert reap(pid, wait=True) == 0
+    for fd in (gate, opens, heard, say):
+        os.close(fd)

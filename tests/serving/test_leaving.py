@@ -59,6 +59,17 @@ def test_one_that_has_ended_is_not_asked(
     assert sent == [(12, LEAVE)]
 
 
+def test_one_that_has_cut_by_the_clock_had_its_time(
+    sent: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It heard late that it shall end, and was not asked again."""
+    end = begun(100.0, monkeypatch)
+    assert not end.has_cut(HAS_CUT << 8)
+    monkeypatch.setattr(leaving, "monotonic", lambda: 100.0 + GRACE_S)
+    assert end.has_cut(HAS_CUT << 8)
+    assert sent == [(ACCEPTOR, LEAVE)]
+
+
 def test_what_is_left_is_cut_shown_and_killed_until_it_is_gone(
     sent: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from fivefold.serving import MODELS
 from support.applicable import only
 from support.client import TIMEOUT_S, Client
-from support.process_tree import open_files, wait_until_gone
+from support.process_tree import open_files, server_end, wait_until_gone
 from support.servers.started import Running, running
 
 
@@ -60,16 +60,8 @@ def test_a_killed_connection_process_takes_one_connection(site: Path) -> None:
 
 def serving_pid(server: Running, client: Client) -> int:
     """Which process holds the other end of the client's connection, by /proc alone."""
-    port = client.sock.getsockname()[1]
-    here = f"{server.address[1]:04X}"
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[1].endswith(f":{here}") and fields[2].endswith(f":{port:04X}"):
-            inode = f"socket:[{fields[9]}]"
-            for pid in reversed(server.descendants()):
-                if inode in open_files(pid):
-                    return pid
-    raise AssertionError("nobody serves this client")
+    end = server_end(server.address, client.sock)
+    return next(pid for pid in reversed(server.descendants()) if end in open_files(pid))
 
 
 def test_idle_children_that_are_killed_lose_no_connection(site: Path) -> None:

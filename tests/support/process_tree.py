@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import socket
 from pathlib import Path
 
 CONTROL = "fivefold-trace"
@@ -41,6 +42,16 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def server_end(server: tuple[str, int], client: socket.socket) -> str:
+    """What the server's end of a client's connection is called among `open_files`."""
+    ends = [f":{port:04X}" for port in (server[1], client.getsockname()[1])]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if [fields[1][-5:], fields[2][-5:]] == ends:
+            return f"socket:[{fields[9]}]"
+    raise AssertionError("nobody has the other end")
 
 
 def states_of(pid: int) -> set[str]:

@@ -10,8 +10,11 @@ gone within two seconds, `ORPHANED_S` says how.
 
 Facts.        A process learns of its parent's death by LEAVE (PR_SET_PDEATHSIG), and getppid(2) is
               another number by then.  Under `process` only the forker is a child of the supervisor.
-Choice.       A page that the forks of a worker share has the moment at which its first process,
-              which knows its supervisor's number, has seen that it is an orphan.
+              A process that is stopped, or that gets no processor, hears of signals late, and
+              Python calls the handler once for two of one number.
+Choice.       A page that the forks of a worker share has the moments at which its first process
+              was asked to end, and at which this one, which knows its supervisor's number, has seen
+              that it is an orphan.
 Assumption.   That process lives.  If it was killed as well, what is left of it ends by the grace
               time of everybody; a worker whose loop stands still is the guard's
               (`supervision.guard`).
@@ -27,7 +30,8 @@ import struct
 from time import monotonic
 from typing import NamedTuple
 
-MOMENT = struct.Struct("@d")
+MOMENTS = struct.Struct("@dd")
+"""When the first process was asked to end, and when it became an orphan; `math.inf`: not yet."""
 
 
 class OrphanTimes(NamedTuple):
@@ -57,8 +61,8 @@ class Grace:
         """How long content may take to end after the grace time; 0 if it has nothing to end."""
         self._began_at: float | None = None
         self._supervisor, self._made_in = supervisor, os.getpid()
-        self._orphaned = mmap.mmap(-1, MOMENT.size)
-        MOMENT.pack_into(self._orphaned, 0, math.inf)
+        self._shared = mmap.mmap(-1, MOMENTS.size)
+        MOMENTS.pack_into(self._shared, 0, math.inf, math.inf)
 
     def begin(self) -> None:
         """It was asked to end; the first time counts, and that its supervisor has died is seen
@@ -66,9 +70,13 @@ class Grace:
         now = monotonic()
         if self._began_at is None:
             self._began_at = now
-        is_ours = self._supervisor is not None and os.getpid() == self._made_in
-        if is_ours and not self.is_orphaned and os.getppid() != self._supervisor:
-            MOMENT.pack_into(self._orphaned, 0, now)
+        if os.getpid() != self._made_in:
+            return
+        asked_at, orphaned_at = self._moments
+        is_orphan = self._supervisor is not None and os.getppid() != self._supervisor
+        MOMENTS.pack_into(
+            self._shared, 0, min(asked_at, now), min(orphaned_at, now if is_orphan else math.inf)
+        )
 
     @property
     def is_orphaned(self) -> bool:
@@ -85,8 +93,13 @@ class Grace:
         )
 
     @property
+    def _moments(self) -> tuple[float, float]:
+        asked_at, orphaned_at = MOMENTS.unpack_from(self._shared)
+        return float(asked_at), float(orphaned_at)
+
+    @property
     def _orphaned_at(self) -> float:
-        return float(MOMENT.unpack_from(self._orphaned)[0])
+        return self._moments[1]
 
     @property
     def last_call_s(self) -> float:
@@ -96,8 +109,9 @@ class Grace:
     def until(self) -> float:
         """When it cuts what it serves, in monotonic seconds; as if it had just been asked, if
         no call has asked."""
-        ours = (monotonic() if self._began_at is None else self._began_at) + self.grace_s
-        return min(ours, self._orphaned_at + ORPHANED_S.cut)
+        ours = monotonic() if self._began_at is None else self._began_at
+        asked_at, orphaned_at = self._moments
+        return min(min(ours, asked_at) + self.grace_s, orphaned_at + ORPHANED_S.cut)
 
     def end(self) -> float:
         """When the application must have ended, too."""

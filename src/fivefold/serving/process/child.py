@@ -14,10 +14,6 @@ from ..open_connections import opened
 from .channel import IDLE, receive_message, send_message
 from .occupied import Occupancy
 
-SOON_S = 0.3
-"""The forker's grace time has begun before ours, by as long as its signal took, and by the time
-in which it asks one child after the other."""
-
 
 class Child:
     """Says that it is idle, gets a connection, serves it; until its channel ends."""
@@ -61,12 +57,15 @@ class Child:
         self._end_if_orphaned()
         self._model.options.grace.begin()
         self._model.finish_connections()
+        self._cut_what_is_late()  # we may have slept, and the forker asks no third time
 
     def _cut(self) -> None:
         """The forker asks again when the grace time is over; others may at any time."""
         self._end_if_orphaned()
-        grace = self._model.options.grace
-        if monotonic() >= grace.until() - SOON_S:
+        self._cut_what_is_late()
+
+    def _cut_what_is_late(self) -> None:
+        if monotonic() >= self._model.options.grace.until():
             self._model.cut_connections()
 
     def run(self) -> None:

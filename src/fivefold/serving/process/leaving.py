@@ -93,5 +93,7 @@ class Leaving:
 
     def has_cut(self, status: int) -> bool:
         """Whether a child that has ended so has cut a connection, or was cut with it."""
-        was_asked_again = self.begun and self._grace is None
-        return self.is_over or (was_asked_again and os.waitstatus_to_exitcode(status) == HAS_CUT)
+        # One that hears of the end late looks at the clock, and does not wait to be asked again.
+        is_late = self._grace is None or monotonic() >= self._grace.until()
+        cut = os.waitstatus_to_exitcode(status) == HAS_CUT
+        return self.is_over or (self.begun and is_late and cut)
