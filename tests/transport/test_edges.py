@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import ssl
+from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
 import pytest
 
 from fivefold.content.application.forwarded import TrustedProxies
-from fivefold.errors import LimitReached
+from fivefold.errors import LimitReached, PeerGone
 from fivefold.http1.limits import Limits
 from fivefold.iomodels.interface import Connection
 from fivefold.iomodels.lifetime import LAST_CALL_S, LAST_WORDS_S, Lifetime
@@ -18,6 +20,7 @@ from fivefold.serving.open_connections import Handler
 from fivefold.transport.proxy_protocol import ProxyProtocol
 from fivefold.transport.tls.connection import TlsConnection
 from fivefold.transport.tls.layer import Tls
+from support.openssl import self_signed
 from support.scripted_connection import SILENCE, FakeConnection
 
 
@@ -124,3 +127,41 @@ def test_a_connection_around_another_has_its_life() -> None:
     names = {name for name in vars(Lifetime) if not name.startswith("_")} - OWN
     assert {"deadline", "begin_waiting", "interrupt"} <= names
     assert [getattr(around, name) for name in names] == [getattr(below, name) for name in names]
+
+
+class Agreeing(FakeConnection):
+    """To a client of TLS, which says what OpenSSL has it say."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self._received, self._says = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._client = context.wrap_bio(self._received, self._says)
+
+    async def recv(self) -> bytes:
+        self._received.write(self.sent)
+        self.sent = b""
+        with suppress(ssl.SSLWantReadError):
+            self._client.do_handshake()
+        return self._says.read()
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_what_is_sent_behind_our_farewell_is_sent_to_nobody(size: int, tmp_path: Path) -> None:
+    """By another coroutine, while the connection is closed: no failure of the server."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made = self_signed(tmp_path, "localhost")
+    context.load_cert_chain(made.cert, made.key)
+    below = Agreeing()
+    around = TlsConnection(cast("Any", below), context)
+
+    async def ended() -> None:
+        await around.handshake(await below.recv())
+        await around.close()
+        await around.send(bytes(size))
+
+    with pytest.raises(PeerGone):
+        ended().send(None)
+    assert below.closed

@@ -138,6 +138,7 @@ class Http2Connection:
             pass  # no client is there to hear it
         except BaseException as error:  # noqa: BLE001 - the edge of a connection
             report(log, "a connection failed", error=error)
+        streams.outgoing.end()
 
     async def _say_farewell(self, failure: BaseException | None) -> None:
         """GOAWAY with the last stream that is served, and why."""
@@ -147,6 +148,7 @@ class Http2Connection:
         elif failure is None or isinstance(failure, ClientError | DeadlineExceeded):
             streams.frames.end()
             await streams.outgoing.now()
+            streams.outgoing.end()
             await linger(conn, self._shared.limits.linger_s)
 
     def served(self) -> list[tuple[StreamConnection, Any]]:

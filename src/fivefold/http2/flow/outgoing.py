@@ -106,6 +106,11 @@ class Outgoing:
         if self.is_due:
             await self.now()
 
+    def end(self) -> None:
+        """The connection is being closed: what the kernel has still to take is the last, also of a
+        send that is under way."""
+        self.failure = self.failure or PeerGone("the connection has ended")
+
     async def read_file(self, stream: Parks, file: Any, offset: int, count: int) -> bytes:
         """In the place of a send: an engine may have one buffer for both (aio:posix). Raises
         `PeerGone`: nobody wants it any more."""

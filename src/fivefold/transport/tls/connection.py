@@ -227,17 +227,21 @@ class TlsConnection(Connection):
         await self._flush()
 
     def _seal(self, data: bytes | memoryview) -> list[bytes]:
-        """Its records, behind whatever else is to be sent."""
+        """Its records, behind whatever else is to be sent. Raises `PeerGone` once our close_notify
+        has been said, or TLS has failed."""
         sealed = self._sealed
-        if len(data) <= RECORD_BYTES:
-            if data:
-                self.tls.write(data)
-            return [sealed.read()] if sealed.pending else []
-        records = []
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self.tls.write(rest[:RECORD_BYTES]) :]
-            records.append(sealed.read())
+        try:
+            if len(data) <= RECORD_BYTES:
+                if data:
+                    self.tls.write(data)
+                return [sealed.read()] if sealed.pending else []
+            records = []
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self.tls.write(rest[:RECORD_BYTES]) :]
+                records.append(sealed.read())
+        except ssl.SSLError as error:
+            raise PeerGone(f"TLS: {error.reason}") from None
         return records
 
     async def _flush(self) -> None:
