@@ -56,6 +56,10 @@ class TraceFailed(FivefoldError):
     """A request could not be traced; the message says why and what to do."""
 
 
+class Interrupted(FivefoldError):
+    """Ctrl-C came before there was a result; the message says what was waited for."""
+
+
 class LoadFailed(FivefoldError):
     """Load could not be made, or told nothing; the message says why and what to do."""
 

@@ -11,12 +11,13 @@ from importlib import import_module
 
 import click
 
-from ..errors import ApplicationError, FivefoldError, SettingsError
+from ..errors import ApplicationError, FivefoldError, Interrupted, SettingsError
 from ..linux.standard_descriptors import fill_standard_descriptors
 from .habits.answering import answer_command, answer_option, answered
 from .speaking import say, speaking
 
-USAGE, FAILURE = 2, 1
+USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+"""Exit statuses; the last one is a shell's for a program that SIGINT has ended."""
 
 COMMANDS = {
     "serve": ".serve",
@@ -81,6 +82,10 @@ class Commands(click.Group):
             raise answered(error) from None
         except (SettingsError, ApplicationError) as error:
             leave(error, USAGE)
+        except Interrupted as error:
+            leave(error, INTERRUPTED)
+        except KeyboardInterrupt:
+            leave(Interrupted("ended by Ctrl-C"), INTERRUPTED)
         except FivefoldError as error:
             leave(error, FAILURE)
 

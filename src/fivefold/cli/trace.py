@@ -6,15 +6,16 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from ..configuration.setting import AUTO
-from ..errors import SettingsError, TraceFailed, Unavailable
+from ..errors import Interrupted, SettingsError, TraceFailed, Unavailable
 from ..inspection.phrases import counted
 from ..iomodels import models as io_models
+from ..processes.process_signals import stoppable
 from ..server.settings import Settings
 from ..serving import MODELS as SERVING_MODELS
 from ..tracing.attach.tracer import Attached, metrics_of
@@ -82,14 +83,22 @@ def run(  # noqa: PLR0917 - click calls by keyword
 
 
 def own_traces(target: str | None, path: str | None, given: dict[str, Any]) -> list[Trace]:
-    """The same request to a server of our own, under each of the I/O models."""
-    if not given["https"] or given["tls_cert"]:
-        return traces_of_models(target, path, given)
-    with throw_away_certificate() as certificate:
-        return traces_of_models(target, path, {**given, "tls_cert": (certificate,)})
+    """The same request to a server of our own, under each of the I/O models. Raises `Interrupted`
+    at Ctrl-C."""
+    waited_for = ["a certificate"]
+    try:
+        with stoppable(waited_for.append) as step:
+            if not given["https"] or given["tls_cert"]:
+                return traces_of_models(target, path, given, step)
+            with throw_away_certificate() as certificate:
+                return traces_of_models(target, path, {**given, "tls_cert": (certificate,)}, step)
+    except KeyboardInterrupt:
+        raise Interrupted(f"ended by Ctrl-C, while it waited for {waited_for[-1]}") from None
 
 
-def traces_of_models(target: str | None, path: str | None, given: dict[str, Any]) -> list[Trace]:
+def traces_of_models(
+    target: str | None, path: str | None, given: dict[str, Any], step: Callable[[str], None]
+) -> list[Trace]:
     if target is None:
         raise SettingsError(
             "target: name what to ask, as in `fivefold trace FOLDER /PATH`, or a server that runs"
@@ -117,6 +126,7 @@ def traces_of_models(target: str | None, path: str | None, given: dict[str, Any]
                 privileged=not given["unprivileged"],
                 http2=given["http2"],
                 manner=manner,
+                step=step,
             )
         except Unavailable as error:
             if len(pairs) == 1:
@@ -142,9 +152,11 @@ def pairs_of(given: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def attached_traces(pid: int, given: dict[str, Any]) -> list[Trace]:
-    """As many as came until `count`, Ctrl-C or the time-out. Raises `TraceFailed` for none."""
+    """As many as came until `count`, Ctrl-C or the time-out. Raises `TraceFailed` for none,
+    `Interrupted` for none before Ctrl-C."""
     traces: list[Trace] = []
-    pattern, why = given["match"], f"within {given['timeout']} s"
+    pattern = given["match"]
+    none = f"no request{f' for {pattern!r}' if pattern else ''} came"
     try:
         with Attached(
             pid, pattern=pattern, count=given["count"], privileged=not given["unprivileged"]
@@ -158,9 +170,10 @@ def attached_traces(pid: int, given: dict[str, Any]) -> list[Trace]:
             for trace in attached.traces(given["timeout"]):
                 traces.append(trace)  # noqa: PERF402 - Ctrl-C shall leave those that came
     except KeyboardInterrupt:
-        why = "before Ctrl-C"
+        if not traces:
+            raise Interrupted(f"{none} before Ctrl-C") from None
     if not traces:
-        raise TraceFailed(f"no request{f' for {pattern!r}' if pattern else ''} came {why}")
+        raise TraceFailed(f"{none} within {given['timeout']} s")
     return traces
 
 

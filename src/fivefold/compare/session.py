@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..configuration.setting import one_of
@@ -15,6 +13,7 @@ from ..load.generator import Generator, Load
 from ..load.locust import Locust
 from ..load.nghttp2 import H2load
 from ..load.wrk import Wrk
+from ..processes.process_signals import stoppable
 from ..server.probing import interface
 from ..server.settings import Settings
 from .measure import cores
@@ -193,37 +192,6 @@ def probing(plan: Plan, step: Callable[[str], None]) -> list[Probe]:
         return []
     step("the chapter's claims: one crash, one hang, new connections")
     return probed(chosen, plan.cores, plan.paths[0])
-
-
-@contextlib.contextmanager
-def stoppable(show: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
-    """Ctrl-C and SIGTERM end the block, once: ending the servers is not interrupted again.
-
-    The value is `show`, to be called before each step: an exception that a signal raises is
-    dropped where no code can take it, in a finalizer or a callback of logging.
-    """
-    stopped = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopped
-        stopped = True
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    def step(text: str) -> None:
-        if stopped:
-            raise KeyboardInterrupt
-        show(text)
-
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-    for each in before:
-        signal.signal(each, stop)
-    try:
-        yield step
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def why_nothing(problems: Sequence[str | None], *, interrupted: bool) -> str:

@@ -93,3 +93,35 @@ def ending_once() -> Iterator[None]:
 
 def restore(number: int, handler: Callable[..., Any] | int | None) -> None:
     signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextlib.contextmanager
+def stoppable(show: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
+    """Ctrl-C and SIGTERM end the block, once: ending the servers is not interrupted again.
+    Raises KeyboardInterrupt.
+
+    The value is `show`, to be called before each step: an exception that a signal raises is
+    dropped where no code can take it, in a finalizer or a callback of logging.
+    """
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    def step(text: str) -> None:
+        if stopped:
+            raise KeyboardInterrupt
+        show(text)
+
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    for each in before:
+        signal.signal(each, stop)
+    try:
+        yield step
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -312,7 +312,7 @@ def test_a_tracer_that_is_ended_leaves_nothing(number: signal.Signals, folder: P
             code, _, err = said(process)
         for guard in guards:
             wait_for_end(guard)
-        assert code == (-number if number == signal.SIGKILL else 1)
+        assert code == (-number if number == signal.SIGKILL else 128 + number)
         if number == signal.SIGINT:
             assert err.splitlines() == ["fivefold: no request came before Ctrl-C"]
         with Attached(server.pid, privileged=False):

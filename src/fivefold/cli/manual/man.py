@@ -33,7 +33,8 @@ STATUSES = {
     "0": "The server was stopped, or the command has done what it should.",
     "1": "Anything else failed, or connections had to be cut at the end.",
     "2": "Wrong usage or settings; one line says which.",
-    "130": "compare was ended by Ctrl-C; what was measured by then is shown.",
+    "130": "Ctrl-C has ended a command that was to end by itself; what compare measured and trace"
+    " saw by then is shown.",
 }
 
 ENVIRONMENT = {

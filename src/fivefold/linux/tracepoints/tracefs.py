@@ -185,7 +185,7 @@ class Instance:
     def follow(self, pids: Iterable[int]) -> None:
         """Record these threads too."""
         for pid in pids:
-            self._write("set_event_pid", str(pid), append=True)
+            self._append("set_event_pid", str(pid))
 
     def start(self) -> None:
         self._write("tracing_on", "1")
@@ -234,10 +234,18 @@ class Instance:
                 time.sleep(0.01)  # another process looks into it
         atexit.unregister(self.remove)
 
-    def _write(self, name: str, text: str, *, append: bool = False) -> None:
-        # O_TRUNC is what clears; Python's own append mode would seek, which tracefs refuses.
-        how = os.O_APPEND if append else os.O_TRUNC
-        file = os.open(self.path / name, os.O_WRONLY | os.O_CLOEXEC | how)
+    def _write(self, name: str, text: str) -> None:
+        """Over what is there.
+
+        A file object, which closes itself: clearing takes its time within open(2), and Ctrl-C
+        comes then more often than not. A descriptor that nobody knows would keep the instance.
+        """
+        with (self.path / name).open("wb", buffering=0) as file:
+            file.write(text.encode())
+
+    def _append(self, name: str, text: str) -> None:
+        # Python's own append mode would seek, which tracefs refuses.
+        file = os.open(self.path / name, os.O_WRONLY | os.O_CLOEXEC | os.O_APPEND)
         try:
             os.write(file, text.encode())
         finally:

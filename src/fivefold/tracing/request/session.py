@@ -10,7 +10,7 @@ import select
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -37,6 +37,10 @@ from .sealing import trusting_context
 
 ARRIVED = "the connection comes to this thread (whose hands it went through: kernel's events)"
 
+GRACE_S = 1.0
+"""How long our server waits for its connections when it stops: the only client is ours, and has
+gone."""
+
 SETTLE_S = 5.0
 """How long the server may take to report what it did: it writes at once, but may be slow."""
 
@@ -62,11 +66,19 @@ class Session:
         privileged: bool = True,
         http2: bool = False,
         manner: Manner = AT_ONCE,
+        step: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`privileged`: use the kernel's trace events where that is allowed; `http2`: ask by
-        HTTP/2, without TLS by prior knowledge; `manner`: how our client behaves."""
+        HTTP/2, without TLS by prior knowledge; `manner`: how our client behaves; `step` is called
+        with what is waited for next."""
         versions = dataclasses.replace(settings.http2, http="1.1,2", h2c=http2)
-        self._settings = dataclasses.replace(settings, bind=("127.0.0.1:0",), http2=versions)
+        self._settings = dataclasses.replace(
+            settings,
+            bind=("127.0.0.1:0",),
+            http2=versions,
+            supervision=dataclasses.replace(settings.supervision, grace_s=GRACE_S),
+        )
+        self._step = step
         self._http2, self._manner = http2, manner
         self._alpn = "h2" if http2 else "http/1.1"
         self._resources = contextlib.ExitStack()
@@ -90,6 +102,7 @@ class Session:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as resources:
+            self._step(f"the server to start ({self._settings.serving}, {self._settings.io})")
             self._pipe = EventPipe(waits=True)
             try:
                 resources.enter_context(self._server)
@@ -139,6 +152,7 @@ class Session:
             if hand_over:
                 client.close()
                 client = self._connected()
+            self._step(f"the answer to {method} {target}")
             started = time.time()
             answer = client.ask(method, target, in_its_manner=True)
         finally:
@@ -206,7 +220,8 @@ class Session:
         client = self._connected()
         until = time.monotonic() + WARM_UP_S
         try:
-            for _ in range(count):
+            for number in range(1, count + 1):
+                self._step(f"the answer to {' '.join(asked)} (warm-up, {number} of {count})")
                 answer = client.ask(*asked)
                 self._exchange(client)
                 if answer.closes:
