@@ -97,6 +97,10 @@ class Summary:
     total_us: float
     bytes_copied: int
     """Between kernel and process, both ways; once per byte and copy."""
+    rest_wait_us: float = 0.0
+    """Of the network wait: for the rest of the request, once content was asked or in vain."""
+    room_wait_us: float = 0.0
+    """Of the network wait: for room for the response. What is left of it are steps 1, 2 and 11."""
 
 
 @dataclass(frozen=True)

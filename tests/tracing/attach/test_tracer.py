@@ -374,7 +374,7 @@ def test_the_command_writes_every_form(folder: Path) -> None:
             client.get("/large")
         code, out, err = said(process)
     assert code == 0, err
-    assert out.count("network wait") == 2
+    assert out.count("network wait = ") == 2
     assert all(len(line) <= 80 for line in out.splitlines())
     traces = json.loads(forms["json"].read_text())
     assert [t["request"]["target"] for t in traces] == ["/small", "/large"]

@@ -17,6 +17,7 @@ from fivefold.serving import MODELS
 from fivefold.tracing.report.html.page import as_html
 from fivefold.tracing.report.terminal import timeline
 from fivefold.tracing.request.session import WARM_UP, Session
+from fivefold.tracing.steps.assembling import NOT_SENT, NOT_THERE
 
 
 @pytest.fixture
@@ -85,6 +86,18 @@ def test_an_application_s_answer_is_made_anew_each_time(serving: str, folder: Pa
     assert not trace.request["from_memory"]
     assert "an application answered" in str(trace.steps[3].why_not)
     assert "from memory:" not in timeline(trace, colour=False)
+
+
+def test_a_file_that_is_opened_in_vain_was_asked_for(folder: Path) -> None:
+    (folder / "large").write_bytes(bytes(300_000))  # too large to be kept in memory
+    with Session(Settings(target=str(folder), serving="async")) as session:
+        missing = session.request("/missing")
+        head = session.request("/large", method="HEAD")
+    for trace, why in ((missing, NOT_THERE), (head, NOT_SENT)):
+        asked, *others = trace.steps[3:8]
+        assert asked.happened
+        assert any(one.event == "open.exit" for one in asked.evidence)
+        assert {step.why_not for step in others} == {why}
 
 
 def test_first_and_warm_up_contradict(folder: Path) -> None:

@@ -83,7 +83,11 @@ class Static(Content):
         def around(open_file: Callable[[bytes], OpenFile]) -> Callable[[bytes], OpenFile]:
             def reporting(path: bytes) -> OpenFile:
                 emit("open.enter", {"name": path.decode("utf-8", "backslashreplace")})
-                file = open_file(path)
+                try:
+                    file = open_file(path)
+                except Exception as error:
+                    emit("open.exit", {"error": type(error).__name__})
+                    raise
                 emit("open.exit", {"bytes": file.size})
                 emit("cachestat", pages_in_memory(file))
                 return file

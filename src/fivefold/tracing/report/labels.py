@@ -46,6 +46,23 @@ FIGURES = (
 
 FIGURES_OVERLAP = "These sums may overlap: they need not add up to the total."
 
+NETWORK_WAIT_IS = (
+    "network wait = steps 1, 2 and 11 + waits for the rest of a request + waits for room for the"
+    " response."
+)
+
+
+def network_wait_of(trace: Trace) -> str:
+    """What adds up to it."""
+    whole = trace.summary
+    steps = whole.network_wait_us - whole.rest_wait_us - whole.room_wait_us
+    parts = [f"steps 1, 2 and 11 ({duration(steps)})"]
+    if whole.rest_wait_us:
+        parts.append(f"waits for the rest of the request ({duration(whole.rest_wait_us)})")
+    if whole.room_wait_us:
+        parts.append(f"waits for room for the response ({duration(whole.room_wait_us)})")
+    return f"network wait = {' + '.join(parts)}."
+
 
 def listed(traces: Trace | Sequence[Trace]) -> tuple[Trace, ...]:
     """One trace or several, as several. Raises `ValueError` for none."""
@@ -101,6 +118,8 @@ def circumstances_of(trace: Trace) -> list[str]:
     before = trace.request.get("before")
     if before is not None:
         said.append(WARM.format(requests(before)) if before else FIRST)
+    if trace.request["status"] == SWITCHING_PROTOCOLS:
+        said.append(WEBSOCKET)
     if trace.request.get("from_memory"):
         said.append(FROM_MEMORY)
     return said
@@ -113,6 +132,11 @@ def spoken_of(trace: Trace) -> str:
     return f"{plain} over {tls}" if tls else plain
 
 
+SWITCHING_PROTOCOLS = 101
+WEBSOCKET = (
+    "it became a websocket: until its end all messages, both ways, are in step 9 and in the sums,"
+    " the client's as the rest of the request"
+)
 FIRST = "the first request of a fresh process: Python runs this code for the first time"
 WARM = "a warm server: {} before this one to the process that serves it"
 FROM_MEMORY = (

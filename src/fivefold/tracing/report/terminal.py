@@ -13,6 +13,7 @@ from ..model import Step, Trace
 from .labels import (
     FIGURES,
     FIGURES_OVERLAP,
+    NETWORK_WAIT_IS,
     SummaryFigure,
     actor_of,
     amount,
@@ -21,6 +22,7 @@ from .labels import (
     figure_of,
     io_of,
     listed,
+    network_wait_of,
     pair_of,
     request_of,
     rights_of,
@@ -127,6 +129,7 @@ def _summary(trace: Trace, paper: Paper) -> Iterator[str]:
         yield _figure(figure.label, figure_of(trace, figure), span, figure, paper)
     copied = amount(trace.summary.bytes_copied)
     yield f"{'bytes copied':<{LABEL}} {copied:>{TIME + 2}}"
+    yield from paper.wrapped(network_wait_of(trace))
     yield from paper.wrapped(FIGURES_OVERLAP)
 
 
@@ -170,6 +173,7 @@ def _side_by_side(traces: tuple[Trace, ...], paper: Paper) -> Iterator[str]:
     yield paper.paint("bytes copied", "strong")
     for name, trace in zip(names, traces, strict=True):
         yield f"{f'  {name}':<{LABEL}} {amount(trace.summary.bytes_copied):>{TIME + 2}}"
+    yield from paper.wrapped(NETWORK_WAIT_IS)
     yield from paper.wrapped(FIGURES_OVERLAP)
     shared = [note for note in traces[0].notes if all(note in trace.notes for trace in traces)]
     for note in shared:

@@ -25,6 +25,8 @@ NOTHING_SEEN = "nothing was seen of it alone: what time it took is in the next s
 NO_FILE = "no file was asked for: {}"
 NOT_READ = "an application answered, or a folder from memory"
 """The server does not tell them apart: a folder's 404 and 304 are made without a file, too."""
+NOT_THERE = "there is no such file, or none that may be sent"
+NOT_SENT = "nothing of the file is sent with this answer"
 IN_MEMORY = "the pages were in memory already ({})"
 INDISTINCT = "a disk had to be read ({}), but nothing here tells the disk from the send"
 NOT_KNOWN = "no disk was seen, but whether one was read is not known: {}"
@@ -141,8 +143,15 @@ class Assembly:
         why = "the response was in memory" if is_from_memory(timeline) else NOT_READ
         if timeline.first("content.enter") is None:
             why = "the server refused the request"
-        for _ in range(5):
-            self._until(None, NO_FILE.format(why))
+        opened = timeline.last("open.exit", after=self._at, before=timeline.end_ns)
+        if opened is not None:
+            self._until(opened.at_ns)
+            why_not = NOT_THERE if "error" in opened.detail else NOT_SENT
+        else:
+            why_not = NO_FILE.format(why)
+            self._until(None, why_not)
+        for _ in range(4):
+            self._until(None, why_not)
 
     def _disk(self, asked: Observation, done: Observation) -> None:
         """Steps 5 to 7: whether the disk had to be asked, and how long it took."""

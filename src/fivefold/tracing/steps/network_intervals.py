@@ -37,7 +37,7 @@ class NetworkIntervals:
 
     def _waits_for_request(self) -> Iterator[Interval]:
         since = self._thread.timeline.start_ns
-        label = self._thread.label("recvfrom", since, self._thread.received_ns)
+        label = self._thread.label("recvfrom", since, self._thread.whole_ns)
         is_scheduled = self._thread.is_scheduled
         for copy in self._received():
             if since > self._thread.timeline.start_ns:  # until it asks again it has something to do
@@ -48,7 +48,7 @@ class NetworkIntervals:
             for start, end in self._thread.waits_between(since, until):
                 yield self._thread.interval(start, end, REQUEST_WAIT, label)
             since = copy.end_ns
-            if since >= self._thread.received_ns:
+            if since >= self._thread.whole_ns:
                 break
         yield from self._waits_in_vain(since, label)
 
@@ -112,10 +112,10 @@ class NetworkIntervals:
         timeline = self._thread.timeline
         calls = [
             one
-            for one in timeline.of("recvfrom.exit", before=self._thread.received_ns)
+            for one in timeline.of("recvfrom.exit", before=self._thread.whole_ns)
             if one.detail.get("bytes")
         ]
-        received = timeline.of("recv.end", before=self._thread.received_ns)
+        received = timeline.of("recv.end", before=self._thread.whole_ns)
         ended = calls or [one for one in received if "error" not in one.detail]
         entered = {part.ended.at_ns: part.begun.at_ns for part in parts(timeline, RECEIVING)}
         found, since = [], timeline.start_ns
@@ -136,4 +136,6 @@ class NetworkIntervals:
         arrived = timeline.last(*ARRIVED, *SENT, **span)
         start = max(entered or since, arrived.at_ns if arrived else since)
         begun = timeline.last("recvfrom.enter", **span) if entered else None
+        if entered is None and arrived is None:  # no call is seen, nor the client: the operation
+            begun = timeline.last("recv.begin", **span)
         return max(start, self._thread.slept_until(Part(begun, ended))) if begun else start

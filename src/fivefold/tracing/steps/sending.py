@@ -103,16 +103,17 @@ def _asleep(timeline: Timeline, seen: list[Part], disk: list[Wait]) -> int:
     """Nanoseconds in which these neither ran, nor could have, nor waited for a disk."""
     end_ns = timeline.all[-1].at_ns
     tids = {int(part.begun.detail.get("tid", 0)) for part in seen}
-    runnable = {
-        tid: [(s.start_ns, s.end_ns) for s in off_cpu(timeline.all, tid, end_ns) if s.runnable]
-        for tid in tids
-    }
+    spans = {tid: list(off_cpu(timeline.all, tid, end_ns)) for tid in tids}
     total = 0
     for part in seen:
         start, end = part.begun.at_ns, min(part.ended.at_ns, max(part.begun.at_ns, timeline.end_ns))
-        others = [*disk, *runnable[int(part.begun.detail.get("tid", 0))]]
+        off = spans[int(part.begun.detail.get("tid", 0))]
+        others = [*disk, *((one.start_ns, one.end_ns) for one in off if one.runnable)]
         asleep = max(0, end - start - part.processor_ns - spent(others, start, end))
-        total += asleep if timeline.is_scheduled or asleep / 1000 > SLEEP_BY_CLOCK_US else 0
+        if timeline.is_scheduled:  # two clocks were read: less than it slept was no wait
+            total += min(asleep, sum(s.within(start, end) for s in off if not s.runnable))
+        elif asleep / 1000 > SLEEP_BY_CLOCK_US:
+            total += asleep
     return total
 
 

@@ -9,6 +9,7 @@ else when that was given to the kernel.
 from __future__ import annotations
 
 from ...errors import TraceFailed
+from ..kernel.packets import CLIENT, TOWARDS
 from ..model import Observation, Step
 from .assembling import Assembly
 from .timeline import Timeline
@@ -49,8 +50,17 @@ class ServedTimeline(Timeline):
         given = [o.at_ns for o in everything if o.event in GIVEN]
         if not got or not sent or not given:
             raise TraceFailed("the server did not see the request through")
-        acknowledged = (o.at_ns for o in everything if o.at_ns >= given[-1] and self._to_server(o))
-        return self._begun(everything, got[0]), max(sent[-1], next(acknowledged, 0))
+        return self._begun(everything, got[0]), self._acknowledged(everything, given[-1], sent[-1])
+
+    def _acknowledged(self, everything: list[Observation], given_ns: int, taken_ns: int) -> int:
+        """When the client had what was sent last. Its kernel may say so before our thread, whose
+        processor another one has, comes to know that its call is over."""
+        packets = [o for o in everything if o.event == "net:net_dev_queue"]
+        ours = [o for o in packets if o.detail.get(TOWARDS, CLIENT) == CLIENT]
+        left = [o.at_ns for o in ours if given_ns <= o.at_ns <= taken_ns]
+        since_ns = left[-1] if left else max(given_ns, taken_ns)
+        came = (o.at_ns for o in everything if o.at_ns >= since_ns and self._to_server(o))
+        return next(came, taken_ns)
 
     def _begun(self, everything: list[Observation], got_ns: int) -> int:
         before = [o for o in everything if o.at_ns <= got_ns]

@@ -18,8 +18,10 @@ from collections.abc import Iterator
 from ...inspection.phrases import counted
 from ...iomodels.interface import Traits
 from ..kernel.off_cpu import off_cpu
+from ..model import Observation
 from .intervals import ASLEEP, NO_PROCESSOR, Interval, IoPhase
 from .sending import CALLS, REFUSED, SLEEP_BY_CLOCK_US, Part
+from .summary import in_content
 from .timeline import Timeline
 
 SLEEP_US = 20.0
@@ -54,6 +56,9 @@ class ServingThread:
         asked = entered or timeline.first("send.begin")
         received = timeline.last("recv.end", before=asked.at_ns if asked else None)
         self.received_ns = received.at_ns if received else timeline.start_ns
+        bodies = [one.ended for one in in_content(timeline, "recv") if brings(one.ended)]
+        self.whole_ns = bodies[-1].at_ns if bodies else self.received_ns
+        """When all had come that content asked for: the rest of a request, messages."""
         served = entered or received
         self.tid = served.detail.get("tid") if served else None
         self.process = served.detail.get("pid") if served else None
@@ -109,6 +114,11 @@ class ServingThread:
         ]
         tries = counted(len(refused), "try", "tries") if refused else "no try"
         return self.traits.wait.format(call=call, tries=tries, descriptors=self.descriptors)
+
+
+def brings(received: Observation) -> bool:
+    """Whether a receive brought something: not the end of the connection, nor of the patience."""
+    return bool(received.detail.get("bytes")) and "error" not in received.detail
 
 
 def long_enough(spans: list[Span], start: int, end: int) -> list[Span]:

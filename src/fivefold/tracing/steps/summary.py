@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from ...iomodels.probes import OPERATIONS
-from ..kernel.disk_waits import disk_waits, merged
-from ..kernel.off_cpu import run_queue_ns
+from ..kernel.disk_waits import disk_waits, merged, spent
+from ..kernel.off_cpu import off_cpu, run_queue_ns
 from ..model import Step, Summary
 from .page_waits import waits_for_pages
 from .sending import Part, parts, sending
 from .timeline import Timeline
 
 ARRIVED = ("sock:sk_data_ready", "tcp:tcp_probe")
+CLIENTS_STEPS = (1, 2, 11)
+"""On the way from the client, and to it: the server waits, or has nothing left to do."""
+
 RECEIVE = ("recv.begin", "recv.end")
 RECEIVING = [("recvfrom.enter", "recvfrom.exit")]
 
@@ -23,8 +26,7 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
     shown = sum(s.duration_us for s in steps if s.step in (5, 6, 7) and s.happened)
     copied = steps[7].duration_us if steps[7].happened else 0.0
     sent = sending(timeline, merged([*waits, *for_pages]))
-    waited = sum(s.duration_us for s in steps if s.step in (1, 2, 11))
-    waited += sum(one.took_ns for one in in_vain(timeline)) / 1000
+    waited = sum(s.duration_us for s in steps if s.step in CLIENTS_STEPS and s.happened)
     entered_ns, left_ns = content_span(timeline)
     # Waits and copies; whatever else content does is its own.
     own_io_ns = within_content(timeline, *OPERATIONS)
@@ -34,10 +36,11 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
         """The server may go on a little after its client has all: that is no part of it."""
         return min(max(0.0, us), total)
 
+    # Each is cut at what is left of the whole, so that they add up to it.
+    rest = min(rest_of_request(timeline) / 1000, max(0.0, total - waited))
+    room = min(sent.waited_ns / 1000, max(0.0, total - waited - rest))
     return Summary(
-        network_wait_us=of_exchange(
-            waited + (sent.waited_ns + within_content(timeline, "recv")) / 1000
-        ),
+        network_wait_us=waited + rest + room,
         network_copy_us=of_exchange((receiving(timeline, steps) + sent.copied_ns) / 1000),
         disk_wait_us=of_exchange(in_waits / 1000 if waits else shown),
         disk_copy_us=copied,
@@ -45,7 +48,21 @@ def summed(timeline: Timeline, steps: tuple[Step, ...]) -> Summary:
         runqueue_us=of_exchange(run_queue(timeline) / 1000),
         total_us=total,
         bytes_copied=copied_bytes(timeline),
+        rest_wait_us=rest,
+        room_wait_us=room,
     )
+
+
+def rest_of_request(timeline: Timeline) -> int:
+    """Nanoseconds in which the server waited for more of a request: content did, or it itself in
+    vain; not those in which it had more, and wanted a processor."""
+    received = [*in_vain(timeline), *in_content(timeline, "recv")]
+    if not received:
+        return 0
+    tid = int(received[0].begun.detail.get("tid", 0))
+    spans = off_cpu(timeline.all, tid, timeline.end_ns)
+    wanting = [(one.start_ns, one.end_ns) for one in spans if one.runnable]
+    return sum(one.took_ns - spent(wanting, one.begun.at_ns, one.ended.at_ns) for one in received)
 
 
 def receiving(timeline: Timeline, steps: tuple[Step, ...]) -> int:
@@ -100,14 +117,18 @@ def run_queue(timeline: Timeline) -> int:
 
 
 def within_content(timeline: Timeline, *names: str) -> int:
-    """Nanoseconds in content's operations of the connection; in `recv` it waits for more of the
-    request."""
+    """Nanoseconds in content's operations of the connection."""
+    return sum(one.took_ns for one in in_content(timeline, *names))
+
+
+def in_content(timeline: Timeline, *names: str) -> list[Part]:
+    """Content's operations of the connection; in `recv` it waits for more of the request."""
     entered_ns, left_ns = content_span(timeline)
-    return sum(
-        one.took_ns
+    return [
+        one
         for one in parts(timeline, [(f"{name}.begin", f"{name}.end") for name in names])
         if entered_ns <= one.begun.at_ns and one.ended.at_ns <= left_ns
-    )
+    ]
 
 
 def content_span(timeline: Timeline) -> tuple[int, int]:
