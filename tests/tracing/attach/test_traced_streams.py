@@ -11,12 +11,12 @@ import pytest
 
 from fivefold.tracing.attach.frames_sent import FramesSent
 from fivefold.tracing.attach.tracer import Attached
-from fivefold.tracing.model import Trace
+from fivefold.tracing.model import RESPONSE, Trace
 from support.http2_client import Http2Client
 from support.servers.embedded import running
 
-HUGE, SMALL = 4_000_000, 5000
-PATIENCE_S = 20.0
+HUGE, LARGE, SMALL = 4_000_000, 80_000, 5000
+PATIENCE_S = 5.0
 ENGINES = ["epoll", "sigio", "uring"]
 
 SHARED = re.compile(r"streams;.*; (.*)$")
@@ -29,6 +29,7 @@ WITH_ONE = "1 other one was open meanwhile (1 when it began)"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     (folder / "small").write_bytes(bytes(SMALL))
+    (folder / "large").write_bytes(bytes(LARGE))
     (folder / "huge").write_bytes(bytes(HUGE))
     return folder
 
@@ -73,6 +74,32 @@ def test_a_stream_that_was_open_before_is_counted(io: str, *, is_first: bool, fo
                 whole(other, "/small")
                 traces = list(attached.traces(PATIENCE_S))
     assert [said(trace) for trace in traces] == [WITH_ONE, WITH_ONE, ALONE]
+
+
+STREAMS = 12
+
+
+@pytest.mark.parametrize("io", ENGINES)
+def test_one_that_its_client_asks_as_soon_as_it_has_the_answer_before_is_traced(
+    io: str, folder: Path
+) -> None:
+    """The server may hear of the next request before it hears that its send is over."""
+    with (
+        running(target=str(folder), h2c=True, serving="async", io=io) as (server, address),
+        Http2Client(address) as client,
+        Attached(server.pid, count=STREAMS, privileged=False) as attached,
+    ):
+        for _ in range(STREAMS // 2):
+            assert client.whole(client.begin("/large")).status == 200
+            assert client.whole(client.begin("/small")).status == 200
+        traces = list(attached.traces(PATIENCE_S))
+    assert len(traces) == STREAMS
+    for trace in traces:
+        assert trace.request["status"] == 200
+        size = {"/small": SMALL, "/large": LARGE}[trace.request["target"]]
+        assert size < trace.request["bytes"] < size + 1000
+        (lane,) = trace.lanes
+        assert sum(one.bytes for one in lane.segments if one.part == RESPONSE) > size
 
 
 @pytest.mark.parametrize("io", ENGINES)

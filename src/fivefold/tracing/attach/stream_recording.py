@@ -13,23 +13,51 @@ Choice.       One stream at a time is traced, of those that are asked for: from 
               which part of the copies and of the waits for room was its own; a send that was under
               way when the stream began counts, too, with all of its bytes.
               A stream that its client gives up has no trace: the next one has.
+              A client that has its answer may ask again before this thread has come to know that
+              its send, or the content, is done (a ring tells of both together): what comes of that
+              stream is kept, and becomes the one that is traced.
 Cost.         Of streams side by side only some are traced; what is read and sent for the others
               meanwhile is in the trace, and a note says so.
 """
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
 from ...http1.request import Request
 from .frames_sent import FramePart, FramesSent
-from .recording import TAKEN, Operation, Recording
+from .recording import TAKEN, Operation, Recording, Seen
 
 READING = ("recv.", "recvfrom.")
 
+LAST_READS = 8
+"""Observations of a receive that are kept: a model that tries again and again makes any number."""
+
+MOST_LATER = 16
+"""Streams that are kept while content of the one that is traced goes on behind its last frame."""
+
 OWN, OTHERS, CONNECTION = "own", "others", "connection"
 """Whose frames are sent; the third are about all streams, such as settings and pings."""
+
+
+class Later:
+    """A stream that was asked for when the last frame of the one that is traced was given."""
+
+    def __init__(self, conn: Any, request: Request, about: dict[str, Any]) -> None:
+        self.conn, self.request, self.about = conn, request, about
+        self.at_ns = time.monotonic_ns()
+        self.reading: list[Seen] = []
+        """The receive that brought it."""
+        self.found: set[int] = set()
+        self.sent = nothing_sent()
+        self.is_given = self.is_sent = False
+        self.seen: list[Seen] = []
+        self.answered: tuple[Any, Seen] | None = None
+        """What knows its status, and the end of content."""
 
 
 class StreamRecording(Recording):
@@ -48,6 +76,10 @@ class StreamRecording(Recording):
         self._others: set[int] = set()
         """Those that were open later."""
         self.sent = nothing_sent()
+        self._reading: deque[Seen] = deque(maxlen=LAST_READS)
+        """The last receive, while a stream is traced."""
+        self._later: list[Later] = []
+        """In their order: of each the one before has given its last frame."""
         super().__init__(*arguments)
 
     def _forget_stream(self) -> None:
@@ -72,6 +104,11 @@ class StreamRecording(Recording):
     def _share(self) -> None:
         own = self._stream.number
         for number, size, is_last in self._under_way:
+            later = self._later_of(number)
+            if later is not None:
+                later.sent[OWN] += size
+                later.is_given |= is_last
+                continue
             whose = OWN if number == own else OTHERS if number else CONNECTION
             self.sent[whose] += size
             if whose == OTHERS:
@@ -83,10 +120,20 @@ class StreamRecording(Recording):
             self._under_way = []
         if self._stream is None:
             self._before_a_request(event, detail)
-        elif event not in {"recv.begin", "recv.end"}:
+        elif event.startswith(READING):
+            self._read(event, detail)
+        elif self._later and self._is_sent:
+            later = next((one for one in self._later if not one.is_sent), self._later[-1])
+            if self._most is None or len(later.seen) < self._most:
+                later.seen.append(seen_now(event, detail))
+            later.is_sent |= event in TAKEN and later.is_given
+        else:
             self._is_sent |= event in TAKEN and self._is_given
             super().emit(event, detail)
             self._end_if_over()
+
+    def _later_of(self, number: int) -> Later | None:
+        return next((one for one in self._later if one.conn.number == number), None)
 
     def _before_a_request(self, event: str, detail: dict[str, Any]) -> None:
         """Each receive may be the one that brings it."""
@@ -95,11 +142,29 @@ class StreamRecording(Recording):
         elif event.startswith(READING):
             self._keep(event, detail)
 
+    def _read(self, event: str, detail: dict[str, Any]) -> None:
+        """Of the calls the stream has those that come while it is served."""
+        if event == "recv.begin":
+            self._reading.clear()
+        else:
+            self._reading.append(seen_now(event, detail))
+        if not event.startswith("recv.") and not (self._later and self._is_sent):
+            super().emit(event, detail)
+
     def asked(
         self, request: Request, *, conn: Any, head_bytes: int, arrived_s: float, wanted: bool
     ) -> None:
         if self._stream is not None and not self._is_lost:
-            self._others.add(conn.number)
+            behind = self._is_given and all(one.is_given for one in self._later)
+            if wanted and behind and len(self._later) < MOST_LATER:
+                later = Later(conn, request, {"head_bytes": head_bytes, "arrived_s": arrived_s})
+                later.reading = list(self._reading)
+                later.found = waiting(conn.carrier) | open_in(conn.carrier)
+                later.found -= {self._stream.number, conn.number}
+                later.found -= {one.conn.number for one in self._later}
+                self._later.append(later)
+            else:
+                self._others.add(conn.number)
             return
         if not wanted:
             return
@@ -125,6 +190,8 @@ class StreamRecording(Recording):
         if conn is self._stream:
             super().answered(conn, said, detail)
             self._end_if_over()
+        elif later := self._later_of(conn.number):
+            later.answered = said, seen_now("content.exit", detail)
 
     @property
     def _is_with_kernel(self) -> bool:
@@ -142,10 +209,34 @@ class StreamRecording(Recording):
         if self._stream is not None:
             self._others |= waiting(self._stream.carrier)
             super().over()
+            if self._later:
+                self._go_on_with(self._later.pop(0))
+
+    def _go_on_with(self, later: Later) -> None:
+        self.seen = later.reading
+        self.since_ns = min(self.since_ns, later.at_ns)
+        super().asked(later.request, conn=later.conn, wanted=True, **later.about)
+        self.seen[-1] = (later.at_ns, *self.seen[-1][1:])  # content was asked then
+        self.seen += later.seen
+        self._stream, self.sent = later.conn, later.sent
+        self._is_given, self._is_sent = later.is_given, later.is_sent
+        self._found, self._others = later.found, set()
+        if not self.counts:
+            self.count()
+        if later.answered is not None:
+            self._said, ended = later.answered
+            self.seen.append(ended)
+            self._answered = True
+            self._count_at_end()
+            self._end_if_over()
 
     def _forget(self) -> None:
         super()._forget()
         self._forget_stream()
+
+
+def seen_now(event: str, detail: dict[str, Any]) -> Seen:
+    return time.monotonic_ns(), threading.get_native_id(), event, detail
 
 
 def nothing_sent() -> dict[str, int]:
