@@ -7,6 +7,7 @@ arrived there.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -129,7 +130,9 @@ class OwnClient:
         seen = answer.observations
         manner = self._manner if in_its_manner else AT_ONCE
         try:
-            self._send(self.speaking.request(method, target), manner.sends_late_s, seen)
+            # A server that has refused it and gone leaves its answer here (408, RFC 9110).
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._send(self.speaking.request(method, target), manner.sends_late_s, seen)
             if manner.reads_late_s:
                 time.sleep(manner.reads_late_s)
                 self._make_room()
