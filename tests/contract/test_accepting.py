@@ -9,11 +9,13 @@ import resource
 import socket
 from collections.abc import Iterator
 from time import monotonic
+from typing import Any
 
 import pytest
 
 from fivefold.iomodels.interface import IOModel, Listener
 from fivefold.iomodels.readiness.listener import GONE_IN_A_ROW, accept_all, accept_batch
+from fivefold.serving.base import ServingModel
 
 CLIENTS = 3
 PATIENCE_S = 20.0
@@ -128,6 +130,35 @@ def test_a_listener_that_is_left_keeps_no_client(io: IOModel, listening: socket.
         found = {sock.getpeername() for sock in (*taken, *left)}
         assert found == {sock.getsockname() for sock in (*clients, later)}
         assert later.getsockname() in {sock.getpeername() for sock in left}
+
+
+class Stopping:
+    """What `close_listeners` needs of a serving model."""
+
+    def __init__(self, *listeners: socket.socket) -> None:
+        self.listeners, self.others = listeners, ()
+
+
+def test_who_comes_while_others_are_handed_over_is_refused(
+    io: IOModel, listening: socket.socket
+) -> None:
+    """In the queue of a listener that is closed then a client is reset, with what it has asked."""
+    model: Any = Stopping(listening)
+    address = listening.getsockname()
+    handed: list[socket.socket] = []
+
+    async def hand_over(sock: socket.socket) -> None:
+        handed.append(sock)
+        with socket.socket() as late, pytest.raises(ConnectionRefusedError):
+            late.connect(address)
+
+    with contextlib.ExitStack() as ends:
+        for _ in range(2):
+            ends.enter_context(socket.create_connection(address))
+        io.run(ServingModel.close_listeners(model, [io.listener(listening)], hand_over))
+        for sock in handed:
+            sock.close()
+    assert len(handed) == 2
 
 
 def test_what_concerns_one_client_stops_nobody() -> None:

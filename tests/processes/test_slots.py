@@ -106,6 +106,21 @@ def has_served(started: Started) -> None:
     started.die(worker)
 
 
+def test_who_is_asked_to_leave_has_the_last_copy_of_its_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client that comes when it has closed that is refused: in a copy of ours it would wait until
+    it is reset."""
+    open_then: list[bool] = []
+    with bound() as sock, started_with(monkeypatch, sock) as found:
+        found.go_on()
+        dismiss = lambda *_: open_then.append(sock.fileno() >= 0)  # noqa: E731
+        with monkeypatch.context() as patched:
+            patched.setattr(Worker, "dismiss", dismiss)
+            found.slots.stop(is_outlived=False)
+    assert open_then == [False]
+
+
 def test_one_that_dies_without_a_word_is_soon_followed(started: Started) -> None:
     has_served(started)
     assert started.last_pause() == pytest.approx(SPACING_S)

@@ -90,6 +90,10 @@ class Blocking(IOModel):
         self._tick_s = min(self._tick_s, ITERATIVE_TICK_S)
         return BlockingListener(self, sock)
 
+    def ignore(self, listener: socket.socket) -> None:
+        """Nobody waits there any more: it will be closed."""
+        self._others.unregister(listener)
+
     def forget(self, watched: Source) -> None:
         self._connections.pop(watched.reader, None)
         self._connections.pop(watched.writer, None)
@@ -233,4 +237,5 @@ class BlockingListener(Listener):
                 accepted += accept_batch(self.sock.accept, 1)[0]
             except OSError:
                 break  # out of descriptors: the others stay in the kernel's queue
+        self._io.ignore(self.sock)
         return accepted

@@ -227,12 +227,13 @@ class ServingModel(ABC):
         return listeners
 
     async def close_listeners(self, listeners: list[Listener], hand_over: HandOver) -> None:
-        """Hand over the clients that are connected already; refuse later ones."""
-        for listener in listeners:
-            for sock in listener.close():
-                await hand_over(sock)
+        """Hand over the clients that are connected already; refuse later ones, and those as well
+        that come while others are handed over: the kernel would reset them at the close."""
+        connected = [sock for listener in listeners for sock in listener.close()]
         for sock in (*self.listeners, *self.others):
             sock.close()
+        for sock in connected:
+            await hand_over(sock)
 
     async def leave_listeners(self, listeners: list[Listener], hand_over: HandOver) -> None:
         """Hand over the clients that are accepted already; later ones are for others."""

@@ -87,6 +87,8 @@ class OtherQueues(Listener):
         for fd, sock in self._sockets.items():
             if never_waits(fd):
                 accepted += accept_all(sock.accept)
+        # Whoever is still in `accept` looks at none of them: their numbers will be others'.
+        self._sockets, self._poll = {}, select.poll()
         return accepted
 
 

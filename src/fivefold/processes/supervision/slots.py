@@ -215,15 +215,15 @@ class Slots:
         self.stopping = True
         self._census.accompanied(is_outlived)
         self._census.drain()  # before any worker refuses a client
+        # The workers have copies, and close them once their queues are empty; a client that comes
+        # later shall be refused, and not wait in ours until it is reset.
+        for slot in self._slots:
+            for sock in slot.queues:
+                sock.close()
         for worker in self:
             worker.dismiss(self._grace_s)
         for slot in self._slots:
             slot.end_remains()
-        # The workers have copies, and close them once their queues are empty; a client that comes
-        # later shall be refused instead of waiting in vain.
-        for slot in self._slots:
-            for sock in slot.queues:
-                sock.close()
 
     def _not_ready(
         self, slot: Slot, backoff: Backoff, reason: str, cause: str, lasted_s: float
