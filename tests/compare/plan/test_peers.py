@@ -13,6 +13,7 @@ from fivefold.compare.plan.peers import PEERS, find, peers
 from fivefold.compare.session import Wishes, compared, planned
 from fivefold.errors import SettingsError
 from fivefold.server.settings import Settings
+from support.measured_again import measured_again
 
 FOLDERS = [name for name, peer in PEERS.items() if "static" in peer.serves]
 
@@ -28,6 +29,7 @@ def public(site: Path) -> Iterator[Path]:
         yield folder
 
 
+@measured_again  # a round of half a second on a busy machine may have no request
 @pytest.mark.parametrize("name", FOLDERS)
 def test_it_serves_the_same_folder(public: Path, name: str) -> None:
     if find(PEERS[name].program) is None:
