@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import threading
 from time import monotonic, sleep
 
@@ -130,6 +131,36 @@ def test_a_send_that_makes_progress_gets_more_time(
     async def main() -> None:
         await connection.send(BIG)
         assert connection.deadline > first
+        connection.shutdown_send()
+        await connection.close()
+
+    io.run(main())
+    taker.join(30)
+    assert got == [BIG]
+
+
+def test_a_peer_that_takes_what_the_kernel_holds_gets_more_time(
+    io: IOModel, pair: Pair, in_thread: Spare
+) -> None:
+    """Too little for the kernel to tell of room: it holds megabytes, and tells of a third."""
+    connection, peer = pair()
+    connection.progress_s = 60
+    connection.deadline = monotonic() + 60
+    got = []
+
+    def take_little() -> None:
+        while not connection.unsent or select.select([], [connection.sock], [], 0)[1]:
+            sleep(0.001)
+        first = peer.recv(1)
+        connection.deadline = ended = monotonic()
+        while connection.deadline == ended and monotonic() < ended + 30:
+            sleep(0.001)
+        got.append(first + received_by(peer))
+
+    taker = in_thread(take_little)
+
+    async def main() -> None:
+        await connection.send(BIG)
         connection.shutdown_send()
         await connection.close()
 

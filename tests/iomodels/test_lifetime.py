@@ -56,6 +56,18 @@ def test_progress_gives_more_time_only_where_it_is_expected() -> None:
     assert life.expect_progress(NEVER) == LONG_S
 
 
+def test_what_the_peer_takes_of_a_send_counts_from_then_where_progress_is_expected() -> None:
+    life = Listening()
+    life.wait_until(7.0)
+    life.took(6.0)
+    assert life.deadline == 7.0
+    life.expect_progress(LONG_S)
+    life.took(6.0)
+    assert life.deadline == 6.0 + LONG_S
+    life.took(5.0)
+    assert life.deadline == 6.0 + LONG_S
+
+
 @pytest.mark.parametrize("waits", ["new", "idle"])
 def test_one_without_a_request_has_a_last_call(waits: str) -> None:
     life = Listening()

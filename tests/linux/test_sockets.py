@@ -14,7 +14,7 @@ import pytest
 
 from fivefold.linux import timestamping
 from fivefold.linux.peer_credentials import NO_UID, peer_of
-from fivefold.linux.tcp_info import tcp_info
+from fivefold.linux.tcp_info import last_taken_s, tcp_info
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -72,12 +72,48 @@ def test_a_tcp_connection_has_a_round_trip(pair: Pair) -> None:
     assert known.retransmitted == 0
 
 
+def test_a_probe_of_a_closed_window_is_nothing_that_was_taken(pair: Pair) -> None:
+    client, _ = pair
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            client.send(bytes(1 << 16))
+    taken_s = last_taken_s(client)
+    assert taken_s is not None
+    backoff = 4  # tcpi_backoff, which grows by each probe that is answered "not yet"
+    while client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[backoff] < 2:
+        time.sleep(0.001)
+    silent_s = last_taken_s(client)
+    assert silent_s is not None
+    assert silent_s > 0.2  # TCP_RTO_MIN: the first probe alone was so much later
+
+
+def test_what_is_read_lets_the_kernel_send_on(pair: Pair) -> None:
+    client, accepted = pair
+    accepted.setblocking(False)
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            client.send(bytes(1 << 16))
+    before_s = 0.0
+    while before_s < 0.1:
+        before_s, reads_at = last_taken_s(client) or 0.0, time.monotonic()
+    with pytest.raises(BlockingIOError):
+        while True:
+            accepted.recv(1 << 16)
+    silent_s = last_taken_s(client)
+    assert silent_s is not None
+    assert silent_s < before_s + time.monotonic() - reads_at
+
+
 def test_others_have_none() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         assert tcp_info(ours) is None
+        assert last_taken_s(ours) is None
     with socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         assert tcp_info(datagrams) is None
+        assert last_taken_s(datagrams) is None
 
 
 def test_bytes_are_stamped_when_they_leave_and_arrive(pair: Pair) -> None:

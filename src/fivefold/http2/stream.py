@@ -186,13 +186,14 @@ class StreamConnection:
         """Whether its client takes what it sends, slowly: a part of it; or what goes before it of
         other streams, and it would take this one's, too. Then it has as much time again."""
         frames, number = self.carrier.frames, self.number
-        queued, left = frames.queued(number), frames.left
-        if not queued or left <= self._left:
+        queued, left, send_s = frames.queued(number), frames.left, self.carrier.limits.send_s
+        is_moving = left > self._left or now - self.below.taken_at(now) < send_s
+        if not queued or not is_moving:
             return False
         if queued == self._queued and frames.stream_window(number) <= 0:
             return False
         self._queued, self._left = queued, left
-        self.deadline = now + self.carrier.limits.send_s
+        self.deadline = now + send_s
         return True
 
     def share(self, most: int) -> int:

@@ -119,7 +119,7 @@ class Blocking(IOModel):
 
     def _is_over(self, connection: BlockingConnection, now: float) -> bool:
         """Whether a client has had its time: its deadline, or, idle, another client's turn."""
-        if connection.deadline <= now:
+        if connection.is_late(now):
             return True
         if self._wake_called and connection.idle and not connection.closing:
             return True  # the caller of `wake` waits behind this client

@@ -72,6 +72,12 @@ class Lifetime(ABC):
         if self.progress_s < NEVER:
             self.deadline = monotonic() + self.progress_s
 
+    def took(self, moment: float) -> None:
+        """The peer has taken something then, of what the kernel holds for it: the send that waits
+        for room has its time from there."""
+        if self.progress_s < NEVER:
+            self.deadline = max(self.deadline, moment + self.progress_s)
+
     def begin_waiting(self, deadline: float) -> None:
         """The peer owes us nothing, and may say something until then: its next request, or what
         it still sends before we close."""

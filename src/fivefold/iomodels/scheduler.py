@@ -249,7 +249,7 @@ class Scheduler(ForeignLoopSupport):
     def _sweep(self, now: float) -> None:
         """Raise `DeadlineExceeded` in every operation that is pending past its deadline."""
         # A list: a coroutine that ends takes its connection out of the table.
-        late = [c for c in self._connections.values() if c.deadline <= now]
+        late = [c for c in self._connections.values() if c.deadline <= now and c.is_late(now)]
         for connection in late:
             # Looked up first: a coroutine that goes on (to send a 408) may wait here anew.
             parked = [waiter for waiter in connection.waiters() if waiter.task]

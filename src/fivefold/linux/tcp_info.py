@@ -28,3 +28,23 @@ def tcp_info(sock: socket.socket) -> TcpInfo | None:
     if len(data) < HEAD.size:
         return None
     return TcpInfo(*HEAD.unpack(data))
+
+
+TAKING = struct.Struct("=24xI16xI8xI")
+"""Of the same: tcpi_unacked, tcpi_last_data_sent and tcpi_last_ack_recv, the two in ms."""
+
+
+def last_taken_s(sock: socket.socket) -> float | None:
+    """How long the other end has taken nothing of what the kernel holds for it; None as above.
+
+    What is under way is taken when it is acknowledged.  Otherwise the other end's window is closed,
+    and the kernel sends as soon as that reads: a probe of the window is no data (tcp(7)).
+    """
+    try:
+        data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TAKING.size)
+    except OSError:
+        return None
+    if len(data) < TAKING.size:
+        return None
+    unacknowledged, sent_ms, acknowledged_ms = TAKING.unpack(data)
+    return float(acknowledged_ms if unacknowledged else sent_ms) / 1000

@@ -15,6 +15,7 @@ from time import monotonic, thread_time_ns
 from typing import Any
 
 from ...isolation.descendants import descendants, end_copy
+from ...linux.tcp_info import last_taken_s
 from ...linux.timestamping import DONT_WAIT, waited_s
 from ..lifetime import Lifetime
 from ..overlay import Around, Overlay
@@ -88,6 +89,23 @@ class Connection(Lifetime):
         if isinstance(name, bytes):
             name = "@" + os.fsdecode(name[1:])  # an abstract one (unix(7))
         return the_same(name[:2] if isinstance(name, tuple) else (str(name), None))
+
+    def taken_at(self, now: float) -> float:
+        """When the peer took the last of what is held for it while a send waits; 0 where none does
+        or that is not known."""
+        silent_s = last_taken_s(self.sock) if self.unsent else None
+        return 0.0 if silent_s is None else now - silent_s
+
+    def is_late(self, now: float) -> bool:
+        """Whether what is pending has had its time.
+
+        A send waits for room, and the kernel tells of room only when a third of what it holds has
+        been taken (sk_stream_is_writeable), of megabytes on a fast line: whoever takes them slowly
+        is not one that takes nothing.
+        """
+        if self.deadline <= now:
+            self.took(self.taken_at(now))
+        return self.deadline <= now
 
     def belong_to(self, io: TaskRunner) -> None:
         """Called by the serving model: `io` may be a loop around the model that made it."""
