@@ -89,6 +89,7 @@ def check_lane(trace: Trace) -> Lane:
 
 @pytest.mark.parametrize("privileged", [False, WITH_RIGHTS])
 @pytest.mark.parametrize("io", ENGINE_NAMES)
+@measured_again  # a server without a processor notices late that nothing has come
 def test_a_request_that_is_sent_late_shows_what_the_model_waits_in(
     io: str,
     privileged: bool,  # noqa: FBT001
@@ -115,6 +116,7 @@ def test_a_request_that_is_sent_late_shows_what_the_model_waits_in(
 
 
 @pytest.mark.parametrize("io", ["blocking", "nonblocking", "epoll", "sigio", "uring"])
+@measured_again  # as above
 def test_a_client_that_reads_late_is_waited_for_in_the_response(io: str, folder: Path) -> None:
     settings = Settings(target=str(folder), serving="async", io=io)
     slow = Manner(reads_late_s=0.05)
