@@ -132,7 +132,7 @@ def test_a_listener_that_is_left_keeps_no_client(io: IOModel, listening: socket.
         assert later.getsockname() in {sock.getpeername() for sock in left}
 
 
-class Stopping:
+class StopsMeanwhile:
     """What `close_listeners` needs of a serving model."""
 
     def __init__(self, *listeners: socket.socket) -> None:
@@ -143,7 +143,7 @@ def test_who_comes_while_others_are_handed_over_is_refused(
     io: IOModel, listening: socket.socket
 ) -> None:
     """In the queue of a listener that is closed then a client is reset, with what it has asked."""
-    model: Any = Stopping(listening)
+    model: Any = StopsMeanwhile(listening)
     address = listening.getsockname()
     handed: list[socket.socket] = []
 

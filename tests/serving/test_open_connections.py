@@ -11,14 +11,14 @@ from fivefold.serving.open_connections import OpenConnections
 from support.scripted_connection import FakeConnection
 
 
-class Closing(FakeConnection):
+class BeingClosed(FakeConnection):
     """One whose descriptor another thread of the parent had closed when that forked."""
 
     def give_up(self) -> None:
         os.close(-1)
 
 
-class Kept(FakeConnection):
+class OpenStill(FakeConnection):
     def __init__(self) -> None:
         super().__init__([])
         self.given_up = False
@@ -42,7 +42,7 @@ class Thread:
 
 
 def test_one_that_was_being_closed_keeps_no_other_one_open() -> None:
-    before, own, behind = Kept(), Closing([]), Kept()
+    before, own, behind = OpenStill(), BeingClosed([]), OpenStill()
     thread = before.io = own.io = behind.io = Thread()
     open_connections = OpenConnections()
     attended = [open_connections.attend(serving, each) for each in (before, own, behind)]

@@ -12,7 +12,7 @@ from fivefold.iomodels.interface import Waiter
 from support.scripted_connection import FakeConnection
 
 
-class Slow(FakeConnection):
+class TakesLate(FakeConnection):
     """The kernel takes each part when it is asked again."""
 
     async def send(self, *buffers: bytes) -> None:
@@ -29,7 +29,7 @@ class Endless:
         return b"part"
 
 
-class Streams:
+class OfOneConnection:
     """All of them are told."""
 
     def __init__(self) -> None:
@@ -44,8 +44,8 @@ class Streams:
 
 def test_a_send_under_way_is_the_last() -> None:
     """The client has reset while it waited: what followed would meet a TLS that is over."""
-    conn = Slow([])
-    outgoing = Outgoing(conn, cast("Any", Endless()), Limits(), lambda: None, Streams())
+    conn = TakesLate([])
+    outgoing = Outgoing(conn, cast("Any", Endless()), Limits(), lambda: None, OfOneConnection())
     sending = outgoing.now()
     sending.send(None)
     sending.send(None)
