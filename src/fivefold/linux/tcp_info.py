@@ -9,6 +9,9 @@ from typing import NamedTuple
 HEAD = struct.Struct("=68xI28xI")
 """Of struct tcp_info (linux/tcp.h): tcpi_rtt and, 28 bytes behind it, tcpi_total_retrans."""
 
+TAKING = struct.Struct("=24xI16xI8xI")
+"""Of the same: tcpi_unacked, tcpi_last_data_sent and tcpi_last_ack_recv, the two in ms."""
+
 
 class TcpInfo(NamedTuple):
     """Of one connection, since it was made."""
@@ -21,17 +24,8 @@ class TcpInfo(NamedTuple):
 
 def tcp_info(sock: socket.socket) -> TcpInfo | None:
     """None for a socket that is not TCP's, or a kernel that says less."""
-    try:
-        data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, HEAD.size)
-    except OSError:
-        return None
-    if len(data) < HEAD.size:
-        return None
-    return TcpInfo(*HEAD.unpack(data))
-
-
-TAKING = struct.Struct("=24xI16xI8xI")
-"""Of the same: tcpi_unacked, tcpi_last_data_sent and tcpi_last_ack_recv, the two in ms."""
+    fields = asked(sock, HEAD)
+    return None if fields is None else TcpInfo(*fields)
 
 
 def last_taken_s(sock: socket.socket) -> float | None:
@@ -40,11 +34,16 @@ def last_taken_s(sock: socket.socket) -> float | None:
     What is under way is taken when it is acknowledged.  Otherwise the other end's window is closed,
     and the kernel sends as soon as that reads: a probe of the window is no data (tcp(7)).
     """
+    fields = asked(sock, TAKING)
+    if fields is None:
+        return None
+    unacknowledged, sent_ms, acknowledged_ms = fields
+    return (acknowledged_ms if unacknowledged else sent_ms) / 1000
+
+
+def asked(sock: socket.socket, layout: struct.Struct) -> tuple[int, ...] | None:
     try:
-        data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TAKING.size)
+        data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, layout.size)
     except OSError:
         return None
-    if len(data) < TAKING.size:
-        return None
-    unacknowledged, sent_ms, acknowledged_ms = TAKING.unpack(data)
-    return float(acknowledged_ms if unacknowledged else sent_ms) / 1000
+    return layout.unpack(data) if len(data) == layout.size else None

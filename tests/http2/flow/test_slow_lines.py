@@ -5,8 +5,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from fivefold import Server, Settings
+from fivefold.errors import DeadlineExceeded
+from fivefold.http1.limits import Limits
+from fivefold.http2.stream import StreamConnection
+from fivefold.iomodels.lifetime import NEVER
 from support.process_tree import descendants_of
 from support.raw_http2 import (
     CANCEL,
@@ -81,6 +89,24 @@ def test_an_answer_from_memory_waits_for_a_window_that_was_taken_away(serve: Ser
         client.send(settings((INITIAL_WINDOW_SIZE, 0)) + request(3, "/index.html"))
         assert client.until(RST_STREAM, 3).code == CANCEL
         assert client.lives()
+
+
+def waiting_stream(taken_at: float) -> StreamConnection:
+    """Its time is over; nothing has left since it began to wait, and its own window is open."""
+    frames = SimpleNamespace(queued=lambda _: 1000, left=0, stream_window=lambda _: 1000)
+    below = SimpleNamespace(io=None, taken_at=lambda _: taken_at)
+    carrier: Any = SimpleNamespace(conn=below, frames=frames, limits=Limits())
+    stream = StreamConnection(carrier, 1)
+    stream.wait_until(0.0)
+    return stream
+
+
+def test_a_stream_waits_while_its_client_takes_what_the_kernel_holds() -> None:
+    stream = waiting_stream(time.monotonic())
+    stream.check()
+    assert stream.deadline > time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        waiting_stream(-NEVER).check()  # no send waits: nobody takes anything
 
 
 def test_a_hundred_streams_that_take_nothing_read_no_more_than_a_few(site: Path) -> None:

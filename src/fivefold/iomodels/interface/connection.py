@@ -17,7 +17,7 @@ from typing import Any
 from ...isolation.descendants import descendants, end_copy
 from ...linux.tcp_info import last_taken_s
 from ...linux.timestamping import DONT_WAIT, waited_s
-from ..lifetime import Lifetime
+from ..lifetime import NEVER, Lifetime
 from ..overlay import Around, Overlay
 from ..probes import OPERATIONS, Probe, probed_operation
 from .file import File
@@ -91,10 +91,10 @@ class Connection(Lifetime):
         return the_same(name[:2] if isinstance(name, tuple) else (str(name), None))
 
     def taken_at(self, now: float) -> float:
-        """When the peer took the last of what is held for it while a send waits; 0 where none does
-        or that is not known."""
+        """When the peer took the last of what is held for it while a send waits; `-NEVER` where
+        none does or that is not known: the clock may have begun a moment ago, with the machine."""
         silent_s = last_taken_s(self.sock) if self.unsent else None
-        return 0.0 if silent_s is None else now - silent_s
+        return -NEVER if silent_s is None else now - silent_s
 
     def is_late(self, now: float) -> bool:
         """Whether what is pending has had its time.
