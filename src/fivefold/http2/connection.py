@@ -111,16 +111,16 @@ class Http2Connection:
         return streams.nothing_comes and not streams.streams and not streams.asked
 
     def _announce(self) -> None:
-        """What is on its way comes before the client answers (`Framing.announce_end`); one that
+        """What is on its way comes before the client answers (`agreed_end`); one that
         does not has as long as one of HTTP/1.1, and no longer if it says something else."""
         streams, now = self._streams, monotonic()
-        if not streams.frames.announced:
-            streams.frames.announce_end()
+        if not streams.frames.end.announced:
+            streams.frames.end.announce()
             self._conn.give_last_call(LAST_CALL_S)
             streams.wake_all()
             self._last_call_ends = now + LAST_CALL_S
         elif self._last_call_ends <= now:
-            streams.frames.know_end()
+            streams.frames.end.know()
 
     async def end(self, failure: BaseException | None) -> None:
         """Raises nothing but GeneratorExit."""
@@ -146,7 +146,7 @@ class Http2Connection:
         if isinstance(streams.outgoing.failure, DeadlineExceeded):
             conn.reset_on_close()  # it takes nothing of our answers
         elif failure is None or isinstance(failure, ClientError | DeadlineExceeded):
-            streams.frames.end()
+            streams.frames.end.agree()
             await streams.outgoing.now()
             streams.outgoing.end()
             await linger(conn, self._shared.limits.linger_s)

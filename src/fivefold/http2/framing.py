@@ -22,6 +22,7 @@ import ngh2
 
 from ..errors import PeerGone
 from ..http1.limits import Limits
+from .agreed_end import AgreedEnd
 from .flow.inbound_window import CONNECTION_WINDOW_BYTES, FRAME_BYTES, InboundWindow
 from .last_words import goaway, with_streams
 from .offered import Http2Settings
@@ -62,9 +63,6 @@ CONTINUATIONS = 8
 CANCEL, REFUSED, INTERNAL, NO_ERROR = 0x8, 0x7, 0x2, 0x0
 PROTOCOL, CALM = 0x1, 0xB
 """RFC 9113, section 7."""
-
-STOPPING = b"stopping"
-"""The eight bytes of the PING behind the notice that the server stops."""
 
 CODES: dict[type[ngh2.NGH2Error], int] = {
     ngh2.DenialOfServiceError: CALM,
@@ -120,12 +118,7 @@ class Framing:
         """Bytes of bodies that have ever been given to the library."""
         self.last = 0
         """The last stream that has been begun."""
-        self.announced = False
-        """Whether the client has been sent that the server stops."""
-        self.end_is_known = False
-        """Whether it has read that, or has had its time to: what it asks now, it asks in vain."""
-        self.end_is_agreed = False
-        """Whether one of both has said that streams end here, and nothing is wrong (GOAWAY)."""
+        self.end = AgreedEnd(session, ngh2.NGH2Error)
 
     def receive(self, data: bytes) -> list[ngh2.Event]:
         """What has come, as events."""
@@ -280,38 +273,3 @@ class Framing:
             self._inbound.look()
         except ngh2.NGH2Error:
             pass  # nothing comes any more
-
-    def announce_end(self) -> None:
-        """The client shall begin nothing more here; what is on its way is served.
-
-        A PING follows, as RFC 9113, section 6.8, has it: its answer comes behind all that the
-        client sent before it knew."""
-        self.announced = True
-        try:
-            self._session.send_shutdown_notice()
-            self._session.ping(STOPPING)
-        except ngh2.NGH2Error:
-            pass  # it has ended itself
-
-    def answered(self, opaque_data: bytes) -> None:
-        """A PING of ours."""
-        if self.announced and opaque_data == STOPPING:
-            self.know_end()
-
-    def know_end(self) -> None:
-        """What the client asked before has come; what follows is refused."""
-        if not self.end_is_known:
-            self.end_is_known = True
-            self.end()
-
-    def left_off(self) -> None:
-        """The client asks for nothing more, and waits for what it has asked for."""
-        self.end_is_agreed = True
-
-    def end(self) -> None:
-        """The last stream that is served, so that the client asks for later ones elsewhere."""
-        self.end_is_agreed = True
-        try:
-            self._session.send_goaway()
-        except ngh2.NGH2Error:
-            pass

@@ -71,7 +71,7 @@ class Incoming(ABC):
     def take(self, data: bytes) -> None:
         """What has come. Raises `ClientError`."""
         handlers, streams, asked = self._handlers, self.streams, self.asked
-        is_late, last = self.frames.end_is_known, self.frames.last
+        is_late, last = self.frames.end.is_known, self.frames.last
         event: Any
         for event in self.frames.receive(data):
             kind = type(event)
@@ -180,10 +180,10 @@ class Incoming(ABC):
         self.wake_all()
 
     def _answered(self, event: ngh2.PingAcknowledged) -> None:
-        self.frames.answered(event.opaque_data)
+        self.frames.end.answered(event.opaque_data)
 
     def _left_off(self, _: Any) -> None:
-        self.frames.left_off()
+        self.frames.end.left_off()
 
     # Waking those that wait
 

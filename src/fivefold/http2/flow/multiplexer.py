@@ -133,7 +133,7 @@ class Multiplexer(Incoming):
     @property
     def nothing_comes(self) -> bool:
         """Whether the client asks for nothing more: it has left, or knows that the server stops."""
-        return self.ended or self.frames.end_is_known
+        return self.ended or self.frames.end.is_known
 
     async def _read(self) -> None:
         """For all who wait: what the client sends next, or that it is somebody's time."""
@@ -147,7 +147,7 @@ class Multiplexer(Incoming):
             if data is None:
                 if self._expire() or self.streams or self.outgoing.busy or self.ended:
                     return
-                if conn.closing and not self.frames.announced:
+                if conn.closing and not self.frames.end.announced:
                     return  # which the client is told first
                 data = await conn.last_words()
             conn.heard()
@@ -176,7 +176,7 @@ class Multiplexer(Incoming):
         """The connection may wait as long as the first of those that wait on it."""
         if self.outgoing.busy:
             return  # which has its own time
-        if self.ended or (self.frames.end_is_known and not self.streams):
+        if self.ended or (self.frames.end.is_known and not self.streams):
             self.conn.wait_until(0.0)  # nothing that comes is of use: within a tick nobody reads
         elif not self.streams:
             self.conn.begin_waiting(self._idle_until)

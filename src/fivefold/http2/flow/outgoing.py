@@ -161,6 +161,6 @@ class Outgoing:
 
     def _end_all_streams(self) -> None:
         """Those whose response has left are no failures: they go on, and end. Raises `PeerGone`."""
-        if not self._frames.end_is_agreed:
+        if not self._frames.end.is_agreed:
             raise PeerGone("the client has broken HTTP/2, and knows why")
         self._carrier.end_reading()
