@@ -57,6 +57,36 @@ async def persistent(receive: Receive, send: Send) -> None:
     note("went on")
 
 
+async def listening_apart(receive: Receive, send: Send) -> None:
+    """One task listens, another sends, and ends by being cancelled, as frameworks have it."""
+    await send(START)
+    sender = asyncio.create_task(end_of_sending(send))
+    await send(PART)
+    while (message := await receive())["type"] != "http.disconnect":
+        pass
+    for _ in range(10):
+        await asyncio.sleep(0)  # a framework needs its turns
+    sender.cancel()
+    note(message["type"] + ", " + await sender)
+
+
+async def end_of_sending(send: Send) -> str:
+    try:
+        while True:
+            await send(PART)
+    except BaseException as error:
+        return type(error).__name__
+
+
+async def heedless(receive: Receive, send: Send) -> None:
+    """One task is told, the other is never ended by it."""
+    await send(START)
+    sender = asyncio.create_task(end_of_sending(send))
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    note(await sender)
+
+
 async def slow(receive: Receive, send: Send) -> None:
     """A client that has said all it had to say gets the whole of it."""
     await send(START)

@@ -54,6 +54,26 @@ async def closed_in_handshake(scope: Scope, receive: Receive, send: Send) -> Non
         note("OSError")
 
 
+async def listening_apart(scope: Scope, receive: Receive, send: Send) -> None:
+    """One task listens, another sends, and ends by being cancelled, as frameworks have it."""
+    await accept(receive, send)
+    sender = asyncio.create_task(end_of_sending(send))
+    while (message := await receive())["type"] != "websocket.disconnect":
+        pass
+    for _ in range(10):
+        await asyncio.sleep(0)  # a framework needs its turns
+    sender.cancel()
+    note(message["type"] + ", " + await sender)
+
+
+async def end_of_sending(send: Send) -> str:
+    try:
+        while True:
+            await send({"type": "websocket.send", "bytes": bytes(65536)})
+    except BaseException as error:
+        return type(error).__name__
+
+
 async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
     """It never listens once it has accepted."""
     await accept(receive, send)

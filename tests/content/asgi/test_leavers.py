@@ -103,6 +103,26 @@ def test_an_application_that_listens_sees_it(pair: Pair) -> None:
         assert not site.log
 
 
+@pairs()
+def test_who_sends_is_not_cut_by_an_error_where_another_task_listens(pair: Pair) -> None:
+    """It is the listening task's to say what becomes of the other: Django closes a response whose
+    sender it has cancelled, and not one whose sender has failed."""
+    with hosting(asgi_leavers.app, **pair) as site:
+        for turn in range(10):
+            wire = waiting(site, "/listening_apart")
+            wire.leave() if turn % 2 else wire.sock.close()
+            assert site.notes.next() == "http.disconnect, CancelledError"
+        assert served(site)
+        assert not site.log
+
+
+def test_who_sends_on_is_ended_by_an_error_after_all(model: dict[str, Any]) -> None:
+    with hosting(asgi_leavers.app, **model) as site:
+        waiting(site, "/heedless").sock.close()
+        assert site.notes.next() == "ClientLeft"
+        assert served(site)
+
+
 def test_a_handler_goes_on_without_its_client() -> None:
     with hosting(asgi_leavers.app, max_connections=1, **ASYNC) as site:
         gate = site.gate("gate")

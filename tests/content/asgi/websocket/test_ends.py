@@ -121,6 +121,12 @@ def test_leavers_keep_nobody_out(pair: Pair) -> None:
         with opened(site, "/going_on"):
             pass
         assert [site.notes.next(), site.notes.next()] == ["OSError", "went on"]
+        for leave in (Wire.leave, lambda wire: wire.sock.close()) * 2:
+            wire = agreed(site, "/listening_apart", NO_DEFLATE)
+            assert wire.exactly(2)[0] == 0x82
+            leave(wire)
+            # It is the listening task's to say what becomes of the other.
+            assert site.notes.next() == "websocket.disconnect, CancelledError"
         assert answered(site)
         assert not said(site)
 

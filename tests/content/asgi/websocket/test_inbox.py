@@ -44,11 +44,13 @@ def test_listeners_are_served_in_their_order() -> None:
         listeners = [asyncio.ensure_future(inbox.take()) for _ in range(3)]
         await asyncio.sleep(0)
         for number in range(3):
-            inbox.put({"number": number})
+            inbox.put({"type": "websocket.receive", "number": number})
             inbox.deliver()
         return await asyncio.gather(*listeners)
 
-    assert asyncio.run(main()) == [{"number": number} for number in range(3)]
+    assert asyncio.run(main()) == [
+        {"type": "websocket.receive", "number": number} for number in range(3)
+    ]
 
 
 def test_it_is_full_above_what_is_read_ahead() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 
 from ....errors import ClientLeft, DeadlineExceeded, PeerGone, ProtocolError
+from ..hearers import Hearers
 from ..messages import BODY, TRAILERS, Message, body_of, operation_of, remembered_head
 from ..send_lock import Operation, SendLock
 from .connected_call import ConnectedCall
@@ -19,6 +20,9 @@ from .request_body import RequestBody
 
 class HttpCycle(ConnectedCall):
     """The application's side of a call."""
+
+    _hearers: Hearers | None = None
+    """Made for the first task that waits for the end of the client."""
 
     async def receive(self) -> Message:
         while not (self._disconnected or self._over or self._exchange.finished):
@@ -31,6 +35,7 @@ class HttpCycle(ConnectedCall):
                 message = await self._receive_part(self._body)
                 if message is not None:
                     return message
+        self._hear()
         return {"type": "http.disconnect"}
 
     async def _receive_part(self, body: RequestBody) -> Message | None:
@@ -55,8 +60,19 @@ class HttpCycle(ConnectedCall):
             self._disconnect = self._host.loop.create_future()
             self._watching().start()
         if not self._disconnected:
-            # Shielded: several tasks may wait, and one of them be cancelled.
-            await asyncio.shield(self._disconnect)
+            hearers = self._hear()
+            try:
+                # Shielded: several tasks may wait, and one of them be cancelled.
+                await asyncio.shield(self._disconnect)
+            finally:
+                hearers.discard()  # whoever was told is added again
+
+    def _hear(self) -> Hearers:
+        hearers = self._hearers
+        if hearers is None:
+            hearers = self._hearers = Hearers()
+        hearers.add()
+        return hearers
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
@@ -71,7 +87,10 @@ class HttpCycle(ConnectedCall):
         if exchange.finished or exchange.exceeded:
             raise RuntimeError(f"{kind} after the end of the response")
         if self._gone or self._over or self._refusal is not None:
-            raise ClientLeft("the client left")
+            if not self._others_act():
+                raise ClientLeft("the client left")
+            await asyncio.sleep(0)
+            return
         self._quiet = False
         out = None
         if kind == BODY and not self._trailers and not message.get("more_body"):
@@ -99,4 +118,13 @@ class HttpCycle(ConnectedCall):
         if self._turns is None:
             self.has_waited = True
             self._turns = SendLock(self._host)
-        await self._turns.take(operation, self._sending)
+        try:
+            await self._turns.take(operation, self._sending)
+        except ClientLeft:
+            if not self._others_act():
+                raise
+
+    def _others_act(self) -> bool:
+        # With two hosts the tasks here are not the application's: see `far_end`.
+        hearers = self._hearers
+        return hearers is not None and self._host.there is None and hearers.others_act()

@@ -22,6 +22,7 @@ from ....iomodels.asyncio_loop.bridge import Bridge
 from ....isolation.descendants import descendants
 from ....isolation.reporting import is_a, logger, report
 from ...request_ids import about
+from ..hearers import Hearers
 from ..messages import Message, remembered_head
 from ..takers import Takers
 from ..tasks import LentTasks
@@ -79,6 +80,7 @@ class FarEnd:
         self._request_id = request_id
         self._messages: deque[Any] = deque()
         self._takers = Takers(self._go_on)
+        self._hearers = Hearers()
         self._expected = 0
         """Messages that were asked for and have not come."""
         self._sendings: set[PendingSend] = set()
@@ -110,16 +112,20 @@ class FarEnd:
     # The application's side
 
     async def receive(self) -> Message:
-        while not self._messages:
-            if self._parted:
-                return self._disconnect.copy()
+        while not self._messages and not self._parted:
             if self._expected <= len(self._takers):
                 self._expected += 1
                 self.serves.post(self.serves.take)
-            await self._takers.wait()
-        message = self._messages.popleft()
+            self._hearers.add()
+            try:
+                await self._takers.wait()
+            finally:
+                self._hearers.discard()
+        message: Any = self._messages.popleft() if self._messages else self._disconnect.copy()
         if isinstance(message, BaseException):
             raise message
+        if message["type"] == self._disconnect["type"]:
+            self._hearers.add()
         return message  # type: ignore[no-any-return]
 
     def _go_on(self) -> None:
@@ -131,7 +137,10 @@ class FarEnd:
             self._start(message)
             return
         if self._parted:
-            raise self._refused(message["type"])
+            if self._finished or not self._hearers.others_act():
+                raise self._refused(message["type"])
+            await asyncio.sleep(0)
+            return
         head, self._head = self._head, None
         message = {**message}  # what crosses must not be changed any more
         # Parts that other tasks send are before it: then it waits for its turn as they do.
@@ -141,7 +150,11 @@ class FarEnd:
             self._finished = True
             self.part()
             return
-        await self._sent(PendingSend(head, message, Bridge(asyncio.get_running_loop())))
+        try:
+            await self._sent(PendingSend(head, message, Bridge(asyncio.get_running_loop())))
+        except ClientLeft:
+            if not self._hearers.others_act():
+                raise
 
     def _start(self, message: Message) -> None:
         """It crosses with what follows; whatever is wrong with it is said here and now."""

@@ -6,6 +6,7 @@ receives comes from `endpoint`, which the connection's coroutine drives.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from websockets.exceptions import ProtocolError
@@ -49,6 +50,17 @@ class WebSocket:
     # The application's side
 
     async def send(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except ClientLeft:
+            # With two hosts the tasks here are not the application's: see `far_end`.
+            if self._io.there is not None or not self._endpoint.inbox.hearers.others_act():
+                raise
+        else:
+            return
+        await asyncio.sleep(0)
+
+    async def _send(self, message: Message) -> None:
         kind = message["type"]
         if kind == "websocket.send":
             await self._send_data(message)

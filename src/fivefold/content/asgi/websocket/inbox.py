@@ -15,6 +15,7 @@ from sys import getsizeof
 from websockets.frames import Frame, Opcode
 
 from ....iomodels.interface import IOModel, Waiter
+from ..hearers import Hearers
 from ..messages import Message
 from ..takers import Takers
 
@@ -39,6 +40,7 @@ class Inbox:
         """Each with the memory that it takes."""
         self._bytes = 0
         self._takers = Takers(self.deliver)
+        self.hearers = Hearers()
         self._room = Waiter()
         self._fragments = bytearray()
         """One piece of memory: each piece of its own would take more than a small fragment."""
@@ -52,8 +54,14 @@ class Inbox:
     async def take(self) -> Message:
         """The next message; waits for one."""
         while not self._messages:
-            await self._takers.wait()
+            self.hearers.add()
+            try:
+                await self._takers.wait()
+            finally:
+                self.hearers.discard()
         message, size = self._messages.popleft()
+        if message["type"] == "websocket.disconnect":
+            self.hearers.add()
         self._bytes -= size
         if self._room.task is not None and not self.full:
             self.release()
