@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
 
 from fivefold.iomodels import ENGINES, engines
+from fivefold.iomodels.interface import IOModel
 from fivefold.serving import MODELS
+
+
+@functools.cache
+def why_not(engine: type[IOModel]) -> str | None:
+    """Why it cannot run here. Asked once in a process: `aio:posix` forks to find out, and hundreds
+    of cases are made for it."""
+    return engine.available()
 
 
 def pairs(*, overlapping: bool = False, shared: bool = False) -> pytest.MarkDecorator:
@@ -24,7 +33,7 @@ def pairs(*, overlapping: bool = False, shared: bool = False) -> pytest.MarkDeco
             iterative = model.traits.one_thread and not engine.traits.overlaps
             if overlapping and iterative:
                 continue
-            reason = engine.available()
+            reason = why_not(engine)
             marks = [pytest.mark.skip(reason=reason)] if reason else []
             settings = {"serving": serving, "io": engine.engine}
             cases.append(pytest.param(settings, id=f"{serving}-{engine.engine}", marks=marks))
@@ -45,7 +54,7 @@ def every_engine() -> pytest.MarkDecorator:
                 serving,
                 engine,
                 id=f"{serving}-{engine.engine}",
-                marks=[pytest.mark.skip(reason=why)] if (why := engine.available()) else [],
+                marks=[pytest.mark.skip(reason=why)] if (why := why_not(engine)) else [],
             )
             for serving, engine in cases
         ],

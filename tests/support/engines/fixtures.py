@@ -16,6 +16,7 @@ from fivefold.iomodels.batching.pace import Pace
 from fivefold.iomodels.interface import Connection, IOModel
 from fivefold.iomodels.multiplexing import Epoll
 from fivefold.iomodels.readiness.connection import ReadyConnection
+from support.every_pair import why_not
 
 TICK_S = 0.02
 
@@ -54,7 +55,7 @@ def name_of(engine: type[IOModel]) -> str:
 @pytest.fixture(params=[*engines(), *WATCHED], ids=name_of)
 def engine(request: pytest.FixtureRequest) -> type[IOModel]:
     engine: type[IOModel] = request.param
-    reason = engine.available()
+    reason = why_not(engine)
     if reason:
         pytest.skip(reason)
     return engine

@@ -20,6 +20,7 @@ from applications.databases.libraries import CONNECTIONS
 from fivefold.iomodels import ENGINES, resolve
 from fivefold.serving import MODELS
 from support import TESTS
+from support.every_pair import why_not
 from support.servers.embedded import Notes, hosting
 
 STOP_S = 30.0
@@ -50,7 +51,7 @@ def every_place() -> list[Any]:
     places = [("async", engine) for engine in ENGINES]
     places += [(ELSEWHERE[e.engine], e) for e in ENGINES if e.engine in ELSEWHERE]
     for serving, engine in places:
-        reason = engine.available()
+        reason = why_not(engine)
         marks = [pytest.mark.skip(reason=reason)] if reason else []
         pair = {"serving": serving, "io": engine.engine}
         cases.append(pytest.param(pair, id=f"{serving}-{engine.engine}", marks=marks))
