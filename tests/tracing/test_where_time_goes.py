@@ -11,23 +11,23 @@ import pytest
 
 from fivefold import Server, Settings
 from fivefold.iomodels import ENGINES
+from fivefold.iomodels.interface import IOModel
 from fivefold.linux.tracepoints import tracefs
 from fivefold.tracing.attach.tracer import Attached
 from fivefold.tracing.model import Trace
 from fivefold.tracing.request.own_client import Manner
 from fivefold.tracing.request.session import Session
-from support.every_pair import pairs
+from support.every_pair import every_engine, pairs
+from support.measured_again import measured_again
 from support.servers.embedded import address_of
-from support.witness import THROTTLE, WITH_RIGHTS, disk_of, throttled, worker_of
-
-pytestmark = pytest.mark.alone
+from support.witness import THROTTLE, disk_of, throttled, worker_of
 
 HELD_BACK_S = 0.2
 """The slowness itself: nothing is waited for."""
 
 LARGE = 300_000
 BYTES_PER_S = 1_000_000
-HUGE = 20_000_000
+HUGE = 6_000_000
 """More than the buffers of both ends keep."""
 
 ENGINE_NAMES = [engine.engine for engine in ENGINES if engine.available() is None]
@@ -57,14 +57,7 @@ def shares(trace: Trace) -> dict[str, float]:
     }
 
 
-@pairs()
-@pytest.mark.parametrize("privileged", [False, WITH_RIGHTS])
-def test_a_client_that_holds_back_its_last_byte_is_network_wait(
-    pair: dict[str, str],
-    privileged: bool,  # noqa: FBT001
-    folder: Path,
-) -> None:
-    settings = Settings.of({"target": str(folder), **pair})
+def check_it_is_the_client(settings: Settings, *, privileged: bool) -> None:
     late = Manner(sends_late_s=HELD_BACK_S)
     with Session(settings, privileged=privileged, manner=late) as session:
         trace = session.request("/small")
@@ -73,6 +66,22 @@ def test_a_client_that_holds_back_its_last_byte_is_network_wait(
     for other in ("network_copy", "disk_wait", "disk_copy", "application"):
         assert found[other] < 0.5 * found["network_wait"]
     assert trace.steps[0].duration_us > 0.5 * trace.summary.total_us
+
+
+@pairs()
+@measured_again
+def test_a_client_that_holds_back_its_last_byte_is_network_wait(
+    pair: dict[str, str], folder: Path
+) -> None:
+    check_it_is_the_client(Settings.of({"target": str(folder), **pair}), privileged=False)
+
+
+@needs_tracefs
+@pytest.mark.alone
+@every_engine()
+def test_so_it_is_with_rights(serving: str, engine: type[IOModel], folder: Path) -> None:
+    settings = Settings(target=str(folder), serving=serving, io=engine.engine)
+    check_it_is_the_client(settings, privileged=True)
 
 
 def cold_and_slow(settings: Settings, *, privileged: bool) -> tuple[Trace, Trace]:
@@ -98,6 +107,7 @@ def check_it_is_the_disk(slow: Trace, warm: Trace) -> None:
 
 
 @needs_throttle
+@pytest.mark.alone
 @pytest.mark.parametrize("io", FIND_OUT_FIRST)
 def test_a_slow_disk_is_disk_wait_without_rights(io: str, folder: Path) -> None:
     settings = Settings(target=str(folder), serving="async", io=io)
@@ -106,6 +116,7 @@ def test_a_slow_disk_is_disk_wait_without_rights(io: str, folder: Path) -> None:
 
 @needs_throttle
 @needs_tracefs
+@pytest.mark.alone
 @pytest.mark.parametrize("io", ENGINE_NAMES)
 def test_a_slow_disk_is_disk_wait_with_rights(io: str, folder: Path) -> None:
     settings = Settings(target=str(folder), serving="async", io=io)
@@ -113,6 +124,7 @@ def test_a_slow_disk_is_disk_wait_with_rights(io: str, folder: Path) -> None:
 
 
 @needs_throttle
+@pytest.mark.alone
 @pytest.mark.parametrize("io", [name for name in ENGINE_NAMES if name not in FIND_OUT_FIRST])
 def test_where_a_slow_disk_cannot_be_seen_it_is_not_invented(io: str, folder: Path) -> None:
     """The thread, the ring or glibc's threads slept in one call for disk and client."""
@@ -127,6 +139,7 @@ def test_where_a_slow_disk_cannot_be_seen_it_is_not_invented(io: str, folder: Pa
 
 
 @needs_tracefs
+@pytest.mark.alone
 @pytest.mark.parametrize("io", ENGINE_NAMES)
 def test_a_client_that_reads_slowly_is_in_the_last_steps_with_rights(
     io: str, tmp_path: Path

@@ -24,11 +24,10 @@ from fivefold.tracing.request.session import Session
 from fivefold.tracing.steps.assembling import INDISTINCT
 from fivefold.tracing.steps.timeline import Timeline
 from support.every_pair import pairs
+from support.measured_again import measured_again
 from support.perf import recording
 from support.servers.embedded import address_of
 from support.witness import WITH_RIGHTS, seeing_tracefs, witness, worker_of
-
-pytestmark = pytest.mark.alone
 
 HELD_BACK_S = 0.2
 CLOCKS_APART_NS = 1_000_000
@@ -78,6 +77,7 @@ def seen_by_strace(log: Path, offset_ns: int) -> list[tuple[Call, int]]:
     ]
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.parametrize("io", ["blocking", "nonblocking", "poll", "epoll"])
 @pytest.mark.parametrize("name", ["small", "large"])
@@ -99,6 +99,7 @@ def test_strace_saw_the_same_calls_at_the_same_times(
         assert before_ns - CLOCKS_APART_NS <= at_ns <= after_ns + CLOCKS_APART_NS
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(tracefs.available() is not None, reason=str(tracefs.available()))
 @pytest.mark.skipif(shutil.which("perf") is None, reason="perf is not installed")
 @pytest.mark.parametrize("io", ["blocking", "epoll"])
@@ -147,6 +148,7 @@ def computing(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]
     return [b"done"]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("privileged", [False, WITH_RIGHTS])
 def test_a_busy_neighbour_is_run_queue_delay(privileged: bool) -> None:  # noqa: FBT001
     settings = Settings(target=computing, serving="thread", io="blocking")
@@ -169,7 +171,7 @@ def test_a_busy_neighbour_is_run_queue_delay(privileged: bool) -> None:  # noqa:
     assert crowded.network_wait_us < 0.25 * crowded.total_us
 
 
-HUGE = 20_000_000
+HUGE = 6_000_000
 """More than the buffers of both ends keep."""
 
 
@@ -181,6 +183,7 @@ def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pairs()
+@measured_again
 def test_a_client_that_reads_slowly_shows_in_the_last_steps_as_wait(
     pair: dict[str, str], huge: Path
 ) -> None:

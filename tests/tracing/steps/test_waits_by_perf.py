@@ -119,7 +119,7 @@ def test_the_waits_for_a_late_client_and_a_slow_disk_are_as_perf_has_them(
     disk = disk_of(folder) if THROTTLE.exists() else None
     manner, data = Manner(sends_late_s=LATE_S, reads_late_s=LATE_S), tmp_path / "perf.data"
     with Session(settings, manner=manner) as session:
-        session.request("/huge")
+        session.request("/large")
         server, client = worker_of(session), threading.get_native_id()
         with perf_of_threads(WATCHED, threads_of_tree(session._server.pid) | {client}, data):
             traces = [session.request("/huge")]
