@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +13,14 @@ from fivefold.tracing.steps.timeline import Timeline
 
 
 @pytest.fixture
-def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
+def timelines() -> Iterator[list[Timeline]]:
+    """What the traces of a test were made of."""
+    with kept_timelines() as seen:
+        yield seen
+
+
+@contextlib.contextmanager
+def kept_timelines() -> Iterator[list[Timeline]]:
     """What the traces were made of."""
     seen: list[Timeline] = []
 
@@ -19,5 +28,6 @@ def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Timeline]:
         seen.append(timeline)
         return assembled(timeline)
 
-    monkeypatch.setattr("fivefold.tracing.request.session.assembled", spied)
-    return seen
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fivefold.tracing.request.session.assembled", spied)
+        yield seen
