@@ -23,7 +23,7 @@ from support.long_files import begin_first
 from support.openssl import made
 from support.ruled_folder import ruled_folder
 from support.servers.database_fixtures import neighbour, postgres, redis
-from support.servers.folder import SIZES, Serve, serving
+from support.servers.folder import LARGEST, SIZES, Serve, serving
 from support.timelines import timelines
 
 __all__ = ["engine", "in_thread", "io", "overlapping", "pair"]  # the contract suite's fixtures
@@ -79,7 +79,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with files from nothing to 50 MiB."""
     folder = tmp_path_factory.mktemp("site")
     block = bytes(range(256)) * 4096
-    for name, size in SIZES.items():
+    for name, size in (SIZES | LARGEST).items():
         repeated = block * (size // len(block) + 1)
         (folder / name).write_bytes(repeated[:size])
     (folder / "index.html").write_text("<!doctype html><title>home</title>")

@@ -19,9 +19,13 @@ SIZES = {
     "64k.bin": 65536,
     "64k+1.bin": 65537,
     "1m.bin": 1_048_576,
-    "50m.bin": 52_428_800,
+    "12m.bin": 12_582_912,
 }
-"""Around the bound between files kept in memory and files sent from the page cache."""
+"""Around the bound between files kept in memory and files sent from the page cache, and more than
+the buffers of both ends keep."""
+
+LARGEST = {"50m.bin": 52_428_800}
+"""For those who leave a download, or resume it: what arrives whole in every pair is shorter."""
 
 
 @contextmanager
