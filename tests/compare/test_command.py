@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from fivefold.cli import compare as command
+from fivefold.cli import main
 from fivefold.compare.measure.competition import QUIET, Competition
 from fivefold.compare.plan.schedule import Plan
 from fivefold.compare.session import Wishes, compared, planned
@@ -234,9 +236,9 @@ def test_where_no_answer_is_right_nothing_else_is_tried(small: Path) -> None:
     ],
 )
 def test_a_wrong_option_is_reported_in_one_line(small: Path, words: list[str], said: str) -> None:
-    done = compare(str(small), *words)
+    done = CliRunner().invoke(main, ["compare", str(small), *words])
 
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
