@@ -269,7 +269,7 @@ def test_a_restart_of_the_databases_under_load(
         # Each process has its pools, and may find a connection in them that is over.
         await ask_all(place, again=True)
 
-    asyncio.run(ask_all(place))
+    asyncio.run(ask_all(place, again=True))  # as after a restart that went before
     try:
         asyncio.run(main())
     finally:
