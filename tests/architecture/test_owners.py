@@ -16,11 +16,8 @@ SOURCE = Path(fivefold.__file__).parent
 
 LIFETIME = set(Lifetime.__annotations__)
 
-CONNECTION = set(Connection.__annotations__) - {"sock", "fd", "request_id", "remembered"} | {
-    "peer",
-    "local",
-}
-"""`sock`, `fd` and `request_id` are those of many things; `remembered` is content's own."""
+CONNECTION = set(Connection.__annotations__) - {"sock", "fd", "request_id"} | {"peer", "local"}
+"""`sock`, `fd` and `request_id` are those of many things."""
 
 OWNERS = {SOURCE / "iomodels" / "lifetime.py", SOURCE / "http2" / "stream.py"}
 """Of a connection's life, and of that of a stream, which content takes for one."""

@@ -54,11 +54,23 @@ proves nothing there, and its answer is left out."""
 class Asking:
     """A request and its head."""
 
-    __slots__ = ("brings_more", "head", "opens_socket", "request", "takes_whole")
+    __slots__ = (
+        "brings_more",
+        "ends",
+        "fields",
+        "head",
+        "opens_socket",
+        "request",
+        "takes_whole",
+    )
 
     def __init__(self, request: Request, head: bytes, *, opens_socket: bool) -> None:
         self.request = request
         self.head = head
+        self.fields: Fields | None = None
+        """What it was made of, if that is known from now on (`Requests`)."""
+        self.ends = False
+        """Whether no body followed that."""
         self.opens_socket = opens_socket
         """Whether it is an extended CONNECT for a websocket."""
         is_read = hasattr(request, "method")
@@ -89,11 +101,13 @@ class Requests:
     def of(self, fields: Fields, ends: bool) -> Asking:  # noqa: FBT001 - for each request
         """`ends`: whether no body follows. Raises `ProtocolError`."""
         key = ends, fields
-        known = self._known_as(key)
+        known_as = self._known_as
+        known = known_as(key)
         if known is None:
             known = examined(fields, self._limits, ends=ends)
             size = len(known.head)
-            self._known.remember(key, known, 3 * size + FIELD_BYTES * len(fields))
+            if self._known.remember(key, known, 3 * size + FIELD_BYTES * len(fields)):
+                known.fields, known.ends = fields, ends
         return known
 
 

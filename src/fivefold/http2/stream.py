@@ -49,10 +49,6 @@ def below(name: str) -> Any:
     return property(attrgetter(f"below.{name}"))
 
 
-def remember(self: StreamConnection, value: Any) -> None:
-    self.below.remembered = value
-
-
 class StreamConnection:
     """An `http1.stream.HttpConnection`. Raises `PeerGone`, `DeadlineExceeded`."""
 
@@ -69,8 +65,6 @@ class StreamConnection:
     has_asked = below("has_asked")
     note_request = below("note_request")
     abort = below("abort")
-    remembered = property(attrgetter("below.remembered"), remember)
-    """What content knows of the connection is known of all its streams."""
     idle = new = False
     multiplexed = True
     unsent = 0
@@ -97,8 +91,10 @@ class StreamConnection:
     def __init__(self, carrier: Carrier, number: int) -> None:
         self.carrier = carrier
         self.number = number
-        self.below = carrier.conn
-        self.io = carrier.conn.io
+        self.below = conn = carrier.conn
+        self.io = conn.io
+        self.remembered = conn.remembered
+        """What content knows of the connection is known of all its streams."""
         self.adding: tuple[Callable[[bytes], bytes], ...] = ()
         self.gone = False
         """Whether the client has ended it, or the connection has."""
@@ -118,6 +114,10 @@ class StreamConnection:
 
     async def yield_turn(self) -> None:
         await self.below.yield_turn()
+
+    def remember(self, known: Any) -> None:
+        self.remembered = known
+        self.below.remember(known)
 
     # What is its own.
 

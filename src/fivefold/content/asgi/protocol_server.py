@@ -107,7 +107,8 @@ class Asgi(Content):
         host = conn.io
         ends: Ends | None = conn.remembered
         if ends is None:
-            ends = conn.remembered = Ends(conn)
+            ends = Ends(conn)
+            conn.remember(ends)
         if b"connection" in exchange.request.obeyed and is_websocket(exchange):
             return self._websocket(exchange, host, ends)
         if host.there is not None:

@@ -152,5 +152,5 @@ def remember_ends(conn: HttpConnection) -> Environ:
         ends["wsgi.url_scheme"], ends["HTTPS"] = "https", "on"
     if conn.tls is not None:
         ends |= client_certificate.environ(conn.tls)
-    conn.remembered = ends
+    conn.remember(ends)
     return ends

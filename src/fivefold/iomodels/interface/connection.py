@@ -41,7 +41,7 @@ class Connection(Lifetime):
     opened_at: float = 0.0
     """`time.monotonic` when it was accepted."""
     remembered: Any = None
-    """What content knows of this connection: made once, used for every request."""
+    """What content knows of this connection: made once, used for every request (`remember`)."""
     socket_ends: tuple[tuple[str, int | None], tuple[str, int] | None] | None = None
     """Our end and the other one of the socket itself, where a proxy has told of others: what
     the kernel knows it by. See `speak_for`."""
@@ -118,6 +118,10 @@ class Connection(Lifetime):
         self.socket_ends = self.local, self.peer
         self.peer = client
         self.local = server or self.local
+
+    def remember(self, known: Any) -> None:
+        """Content knows this of it."""
+        self.remembered = known
 
     def name_request(self, name: str) -> None:
         """Its present request has this name."""
