@@ -3,7 +3,8 @@
 Choice.       A full table is emptied.  That costs less than keeping an order, and what is
               asked often is back at once.  Looking is `dict.get`, in C;
               code that looks for each request keeps that bound method, because CPython 3.11
-              calls a method of dict on a subclass 50 ns more slowly.
+              calls a method of dict on a subclass 50 ns more slowly, and calls it by a local name,
+              because it looks for what an attribute holds among the methods first (25 ns).
 Assumption.   The caller that puts something in says how many bytes its key and value hold; objects
               around them are counted at `ENTRY_BYTES`.  Several threads may put at once: the
               count may then miss one of them until the table is emptied.

@@ -27,7 +27,7 @@ def examined(task: asyncio.Task[Any], threads: RunningThreads) -> tuple[Any, lis
         serves, coroutine = coroutine.serves, coroutine.shown
     frames = located(coroutine, threads)[0]
     if frames and frames[0].f_code is edged.__code__:
-        serves = getattr(frames[0].f_locals["ended"], "__self__", None)
+        serves = frames[0].f_locals["caller"]
     while hasattr(serves, "serves"):  # from the application's loop to that of its connection
         serves = serves.serves
     return serves, frames

@@ -67,20 +67,21 @@ def test_calls_of_one_moment_wait_for_the_same_future() -> None:
         async def call() -> None:
             await future
 
-        def ended(error: BaseException | None) -> None:
-            outcomes.append(error)
-            if len(outcomes) == 4:
-                over.set_result(None)
+        class Counting:
+            def ended(self, error: BaseException | None) -> None:
+                outcomes.append(error)
+                if len(outcomes) == 4:
+                    over.set_result(None)
 
         def begin() -> None:  # where no task is current
-            lent_tasks = LentTasks(loop)
+            lent_tasks, caller = LentTasks(loop), Counting()
             for _ in range(3):
                 try:
-                    assert not lent_tasks.begin(call(), ended)
+                    assert not lent_tasks.begin(call(), caller)
                 except RuntimeError as error:
-                    ended(error)
+                    caller.ended(error)
             # Whoever is no call of ours may wait for it as well.
-            loop.create_task(call()).add_done_callback(lambda task: ended(task.exception()))
+            loop.create_task(call()).add_done_callback(lambda task: caller.ended(task.exception()))
             loop.call_later(0.01, future.set_result, None)
 
         loop.call_soon(begin)

@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any
+from typing import Any, Protocol
 
 from ...iomodels.asyncio_loop.bridge import Bridge
 from .noticing_task import Task, mark
 
 Call = Coroutine[Any, Any, Any]
 
-Ended = Callable[[BaseException | None], None]
-"""Called when a call has ended, with what it raised; in the loop, and must not raise."""
+
+class Caller(Protocol):
+    """Who hears of the end of a call."""
+
+    def ended(self, error: BaseException | None) -> None:
+        """It has ended, and has raised this; in the loop, and must not raise."""
 
 
 async def _nothing() -> None:
@@ -52,7 +56,6 @@ class LentTask(Coroutine[Any, Any, None]):
         "_arrival",
         "_awaits",
         "_call",
-        "_ended",
         "_has_begun",
         "_idle",
         "_loop",
@@ -60,6 +63,7 @@ class LentTask(Coroutine[Any, Any, None]):
         "_parked",
         "_run",
         "_running",
+        "serves",
         "shown",
         "task",
     )
@@ -69,7 +73,8 @@ class LentTask(Coroutine[Any, Any, None]):
         self._running = running
         self._call: Call | None = None
         self._run: Callable[..., Any] | None = None
-        self._ended: Ended | None = None
+        self.serves: Caller | None = None
+        """Who hears of the end of the call."""
         self._parked: Any = None
         self._awaits = False
         """Whether what is parked was awaited, and not only yielded."""
@@ -81,14 +86,14 @@ class LentTask(Coroutine[Any, Any, None]):
         self._arrival: Arrival | None = None
         """Made when it first idles: a call that waits at once needs none."""
 
-    def carry(self, call: Call, context: Context, parked: Any, ended: Ended) -> None:
+    def carry(self, call: Call, context: Context, parked: Any, caller: Caller) -> None:
         """The call waits for `parked`: from now on it goes on in the task, and ends with it.
 
         The task may take its first step later.  Until then others must be able to wait for the
         same future, and its mark, "somebody is just about to", would tell them that they do
         not use it as a future (asyncio: "await wasn't used with future").
         """
-        self._call, self._run, self._ended = call, context.run, ended
+        self._call, self._run, self.serves = call, context.run, caller
         self._parked = parked
         self._awaits = bool(getattr(parked, "_asyncio_future_blocking", False))
         if self._awaits:
@@ -96,11 +101,6 @@ class LentTask(Coroutine[Any, Any, None]):
         if self._over:  # a loop in a loop has ended the task meanwhile
             self._end_call(asyncio.CancelledError())
         self._go_on()
-
-    @property
-    def serves(self) -> Any:
-        """The object that hears of the end of the call."""
-        return getattr(self._ended, "__self__", None)
 
     def end(self) -> None:
         """The task ends: its callbacks are called, and it is never lent again."""
@@ -187,12 +187,12 @@ class LentTask(Coroutine[Any, Any, None]):
         raise StopIteration
 
     def _end_call(self, error: BaseException | None) -> None:
-        ended, self._call, self._run, self._ended = self._ended, None, None, None
+        caller, self._call, self._run, self.serves = self.serves, None, None, None
         self._over, self.shown = True, NOBODY
         self._running.pop(self, None)
-        assert ended is not None
+        assert caller is not None
         try:
-            ended(error)
+            caller.ended(error)
         finally:
             error = None  # it knows this frame, which shall not know it in turn
 

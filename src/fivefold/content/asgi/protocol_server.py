@@ -21,6 +21,7 @@ from ...http1.answer import ANSWERED
 from ...http1.exchange import Exchange
 from ...http1.exchange_state import ExchangeSpan
 from ...http1.limits import Limits
+from ...http1.stream import HttpConnection
 from ...iomodels.asyncio_loop.engines import loop_engine
 from ...iomodels.interface import IOModel
 from ...isolation.descendants import descendants
@@ -103,17 +104,28 @@ class Asgi(Content):
             self._loop_thread.close()
 
     def respond(self, exchange: Exchange) -> Awaitable[None]:
+        """The call is begun at once, and mostly over: without a coroutine of ours around it."""
         conn = exchange.conn
         host = conn.io
-        ends: Ends | None = conn.remembered
-        if ends is None:
-            ends = Ends(conn)
-            conn.remember(ends)
+        ends: Ends = conn.remembered or remembered_ends(conn)
         if b"connection" in exchange.request.obeyed and is_websocket(exchange):
             return self._websocket(exchange, host, ends)
         if host.there is not None:
             return self._http_apart(exchange, host, ends)
-        return self._http(exchange, host, ends)
+        cycle = HttpCycle(exchange, host)
+        try:
+            scope = self._scopes.http(exchange, ends)
+            span = exchange.span
+            application = self._application if span is None else self._within(span)
+            over = host.lent_tasks.begin(application(scope, cycle.receive, cycle.send), cycle)
+        except BaseException as error:  # noqa: BLE001 - the edge of an application
+            cycle.ended(error)
+        else:
+            if over:
+                if exchange.finished and not cycle.has_waited:
+                    return ANSWERED  # the usual case
+                cycle.ended(None)
+        return self._http_rest(exchange, host, cycle)
 
     def _called_for(self, exchange: Exchange) -> Application:
         """The application; where requests are traced, within the span of this one."""
@@ -156,23 +168,6 @@ class Asgi(Content):
             near.part()
             cycle.close()
 
-    def _http(self, exchange: Exchange, host: ApplicationLoop, ends: Ends) -> Awaitable[None]:
-        """The call is begun at once, and mostly over: without a coroutine of ours around it."""
-        cycle = HttpCycle(exchange, host)
-        try:
-            scope = self._scopes.http(exchange, ends)
-            span = exchange.span
-            application = self._application if span is None else self._within(span)
-            over = host.lent_tasks.begin(application(scope, cycle.receive, cycle.send), cycle.ended)
-        except BaseException as error:  # noqa: BLE001 - the edge of an application
-            cycle.ended(error)
-        else:
-            if over:
-                if exchange.finished and not cycle.has_waited:
-                    return ANSWERED  # the usual case
-                cycle.ended(None)
-        return self._http_rest(exchange, host, cycle)
-
     async def _http_rest(self, exchange: Exchange, host: ApplicationLoop, cycle: HttpCycle) -> None:
         try:
             await cycle.settled()
@@ -188,8 +183,8 @@ class Asgi(Content):
         socket = WebSocket(exchange, self._limits, deflate=self._deflate)
         scope = self._scopes.websocket(exchange, ends)
         call = self._call(scope, socket, host, exchange)
-        if host.lent_tasks.begin(call, socket.application_returned):
-            socket.application_returned(None)
+        if host.lent_tasks.begin(call, socket):
+            socket.ended(None)
         await socket.read()
         await socket.wait_for_sends()
 
@@ -213,3 +208,10 @@ class Asgi(Content):
             await socket.close_after_application(failed=failed)
         except ClientLeft:
             pass  # no client is left to say goodbye to
+
+
+def remembered_ends(conn: HttpConnection) -> Ends:
+    """Raises `ProtocolError`."""
+    ends = Ends(conn)
+    conn.remember(ends)
+    return ends

@@ -60,7 +60,8 @@ class Scopes:
 
     def http(self, exchange: Exchange, ends: Ends) -> Scope:
         head = exchange.request_head
-        known = self._known_as(head)
+        known_as = self._known_as
+        known = known_as(head)
         if known is None:
             known = self._described(exchange)
             self._known.put(head, known)
@@ -81,8 +82,10 @@ class Scopes:
             announced |= {name: {} for name in self._files}
         scope["client"], scope["server"] = ends.client, ends.server
         scope["state"] = ends.state.copy()
-        if ends.tls is not None or not self._proxies.none:
-            self._add_foreign(scope, exchange, ends)
+        if ends.tls is not None:  # of its keys
+            announced["tls"] = ends.tls.copy()
+        if not self._proxies.none:
+            self._add_forwarded(scope, exchange)
         return scope
 
     def websocket(self, exchange: Exchange, ends: Ends) -> Scope:
@@ -96,9 +99,12 @@ class Scopes:
         scope["subprotocols"] = [name.strip() for name in names if name.strip()]
         scope["asgi"] = VERSIONS.copy()
         scope["extensions"] = {"websocket.http.response": {}}
+        if ends.tls is not None:
+            scope["extensions"]["tls"] = ends.tls.copy()
         scope["client"], scope["server"] = ends.client, ends.server
         scope["state"] = ends.state.copy()
-        self._add_foreign(scope, exchange, ends)
+        if not self._proxies.none:
+            self._add_forwarded(scope, exchange)
         scope["scheme"] = {"http": "ws", "https": "wss"}.get(scope["scheme"], scope["scheme"])
         return scope
 
@@ -129,12 +135,8 @@ class Scopes:
         # An absolute target overrides the field (RFC 9112, section 3.2.2).
         return [(name, host if name == b"host" else value) for name, value in fields]
 
-    def _add_foreign(self, scope: Scope, exchange: Exchange, ends: Ends) -> None:
-        """What the client's certificate says, and proxies on its way."""
-        if ends.tls is not None:  # of its keys
-            scope["extensions"]["tls"] = ends.tls.copy()
-        if self._proxies.none:
-            return
+    def _add_forwarded(self, scope: Scope, exchange: Exchange) -> None:
+        """What proxies on its way say."""
         forwarded = self._proxies.forwarded(exchange.conn, scope["headers"])
         scope["client"], scope["scheme"] = forwarded.client, forwarded.scheme
         if forwarded.host is not None:

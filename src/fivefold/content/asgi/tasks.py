@@ -31,7 +31,7 @@ from contextvars import copy_context
 from sys import getrefcount
 from typing import Any
 
-from .lent_task import NOBODY, Call, Ended, LentTask
+from .lent_task import NOBODY, Call, Caller, LentTask
 from .noticing_task import Task
 
 NATIVE_TASK = asyncio.Task
@@ -51,7 +51,6 @@ class LentTasks:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._factory = loop.get_task_factory
         self._free: list[Free] = []
         self._running: dict[Any, asyncio.Task[None]] = {}
         """The tasks of calls that wait; asyncio itself keeps weak references only."""
@@ -64,27 +63,27 @@ class LentTasks:
         """Cancel the call of whose end this object hears, if it waits; `heard` is called then."""
         heard()
         for key, task in list(self._running.items()):
-            heard_by = key.serves if isinstance(key, LentTask) else getattr(key[1], "__self__", 0)
+            heard_by = key.serves if isinstance(key, LentTask) else key[1]
             if heard_by is serves:
                 task.cancel()
 
-    def begin(self, call: Awaitable[Any], ended: Ended) -> bool:
+    def begin(self, call: Awaitable[Any], caller: Caller) -> bool:
         """Take the first step of `call`, in a context of its own; whether it was the last.
 
-        Raises what that step raises.  Otherwise the call goes on by itself, and `ended` is
-        called at its end.
+        Raises what that step raises.  Otherwise the call goes on by itself, and `caller`
+        hears of its end.
         """
         steps = call if type(call) is types.CoroutineType else _awaited(call)
         loop = self._loop
         free = self._free.pop() if self._free else self._made()
         lent, task, weak_references = free
         references = getrefcount(task)
-        if task.marked or asyncio.Task is not NATIVE_TASK or self._factory() is not None:
-            return self._begin_apart(free, steps, ended)
+        if task.marked or asyncio.Task is not NATIVE_TASK or loop.get_task_factory() is not None:
+            return self._begin_apart(free, steps, caller)
         try:
             _enter_task(loop, task)
         except RuntimeError:  # a loop in a loop: the task around it is current already
-            return self._begin_apart(free, steps, ended)
+            return self._begin_apart(free, steps, caller)
         lent.shown = steps
         context = copy_context()
         try:
@@ -97,7 +96,7 @@ class LentTasks:
         _leave_task(loop, task)
         if parked is not OVER:
             self._running[lent] = task
-            lent.carry(steps, context, parked, ended)
+            lent.carry(steps, context, parked, caller)
             return False
         lent.shown = NOBODY
         del context, call, steps  # what they keep may go
@@ -115,19 +114,19 @@ class LentTasks:
         lent = LentTask(self._loop, self._running)
         return lent, lent.task, getweakrefcount(lent.task)
 
-    def _begin_apart(self, free: Free, call: Call, ended: Ended) -> bool:
+    def _begin_apart(self, free: Free, call: Call, caller: Caller) -> bool:
         """In a task as asyncio makes it: that one cannot be lent, or not now."""
         lent, task, _ = free
         if task.marked:  # cancelled with all tasks of the loop
             lent.end()
         else:
             self._free.append(free)
-        apart = self._running[call, ended] = self._loop.create_task(_edged(call, ended))
-        apart.add_done_callback(lambda _: self._running.pop((call, ended), None))
+        apart = self._running[call, caller] = self._loop.create_task(_edged(call, caller))
+        apart.add_done_callback(lambda _: self._running.pop((call, caller), None))
         return False
 
 
-async def _edged(call: Call, ended: Ended) -> None:
+async def _edged(call: Call, caller: Caller) -> None:
     """A call whose task is as asyncio makes it."""
     error: BaseException | None = None
     try:
@@ -135,7 +134,7 @@ async def _edged(call: Call, ended: Ended) -> None:
     except BaseException as raised:  # noqa: BLE001 - the edge of an application
         error = raised
     try:
-        ended(error)
+        caller.ended(error)
     finally:
         error = None
 

@@ -73,7 +73,8 @@ class Environs:
 
     def of(self, request: Request, head: bytes, conn: HttpConnection) -> Environ:
         """A fresh dictionary, complete but for `wsgi.input`."""
-        known = self._known_as(head)
+        known_as = self._known_as
+        known = known_as(head)
         if known is None:
             known = self._described(request, head)
             self._known.put(head, known)

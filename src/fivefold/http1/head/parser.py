@@ -65,7 +65,8 @@ class HeadParser:
             return None
         self._one_message += 3  # its head, its end, and our looking
         # The rest of the head has been judged: no more of it decides.
-        request = self._known_as(data[: data.index(b"\r\n")] + b"".join(SIEVE(data)))
+        known_as = self._known_as
+        request = known_as(data[: data.index(b"\r\n")] + b"".join(SIEVE(data)))
         if request is None:
             if data.startswith(b"\r"):  # llhttp passes over empty lines, `examined` not
                 return None

@@ -102,7 +102,7 @@ class FarEnd:
         if first is not None:
             self._messages.append(first)
         try:
-            over = lent_tasks.begin(application(scope, self.receive, self.send), self.ended)
+            over = lent_tasks.begin(application(scope, self.receive, self.send), self)
         except BaseException as error:  # noqa: BLE001 - the edge of an application
             self.ended(error)
         else:

@@ -16,13 +16,13 @@ from ....errors import ClientLeft
 from ....http1.exchange import Exchange
 from ..application_loop import ApplicationLoop
 from ..call_end import path_of
-from ..lent_task import Ended
 from ..messages import Message
 from ..websocket.application_side import WebSocket
 from .far_end import FarEnd, PendingSend
 
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Ended = Callable[[BaseException | None], None]
 
 HTTP_DISCONNECT: Message = {"type": "http.disconnect"}
 WEBSOCKET_DISCONNECT: Message = {"type": "websocket.disconnect", "code": 1006, "reason": ""}
@@ -93,7 +93,7 @@ class NearEnd:
     def take(self) -> None:
         """It wants a message."""
         if not self._over:
-            self._lent_tasks.begin(self._taking(), ignore)
+            self._lent_tasks.begin(self._taking(), NOBODY_HEARS)
 
     def give(self, sending: PendingSend) -> None:
         """It has one."""
@@ -110,13 +110,13 @@ class NearEnd:
         """It is over."""
         if not self._over:
             self._over = True
-            self._lent_tasks.begin(self._finishing(head, None, error), ignore)
+            self._lent_tasks.begin(self._finishing(head, None, error), NOBODY_HEARS)
 
     def _line_up(self, give: Callable[..., Awaitable[None]], *what: Any) -> None:
         """One after the other: what the application gives up before its turn never begins."""
         self._line.append((give, what))
         if len(self._line) == 1:
-            self._lent_tasks.begin(self._work_off(), ignore)
+            self._lent_tasks.begin(self._work_off(), NOBODY_HEARS)
 
     async def _work_off(self) -> None:
         while self._line:
@@ -211,5 +211,11 @@ async def carried_apart(
             error = None  # it knows this frame, which shall not know it in turn
 
 
-def ignore(_: BaseException | None) -> None:
+class Unheard:
     """Whatever ends here has said what there is to say."""
+
+    def ended(self, error: BaseException | None) -> None:
+        pass
+
+
+NOBODY_HEARS = Unheard()

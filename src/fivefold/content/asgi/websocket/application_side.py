@@ -207,7 +207,7 @@ class WebSocket:
             self._frames.send_close(FAILED if failed else NORMAL)
             await to_its_end(self._endpoint.flush())
 
-    def application_returned(self, error: BaseException | None) -> None:
+    def ended(self, error: BaseException | None) -> None:
         """Nothing of the call runs any more."""
         if error is not None:
             with about(self._exchange.request_id):
