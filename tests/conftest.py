@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         begin_first(items)
 
 
+ONCE_NEEDED = ("fivefold.content.asgi.protocol_server", "fivefold.transport.versions")
+"""What a server imports once it has an ASGI application or a client of HTTP/2: each that is forked
+from here would do so again, for half of the processor time that it takes."""
+
+
 def pytest_collection_finish() -> None:
     """Before the first test, where pytest runs tests.
 
@@ -61,6 +67,8 @@ def pytest_collection_finish() -> None:
     test, and seconds where there are 200 processes.
     """
     os.environ.pop(VARIABLE, None)
+    for name in ONCE_NEEDED:
+        import_module(name)
     gc.collect()
     gc.freeze()
 
