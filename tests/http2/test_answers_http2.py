@@ -32,6 +32,7 @@ from support.raw_http2 import (
 from support.raw_http2 import (
     request as asking,
 )
+from support.scripted_connection import FakeConnection
 from support.servers.folder import Serve
 
 Pair = dict[str, Any]
@@ -131,7 +132,7 @@ def test_a_file_is_given_back_when_its_stream_has_ended() -> None:
     head = ResponseHead(200, [], 10)
 
     def begun(part: FilePart, way: str) -> Coroutine[Any, Any, None]:
-        stream = EndedStream(SimpleNamespace(conn=SimpleNamespace(io=None)), 1)
+        stream = EndedStream(SimpleNamespace(conn=FakeConnection([])), 1)
         exchange = StreamExchange(stream, request, b"", None, Limits(), DateField())
         if way == "answer":
             return exchange.answer(Response(200, [], part))

@@ -94,7 +94,7 @@ def test_an_answer_from_memory_waits_for_a_window_that_was_taken_away(serve: Ser
 def waiting_stream(taken_at: float) -> StreamConnection:
     """Its time is over; nothing has left since it began to wait, and its own window is open."""
     frames = SimpleNamespace(queued=lambda _: 1000, left=0, stream_window=lambda _: 1000)
-    below = SimpleNamespace(io=None, taken_at=lambda _: taken_at)
+    below = SimpleNamespace(io=None, remembered=None, taken_at=lambda _: taken_at)
     carrier: Any = SimpleNamespace(conn=below, frames=frames, limits=Limits())
     stream = StreamConnection(carrier, 1)
     stream.wait_until(0.0)
