@@ -23,7 +23,7 @@ from starlette.concurrency import run_in_threadpool
 CONNECTIONS = 4
 """Of each pool: fewer than there are clients, so they wait for each other's."""
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 """For a connection of a pool; nobody waits so long unless one was lost."""
 
 
