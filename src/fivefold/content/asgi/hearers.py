@@ -11,7 +11,7 @@ Choice.       Where another task than the one that sends is told by `receive`, o
               is about to be, `send` does nothing, gives that task its turns, and raises only if
               the call sends on `HEARD_S` later.
 Assumption.   Who receives acts on what it hears. One that does not ends by the error after all.
-Cost.         0.3 us of each wait in `receive`.
+Cost.         1.1 to 1.5 us of each wait in `receive`, on a host at less than half of its speed.
 """
 
 from __future__ import annotations
