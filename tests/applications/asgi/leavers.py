@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from applications.asgi.listened_apart import end_of_sending, listen_apart
 from applications.notes_and_gates import Receive, Scope, Send, note, pass_at
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
@@ -58,30 +59,15 @@ async def persistent(receive: Receive, send: Send) -> None:
 
 
 async def listening_apart(receive: Receive, send: Send) -> None:
-    """One task listens, another sends, and ends by being cancelled, as frameworks have it."""
     await send(START)
-    sender = asyncio.create_task(end_of_sending(send))
     await send(PART)
-    while (message := await receive())["type"] != "http.disconnect":
-        pass
-    for _ in range(10):
-        await asyncio.sleep(0)  # a framework needs its turns
-    sender.cancel()
-    note(message["type"] + ", " + await sender)
-
-
-async def end_of_sending(send: Send) -> str:
-    try:
-        while True:
-            await send(PART)
-    except BaseException as error:  # noqa: BLE001 - whatever ends it is asked for
-        return type(error).__name__
+    await listen_apart(receive, send, PART)
 
 
 async def heedless(receive: Receive, send: Send) -> None:
     """One task is told, the other is never ended by it."""
     await send(START)
-    sender = asyncio.create_task(end_of_sending(send))
+    sender = asyncio.create_task(end_of_sending(send, PART))
     while (await receive())["type"] != "http.disconnect":
         pass
     note(await sender)

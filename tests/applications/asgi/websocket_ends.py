@@ -9,6 +9,7 @@ import json
 import os
 from typing import Any
 
+from applications.asgi.listened_apart import listen_apart
 from applications.asgi.websocket_sample import accept
 from applications.notes_and_gates import Receive, Scope, Send, note
 from fivefold.iomodels.interface import Connection
@@ -55,23 +56,8 @@ async def closed_in_handshake(scope: Scope, receive: Receive, send: Send) -> Non
 
 
 async def listening_apart(scope: Scope, receive: Receive, send: Send) -> None:
-    """One task listens, another sends, and ends by being cancelled, as frameworks have it."""
     await accept(receive, send)
-    sender = asyncio.create_task(end_of_sending(send))
-    while (message := await receive())["type"] != "websocket.disconnect":
-        pass
-    for _ in range(10):
-        await asyncio.sleep(0)  # a framework needs its turns
-    sender.cancel()
-    note(message["type"] + ", " + await sender)
-
-
-async def end_of_sending(send: Send) -> str:
-    try:
-        while True:
-            await send({"type": "websocket.send", "bytes": bytes(65536)})
-    except BaseException as error:  # noqa: BLE001 - whatever ends it is asked for
-        return type(error).__name__
+    await listen_apart(receive, send, {"type": "websocket.send", "bytes": bytes(65536)})
 
 
 async def deaf(scope: Scope, receive: Receive, send: Send) -> None:

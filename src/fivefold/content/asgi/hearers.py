@@ -21,8 +21,8 @@ from time import monotonic
 from typing import Any
 
 HEARD_S = 1.0
-"""A task that hears of it needs a few turns of the loop to end the one that sends; this is a
-hundred times what a busy loop needs for them, and little for one that is not going to."""
+"""A task that hears of it needs a few turns of the loop to end the one that sends: long for those,
+and short for one that is never ended."""
 
 
 class Hearers:
